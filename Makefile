@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# One command each. The first makes .venv: Python 3.11, gcc and make are all that has to be there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+TORCH := torch==2.13.0
+# Two compute threads on two shared cores spin against each other; tests run side by side instead.
+export OMP_NUM_THREADS := 1
+
+.PHONY: check test golden bench format clean
+
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; try: make PYTHON=python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+check: $(READY) ## format, lint, types, architecture, unit: under a minute
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest tests/architecture tests/unit -n 2
+
+test: $(READY) ## every test
+	$(BIN)/pytest -n 2
+
+golden: $(READY) ## the reference numbers (BOXWRIGHT_GOLDEN = another folder of them)
+	$(BIN)/pytest tests/golden -n 2
+
+bench: $(READY) ## speed, as ratios against the textbook in the same run
+	$(BIN)/python -m benchmarks
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

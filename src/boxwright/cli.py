@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: a verb and its words -> settings -> one command -> text or JSON. Errors become one line and an exit code.
+
+Besides the console sink this is the only place that prints.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from boxwright.errors import EXIT_DONE, EXIT_OUR_FAULT, EXIT_USER_INPUT, BoxwrightError, SettingError, printable
+from boxwright.structures.answer import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A verb: its help line, the class of its settings and the function that does it, both imported when it is used."""
+
+    help: str
+    settings: str
+    run: str
+    reports: bool = True  # has --json
+
+
+VERBS: dict[str, Verb | dict[str, Verb]] = {
+    "model": {
+        "list": Verb("the packaged networks", "verbs:NoSettings", "model:listed"),
+        "info": Verb("one network, row by row", "verbs:ModelVerbSettings", "model:info"),
+        "check": Verb("whether a network description is sound", "verbs:ModelVerbSettings", "model:check"),
+    },
+    "recipes": Verb("the five trainers: list, show, --diff", "verbs:RecipesSettings", "recipes:run"),
+    "schedule": Verb("rates, momentum and accumulation of a planned run", "verbs:ScheduleVerbSettings", "schedule:run"),
+    "config": {
+        "show": Verb("every setting with its value and source", "train:TrainSettings", "settings:show"),
+        "explain": Verb("what a setting does, takes and would be", "verbs:ExplainSettings", "settings:explain"),
+    },
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(words)
+    except BoxwrightError as error:
+        return _failed(error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except Exception as error:  # noqa: BLE001 -- the last line of defence: people see one line, never a traceback
+        return _broken(error)
+
+
+def _failed(error: BoxwrightError) -> int:
+    if os.environ.get("BOXWRIGHT_DEBUG") == "1":
+        raise error
+    print(f"error: {error}", file=sys.stderr)
+    return error.exit_code
+
+
+def _broken(error: Exception) -> int:
+    if os.environ.get("BOXWRIGHT_DEBUG") == "1":
+        raise error
+    what = printable(" ".join(str(error).split()) or type(error).__name__)
+    print(f"error: boxwright: {type(error).__name__}: {what}. This is our fault; run again with BOXWRIGHT_DEBUG=1 and report what it prints", file=sys.stderr)
+    return EXIT_OUR_FAULT
+
+
+def _run(words: list[str]) -> int:
+    if not words or words[0] in {"-h", "--help", "help"}:
+        print(_overview())
+        return EXIT_DONE if words else EXIT_USER_INPUT
+    if words[0] == "--version":
+        print(f"boxwright {_version()}")
+        return EXIT_DONE
+    name, verb, rest = _verb(words)
+    if verb is None:
+        return EXIT_DONE
+    try:
+        answer, wants_json = _answer(name, verb, rest)
+    except SystemExit:  # argparse printed the help
+        return EXIT_DONE
+    for note in answer.notes:
+        print(f"warning: {printable(note)}", file=sys.stderr)
+    print(json.dumps(answer.document, indent=2, default=str) if wants_json else answer.text)
+    return answer.exit_code
+
+
+def _verb(words: list[str]) -> tuple[str, Verb | None, list[str]]:
+    """The verb that the first one or two words name, and the rest. No verb: help of a group was printed."""
+    found = VERBS.get(words[0])
+    if found is None:
+        raise SettingError("boxwright", f"there is no verb '{words[0]}'", f"Verbs: {', '.join(VERBS)}")
+    if isinstance(found, Verb):
+        return words[0], found, words[1:]
+    if len(words) == 1 or words[1] in {"-h", "--help"}:
+        print(_listing(f"boxwright {words[0]}", found))
+        return words[0], None, []
+    if words[1] not in found:
+        raise SettingError(f"boxwright {words[0]}", f"there is no '{words[1]}'", f"There is: {', '.join(found)}")
+    return f"{words[0]} {words[1]}", found[words[1]], words[2:]
+
+
+def _answer(name: str, verb: Verb, words: list[str]) -> tuple[Answer, bool]:
+    flags = importlib.import_module("boxwright.config.flags")
+    assemble = importlib.import_module("boxwright.config.assemble")
+    kind = _named("boxwright.config.schema", verb.settings)
+    line = flags.read(name, kind, words, reports=verb.reports)
+    for note in line.notes:
+        print(f"warning: {note}", file=sys.stderr)
+    resolved = assemble.resolve_verb(kind, line.flags, line.words)
+    return _named("boxwright.commands", verb.run)(resolved), line.json
+
+
+def _named(package: str, place: str) -> Any:
+    module, name = place.split(":")
+    return getattr(importlib.import_module(f"{package}.{module}"), name)
+
+
+def _version() -> str:
+    return str(importlib.import_module("boxwright").__version__)
+
+
+def _overview() -> str:
+    lines = ["boxwright: train, check and use anchor-based YOLOv5-family detectors", "", "usage: boxwright VERB [FLAGS] [key=value ...]", ""]
+    for name, verb in VERBS.items():
+        text = verb.help if isinstance(verb, Verb) else "; ".join(f"{sub}: {v.help}" for sub, v in verb.items())
+        lines.append(f"  {name:<10}{text}")
+    return "\n".join([*lines, "", "`boxwright VERB --help` lists the flags of a verb; `boxwright --version` prints the version."])
+
+
+def _listing(prefix: str, verbs: dict[str, Verb]) -> str:
+    return "\n".join([f"usage: {prefix} WHAT [FLAGS]", "", *(f"  {name:<10}{verb.help}" for name, verb in verbs.items())])

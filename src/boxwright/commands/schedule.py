@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`boxwright schedule`: rates, momentum and accumulation of a planned run, batch by batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from boxwright.config.load import Resolved
+from boxwright.config.schema.schedule import ScheduleSettings
+from boxwright.config.schema.verbs import ScheduleVerbSettings
+from boxwright.structures.answer import Answer, table
+from boxwright.train.schedule import NEVER_STEPPED, Schedule
+
+
+def run(resolved: Resolved[ScheduleVerbSettings]) -> Answer:
+    """The whole table as JSON; for people the first batch of each epoch and the end of the warm-up."""
+    settings = resolved.settings
+    schedule = Schedule(settings.part(ScheduleSettings), settings.batches_per_epoch, max(settings.batch_size, 1))
+    rows = rows_of(schedule)
+    chosen = [row for row in rows if row["iteration"] % settings.batches_per_epoch == 0 or row["iteration"] == schedule.warmup_batches]
+    shown = [
+        (row["epoch"], row["iteration"], *(f"{row['lr'][group]:.6g}" for group in ("bias", "weight", "norm")), f"{row['momentum']:.4g}", row["accumulate"])
+        for row in chosen
+    ]
+    header = ("epoch", "batch", "lr bias", "lr weight", "lr norm", "momentum", "accumulate")
+    facts = f"warm-up to batch {schedule.warmup_batches}, accumulate {schedule.accumulate}, {sum(row['step'] for row in rows)} optimizer steps"
+    return Answer(f"{table(shown, header)}\n{facts}", {"rows": rows, "warmup_batches": schedule.warmup_batches})
+
+
+def rows_of(schedule: Schedule) -> list[dict[str, Any]]:
+    """One row per batch of the run."""
+    rows = []
+    last_step = NEVER_STEPPED
+    for batch in range(schedule.settings.epochs * schedule.batches_per_epoch):
+        moment = schedule.at(batch)
+        steps = schedule.steps_after(batch, last_step)
+        last_step = batch if steps else last_step
+        rates = {"bias": moment.lr_bias, "weight": moment.lr_other, "norm": moment.lr_other}
+        row = {"iteration": batch, "epoch": batch // schedule.batches_per_epoch, "lr": rates}
+        rows.append({**row, "momentum": moment.momentum, "accumulate": moment.accumulate, "step": steps})
+    return rows

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings that exclude each other, refused before anything is made: nothing that cannot act passes in silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from boxwright.config.load import Resolved
+from boxwright.errors import SettingError
+
+QUAD_GROUP = 4
+
+
+def refuse_conflicts(resolved: Resolved[Any]) -> None:
+    """Raise for the first pair of settings that cannot both be meant."""
+    settings = resolved.settings
+    for wrong, keys, what, remedy in _rules(settings):
+        if wrong:
+            raise SettingError(" + ".join(_place(resolved, key) for key in keys), what, remedy)
+
+
+def _rules(s: Any) -> tuple[tuple[bool, tuple[str, ...], str, str], ...]:
+    curves = [key for key, on in (("cos_lr", s.cos_lr), ("linear_lr", s.linear_lr), ("sgdr", bool(s.sgdr))) if on]
+    return (
+        (s.batch_size == 0, ("batch_size",), "batch_size is 0", "Give a whole number from 1, or -1 to take as many as fit"),
+        (
+            s.cfg == "" and (not s.weights or s.cfg_always_builds),
+            ("cfg",),
+            "an empty --cfg leaves no network to build",
+            "Leave --cfg out or name a network",
+        ),
+        (s.rect and s.image_weights, ("rect", "image_weights"), "rectangular batches have a fixed order, image weights draw one", "Leave one of them out"),
+        (
+            s.quad and s.batch_size > 0 and s.batch_size % QUAD_GROUP > 0,
+            ("quad", "batch_size"),
+            f"quad joins four images, and {s.batch_size} does not divide by 4",
+            "Choose a batch size that does",
+        ),
+        (len(curves) > 1, tuple(curves), "only one learning rate curve can be followed", "Keep one of them"),
+        (bool(s.evolve) and s.batch_size == -1, ("evolve", "batch_size"), "evolution needs a fixed batch size", "Give --batch-size a number"),
+        (
+            bool(s.evolve) and "," in s.device,
+            ("evolve", "device"),
+            "a trial of an evolution runs on one device",
+            "Start one --evolve process per device on the same folder",
+        ),
+        (s.aug == "none" and s.albumentations, ("aug", "albumentations"), "--aug none leaves every image as it is", "Leave one of them out"),
+        (
+            s.close_mosaic > 0 and s.mosaic == 0 and s.mixup == 0,
+            ("close_mosaic",),
+            "there is no mosaic or mixup to close",
+            "Leave it out, or set mosaic above 0",
+        ),
+    )
+
+
+def _place(resolved: Resolved[Any], key: str) -> str:
+    source = resolved.sources[key]
+    return source if key in source.replace("-", "_") else f"{key} ({source})"

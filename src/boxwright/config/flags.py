@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of a verb, made from its settings: flags, old spellings, abbreviations, key=value words."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from boxwright.config.compat import current_name
+from boxwright.config.load import Layer
+from boxwright.config.setting import NO_BARE_FORM, Slice, Spelling, spelling_of
+from boxwright.errors import SettingError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pydantic.fields import FieldInfo
+
+_WORD = re.compile(r"([A-Za-z_][A-Za-z0-9_\-]*)=(.*)", re.DOTALL)
+_EPILOG = "Any setting can also be given as a trailing key=value word, such as lr0=0.005 mosaic=0; `boxwright config explain KEY` says what a key does."
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """What stood on the command line: flags, words, notes on old spellings, and whether JSON was asked for."""
+
+    flags: Layer
+    words: Layer
+    notes: tuple[str, ...] = ()
+    json: bool = False
+
+
+@dataclass
+class _Flag:
+    """One way to write one setting."""
+
+    key: str
+    spelling: Spelling
+    renamed: bool = False
+    value: Any = NO_BARE_FORM  # of a shorthand
+
+
+@dataclass
+class _Reading:
+    """What has been read so far."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    words: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def flag_names(key: str, info: FieldInfo) -> list[str]:
+    """Every current flag of a setting, the main one first."""
+    spelling = spelling_of(info)
+    if spelling.kind != "flag" or spelling.positional:
+        return []
+    return [f"--{name.replace('_', '-')}" for name in (key, *spelling.names)]
+
+
+def read(verb: str, kind: type[Slice], arguments: Sequence[str], *, reports: bool) -> CommandLine:
+    """Read the words after a verb. Raises SettingError for everything that is not understood."""
+    table = dict(_spellings(kind))
+    reading = _Reading()
+    canonical = list(_canonical(verb, kind, table, arguments, reading))
+    found = vars(parser(verb, kind, reports=reports).parse_args(canonical))
+    wants_json = bool(found.pop("json", False))
+    values = {key: value for key, value in found.items() if value is not None}
+    places = {key: reading.places.get(key, verb) for key in values}
+    flags = Layer("flags", {**reading.values, **values}, {**reading.places, **places})
+    words = Layer("key=value", reading.words, {key: f"{key}=value" for key in reading.words})
+    return CommandLine(flags, words, tuple(reading.notes), wants_json)
+
+
+def parser(verb: str, kind: type[Slice], *, reports: bool) -> argparse.ArgumentParser:
+    """The parser of a verb, for reading and for --help. Everything comes out as text and is validated by the schema."""
+    made = _Parser(prog=f"boxwright {verb}", allow_abbrev=False, epilog=_EPILOG if _has_words(kind) else None, description=kind.__doc__)
+    for key, info in kind.model_fields.items():
+        spelling = spelling_of(info)
+        if spelling.positional:
+            made.add_argument(key, nargs="*" if spelling.many else "?", default=None, metavar=key.upper(), help=_help(info))
+        elif spelling.kind == "flag":
+            made.add_argument(*flag_names(key, info), dest=key, default=None, help=_help(info), **_shape(info, spelling))
+    if reports:
+        made.add_argument("--json", action="store_true", help="Print one JSON document instead of text.")
+    return made
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with our errors."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingError(self.prog, message, f"`{self.prog} --help` lists the flags")
+
+
+def _has_words(kind: type[Slice]) -> bool:
+    return any(spelling_of(info).kind != "flag" for info in kind.model_fields.values())
+
+
+def _help(info: FieldInfo) -> str:
+    default = info.default
+    if isinstance(default, tuple):
+        default = " ".join(map(str, default))
+    suffix = "" if default in {None, "", False} or spelling_of(info).positional else f" (default: {default})"
+    return f"{info.description}{suffix}".replace("%", "%%")
+
+
+def _shape(info: FieldInfo, spelling: Spelling) -> dict[str, Any]:
+    """How many words follow a flag."""
+    if info.annotation is bool:
+        return {"action": "store_const", "const": True}
+    shape: dict[str, Any] = {"metavar": spelling.metavar or _metavar(info)}
+    if spelling.bare != NO_BARE_FORM:
+        return {**shape, "nargs": "?", "const": spelling.bare}
+    return {**shape, "nargs": "+"} if spelling.many else shape
+
+
+def _metavar(info: FieldInfo) -> str:
+    choices = getattr(info.annotation, "__args__", ())
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return "{" + ",".join(choices) + "}"
+    return "N" if info.annotation is int else "X" if info.annotation is float else "TEXT"
+
+
+def _spellings(kind: type[Slice]) -> Iterator[tuple[str, _Flag]]:
+    for key, info in kind.model_fields.items():
+        spelling = spelling_of(info)
+        if spelling.kind == "flag" and not spelling.positional:
+            for name in (key, *spelling.names):
+                yield name.replace("_", "-"), _Flag(key, spelling)
+            for name in spelling.renamed:
+                yield name.replace("_", "-"), _Flag(key, spelling, renamed=True)
+            for name, value in spelling.shorthand:
+                yield name, _Flag(key, spelling, value=value)
+
+
+def _canonical(verb: str, kind: type[Slice], table: dict[str, _Flag], arguments: Sequence[str], reading: _Reading) -> Iterator[str]:
+    """The words with every flag in its main spelling; key=value words and shorthands go into the reading."""
+    waiting = False  # a flag before this word needs it as its value
+    for word in arguments:
+        if word in {"-h", "--help", "--json"} or not word.startswith("--"):
+            match = None if waiting else _WORD.fullmatch(word)
+            if match and current_name(match[1]) in kind.model_fields:
+                reading.words[current_name(match[1])] = match[2]
+            elif match and _has_words(kind) and not any(character in match[1] for character in "/.\\"):
+                raise _unknown(verb, match[1], [*kind.model_fields], "setting")
+            else:
+                yield word
+            waiting = False
+            continue
+        name, _, value = word[2:].partition("=")
+        flag, main = _found(verb, table, name)
+        waiting = flag.value == NO_BARE_FORM and flag.spelling.bare == NO_BARE_FORM and "=" not in word and kind.model_fields[flag.key].annotation is not bool
+        reading.places[flag.key] = f"--{main}"
+        if flag.renamed:
+            reading.notes.append(f"--{name} is now --{flag.key.replace('_', '-')}; both work")
+        if flag.value != NO_BARE_FORM:
+            reading.values[flag.key] = flag.value
+            continue
+        yield f"--{flag.key.replace('_', '-')}" + (f"={value}" if "=" in word else "")
+
+
+def _found(verb: str, table: dict[str, _Flag], name: str) -> tuple[_Flag, str]:
+    """The flag that a spelling or an unambiguous beginning of one means, and how it is written in full."""
+    dashed = name.replace("_", "-")
+    if dashed in table:
+        return table[dashed], dashed
+    begun = [full for full in table if full.startswith(dashed)] if dashed else []
+    keys = {table[full].key for full in begun}
+    if len(keys) > 1:
+        begun = [full for full in begun if table[full].spelling.original]
+        keys = {table[full].key for full in begun}
+    if len(keys) == 1:
+        return table[begun[0]], begun[0]
+    if begun:
+        raise SettingError(f"boxwright {verb}", f"--{name} could mean {', '.join(f'--{full}' for full in sorted(begun))}", "Write it out")
+    raise _unknown(verb, name, list(table), "flag")
+
+
+def _unknown(verb: str, name: str, known: list[str], sort: str) -> SettingError:
+    dashes = "--" if sort == "flag" else ""
+    near = nearest(name.replace("_", "-") if dashes else current_name(name), known)
+    remedy = f"Did you mean '{dashes}{near}'?" if near else f"`boxwright {verb} --help` lists the flags"
+    return SettingError(f"boxwright {verb}", f"unknown {sort} '{dashes}{name}'", remedy)

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From layers of raw words to one frozen value: built-in < recipe < hyp file < config file < key=value < flags.
+
+Every resolved setting knows its source. A fault is one line: place, key, what is wrong, the nearest known key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from boxwright.config.compat import NOT_SETTINGS, current_name, translated
+from boxwright.config.convert import ABSENT, fitted, is_bool_misplaced
+from boxwright.config.setting import Slice, spelling_of
+from boxwright.documents import Document
+from boxwright.errors import SettingError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+BUILT_IN = "built-in"
+
+# Values of neighbouring programs that are refused for a reason worth a sentence.
+_REASONS = {("optimizer", "auto"): "A value that chooses for you overrides what you set elsewhere. "}
+
+SettingsType = TypeVar("SettingsType", bound=Slice)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Raw values of one origin. `places` says for each key where it stands, for errors and for `config explain`."""
+
+    origin: str
+    values: Mapping[str, Any]
+    places: Mapping[str, str] = field(default_factory=dict)
+
+    def place(self, key: str) -> str:
+        """Where this key was written."""
+        return self.places.get(key, self.origin)
+
+
+@dataclass(frozen=True)
+class Resolved(Generic[SettingsType]):
+    """Settings, the source of each, and lines to tell the user."""
+
+    settings: SettingsType
+    sources: dict[str, str]
+    notes: tuple[str, ...] = ()
+
+
+def resolve(kind: type[SettingsType], layers: Iterable[Layer]) -> Resolved[SettingsType]:
+    """Lay the layers over each other, later ones winning, and validate the result once."""
+    values: dict[str, Any] = {}
+    sources = dict.fromkeys(kind.model_fields, BUILT_IN)
+    for layer in layers:
+        for key, raw in layer.values.items():
+            if key not in kind.model_fields:
+                raise unknown_key(kind, key, layer.place(key))
+            value = fitted(kind.model_fields[key], raw)
+            if value is ABSENT:
+                continue
+            if is_bool_misplaced(kind.model_fields[key], value):
+                raise SettingError(layer.place(key), f"{key} is {raw!r}, which is yes or no", _wanted(kind, key))
+            values[key], sources[key] = value, layer.place(key)
+    try:
+        settings = kind(**values)
+    except ValidationError as error:
+        raise _as_setting_error(kind, error, values, sources) from None
+    return Resolved(settings, sources)
+
+
+def file_layer(kind: type[Slice], document: Document, origin: str, *, hyp_only: bool = False, ignored: Iterable[str] = ()) -> tuple[Layer, tuple[str, ...]]:
+    """A YAML file as a layer, old spellings translated. `ignored` keys are left out, with one note for all of them."""
+    raw = document.mapping()
+    if "settings" in raw and "sources" in raw:  # a run's config.yaml
+        return _of_mapping(kind, document, ("settings",), raw["settings"] or {}, origin, hyp_only=False, ignored=())
+    return _of_mapping(kind, document, (), raw, origin, hyp_only=hyp_only, ignored=frozenset(ignored))
+
+
+def _of_mapping(
+    kind: type[Slice], document: Document, base: tuple[str, ...], raw: dict[str, Any], origin: str, *, hyp_only: bool, ignored: Iterable[str]
+) -> tuple[Layer, tuple[str, ...]]:
+    values: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    left_out = []
+    for key, item in raw.items():
+        place = document.place(*base, key)
+        if not hyp_only and isinstance(item, dict):  # opt.yaml of later years holds the hyperparameters as well
+            inner, _ = _of_mapping(kind, document, (*base, key), item, origin, hyp_only=True, ignored=())
+            values.update(inner.values)
+            places.update(inner.places)
+            continue
+        name, value = translated(str(key), _written(document, (*base, key), item))
+        if not name or (not hyp_only and name in NOT_SETTINGS):
+            continue
+        if name in ignored:
+            left_out.append(name)
+            continue
+        if name not in kind.model_fields or (hyp_only and not _belongs_in_hyp(kind, name)):
+            raise unknown_key(kind, str(key), place, hyp_only=hyp_only)
+        values[name], places[name] = value, f"{origin} ({place})"
+    notes = (f"{document.name}: the recipe does not know {', '.join(left_out)}; left out",) if left_out else ()
+    return Layer(origin, values, places), notes
+
+
+def _written(document: Document, address: tuple[str | int, ...], value: Any) -> Any:
+    """Scalars as the user wrote them, so that `name: 5` stays a name."""
+    if isinstance(value, list):
+        return [_written(document, (*address, i), item) for i, item in enumerate(value)]
+    return document.texts.get(address, value)
+
+
+def _belongs_in_hyp(kind: type[Slice], name: str) -> bool:
+    return spelling_of(kind.model_fields[name]).kind == "hyp" or name == "optimizer"
+
+
+def unknown_key(kind: type[Slice], key: str, place: str, *, hyp_only: bool = False) -> SettingError:
+    """The error for a key nobody knows, with the nearest one that exists."""
+    known = [name for name in kind.model_fields if not hyp_only or _belongs_in_hyp(kind, name)]
+    near = nearest(current_name(key), known)
+    sort = "hyperparameter" if hyp_only else "setting"
+    remedy = f"Did you mean '{near}'?" if near else "`boxwright config show` lists all of them"
+    return SettingError(place, f"unknown {sort} '{key}'", remedy)
+
+
+def _as_setting_error(kind: type[Slice], error: ValidationError, values: Mapping[str, Any], sources: Mapping[str, str]) -> SettingError:
+    first = error.errors(include_url=False, include_context=True)[0]
+    key = str(first["loc"][0]) if first["loc"] else ""
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    given = values.get(key, first.get("input"))
+    shown = given[0] if isinstance(given, tuple) and len(given) == 1 else given
+    reason = _REASONS.get((key, str(shown).lower()), "")
+    return SettingError(sources.get(key, key), f"{key} is {shown!r}{more}", f"{reason}{_wanted(kind, key)}")
+
+
+def _wanted(kind: type[Slice], key: str) -> str:
+    """What the setting takes, in words."""
+    return f"Give {accepted(kind, key)}"
+
+
+def accepted(kind: type[Slice], key: str) -> str:
+    """The values a setting accepts, in words, read from its JSON schema."""
+    schema = kind.model_json_schema()["properties"][key]
+    return _in_words(schema)
+
+
+def _in_words(schema: Mapping[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(_in_words(part) for part in schema["anyOf"]))
+    if "enum" in schema or "const" in schema:
+        return "one of " + ", ".join(str(value) for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array":
+        members = schema.get("items") or schema.get("prefixItems", [{}])[0]
+        return f"a list of: {_in_words(members)}" if members else "a list"
+    words = {"integer": "a whole number", "number": "a number", "string": "a word", "boolean": "true or false", "null": "nothing"}
+    bounds = [
+        text.format(schema[bound])
+        for bound, text in (
+            ("minimum", "from {:g}"),
+            ("exclusiveMinimum", "above {:g}"),
+            ("maximum", "to {:g}"),
+            ("exclusiveMaximum", "below {:g}"),
+        )
+        if bound in schema
+    ]
+    pattern = f" like {schema['pattern']}" if "pattern" in schema else ""
+    return " ".join([words.get(str(schema.get("type")), "a value"), *bounds]) + pattern

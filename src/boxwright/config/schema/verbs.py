@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the verbs that look at things."""
+
+from __future__ import annotations
+
+from boxwright.config.schema.train import TrainSettings
+from boxwright.config.setting import Slice, Spelling, setting
+
+
+class NoSettings(Slice):
+    """A verb that takes nothing."""
+
+
+class RecipesSettings(Slice):
+    """`boxwright recipes`."""
+
+    name: str = setting("", "Recipe to show; none = list them all.", Spelling(positional=True))
+    diff: str = setting("", "Show only what differs from this other recipe.", Spelling(metavar="OTHER"))
+
+
+class ScheduleVerbSettings(TrainSettings):
+    """`boxwright schedule`."""
+
+    batches_per_epoch: int = setting(100, "Batches per epoch: images divided by batch size, rounded up.", Spelling(), gt=0)
+
+
+class ExplainSettings(TrainSettings):
+    """`boxwright config explain`."""
+
+    key: str = setting("", "The setting to explain.", Spelling(positional=True), min_length=1)
+
+
+class ModelVerbSettings(Slice):
+    """`boxwright model info` and `check`."""
+
+    model: str = setting("", "Model YAML: a path or a packaged name.", Spelling(positional=True), min_length=1)
+    imgsz: int = setting(640, "Image size that work and map sizes are counted at.", Spelling(names=("img",)), ge=32, le=8192)
+    nc: int | None = setting(None, "Number of classes, instead of the one in the file.", Spelling(), gt=0)
+    ch: int | None = setting(None, "Input channels, instead of those in the file.", Spelling(), gt=0)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The detection loss: boxes, objectness, classes. It asks the maps for objectness and for the assigned cells only.
+
+B images, A anchors per cell, H rows, W columns, C classes, K matches on a level. Everything stays on the device.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch.nn import functional
+
+from boxwright.geometry.iou import rowwise
+from boxwright.loss.assign import Matches, assign
+from boxwright.loss.rules import LossRules
+from boxwright.structures.maps import HeadMaps
+
+FOCAL_ALPHA = 0.25
+AUTOBALANCE_KEEP = 0.9999
+AUTOBALANCE_STRIDE = 16  # the level whose weight autobalance holds at 1
+
+
+class LossTerms(NamedTuple):
+    """`total` is to be differentiated: the sum of the terms times the batch size. `items`: box, objectness, class. (3,)"""
+
+    total: torch.Tensor
+    items: torch.Tensor
+
+
+class DetectionLoss:
+    """Rules, anchors and (when autobalancing) a moving balance."""
+
+    def __init__(self, rules: LossRules, anchors: torch.Tensor, strides: tuple[int, ...], num_classes: int) -> None:
+        self.rules = rules
+        self.anchors = anchors  # (L, A, 2) in cells
+        self.num_classes = num_classes
+        self.balance = torch.tensor(rules.balance, device=anchors.device)
+        self._anchor_level = strides.index(AUTOBALANCE_STRIDE) if rules.autobalance and AUTOBALANCE_STRIDE in strides else 0
+
+    def __call__(self, maps: HeadMaps, targets: torch.Tensor) -> LossTerms:
+        """Loss of a batch. targets (N, 6): image, class, cx, cy, w, h normalised."""
+        terms = [self._level(maps, level, targets) for level in range(maps.num_levels)]
+        box, objectness, classes = (torch.stack(column) for column in zip(*terms, strict=True))
+        gains = self.rules.box, self.rules.obj, self.rules.cls
+        parts = box.sum() * gains[0], (objectness * self.balance).sum() * gains[1], classes.sum() * gains[2]
+        if self.rules.autobalance:
+            self._rebalance(objectness.detach())
+        batch_size = maps.grid(0)[0]
+        return LossTerms((parts[0] + parts[1] + parts[2]) * batch_size, torch.stack(parts).detach())
+
+    def _level(self, maps: HeadMaps, level: int, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Unweighted box, objectness and class loss of one level."""
+        matches = assign(targets, self.anchors[level], maps.grid(level)[2:], self.rules.anchor_t, fixed_shapes=targets.is_cuda)
+        objectness, rows = maps.answers(level, matches.cells)
+        box = classes = objectness.new_zeros(())
+        wanted = torch.zeros_like(objectness)
+        if len(rows):
+            overlap = rowwise(*_boxes(rows, matches), kind=self.rules.box_loss)
+            box = _mean(1 - overlap, matches.valid)
+            wanted = self._objectness_target(wanted, matches, overlap.detach().clamp(0))
+            classes = self._class_loss(rows[:, 4:], matches) if self.num_classes > 1 else classes
+        return box, self._bce(objectness, wanted, self.rules.obj_pos_weight).mean(), classes
+
+    def _objectness_target(self, zeros: torch.Tensor, matches: Matches, overlap: torch.Tensor) -> torch.Tensor:
+        """Overlap at the matched cells, 0 elsewhere. Of several on one cell the last counts, or the best. (B, A, H, W)"""
+        _, a, h, w = zeros.shape
+        cells = matches.cells
+        place = ((cells.image * a + cells.anchor) * h + cells.row) * w + cells.column
+        value = (1 - self.rules.overlap_share) + self.rules.overlap_share * overlap
+        order = torch.arange(len(place), device=place.device)
+        if matches.valid is not None:
+            value, order = torch.where(matches.valid, value, 0), torch.where(matches.valid, order, -1)
+        flat = zeros.flatten()
+        if self.rules.best_overlap_wins:
+            return flat.scatter_reduce(0, place, value, "amax").view_as(zeros)
+        last = torch.full_like(flat, -1, dtype=torch.long).scatter_reduce(0, place, order, "amax")
+        winner = (last[place] == order) & (order >= 0)
+        return flat.scatter_add(0, place, torch.where(winner, value, 0)).view_as(zeros)
+
+    def _class_loss(self, logits: torch.Tensor, matches: Matches) -> torch.Tensor:
+        """Mean over matches and classes. logits (K, C)"""
+        eps = self.rules.label_smoothing
+        wanted = torch.full_like(logits, eps / 2).scatter(1, matches.classes[:, None], 1 - eps / 2)
+        return _mean(self._bce(logits, wanted, self.rules.cls_pos_weight).mean(1), matches.valid)
+
+    def _bce(self, logits: torch.Tensor, wanted: torch.Tensor, pos_weight: float) -> torch.Tensor:
+        """Binary cross-entropy per element, focal when asked."""
+        weight = None if pos_weight == 1 else logits.new_tensor(pos_weight)
+        loss = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none", pos_weight=weight)
+        if self.rules.focal_gamma <= 0:
+            return loss
+        share = logits.sigmoid()
+        agreement = wanted * share + (1 - wanted) * (1 - share)
+        alpha = wanted * FOCAL_ALPHA + (1 - wanted) * (1 - FOCAL_ALPHA)
+        return loss * alpha * (1 - agreement) ** self.rules.focal_gamma
+
+    def _rebalance(self, losses: torch.Tensor) -> None:
+        """Levels that are learnt already weigh more slowly; the stride-16 level stays at 1."""
+        moved = self.balance * AUTOBALANCE_KEEP + (1 - AUTOBALANCE_KEEP) / losses
+        self.balance = moved / moved[self._anchor_level]
+
+
+def _boxes(rows: torch.Tensor, matches: Matches) -> tuple[torch.Tensor, torch.Tensor]:
+    """Predicted and wanted boxes relative to their cell. (K, 4) cxcywh each"""
+    share = rows[:, :4].sigmoid()
+    predicted = torch.cat((share[:, :2] * 2 - 0.5, (share[:, 2:] * 2) ** 2 * matches.anchors_wh), 1)
+    return predicted, matches.boxes
+
+
+def _mean(values: torch.Tensor, valid: torch.Tensor | None) -> torch.Tensor:
+    """Mean over the real rows; 0 when there is none."""
+    if valid is None:
+        return values.mean()
+    return torch.where(valid, values, 0).sum() / valid.sum().clamp(min=1)

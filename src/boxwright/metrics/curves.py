@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Precision, recall and average precision by this family's rule.
+
+C classes that have labels, T IoU thresholds, G grid points of confidence. AP is the trapezoid area under the
+precision envelope at 101 recall points. P and R are read at the confidence where the mean F1, smoothed, is highest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+EPS = 1e-16
+CONFIDENCE_GRID = np.linspace(0, 1, 1000)
+RECALL_POINTS = np.linspace(0, 1, 101)
+SMOOTHING = 0.1  # share of the grid that the box filter of the F1 curve covers
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What the hits of a data set say, per class. Curves are at the first IoU threshold over the confidence grid."""
+
+    classes: np.ndarray  # (C,) class numbers
+    num_labels: np.ndarray  # (C,)
+    average_precision: np.ndarray  # (C, T)
+    precision: np.ndarray  # (C, G)
+    recall: np.ndarray  # (C, G)
+    recall_precision: np.ndarray  # (C, G) precision over recall 0..1, the PR curve
+    operating_point: int  # index into the grid
+
+    @property
+    def f1(self) -> np.ndarray:
+        """(C, G)"""
+        result: np.ndarray = 2 * self.precision * self.recall / (self.precision + self.recall + EPS)
+        return result
+
+    @property
+    def confidence(self) -> float:
+        """The confidence at which P and R are read."""
+        return float(CONFIDENCE_GRID[self.operating_point])
+
+
+def curves(hits: np.ndarray, confidences: np.ndarray, predicted: np.ndarray, labelled: np.ndarray) -> Curves:
+    """Curves of every class that has labels. hits (M, T) bool, confidences (M,), classes of detections (M,) and labels (L,)"""
+    order = np.argsort(-confidences, kind="stable")
+    hits, confidences, predicted = hits[order], confidences[order], predicted[order]
+    by_class = np.argsort(predicted, kind="stable")
+    predicted = predicted[by_class]
+    classes, num_labels = np.unique(labelled, return_counts=True)
+    shape = len(classes), len(CONFIDENCE_GRID)
+    average = np.zeros((len(classes), hits.shape[1]))
+    precision, recall, recall_precision = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    for row, (number, labels) in enumerate(zip(classes, num_labels, strict=True)):
+        mine = by_class[slice(*np.searchsorted(predicted, (number, number + 1)))]
+        if len(mine):
+            found = _of_class(hits[mine], confidences[mine], int(labels))
+            average[row], precision[row], recall[row], recall_precision[row] = found
+    f1 = 2 * precision * recall / (precision + recall + EPS)
+    point = int(smoothed(f1.mean(axis=0)).argmax()) if len(classes) else 0
+    return Curves(classes.astype(int), num_labels, average, precision, recall, recall_precision, point)
+
+
+def _of_class(hits: np.ndarray, confidences: np.ndarray, num_labels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """AP per threshold and the three curves of one class, whose rows are in order of falling confidence."""
+    found = hits.cumsum(axis=0)
+    recall = found / (num_labels + EPS)
+    precision = found / np.arange(1, len(hits) + 1)[:, None]
+    over_confidence = [np.interp(-CONFIDENCE_GRID, -confidences, curve[:, 0], left=left) for curve, left in ((precision, 1.0), (recall, 0.0))]
+    areas = np.array([average_precision(recall[:, t], precision[:, t]) for t in range(hits.shape[1])])
+    pr_curve = np.interp(CONFIDENCE_GRID, *envelope(recall[:, 0], precision[:, 0]))
+    return areas, over_confidence[0], over_confidence[1], pr_curve
+
+
+def envelope(recall: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Recall and precision made monotone (the best precision at this recall or beyond), with the ends (0, 1) and (1, 0).
+
+    Recall moves only at true positives; of every run of equal recall just its first and last point shape the curve.
+    """
+    recall = np.concatenate(([0.0], recall, [1.0]))
+    precision = np.concatenate(([1.0], precision, [0.0]))
+    best_beyond = np.maximum.accumulate(precision[::-1])[::-1]
+    rises = np.flatnonzero(recall[1:] != recall[:-1])
+    corners = np.unique(np.concatenate(([0], rises, rises + 1, [len(recall) - 1])))
+    return recall[corners], best_beyond[corners]
+
+
+def average_precision(recall: np.ndarray, precision: np.ndarray) -> float:
+    """Area under the envelope, 101 points, trapezoid rule."""
+    return float(np.trapezoid(np.interp(RECALL_POINTS, *envelope(recall, precision)), RECALL_POINTS))
+
+
+def smoothed(values: np.ndarray, share: float = SMOOTHING) -> np.ndarray:
+    """Box filter over this share of the values, of odd width, ends padded with the first and last value. (G,) -> (G,)"""
+    width = round(len(values) * share * 2) // 2 + 1
+    padded = np.concatenate((np.full(width // 2, values[0]), values, np.full(width // 2, values[-1])))
+    return np.convolve(padded, np.ones(width) / width, mode="valid")

@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model YAML, checked and worked out: every row with its inputs, arguments and channels. Read without torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from boxwright.documents import Document
+from boxwright.errors import ModelError, nearest
+from boxwright.model.arguments import bind
+from boxwright.model.grammar import ActivationSpec, GrammarError, parse_activation, resolve
+from boxwright.model.signatures import NOT_OFFERED, SIGNATURES, Signature
+
+MAX_ROWS = 1000
+MAX_REPEATS = 1000
+MAX_CHANNELS = 1 << 16
+MAX_CLASSES = 100_000
+
+KNOWN_KEYS = {"nc", "depth_multiple", "width_multiple", "anchors", "backbone", "head", "ch", "activation", "channel_multiple", "csp_activation"}
+IGNORED_KEYS = {"inplace", "yaml_file", "names", "strides", "flipud", "fliplr"}  # carried by files of the field, without effect on the network
+DEFAULT_ACTIVATION = ActivationSpec("SiLU")
+
+Anchors = tuple[tuple[tuple[float, float], ...], ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row. `sources` are row numbers, -1 for the image; `arguments` are in the order of the block's signature."""
+
+    index: int
+    sources: tuple[int, ...]
+    block: str
+    arguments: tuple[Any, ...]
+    in_channels: tuple[int, ...]
+    out_channels: int
+    sequence: int  # how many copies of the block stand one after the other
+    inner: int  # the repeat number that goes into the block itself
+    raw_from: int | tuple[int, ...]
+    tag: str = ""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A network, described. `placeholder_anchors`: the YAML asks for that many anchors per level, not yet fitted."""
+
+    name: str
+    num_classes: int
+    in_channels: int
+    anchors_px: Anchors
+    placeholder_anchors: bool
+    activation: ActivationSpec
+    csp_activation: ActivationSpec  # of the join inside BottleneckCSP: LeakyReLU(0.1) in the networks of 2020
+    rows: tuple[Row, ...]
+    saved: tuple[int, ...]
+    source: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def num_anchors(self) -> int:
+        """Anchors per level."""
+        return len(self.anchors_px[0])
+
+
+def read_spec(document: Document, *, num_classes: int | None = None, in_channels: int | None = None, anchors_per_level: int | None = None) -> ModelSpec:
+    """Work a model YAML out; the keyword arguments replace what it says. Raises ModelError with file, row and word."""
+    return _Reader(document, num_classes, in_channels, anchors_per_level).spec()
+
+
+def depth_of(number: int, depth_multiple: float) -> int:
+    """Repeats of a row in a network of this depth."""
+    return max(round(number * depth_multiple), 1) if number > 1 else number
+
+
+def width_of(channels: int, width_multiple: float, multiple: int) -> int:
+    """Channels of a row in a network of this width: the next multiple, usually of 8."""
+    return math.ceil(channels * width_multiple / multiple) * multiple
+
+
+class _Reader:
+    """One pass over one document. Holds what every row needs to know."""
+
+    def __init__(self, document: Document, num_classes: int | None, in_channels: int | None, anchors_per_level: int | None) -> None:
+        self.document = document
+        self.raw = document.mapping()
+        self.depth = self._number("depth_multiple", 1.0)
+        self.width = self._number("width_multiple", 1.0)
+        self.multiple = self._whole("channel_multiple", 8, 1024)
+        self.num_classes = num_classes if num_classes is not None else self._whole("nc", None, MAX_CLASSES)
+        self.in_channels = in_channels if in_channels is not None else self._whole("ch", 3, 1024)
+        self.activation = self._activation("activation")
+        self.csp_activation = self._activation("csp_activation")
+        self.anchors = self._anchors() if anchors_per_level is None else anchors_per_level
+        self.out_channels: list[int] = []
+        self.rows: list[Row] = []
+        self.tags: dict[str, int] = {}
+
+    # -- the whole
+
+    def spec(self) -> ModelSpec:
+        notes = tuple(self._note(key) for key in self.raw if key not in KNOWN_KEYS | IGNORED_KEYS)
+        listed = self._listed("backbone") + self._listed("head")
+        if len(listed) > MAX_ROWS:
+            raise self._error("head", f"{len(listed)} rows are too many (at most {MAX_ROWS})")
+        for index, (address, row) in enumerate(listed):
+            self.rows.append(self._row(index, address, row))
+            self.out_channels.append(self.rows[-1].out_channels)
+        detect = self._detect_row(listed)
+        anchors = self._anchors_px(len(detect.sources))
+        saved = sorted(s for row in self.rows for s, raw in zip(row.sources, _as_tuple(row.raw_from), strict=True) if raw != -1)
+        return ModelSpec(
+            name=_stem(self.document.name),
+            num_classes=self.num_classes,
+            in_channels=self.in_channels,
+            anchors_px=anchors,
+            placeholder_anchors=isinstance(self.anchors, int),
+            activation=self.activation,
+            csp_activation=self.csp_activation,
+            rows=tuple(self.rows),
+            saved=tuple(saved),
+            source=self._source(),
+            notes=notes,
+        )
+
+    def _source(self) -> dict[str, Any]:
+        anchors = self.anchors if isinstance(self.anchors, int) else [[side for pair in level for side in pair] for level in self.anchors]
+        return {**self.raw, "nc": self.num_classes, "ch": self.in_channels, "anchors": anchors}
+
+    def _detect_row(self, listed: list[tuple[tuple[str | int, ...], Any]]) -> Row:
+        detects = [row for row in self.rows if row.block == "Detect"]
+        if len(detects) != 1 or self.rows[-1].block != "Detect":
+            place = self.document.place(*listed[-1][0]) if listed else self.document.name
+            raise ModelError(place, f"the last row has to be the one Detect row; found {len(detects)}", "End the head with [[rows], 1, Detect, [nc, anchors]]")
+        return detects[0]
+
+    def _note(self, key: str) -> str:
+        near = nearest(str(key), KNOWN_KEYS)
+        hint = f"; did you mean '{near}'?" if near else ""
+        return f"{self.document.place(key)}: key '{key}' is not known and has no effect{hint}"
+
+    # -- keys
+
+    def _error(self, key: str, what: str, remedy: str = "") -> ModelError:
+        return ModelError(self.document.place(key), what, remedy)
+
+    def _number(self, key: str, default: float) -> float:
+        value = self.raw.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 100:  # noqa: PLR2004 -- far beyond any use
+            raise self._error(key, f"{key} is {value!r}", "Give a number above 0, such as 0.33")
+        return float(value)
+
+    def _whole(self, key: str, default: int | None, highest: int) -> int:
+        if key not in self.raw and default is None:
+            raise ModelError(self.document.name, f"has no key '{key}'", f"Add '{key}: NUMBER'")
+        value = self.raw.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= highest:
+            raise self._error(key, f"{key} is {value!r}", f"Give a whole number from 1 to {highest}")
+        return value
+
+    def _activation(self, key: str) -> ActivationSpec:
+        text = self.raw.get(key)
+        if text is None:
+            return DEFAULT_ACTIVATION
+        try:
+            return parse_activation(str(text))
+        except GrammarError as error:
+            raise self._error(key, str(error)) from None
+
+    def _anchors(self) -> int | Anchors:
+        if "anchors" not in self.raw:
+            raise ModelError(self.document.name, "has no key 'anchors'", "Add the pairs of each level, or a number of anchors per level")
+        value = self.raw["anchors"]
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 100:  # noqa: PLR2004 -- far beyond any use
+            return value
+        if not isinstance(value, list) or not value:
+            raise self._error("anchors", f"anchors are {value!r}", "Give one list of width, height pairs per level, or a whole number")
+        levels = tuple(self._anchor_level(i, level) for i, level in enumerate(value))
+        if len({len(level) for level in levels}) != 1:
+            raise self._error("anchors", "the levels have different numbers of anchors", "Give every level as many pairs")
+        return levels
+
+    def _anchor_level(self, index: int, level: object) -> tuple[tuple[float, float], ...]:
+        place = self.document.place("anchors", index)
+        numbers = level if isinstance(level, list) else []
+        sound = all(isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) and n > 0 for n in numbers)
+        if not numbers or not sound:
+            raise ModelError(place, f"anchors of level {index} are {level!r}", "Give positive numbers: width, height, width, height, ...")
+        if len(numbers) % 2:
+            raise ModelError(place, f"anchors of level {index} are {len(numbers)} numbers, so a width lacks its height", "Give pairs")
+        return tuple((float(w), float(h)) for w, h in zip(numbers[::2], numbers[1::2], strict=True))
+
+    def _anchors_px(self, num_levels: int) -> Anchors:
+        if isinstance(self.anchors, int):
+            placeholder = tuple((2.0 * k, 2.0 * k + 1) for k in range(self.anchors))
+            return (placeholder,) * num_levels
+        if len(self.anchors) != num_levels:
+            raise self._error("anchors", f"there are anchors for {len(self.anchors)} levels, but Detect has {num_levels} inputs", "Make them agree")
+        return self.anchors
+
+    # -- rows
+
+    def _listed(self, key: str) -> list[tuple[tuple[str | int, ...], Any]]:
+        rows = self.raw.get(key)
+        if key not in self.raw:
+            raise ModelError(self.document.name, f"has no key '{key}'", f"Add '{key}:' with its rows")
+        if not isinstance(rows, list) or not rows:
+            raise self._error(key, f"'{key}' holds no rows", "Rows look like [-1, 1, Conv, [64, 3, 2]]")
+        return [((key, i), row) for i, row in enumerate(rows)]
+
+    def _row(self, index: int, address: tuple[str | int, ...], raw: object) -> Row:
+        place = self.document.place(*address)
+        if not isinstance(raw, list) or len(raw) not in {4, 5}:
+            raise ModelError(place, f"row {index} is {raw!r}", "A row is [from, number, module, [arguments]]")
+        origin, number, name, words = raw[:4]
+        sources = self._sources(place, index, origin)
+        signature = self._signature(place, index, name)
+        if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MAX_REPEATS:
+            raise ModelError(place, f"row {index}: the number of repeats is {number!r}", f"Give a whole number from 1 to {MAX_REPEATS}")
+        repeats = depth_of(number, self.depth)
+        in_channels = tuple(self.in_channels if s == -1 else self.out_channels[s] for s in sources)
+        arguments = self._arguments(place, index, str(name), signature, words)
+        out_channels = self._out_channels(place, index, signature, arguments, in_channels)
+        if signature.channels not in {"sum", "detect"} and len(sources) != 1:
+            raise ModelError(place, f"row {index}: {name} takes one input, not {len(sources)}", "Put a Concat row before it")
+        tag = self._tag(place, index, raw[4]) if len(raw) == 5 else ""  # noqa: PLR2004 -- the optional fifth item
+        sequence, inner = (1, repeats) if signature.inner_repeat else (repeats, 1)
+        return Row(index, sources, str(name), arguments, in_channels, out_channels, sequence, inner, self._raw_from(origin), tag)
+
+    def _tag(self, place: str, index: int, tag: object) -> str:
+        if not isinstance(tag, str) or not tag or tag in self.tags:
+            raise ModelError(place, f"row {index}: the tag {tag!r} is no new word", "A tag is a word that no other row has")
+        self.tags[tag] = index
+        return tag
+
+    def _raw_from(self, origin: Any) -> int | tuple[int, ...]:
+        numbers = tuple(self.tags.get(item, item) for item in _as_tuple(origin))
+        return numbers if isinstance(origin, list) else numbers[0]
+
+    def _sources(self, place: str, index: int, origin: object) -> tuple[int, ...]:
+        items: tuple[Any, ...] = tuple(self.tags.get(item, item) if isinstance(item, str) else item for item in _as_tuple(origin))
+        if not items or any(isinstance(item, bool) or not isinstance(item, int) for item in items):
+            known = f" (tags so far: {', '.join(self.tags)})" if self.tags else ""
+            raise ModelError(place, f"row {index} takes its input from {origin!r}{known}", "Give -1, a row number, a tag, or a list of them")
+        for item in items:
+            if not -index - 1 <= item < index or (item < -1 and index + item < 0):
+                raise ModelError(place, f"row {index} takes its input from row {item}, which does not stand before it", f"Rows before it: 0 to {index - 1}")
+        return tuple(item if item >= 0 else (index - 1 if item == -1 else index + item) for item in items)
+
+    def _signature(self, place: str, index: int, name: object) -> Signature:
+        if name in NOT_OFFERED:
+            raise ModelError(place, f"row {index}: {NOT_OFFERED[str(name)]}")
+        if not isinstance(name, str) or name not in SIGNATURES:
+            near = nearest(str(name), SIGNATURES)
+            hint = f"Did you mean '{near}'? " if near else ""
+            raise ModelError(place, f"row {index}: unknown module '{name}'", f"{hint}Known: {', '.join(SIGNATURES)}")
+        return SIGNATURES[name]
+
+    def _arguments(self, place: str, index: int, name: str, signature: Signature, words: object) -> tuple[Any, ...]:
+        if not isinstance(words, list):
+            raise ModelError(place, f"row {index}: the arguments are {words!r}", "Give a list, such as [64, 3, 2]")
+        try:
+            values = [resolve(word, {"nc": self.num_classes, "anchors": self.anchors}) for word in words]
+            bound = list(bind(signature, values))
+        except GrammarError as error:
+            raise ModelError(place, f"row {index}, {name}: {error}", "Mend this word") from None
+        if signature.channels == "width" and bound[0] != self._head_width():
+            bound[0] = width_of(bound[0], self.width, self.multiple)
+        return tuple(bound)
+
+    def _head_width(self) -> int:
+        """The output count of the head, which a row may ask for without being scaled."""
+        anchors = self.anchors if isinstance(self.anchors, int) else len(self.anchors[0])
+        return anchors * (self.num_classes + 5)
+
+    def _out_channels(self, place: str, index: int, signature: Signature, arguments: tuple[Any, ...], in_channels: tuple[int, ...]) -> int:
+        match signature.channels:
+            case "width":
+                count = arguments[0]
+            case "same":
+                count = in_channels[0]
+            case "sum":
+                count = sum(in_channels)
+            case "contract":
+                count = in_channels[0] * arguments[0] ** 2
+            case "expand":
+                count = in_channels[0] // arguments[0] ** 2
+            case "detect":
+                count = 1
+        if not 1 <= count <= MAX_CHANNELS:
+            raise ModelError(place, f"row {index} would have {count} channels", f"Channels go from 1 to {MAX_CHANNELS}")
+        return int(count)
+
+
+def _as_tuple(origin: Any) -> tuple[Any, ...]:
+    return tuple(origin) if isinstance(origin, list | tuple) else (origin,)
+
+
+def _stem(name: str) -> str:
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return last.rsplit(".", 1)[0] if "." in last else last

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a verb hands back: the same content as text for people and as one JSON document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`exit_code` is for findings; faults are raised, not returned."""
+
+    text: str
+    document: Any
+    notes: tuple[str, ...] = ()
+    exit_code: int = 0
+
+
+def table(rows: Sequence[tuple[object, ...]], header: tuple[str, ...] = ()) -> str:
+    """Columns as wide as their longest word. A column of numbers stands to the right."""
+    lines = [tuple(map(str, row)) for row in ([header] if header else []) + list(rows)]
+    if not lines:
+        return ""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    numeric = [all(_is_number(row[i]) for row in rows) for i in range(len(widths))]
+    return "\n".join(_line(line, widths, numeric) for line in lines)
+
+
+def _line(cells: tuple[str, ...], widths: list[int], right: list[bool]) -> str:
+    aligned = [cell.rjust(width) if to_right else cell.ljust(width) for cell, width, to_right in zip(cells, widths, right, strict=True)]
+    return "  ".join(aligned).rstrip()
+
+
+def _is_number(cell: object) -> bool:
+    try:
+        float(str(cell))
+    except ValueError:
+        return False
+    return True

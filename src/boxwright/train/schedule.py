@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The schedule: where in the run -> rates, momentum, accumulation. Pure functions of the position, so nothing to save.
+
+`batch` counts batches since the start of training (batch = i + batches_per_epoch * epoch); epochs count from 0.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from boxwright.config.schema.schedule import ScheduleSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NEVER_STEPPED = -1  # the last step of a run that has not begun: the very first batch is then a step
+
+
+class Moment(NamedTuple):
+    """What holds at one batch. The rate of biases differs from the others only during warm-up."""
+
+    lr_bias: float
+    lr_other: float
+    momentum: float
+    accumulate: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The whole course of a run."""
+
+    settings: ScheduleSettings
+    batches_per_epoch: int
+    batch_size: int
+
+    @property
+    def warmup_batches(self) -> int:
+        """The last batch number of the warm-up."""
+        length = max(round(self.settings.warmup_epochs * self.batches_per_epoch), self.settings.warmup_min_batches)
+        limit = self.settings.epochs * self.batches_per_epoch // 2
+        return min(length, limit) if self.settings.warmup_cap else length
+
+    @property
+    def accumulate(self) -> int:
+        """Batches per optimizer step after the warm-up."""
+        return max(round(self.settings.nominal_batch / self.batch_size), 1)
+
+    @property
+    def weight_decay_factor(self) -> float:
+        """What the stated weight decay is multiplied by, since steps see batch * accumulate images instead of the nominal batch."""
+        return self.batch_size * self.accumulate / self.settings.nominal_batch
+
+    def factor(self, epoch: float) -> float:
+        """The learning rate curve: share of lr0 at the start of an epoch."""
+        return _curve(self.settings)(epoch)
+
+    def at(self, batch: int) -> Moment:
+        """Rates, momentum and accumulation of this batch."""
+        epoch, last_warm = batch // self.batches_per_epoch, self.warmup_batches
+        if batch <= last_warm and last_warm > 0:
+            return self._warming(batch, epoch)
+        rate = self.settings.lr0 * self.factor(self._level(epoch))
+        return Moment(rate, rate, self.settings.momentum, self.accumulate)
+
+    def _level(self, epoch: int) -> int:
+        """The epoch whose level counts. An epoch in which the warm-up ends stays at the level it aimed at."""
+        warm_until = self.warmup_batches if self.warmup_batches > 0 else -1
+        if epoch * self.batches_per_epoch <= warm_until:
+            return epoch
+        return max(epoch - self.settings.schedule_lag, 0)
+
+    def _warming(self, batch: int, epoch: int) -> Moment:
+        goal = self.settings.lr0 * self.factor(epoch)
+
+        def way(start: float, end: float) -> float:
+            return float(np.interp(batch, (0, self.warmup_batches), (start, end)))
+
+        accumulate = max(1, round(way(1, self.settings.nominal_batch / self.batch_size)))
+        return Moment(way(self.settings.warmup_bias_lr, goal), way(0.0, goal), way(self.settings.warmup_momentum, self.settings.momentum), accumulate)
+
+    def steps_after(self, batch: int, last_step: int) -> bool:
+        """Whether the optimizer steps after this batch, given the batch of its last step."""
+        accumulate = self.at(batch).accumulate
+        if self.settings.step_rule == "modulo":
+            return batch % accumulate == 0
+        return batch - last_step >= accumulate
+
+
+def _curve(settings: ScheduleSettings) -> Callable[[float], float]:
+    """The curve that flags choose, or the recipe's."""
+    if settings.sgdr:
+        return _restarts(settings)
+    chosen = "cosine" if settings.cos_lr else "linear" if settings.linear_lr else settings.lr_curve
+    last = settings.lrf
+    if chosen == "cosine":
+        return lambda epoch: (1 - math.cos(math.pi * epoch / settings.epochs)) / 2 * (last - 1) + 1
+    length = settings.epochs - 1 if settings.linear_ends_in_last_epoch else settings.epochs
+    return lambda epoch: (1 - epoch / max(length, 1)) * (1 - last) + last
+
+
+def _restarts(settings: ScheduleSettings) -> Callable[[float], float]:
+    """Cosine annealing with warm restarts: periods T0, T0 * Tmult, ..., each from its peak down to lrf."""
+    words = [float(word) for word in settings.sgdr.split(",")]
+    first, growth = words[0], words[1] if len(words) > 1 else 2.0
+
+    def factor(epoch: float) -> float:
+        begin, length, peak = 0.0, first, 1.0
+        while epoch >= begin + length:
+            begin, length, peak = begin + length, length * growth, peak * settings.sgdr_peak
+        share = (epoch - begin) / length
+        return settings.lrf + (peak - settings.lrf) * (1 + math.cos(math.pi * share)) / 2
+
+    return factor

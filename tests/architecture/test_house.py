@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The house is still the house: floors, doors, sizes, names. Read from the syntax tree, without importing anything.
+
+There are no exceptions to any rule here, and no list to put one into.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "boxwright"
+
+# A room's floor. Imports go to lower floors, or stay inside the room.
+FLOORS = {
+    "__main__": 7,
+    "cli": 6,
+    "__init__": 6,
+    "commands": 5,
+    **dict.fromkeys(("train", "infer", "export", "report", "evolve", "ui"), 4),
+    **dict.fromkeys(("data", "model", "loss", "metrics", "track"), 3),
+    **dict.fromkeys(("structures", "config", "system"), 2),
+    **dict.fromkeys(("geometry", "native", "errors", "keyed", "documents"), 1),
+}
+# Floor 1 rooms may lean on these two, which lean on nothing.
+GROUND = {"errors", "keyed"}
+
+REFUSED_NAMES = {"utils", "util", "common", "core", "misc", "helpers", "helper", "tools", "base", "manager", "handler", "stuff"}
+MAX_LINES = 400
+MAX_STATEMENTS = 40
+MAX_POSITIONAL = 8  # block constructors take the words of a YAML row
+
+# Who may use what of the world outside. A prefix of the dotted name, and the only files that may.
+DOORS = {
+    "torch.distributed": {"system/world.py"},
+    "os.environ": {"system/device.py", "system/world.py", "cli.py"},
+    "os.getenv": set(),
+    "urllib": {"system/fetch.py"},
+    "http": {"system/fetch.py", "ui/server.py"},
+    "requests": set(),
+    "socket": {"system/fetch.py", "ui/server.py"},
+    "torch.save": {"system/files.py"},
+    "torch.load": {"system/files.py"},
+    "torch.manual_seed": set(),
+    "numpy.random.seed": set(),
+    "random": set(),
+    "torch.set_num_threads": {"system/device.py"},
+    "torch.backends": {"system/device.py"},
+    "print": {"cli.py", "track/console.py"},
+    "cv2.imread": {"data/images.py"},
+    "cv2.imdecode": {"data/images.py"},
+    "PIL.Image.open": {"data/images.py"},
+}
+FORBIDDEN = {
+    "eval",
+    "exec",
+    "compile",
+    "__import__",
+    "os.system",
+    "os.popen",
+    "os.execv",
+    "os.spawnv",
+    "pickle",
+    "cPickle",
+    "dill",
+    "cloudpickle",
+    "joblib",
+    "marshal",
+    "shelve",
+    "shutil.unpack_archive",
+    "runpy",
+    "pty",
+    "yaml.load",
+    "yaml.unsafe_load",
+    "yaml.full_load",
+    "torch.jit.load",
+    "torch.hub",
+}
+FORBIDDEN_METHODS = {"extractall", "extract", "allow_pickle"}
+WORK_AT_IMPORT = (ast.For, ast.While, ast.With, ast.Try, ast.AugAssign, ast.Delete, ast.Assert)
+
+
+def files() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def room_of(module: str) -> str:
+    """`boxwright.model.spec` and `model/spec.py` both belong to `model`."""
+    parts = module.removeprefix("boxwright").strip(".").split(".")
+    return parts[0] or "__init__"
+
+
+def room_of_file(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def own_imports(tree: ast.AST) -> list[tuple[int, str]]:
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: relative imports hide where things live"
+            if (node.module or "").split(".")[0] == "boxwright":
+                submodules = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "boxwright" else [node.module]
+                found += [(node.lineno, module) for module in submodules]
+        elif isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names if alias.name.split(".")[0] == "boxwright"]
+    return found
+
+
+def dotted(node: ast.AST, aliases: dict[str, str]) -> str:
+    """The full name an expression spells, with import aliases resolved: np.random.seed -> numpy.random.seed."""
+    parts = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return ""
+    return ".".join([aliases.get(node.id, node.id), *reversed(parts)])
+
+
+def aliases_of(tree: ast.AST) -> dict[str, str]:
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.asname or alias.name.split(".")[0]: alias.name if alias.asname else alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def uses(tree: ast.Module) -> list[tuple[int, str]]:
+    """Every dotted name that a file imports or spells."""
+    aliases = aliases_of(tree)
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found += [(node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
+        elif isinstance(node, ast.Attribute | ast.Name):
+            found.append((node.lineno, dotted(node, aliases)))
+    return found
+
+
+def is_within(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(f"{prefix}.")
+
+
+EVERY_FILE = pytest.mark.parametrize("path", files(), ids=name_of)
+
+
+@EVERY_FILE
+def test_imports_go_downward_and_rooms_of_one_floor_do_not_know_each_other(path):
+    room = room_of_file(path)
+    assert room in FLOORS, f"{room} has no floor"
+    for line, module in own_imports(tree_of(path)):
+        other = room_of(module)
+        assert other in FLOORS, f"{name_of(path)}:{line}: {module} has no floor"
+        downward = FLOORS[other] < FLOORS[room] or other == room or (FLOORS[room] == FLOORS[other] == 1 and other in GROUND)
+        assert downward, f"{name_of(path)}:{line}: {room} (floor {FLOORS[room]}) imports {module} (floor {FLOORS[other]})"
+
+
+def test_no_file_imports_itself_through_others():
+    edges = {name_of(path): {to_file(module) for _, module in own_imports(tree_of(path))} - {""} for path in files()}
+    state: dict[str, str] = {}
+
+    def visit(name: str, way: tuple[str, ...]) -> None:
+        assert state.get(name) != "open", " -> ".join((*way, name))
+        if name in state:
+            return
+        state[name] = "open"
+        for other in edges[name]:
+            visit(other, (*way, name))
+        state[name] = "done"
+
+    for name in edges:
+        visit(name, ())
+
+
+def to_file(module: str) -> str:
+    relative = module.removeprefix("boxwright").strip(".").replace(".", "/")
+    for candidate in (f"{relative}.py", f"{relative}/__init__.py", f"{relative.rsplit('/', 1)[0]}.py", f"{relative.rsplit('/', 1)[0]}/__init__.py"):
+        if (PACKAGE / candidate).is_file():
+            return candidate
+    return ""
+
+
+@EVERY_FILE
+def test_own_imports_stand_at_the_top_and_are_real(path):
+    tree = tree_of(path)
+    top = {id(node) for node in tree.body}
+    hidden = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom | ast.Import) and id(n) not in top and own_imports(ast.Module([n], []))]
+    assert not hidden, f"{name_of(path)}:{hidden[0].lineno}: an import of our own inside a function, or for type checking only"
+    for _, name in uses(tree):
+        assert not is_within(name, "importlib.import_module") or name_of(path) in {"cli.py", "__init__.py"}
+
+
+@EVERY_FILE
+def test_the_world_outside_is_reached_through_doors_only(path):
+    for line, name in uses(tree_of(path)):
+        for door, keepers in DOORS.items():
+            if is_within(name, door):
+                assert name_of(path) in keepers, f"{name_of(path)}:{line}: {name} belongs in {sorted(keepers) or 'no file'}"
+
+
+@EVERY_FILE
+def test_files_are_written_through_one_door_only(path):
+    if name_of(path) == "system/files.py":
+        return
+    for node in ast.walk(tree_of(path)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
+        assert name not in {"write_text", "write_bytes", "savez", "savez_compressed", "imwrite", "savefig", "unlink", "rmtree", "rename", "replace_file"}, (
+            f"{name_of(path)}:{node.lineno}: {name} writes; use system/files.py"
+        )
+        if name == "open" and isinstance(node.func, ast.Name):
+            mode = node.args[1] if len(node.args) > 1 else next((k.value for k in node.keywords if k.arg == "mode"), ast.Constant("r"))
+            assert isinstance(mode, ast.Constant), f"{name_of(path)}:{node.lineno}: open with a computed mode"
+            assert not set(str(mode.value)) & set("wax+"), f"{name_of(path)}:{node.lineno}: opens for writing; use system/files.py"
+
+
+@EVERY_FILE
+def test_no_code_comes_from_data(path):
+    tree = tree_of(path)
+    for line, name in uses(tree):
+        for word in FORBIDDEN:
+            assert not is_within(name, word), f"{name_of(path)}:{line}: {name}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            assert node.attr not in FORBIDDEN_METHODS, f"{name_of(path)}:{node.lineno}: .{node.attr}"
+        if isinstance(node, ast.keyword) and node.arg == "shell":
+            raise AssertionError(f"{name_of(path)}:{node.value.lineno}: shell=")
+        if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            assert isinstance(node.value, ast.Constant), f"{name_of(path)}:{node.value.lineno}"
+            assert node.value.value is False, f"{name_of(path)}:{node.value.lineno}: allow_pickle"
+
+
+@EVERY_FILE
+def test_torch_load_reads_weights_only(path):
+    tree = tree_of(path)
+    aliases = aliases_of(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and dotted(node.func, aliases) == "torch.load":
+            given = [k.value for k in node.keywords if k.arg == "weights_only"]
+            assert given, f"{name_of(path)}:{node.lineno}: torch.load without weights_only"
+            assert isinstance(given[0], ast.Constant), f"{name_of(path)}:{node.lineno}"
+            assert given[0].value is True, f"{name_of(path)}:{node.lineno}"
+
+
+@EVERY_FILE
+def test_importing_a_module_does_no_work(path):
+    for node in tree_of(path).body:
+        assert not isinstance(node, WORK_AT_IMPORT), f"{name_of(path)}:{node.lineno}: runs at import"
+        if isinstance(node, ast.Expr):
+            assert isinstance(node.value, ast.Constant), f"{name_of(path)}:{node.lineno}: runs at import"
+        if isinstance(node, ast.If):
+            word = ast.unparse(node.test)
+            assert word in {"TYPE_CHECKING", "__name__ == '__main__'"}, f"{name_of(path)}:{node.lineno}: decides at import"
+
+
+@EVERY_FILE
+def test_files_and_functions_stay_small(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES, f"{name_of(path)} is over {MAX_LINES} lines"
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            statements = sum(isinstance(part, ast.stmt) for part in ast.walk(node)) - 1
+            assert statements <= MAX_STATEMENTS, f"{name_of(path)}:{node.lineno}: {node.name} has {statements} statements"
+            positional = len(node.args.posonlyargs) + len(node.args.args)
+            assert positional <= MAX_POSITIONAL, f"{name_of(path)}:{node.lineno}: {node.name} takes {positional} by position"
+
+
+@EVERY_FILE
+def test_names_say_what_is_inside_and_every_file_states_its_licence(path):
+    for part in (*path.relative_to(PACKAGE).parts[:-1], path.stem):
+        assert part not in REFUSED_NAMES, f"{name_of(path)}: '{part}' says nothing"
+    assert path.read_text(encoding="utf-8").startswith("# SPDX-License-Identifier: Apache-2.0\n"), name_of(path)
+
+
+@EVERY_FILE
+def test_nothing_is_swallowed(path):
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, f"{name_of(path)}:{node.lineno}: bare except"
+            only_pass = len(node.body) == 1 and isinstance(node.body[0], ast.Pass)
+            assert not only_pass, f"{name_of(path)}:{node.lineno}: an error disappears"
+
+
+def test_no_room_is_empty_and_every_folder_is_a_package():
+    for folder in (path for path in PACKAGE.rglob("*") if path.is_dir() and path.name != "__pycache__" and "presets" not in path.parts):
+        inside = [path for path in folder.iterdir() if path.name not in {"__init__.py", "__pycache__"}]
+        assert inside, f"{folder.relative_to(PACKAGE)} is empty"
+        assert (folder / "__init__.py").is_file() or folder.name in {"assets", "source"}, folder
+
+
+def test_below_the_commands_nobody_names_a_whole_configuration():
+    whole = {"TrainSettings", "ValSettings", "PredictSettings", "ExportSettings"}
+    for path in files():
+        if FLOORS[room_of_file(path)] in {3, 4}:
+            for line, name in uses(tree_of(path)):
+                assert name.split(".")[-1] not in whole, f"{name_of(path)}:{line}: takes {name}; a room takes its slice"
+
+
+def test_presets_and_scripts_state_their_licence():
+    others = [*PACKAGE.rglob("*.yaml"), *(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py"), ROOT / "Makefile", ROOT / "pyproject.toml"]
+    for path in others:
+        assert "SPDX-License-Identifier: Apache-2.0" in path.read_text(encoding="utf-8")[:200], path

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules for all tests: one compute thread, no network, no help from the user's own folders."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: processes stand beside each other, threads would fight
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile("boxwright", deadline=None, derandomize=True, max_examples=60, print_blob=False, database=None)
+hypothesis.settings.load_profile("boxwright")
+
+_FORBIDDEN = {"socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"}
+_allowed = False
+
+
+class NetworkUsedError(Exception):
+    """A test that is not marked `loopback` used a socket."""
+
+
+def _watch(event: str, arguments: tuple[object, ...]) -> None:
+    if event in _FORBIDDEN and not _allowed:
+        raise NetworkUsedError(f"{event} {arguments}")
+
+
+sys.addaudithook(_watch)
+
+
+@pytest.fixture(autouse=True)
+def network(request):
+    """Sockets only for tests that say they need them."""
+    global _allowed  # noqa: PLW0603 -- an audit hook cannot be taken away again
+    _allowed = request.node.get_closest_marker("loopback") is not None
+    yield
+    _allowed = False
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    """Every test works in an empty folder with an empty cache."""
+    monkeypatch.setenv("BOXWRIGHT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("BOXWRIGHT_DEBUG", "BOXWRIGHT_DATA_DIR", "RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
