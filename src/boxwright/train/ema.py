@@ -22,19 +22,22 @@ def decay(updates: int) -> float:
 
 
 class Ema:
-    """The average network. Every floating tensor of the state is averaged; whole-number ones are left as they are."""
+    """The average of one network. Every floating tensor of the state is averaged; whole-number ones are left as they are."""
 
     def __init__(self, network: nn.Module, updates: int = 0) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)
         self.updates = updates
-        self._mine = _floating(self.network)
+        self._pairs = _floating(self.network), _floating(network)  # looked up once; training changes them in place
+        self._source = network
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
         """One step of the average towards `network`, in one pass over all tensors."""
+        assert network is self._source  # an average belongs to the network it was made from
         self.updates += 1
-        torch._foreach_lerp_(self._mine, _floating(network), 1 - decay(self.updates))
+        mine, source = self._pairs
+        torch._foreach_lerp_(mine, source, 1 - decay(self.updates))
 
 
 def _floating(network: nn.Module) -> list[torch.Tensor]:
-    return [tensor for tensor in network.state_dict().values() if tensor.is_floating_point()]
+    return [tensor for tensor in (*network.parameters(), *network.buffers()) if tensor.is_floating_point()]
