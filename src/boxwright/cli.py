@@ -31,6 +31,12 @@ class Verb:
 
 
 VERBS: dict[str, Verb | dict[str, Verb]] = {
+    "train": Verb("train a detector", "train:TrainSettings", "train:run", reports=False),
+    "val": Verb("validate a checkpoint on a split", "val:ValSettings", "validate:run"),
+    "predict": Verb("detect objects in images", "val:PredictSettings", "predict:run"),
+    "data": {
+        "sample": Verb("draw the sample set", "verbs:SampleSettings", "sample:run"),
+    },
     "model": {
         "list": Verb("the packaged networks", "verbs:NoSettings", "model:listed"),
         "info": Verb("one network, row by row", "verbs:ModelVerbSettings", "model:info"),
@@ -129,7 +135,7 @@ def _named(package: str, place: str) -> Any:
 
 
 def _version() -> str:
-    return str(importlib.import_module("boxwright").__version__)
+    return str(importlib.import_module("boxwright.version").__version__)
 
 
 def _overview() -> str:

@@ -7,28 +7,9 @@ from boxwright.config import packaged
 from boxwright.documents import parse_yaml, read_yaml
 from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec, read_spec
+from tests.support.datasets import TINY_MODEL
 
-TINY = """
-nc: 3
-depth_multiple: 1.0
-width_multiple: 1.0
-anchors:
-  - [10, 13, 16, 30, 33, 23]
-  - [30, 61, 62, 45, 59, 119]
-backbone:
-  - [-1, 1, Conv, [8, 6, 2, 2]]
-  - [-1, 1, Conv, [16, 3, 2]]
-  - [-1, 1, C3, [16]]
-  - [-1, 1, Conv, [24, 3, 2]]
-  - [-1, 1, C3, [24]]
-  - [-1, 1, Conv, [32, 3, 2]]
-  - [-1, 1, SPPF, [32, 5]]
-head:
-  - [-1, 1, nn.Upsample, [None, 2, nearest]]
-  - [[-1, 4], 1, Concat, [1]]
-  - [-1, 1, C3, [24, False]]
-  - [[9, 6], 1, Detect, [nc, anchors]]
-"""
+TINY = TINY_MODEL.replace("nc: 80", "nc: 3")
 
 
 def spec(name: str, **changes: int) -> ModelSpec:

@@ -48,7 +48,7 @@ def test_a_row_with_the_heads_own_output_count_is_not_scaled():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (swapped("[-1, 1, C3, [24]]", "[-1, 1, C3Magic, [24]]"), "m.yaml:13: row 4: unknown module 'C3Magic'. Did you mean 'C3"),
+        (swapped("[-1, 1, C3, [24]]", "[-1, 1, C3Magic, [24]]"), "m.yaml:12: row 4: unknown module 'C3Magic'. Did you mean 'C3"),
         (swapped("[[-1, 4], 1, Concat, [1]]", "[[-1, 40], 1, Concat, [1]]"), "row 8 takes its input from row 40"),
         (swapped("[[-1, 4], 1, Concat, [1]]", "[[-1, 8], 1, Concat, [1]]"), "row 8 takes its input from row 8"),
         (swapped("[[-1, 4], 1, Concat, [1]]", "[[-1, -20], 1, Concat, [1]]"), "row 8 takes its input from row -20"),
@@ -102,7 +102,7 @@ def test_an_absurd_network_is_refused_by_its_parameters():
 
 def test_an_unknown_key_is_noted_with_the_nearest_one():
     spec = read(TINY + "activaton: SiLU\ninplace: true\n")
-    assert spec.notes == ("m.yaml:21: key 'activaton' is not known and has no effect; did you mean 'activation'?",)
+    assert spec.notes == ("m.yaml:20: key 'activaton' is not known and has no effect; did you mean 'activation'?",)
 
 
 @pytest.mark.parametrize("text", ["nn.SiLU()", "SiLU", "nn.LeakyReLU(0.1)", "LeakyReLU( 0.1 )", "nn.Hardswish()", "AconC"])

@@ -67,6 +67,7 @@ class Detect(nn.Module):
         return torch.cat([self._decoded_level(level, raw) for level, raw in enumerate(raws)], 1)
 
     def _decoded_level(self, level: int, raw: torch.Tensor) -> torch.Tensor:
+        raw = raw.to(torch.promote_types(raw.dtype, torch.float32))  # half precision would round coordinates to whole pixels
         b, _, h, w, answers = raw.shape
         y, x = torch.meshgrid(torch.arange(h, device=raw.device), torch.arange(w, device=raw.device), indexing="ij")
         offsets = torch.stack((x, y), -1).to(raw.dtype) - 0.5

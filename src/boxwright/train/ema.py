@@ -5,38 +5,39 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
 import torch
+from torch import nn
 
-if TYPE_CHECKING:
-    from torch import nn
+LIMIT = 0.9999  # share of the old average that stays, in the long run
+Network = TypeVar("Network", bound=nn.Module)
 
-LIMIT = 0.9999
 RAMP = 2000  # updates over which the decay rises, so that early weights are soon forgotten
 
 
-def decay(updates: int) -> float:
+def decay(updates: int, limit: float = LIMIT, ramp: int = RAMP) -> float:
     """Share of the old average that stays at this update."""
-    return LIMIT * (1 - math.exp(-updates / RAMP))
+    return limit * (1 - math.exp(-updates / ramp))
 
 
-class Ema:
+class Ema(Generic[Network]):
     """The average of one network. Every floating tensor of the state is averaged; whole-number ones are left as they are."""
 
-    def __init__(self, network: nn.Module, updates: int = 0) -> None:
-        self.network = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)
-        self.updates = updates
+    def __init__(self, network: Network, *, limit: float = LIMIT, ramp: int = RAMP) -> None:
+        self.network: Network = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)
+        self.updates = 0
+        self._law = limit, ramp
         self._pairs = _floating(self.network), _floating(network)  # looked up once; training changes them in place
         self._source = network
 
     @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
+    def update(self, network: Network) -> None:
         """One step of the average towards `network`, in one pass over all tensors."""
         assert network is self._source  # an average belongs to the network it was made from
         self.updates += 1
         mine, source = self._pairs
-        torch._foreach_lerp_(mine, source, 1 - decay(self.updates))
+        torch._foreach_lerp_(mine, source, 1 - decay(self.updates, *self._law))
 
 
 def _floating(network: nn.Module) -> list[torch.Tensor]:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
 
 from boxwright.config.setting import Slice, Spelling, recipe_field, setting
 
@@ -26,7 +28,10 @@ class LoopSettings(Slice):
     save_minutes: float = setting(10.0, "Also save after this many minutes within an epoch; 0 = off.", Spelling(), ge=0)
     time: float = setting(0.0, "Stop after this many hours; 0 = no limit.", Spelling(metavar="HOURS"), ge=0)
     local_rank: int = setting(-1, "Accepted for old launch lines and ignored: the launcher's environment decides.", Spelling(original=True))
-    amp: Literal["auto", "off", "bf16", "fp16"] = setting("auto", "Mixed precision; auto = what the device does well and passes the self-test.", Spelling())
+    amp: Annotated[Literal["auto", "off", "bf16", "fp16"], BeforeValidator(lambda word: "off" if word == "fp32" else word)] = setting(
+        "auto", "Mixed precision; auto = what the device does well, if it passes the self-test.", Spelling()
+    )
+    amp_on_cpu: bool = recipe_field(default=True, help_text="Whether --amp auto may choose bf16 on a CPU that has it.")
     dry_run: bool = setting(default=False, help_text="Print the whole plan and write nothing.", spelling=Spelling())
     device_check: bool = setting(default=False, help_text="Run the self-test of the device and stop.", spelling=Spelling())
     early_stopping: bool = recipe_field(default=True, help_text="Whether patience is looked at.")

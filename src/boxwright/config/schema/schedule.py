@@ -33,6 +33,8 @@ class ScheduleSettings(Slice):
     warmup_cap: bool = recipe_field(default=False, help_text="Limit the warm-up to half of the run, so that it cannot outlast a tiny one.")
     schedule_lag: Literal[0, 1] = recipe_field(1, "After the warm-up an epoch runs at the level of this many epochs before it.")
     nominal_batch: int = recipe_field(64, "Batch size that gradients are accumulated towards.", ge=1)
+    ema_decay: float = recipe_field(0.9999, "Share of the moving average that stays at each update, in the long run.", gt=0, lt=1)
+    ema_ramp: int = recipe_field(2000, "Updates over which that share rises; a short run wants a short ramp.", ge=1)
     step_rule: Literal["since-last", "modulo"] = recipe_field(
         "since-last", "When the optimizer steps: enough batches since the last step, or the batch number divides by accumulate."
     )

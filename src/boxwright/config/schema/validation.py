@@ -19,5 +19,5 @@ class EndOfRunSettings(Slice):
     final_iou_coco: float = recipe_field(0.65, "The same for COCO.", gt=0, lt=1)
     coco_rule: Literal["val-entry", "80-classes", "data-path"] = recipe_field("val-entry", "How COCO is recognised, for the end of a run only.")
     final_per_class: Literal["always", "under-50"] = recipe_field("always", "Per-class table in the final validation.")
-    strip: Literal["both", "best"] = recipe_field("both", "Which files shed their training state when the run ends.")
+    strip: Literal["both", "best"] = recipe_field("best", "Which files shed their training state when the run ends.")
     rename_with_name: bool = recipe_field(default=False, help_text="Add _NAME to result and weights files at the end, as in 2020.")

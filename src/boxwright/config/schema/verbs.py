@@ -37,3 +37,10 @@ class ModelVerbSettings(Slice):
     imgsz: int = setting(640, "Image size that work and map sizes are counted at.", Spelling(names=("img",)), ge=32, le=8192)
     nc: int | None = setting(None, "Number of classes, instead of the one in the file.", Spelling(), gt=0)
     ch: int | None = setting(None, "Input channels, instead of those in the file.", Spelling(), gt=0)
+
+
+class SampleSettings(Slice):
+    """`boxwright data sample`."""
+
+    out: str = setting("", "Folder to draw into (default: the cache).", Spelling(metavar="DIR"))
+    seed: int = setting(0, "Another seed draws other pictures of the same kind.", Spelling(), ge=0)

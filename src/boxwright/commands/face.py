@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Python face: the same verbs as functions, and a trained network as something to call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from boxwright.commands import opening
+from boxwright.commands import train as training
+from boxwright.commands import validate as validation
+from boxwright.commands.predict import predictor_of
+from boxwright.commands.training.run import TrainResult
+from boxwright.config.assemble import resolve_train, resolve_verb
+from boxwright.config.load import Layer
+from boxwright.config.schema.val import ValSettings
+from boxwright.data.images import BrokenImageError, read_rgb
+from boxwright.data.index import Index
+from boxwright.errors import DataError
+from boxwright.geometry.nms import NmsRules
+from boxwright.infer.predictor import Predictor
+from boxwright.structures.detections import Detections
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Image = str | Path | np.ndarray | torch.Tensor
+
+
+def train(**settings: Any) -> TrainResult:
+    """Train; keywords are the settings of `boxwright train`. Returns where the run lies and what it came to."""
+    return training.trained(resolve_train(settings))
+
+
+def validate(weights: str | Path, **settings: Any) -> dict[str, Any]:
+    """Validate a checkpoint or run folder; keywords are the settings of `boxwright val`. Returns what `val --json` prints."""
+    layer = Layer("python", {"noplots": True, **settings, "run": str(weights)})
+    document: dict[str, Any] = validation.run(resolve_verb(ValSettings, layer, Layer("python", {}))).document
+    return document
+
+
+def open_data(path: str | Path) -> Mapping[str, Index]:
+    """The splits of a data set as sequences of records."""
+    file = opening.locate_data(str(path))
+    present = opening.splits_of(file)
+    return opening.open_data(str(file), present).splits
+
+
+def load(weights: str | Path, *, device: str = "", imgsz: int | None = None) -> Model:
+    """A trained network, ready to be called on images."""
+    predictor, _ = predictor_of(str(weights), device, imgsz)
+    return Model(predictor)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network. Call it with a path, an RGB array (H, W, 3) uint8, a tensor (3, H, W) in 0..1 or uint8, or a list of these."""
+
+    predictor: Predictor
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names."""
+        return self.predictor.names
+
+    def __call__(
+        self, images: Image | Sequence[Image], *, min_score: float = 0.25, max_iou: float = 0.45, max_det: int = 1000
+    ) -> Detections | list[Detections]:
+        """Detections of one image, or a list of them for a list of images."""
+        many = isinstance(images, list | tuple)
+        listed: list[Image] = list(images) if isinstance(images, list | tuple) else [images]  # type: ignore[list-item]  # one image
+        paths = [str(image) if isinstance(image, str | Path) else "" for image in listed]
+        found = self.predictor([_pixels(image) for image in listed], NmsRules(min_score, max_iou, max_det), paths)
+        return found if many else found[0]
+
+
+def _pixels(image: Image) -> np.ndarray:
+    """Any image as RGB uint8. (H, W, 3)"""
+    if isinstance(image, str | Path):
+        try:
+            return read_rgb(str(image))
+        except BrokenImageError as error:
+            raise DataError(str(image), str(error), "Give an image that can be opened") from None
+    if isinstance(image, torch.Tensor):
+        image = image.detach().cpu().permute(1, 2, 0).numpy() if image.dim() == 3 and image.shape[0] in {1, 3} else image.detach().cpu().numpy()  # noqa: PLR2004
+    if image.dtype != np.uint8:
+        image = (np.asarray(image, np.float32).clip(0, 1) * 255).round().astype(np.uint8)
+    if image.ndim == 2 or image.shape[2] == 1:  # noqa: PLR2004 -- grey
+        image = np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
+    if image.ndim != 3 or image.shape[2] != 3:  # noqa: PLR2004 -- height, width, colours
+        raise DataError("image", f"an array of shape {image.shape} is no picture", "Give (H, W, 3) RGB, or a tensor (3, H, W)")
+    return np.ascontiguousarray(image)

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several verbs open first: a data set with its splits, a network with its weights, sizes that fit its grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from boxwright.commands.sample import sample_yaml
+from boxwright.config import packaged
+from boxwright.data.dataset import Dataset, read_dataset
+from boxwright.data.findings import summary
+from boxwright.data.index import Index
+from boxwright.data.scan import open_split, require_classes, require_no_findings, require_objects
+from boxwright.documents import parse_yaml, read_yaml
+from boxwright.errors import SettingError, WeightsError
+from boxwright.geometry.letterbox import rounded_up
+from boxwright.model.detector import Detector, build
+from boxwright.model.spec import ModelSpec, read_spec
+from boxwright.model.weights import load_exactly
+from boxwright.system.tensors import newest_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SINGLE_CLASS_NAME = "item"
+MIN_GRID = 32
+MAX_SHOWN_FINDINGS = 10
+
+
+@dataclass(frozen=True)
+class OpenData:
+    """A data set with the splits that were asked for, classes checked, one class made of many where asked."""
+
+    dataset: Dataset
+    splits: dict[str, Index]
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def num_classes(self) -> int:
+        """Classes of the labels as they are now."""
+        return len(self.names)
+
+
+def locate_data(name: str) -> Path:
+    """The YAML that --data means: a file, a packaged name, or the drawn sample set, which is drawn on first use."""
+    if name == "sample":
+        return sample_yaml()
+    if not Path(name).exists() and name in packaged.names("data"):
+        return packaged.locate("data", name, "--data")
+    return Path(name)
+
+
+def open_data(
+    name: str, splits: tuple[str, ...], *, single_class: bool = False, strict: bool = False, progress: Callable[[int, int], None] | None = None
+) -> OpenData:
+    """Open splits and check their labels against the classes. Raises DataError before anything is made."""
+    dataset = read_dataset(locate_data(name), needed=splits)
+    found: dict[str, Index] = {}
+    notes = list(dataset.notes)
+    for split in splits:
+        index = open_split(dataset, split, progress=progress)
+        if strict:
+            require_no_findings(index, split)
+        if not single_class:
+            require_classes(index, dataset, split)
+        notes += _told(index, split)
+        found[split] = replace(index, classes=np.zeros_like(index.classes)) if single_class else index
+    names = dataset.names if not single_class or dataset.num_classes == 1 else (SINGLE_CLASS_NAME,)
+    return OpenData(dataset, found, names, tuple(notes))
+
+
+def splits_of(file: Path) -> tuple[str, ...]:
+    """The splits that a data set YAML names."""
+    return tuple(read_dataset(file, needed=()).sources)
+
+
+def require_training_objects(data: OpenData) -> None:
+    """A training split without objects teaches nothing. Raises DataError."""
+    require_objects(data.splits["train"], "train")
+
+
+def _told(index: Index, split: str) -> list[str]:
+    """The first findings in full, and all of them counted."""
+    serious = [finding for finding in index.findings if finding.severity != "note"]
+    lines = [str(finding) for finding in serious[:MAX_SHOWN_FINDINGS]]
+    if len(serious) > MAX_SHOWN_FINDINGS:
+        lines.append(f"split '{split}': {len(serious) - MAX_SHOWN_FINDINGS} more findings")
+    if serious:
+        lines.append(f"split '{split}': {summary(serious)}")
+    return lines + [str(finding) for finding in index.findings if finding.severity == "note"]
+
+
+# -- networks
+
+
+@dataclass(frozen=True)
+class OpenWeights:
+    """A weights file of ours: its document, where it lies, and a note when an older generation had to serve."""
+
+    path: Path
+    document: dict[str, Any]
+    note: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names stored with the network."""
+        return tuple(self.document["names"])
+
+
+def open_weights(name: str) -> OpenWeights:
+    """Read a weights file. Raises WeightsError."""
+    path = Path(name)
+    if not path.is_file():
+        raise WeightsError(f"--weights {name}", "there is no such file", "Give the path of a checkpoint; nothing is fetched")
+    document, used, note = newest_whole(path)
+    if not isinstance(document.get("model"), dict) or not isinstance(document.get("network"), str):
+        raise WeightsError(str(used), "holds no network", "Give a checkpoint of a training")
+    return OpenWeights(used, document, note)
+
+
+def spec_of_weights(weights: OpenWeights, *, num_classes: int | None = None, anchors_per_level: int | None = None) -> ModelSpec:
+    """The network that a weights file describes."""
+    return read_spec(parse_yaml(weights.document["network"], str(weights.path)), num_classes=num_classes, anchors_per_level=anchors_per_level)
+
+
+def network_of_weights(weights: OpenWeights) -> Detector:
+    """The network for use: the average where there is one, in evaluation mode."""
+    detector = build(spec_of_weights(weights))
+    load_exactly(detector, weights.document.get("ema") or weights.document["model"], str(weights.path))
+    return detector.eval()
+
+
+def spec_of_cfg(cfg: str, *, num_classes: int | None = None, anchors_per_level: int | None = None) -> ModelSpec:
+    """The network of a model YAML, by path or packaged name."""
+    return read_spec(read_yaml(packaged.locate("models", cfg, "--cfg")), num_classes=num_classes, anchors_per_level=anchors_per_level)
+
+
+def fitting_size(size: int, grid: int, *, lower_bound: bool = True) -> tuple[int, str]:
+    """The image size on the network's grid, and a note when it had to change."""
+    fitted = rounded_up(size, grid)
+    if lower_bound:
+        fitted = max(fitted, 2 * grid)
+    if fitted == size:
+        return size, ""
+    return fitted, f"imgsz {size} does not fit a network whose grid is {grid} pixels; {fitted} is used"
+
+
+def grid_of(detector: Detector) -> int:
+    """Image sides are multiples of this: the largest stride, at least 32."""
+    return max(detector.grid, MIN_GRID)
+
+
+def require_memory_format(detector: Detector, device: torch.device) -> Detector:
+    """The network on its device, features of one cell side by side in memory: what every kernel here is fastest with."""
+    moved: Detector = detector.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # known to the framework
+    return moved
+
+
+def single_size(imgsz: tuple[int, ...]) -> tuple[int, int]:
+    """Training and validation size from one or two numbers."""
+    if len(imgsz) not in {1, 2}:
+        raise SettingError("imgsz", f"imgsz is {imgsz}", "Give one size, or two for training and validation")
+    return imgsz[0], imgsz[-1]

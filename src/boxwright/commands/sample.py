@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`boxwright data sample`: the drawn sample set, written where you want it or, on first use, to the cache."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from boxwright.config.load import Resolved
+from boxwright.config.schema.verbs import SampleSettings
+from boxwright.data.drawn.sample_set import NAMES, SPLITS, draw
+from boxwright.structures.answer import Answer
+from boxwright.system.device import loader_threads
+from boxwright.system.files import make_folder, write_image, write_text
+from boxwright.system.places import cache_folder
+
+YAML_NAME = "sample.yaml"
+DRAWING_THREADS = 4
+
+
+def run(resolved: Resolved[SampleSettings]) -> Answer:
+    """Draw the set into a folder, or into the cache."""
+    settings = resolved.settings
+    yaml = sample_yaml(Path(settings.out) if settings.out else None, seed=settings.seed)
+    counts = ", ".join(f"{count} {split}" for split, count in SPLITS.items())
+    text = f"{yaml}\n{counts} pictures, classes {', '.join(NAMES)}\nTrain on it: boxwright train --data {yaml} --cfg yolov5n --imgsz 320"
+    return Answer(text, {"yaml": str(yaml), "images": SPLITS, "names": NAMES})
+
+
+def sample_yaml(folder: Path | None = None, *, seed: int = 0) -> Path:
+    """The YAML of the drawn set; it is drawn first if it is not whole there. The YAML is written last, so its presence says so."""
+    home = folder or cache_folder() / "sample" / f"seed{seed}"
+    yaml = home / YAML_NAME
+    if not yaml.is_file():
+        _draw_all(home, seed)
+        listed = "".join(f"  {number}: {name}\n" for number, name in enumerate(NAMES))
+        write_text(
+            yaml,
+            f"# The drawn sample set, seed {seed}. `boxwright data sample` makes it anew.\npath: .\ntrain: images/train\nval: images/val\nnames:\n{listed}",
+        )
+    return yaml
+
+
+def _draw_all(home: Path, seed: int) -> None:
+    for split in SPLITS:
+        make_folder(home / "images" / split)
+        make_folder(home / "labels" / split)
+    places = [(split, index) for split, count in SPLITS.items() for index in range(count)]
+    with ThreadPoolExecutor(loader_threads(DRAWING_THREADS)) as pool:
+        for _ in pool.map(lambda place: _write(home, seed, *place), places):
+            pass
+
+
+def _write(home: Path, seed: int, split: str, index: int) -> None:
+    drawn = draw(seed, split, index)
+    write_image(home / "images" / split / f"{index:05d}.jpg", drawn.image_rgb, quality=drawn.jpeg_quality)
+    text = io.StringIO()
+    for row in drawn.rows:
+        text.write(f"{int(row[0])} " + " ".join(f"{value:.6f}" for value in row[1:]) + "\n")
+    write_text(home / "labels" / split / f"{index:05d}.txt", text.getvalue(), durable=False)

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a plan to machines that run: network on its device, loss, optimizer, schedule, loaders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from boxwright.commands.opening import require_memory_format
+from boxwright.commands.training.anchors import check_anchors
+from boxwright.commands.training.plan import TrainPlan
+from boxwright.config.schema.augment import AugmentSettings
+from boxwright.config.schema.loss import LossSettings
+from boxwright.config.schema.optimizer import OptimizerSettings
+from boxwright.config.schema.schedule import ScheduleSettings
+from boxwright.data.augment.plan import Planner
+from boxwright.data.loader import Loader
+from boxwright.data.sampler import RectangularBatches, ShuffledBatches
+from boxwright.data.samples import PlainSamples, TrainingSamples
+from boxwright.data.store import ImageStore
+from boxwright.errors import SettingError
+from boxwright.loss.detection import DetectionLoss
+from boxwright.loss.rules import rules_for
+from boxwright.system.device import free_memory_bytes, loader_threads
+from boxwright.system.precision import Precision, candidates, choose
+from boxwright.train.ema import Ema
+from boxwright.train.loop import LoopRules, Machinery
+from boxwright.train.optim import Groups, make_optimizer, parameter_groups
+from boxwright.train.schedule import Schedule
+from boxwright.train.selftest import answers_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CACHE_SHARE = 0.7  # of free memory that cached images may take
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The training side of the data."""
+
+    loader: Loader
+    samples: TrainingSamples
+    batches: ShuffledBatches | RectangularBatches
+
+
+@dataclass(frozen=True)
+class ValidationData:
+    """The validation side of the data."""
+
+    loader: Loader
+    samples: PlainSamples
+    batches: RectangularBatches
+
+
+def training_data(plan: TrainPlan, warn: Callable[[str], None]) -> TrainingData:
+    """Samples, order and loader of the training split."""
+    settings, index = plan.settings, plan.data.splits["train"]
+    store = ImageStore(index, plan.train_size, keep=settings.cache == "ram", smooth=False)
+    _require_memory(store, settings.cache == "ram")
+    planner = Planner(settings.part(AugmentSettings), index.sizes_wh, plan.train_size, mosaic_allowed=not settings.rect)
+    closed = settings.epochs - settings.close_mosaic if settings.close_mosaic else None
+    samples = TrainingSamples(planner, index, store, seed=settings.seed, closed_from=closed, report=warn)
+    order: ShuffledBatches | RectangularBatches
+    if settings.rect:
+        order = RectangularBatches(index.sizes_wh, settings.batch_size, plan.train_size, plan.grid, 0.0)
+    else:
+        order = ShuffledBatches(len(index), settings.batch_size, plan.train_size, settings.seed)
+    return TrainingData(Loader(samples, threads=loader_threads(settings.workers), pinned=plan.device.type == "cuda"), samples, order)
+
+
+def validation_data(plan: TrainPlan, warn: Callable[[str], None]) -> ValidationData:
+    """Samples, order and loader of the validation split."""
+    settings, index = plan.settings, plan.data.splits["val"]
+    keep = settings.cache in {"ram", "val"} and not settings.noval
+    store = ImageStore(index, plan.val_size, keep=keep, smooth=True)
+    _require_memory(store, keep)
+    size = settings.batch_size * settings.val_batch_factor
+    order = RectangularBatches(index.sizes_wh, size, plan.val_size, plan.grid, settings.val_pad)
+    samples = PlainSamples(index, store, report=warn)
+    return ValidationData(Loader(samples, threads=loader_threads(settings.workers), pinned=plan.device.type == "cuda"), samples, order)
+
+
+def _require_memory(store: ImageStore, wanted: bool) -> None:
+    if not wanted:
+        return
+    needed, free = store.bytes_needed(), free_memory_bytes()
+    if needed > free * CACHE_SHARE:
+        what = f"keeping {len(store.index)} images in memory takes {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free"
+        raise SettingError("cache", what, "Leave --cache out or choose a smaller --imgsz")
+
+
+def machines_of(plan: TrainPlan, batches_per_epoch: int, tell: Callable[[str], None], warn: Callable[[str], None]) -> Machinery:
+    """The network and everything that trains it, and lines about it."""
+    settings = plan.settings
+    detector = plan.detector
+    if plan.resumed is None or settings.autoanchor_on_resume:
+        _fit_anchors(plan, tell)
+    if plan.resumed is None and settings.round_start_to_half:
+        round_to_half(detector)
+    detector = require_memory_format(detector, plan.device)
+    schedule = Schedule(settings.part(ScheduleSettings), batches_per_epoch, settings.batch_size)
+    groups = parameter_groups(detector, settings.decay_rule)
+    decay = settings.weight_decay * schedule.weight_decay_factor
+    optimizer = make_optimizer(detector, settings.part(OptimizerSettings), groups, momentum=settings.momentum, weight_decay=decay)
+    rules = rules_for(settings.part(LossSettings), num_classes=plan.data.num_classes, num_levels=len(detector.strides), image_size=plan.train_size)
+    loss = DetectionLoss(rules, detector.head.anchors, detector.strides, plan.data.num_classes)
+    precision = _precision(plan, detector, loss, warn)
+    tell(_about_optimizer(settings.optimizer, groups, decay, schedule))
+    return Machinery(detector, Ema(detector, limit=settings.ema_decay, ramp=settings.ema_ramp), loss, optimizer, precision, schedule, plan.device)
+
+
+def _fit_anchors(plan: TrainPlan, tell: Callable[[str], None]) -> None:
+    settings = plan.settings
+    if settings.noautoanchor:
+        if plan.detector.spec.placeholder_anchors:
+            raise SettingError("noautoanchor", "the network asks for anchors to be found, and finding them is switched off", "Leave --noautoanchor out")
+        return
+    index = plan.data.splits["train"]
+    threshold = settings.autoanchor_threshold
+    tell(check_anchors(plan.detector, index, image_size=plan.train_size, anchor_t=settings.anchor_t, threshold=threshold, seed=settings.seed))
+
+
+@torch.no_grad()
+def round_to_half(detector: torch.nn.Module) -> None:
+    """Round every floating tensor once through half precision, as the trainers from 2021 on start."""
+    for tensor in detector.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(tensor.half().float())
+
+
+def _precision(plan: TrainPlan, detector: torch.nn.Module, loss: DetectionLoss, warn: Callable[[str], None]) -> Precision:
+    names = candidates(plan.settings.amp, plan.device, on_cpu=plan.settings.amp_on_cpu)
+    if plan.resumed is not None:
+        return Precision(plan.resumed["precision"]["name"], plan.device)
+    precision, note = choose(names, plan.device, answers_of(detector, loss, plan.grid))
+    if note:
+        warn(note)
+    return precision
+
+
+def _about_optimizer(name: str, groups: Groups, decay: float, schedule: Schedule) -> str:
+    return f"optimizer: {name}, {groups}; weight decay {decay:.6g}, accumulate {schedule.accumulate}, warm-up {schedule.warmup_batches} batches"
+
+
+def loop_rules(plan: TrainPlan) -> LoopRules:
+    """What the loop needs of the settings."""
+    s = plan.settings
+    return LoopRules(
+        epochs=s.epochs,
+        clip_norm=s.clip_norm,
+        max_nonfinite_steps=s.max_nonfinite_steps,
+        clear_gradients_each_epoch=s.clear_gradients_each_epoch,
+        validate_each_epoch=not s.noval,
+        save_each_epoch=not s.nosave,
+        early_stopping=s.early_stopping and s.patience > 0,
+        best_in_final_epoch=s.best_in_final_epoch,
+        save_period=s.save_period,
+        seed=s.seed,
+        grid=plan.grid,
+        image_size=plan.train_size,
+        multi_scale=s.multi_scale,
+    )

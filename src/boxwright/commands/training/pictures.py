@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pictures of a run: labels at the start, first batches, curves and predictions at the end. A failing picture never ends a run."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from boxwright.commands.training.plan import TrainPlan
+from boxwright.commands.training.validation import RunValidation
+from boxwright.data.index import Index
+from boxwright.report import batches as sheets
+from boxwright.report import confusion_figure, correlogram_figure, curves_figure, labels_figure, results_figure
+from boxwright.structures.batch import Batch
+from boxwright.system.files import WriteError, write_image
+from boxwright.track import table
+from boxwright.track.events import Event, Pictured, Warned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TRAIN_BATCHES = 3
+CURVES = {"PR": curves_figure.pr_curve, "F1": curves_figure.f1_curve, "P": curves_figure.p_curve, "R": curves_figure.r_curve}
+
+
+class RunPictures:
+    """Draws into a run folder."""
+
+    def __init__(self, folder: Path, plan: TrainPlan, tell: Callable[[Event], None]) -> None:
+        self.folder, self.plan, self.tell = folder, plan, tell
+        self.on = not plan.settings.noplots
+
+    def labels(self) -> None:
+        """Statistics of the training labels."""
+        index = self.plan.data.splits["train"]
+        self._draw("labels.jpg", "labels", lambda: labels_figure.labels_figure(index.boxes, index.classes, self.plan.data.names))
+        self._draw("labels_correlogram.jpg", "label correlations", lambda: correlogram_figure.correlogram_figure(index.boxes))
+
+    def train_batch(self, number: int, batch: Batch) -> None:
+        """One of the first batches as the network sees it."""
+        if number < TRAIN_BATCHES:
+            title = f"training batch {number}"
+            self._draw(f"train_batch{number}.jpg", title, lambda: self._targets(batch, self.plan.data.splits["train"]))
+
+    def ending(self, validation: RunValidation) -> None:
+        """Curves, confusion and predictions of the final validation, and the course of the run."""
+        names = self.plan.data.names
+        if validation.last is not None:
+            metrics = validation.last.metrics
+            for name, figure in CURVES.items():
+                self._draw(f"{name}_curve.png", f"{name} curve", partial(figure, metrics.curves, names))
+            self._draw("confusion_matrix.png", "confusion matrix", lambda: confusion_figure.confusion_figure(metrics.confusion, names))
+        for seen in validation.kept:
+            title = f"validation batch {seen.number}"
+            self._draw(f"val_batch{seen.number}_labels.jpg", f"{title}, labels", partial(self._targets, seen.batch, self.plan.data.splits["val"]))
+            self._draw(f"val_batch{seen.number}_pred.jpg", f"{title}, predictions", partial(self._predictions, seen.batch, seen.rows))
+        results = self.folder / "results.csv"
+        if results.exists():
+            columns = {key: [np.nan if v is None else v for v in values] for key, values in table.read(results).items()}
+            self._draw("results.png", "results", lambda: results_figure.results_figure(columns))
+
+    def _targets(self, batch: Batch, index: Index) -> np.ndarray:
+        paths = [index.paths[number] for number in batch.image_numbers]
+        return sheets.batch_sheet(batch.images.numpy(), batch.targets.numpy(), self.plan.data.names, paths)
+
+    def _predictions(self, batch: Batch, rows: list[np.ndarray]) -> np.ndarray:
+        index = self.plan.data.splits["val"]
+        paths = [index.paths[number] for number in batch.image_numbers]
+        return sheets.prediction_sheet(batch.images.numpy(), rows, self.plan.data.names, paths)
+
+    def _draw(self, name: str, title: str, figure: Callable[[], np.ndarray]) -> None:
+        if not self.on:
+            return
+        try:
+            write_image(self.folder / name, figure())
+        except (WriteError, ValueError, ArithmeticError, MemoryError) as error:
+            self.tell(Warned(f"the picture {name} could not be made ({error}); the run goes on"))
+        else:
+            self.tell(Pictured(str(self.folder / name), title))

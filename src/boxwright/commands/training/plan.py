@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan of a training: flags, data, network, weights and device, checked in this order before anything is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from boxwright.commands.opening import (
+    OpenData,
+    OpenWeights,
+    fitting_size,
+    grid_of,
+    open_data,
+    open_weights,
+    require_training_objects,
+    single_size,
+    spec_of_cfg,
+    spec_of_weights,
+)
+from boxwright.config.load import Resolved
+from boxwright.config.schema.model import ModelSettings
+from boxwright.config.schema.train import TrainSettings
+from boxwright.errors import SettingError
+from boxwright.model.detector import Detector, build
+from boxwright.model.spec import ModelSpec
+from boxwright.model.weights import load_exactly, transfer
+from boxwright.system.device import choose_device
+
+if TYPE_CHECKING:
+    import torch
+
+DEFAULT_CFG = "yolov5s"
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """A training, ready to be assembled. `resumed` is the document of the checkpoint it goes on from."""
+
+    resolved: Resolved[TrainSettings]
+    data: OpenData
+    detector: Detector
+    device: torch.device
+    grid: int
+    train_size: int
+    val_size: int
+    resumed: dict[str, Any] | None
+    lines: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def settings(self) -> TrainSettings:
+        """All settings."""
+        return self.resolved.settings
+
+
+def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> TrainPlan:
+    """Check everything, in order. Raises for the first thing that cannot work."""
+    settings = resolved.settings
+    _refuse_what_cannot_act(settings)
+    data = open_data(settings.data, ("train", "val"), single_class=settings.single_cls, strict=settings.strict)
+    require_training_objects(data)
+    detector, lines = _network(settings, data, resumed)
+    device = choose_device(settings.device)
+    grid = grid_of(detector)
+    notes = [*resolved.notes, *data.notes, *detector.spec.notes]
+    sizes = []
+    for size in single_size(settings.imgsz):
+        fitted, note = fitting_size(size, grid)
+        sizes.append(fitted)
+        notes += [note] if note and note not in notes else []
+    if settings.multi_scale and settings.rect:
+        raise SettingError("multi_scale + rect", "a rectangular batch has its own size", "Leave one of them out")
+    document = None if resumed is None else resumed.document
+    return TrainPlan(resolved, data, detector, device, grid, sizes[0], sizes[1], document, tuple(lines), tuple(notes))
+
+
+# Accepted so that old command lines are understood, and refused where they would be silently without effect.
+_LATER: tuple[tuple[str, str], ...] = (
+    ("evolve", "evolution"),
+    ("bucket", "mirroring to a bucket"),
+    ("track", "trackers beside CSV and TensorBoard"),
+    ("sync_bn", "shared batch statistics"),
+    ("image_weights", "class-balanced sampling"),
+    ("quad", "quad batches"),
+    ("albumentations", "the albumentations plug"),
+    ("copy_paste", "copy-paste"),
+    ("dry_run", "the dry run"),
+    ("device_check", "the device check"),
+    ("ndjson_console", "JSON lines on the console"),
+    ("time", "the time budget"),
+)
+
+
+def _refuse_what_cannot_act(settings: TrainSettings) -> None:
+    for key, what in _LATER:
+        if getattr(settings, key):
+            raise SettingError(key, f"{what} is not offered yet", f"Leave {key} out")
+    if settings.batch_size == -1:
+        raise SettingError("batch_size", "choosing the batch size is not offered yet", "Give a number, such as 16")
+    if settings.cache == "disk":
+        raise SettingError("cache", "the disk cache is not offered yet", "Use --cache ram or leave it out")
+    if settings.freeze != (0,):
+        raise SettingError("freeze", "freezing is not offered yet", "Leave freeze out")
+
+
+def _network(settings: TrainSettings, data: OpenData, resumed: OpenWeights | None) -> tuple[Detector, list[str]]:
+    """The network, with its weights, and what to say about it."""
+    if resumed is not None:
+        detector = build(spec_of_weights(resumed))
+        load_exactly(detector, resumed.document["model"], str(resumed.path))
+        return detector, []
+    weights = open_weights(settings.weights) if settings.weights else None
+    spec, lines = _spec(settings, data, weights)
+    detector = build(spec, seed=settings.seed)
+    if weights is not None:
+        moved = transfer(detector, weights.document.get("ema") or weights.document["model"], skip=_skipped(settings))
+        lines += [f"{moved} from {weights.path}", *moved.account()]
+    return detector, lines
+
+
+def _spec(settings: ModelSettings, data: OpenData, weights: OpenWeights | None) -> tuple[ModelSpec, list[str]]:
+    anchors = round(settings.anchors) or None
+    from_weights = weights is not None and not settings.cfg and not settings.cfg_always_builds
+    if from_weights and weights is not None:
+        spec = spec_of_weights(weights, num_classes=data.num_classes, anchors_per_level=anchors)
+        stated = spec_of_weights(weights).num_classes
+    else:
+        cfg = settings.cfg or DEFAULT_CFG
+        spec = spec_of_cfg(cfg, num_classes=data.num_classes, anchors_per_level=anchors)
+        stated = spec_of_cfg(cfg).num_classes
+    note = f"nc {stated} of the network becomes {data.num_classes}, the data set's" if stated != data.num_classes else ""
+    return spec, [note] if note else []
+
+
+def _skipped(settings: ModelSettings) -> tuple[str, ...]:
+    """Words of tensor names that are not taken over from weights: anchors, when others were asked for."""
+    by_cfg, by_hyp = bool(settings.cfg), settings.anchors > 0
+    skip = {"cfg-or-hyp": by_cfg or by_hyp, "cfg": by_cfg, "never": False}[settings.skip_anchors_with]
+    return ("anchor",) if skip else ()

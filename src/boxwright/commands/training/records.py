@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run writes about itself: settings with their sources, old-style option files, counts of the data, what it ran on."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import torch
+import yaml
+
+from boxwright.commands.training.plan import TrainPlan
+from boxwright.config.schema.train import TrainSettings
+from boxwright.config.setting import spelling_of
+from boxwright.system.device import cpu_capability, describe
+from boxwright.system.files import write_json, write_yaml
+from boxwright.version import __version__
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write_records(folder: Path, plan: TrainPlan) -> None:
+    """config.yaml, opt.yaml, hyp.yaml and data.json."""
+    resolved = plan.resolved
+    values = resolved.settings.model_dump(mode="json")
+    write_yaml(
+        folder / "config.yaml",
+        {"settings": values, "sources": resolved.sources},
+        head="# Every setting of this run and where it came from. --config FILE repeats it.\n",
+    )
+    kinds = {key: spelling_of(field).kind for key, field in TrainSettings.model_fields.items()}
+    hyp = {key: value for key, value in values.items() if kinds[key] == "hyp"}
+    flags = {key: value for key, value in values.items() if kinds[key] == "flag"}
+    write_yaml(folder / "hyp.yaml", hyp)
+    write_yaml(folder / "opt.yaml", {**flags, "save_dir": str(folder)})
+    write_json(folder / "data.json", {split: index.counts() for split, index in plan.data.splits.items()})
+
+
+def checkpoint_facts(plan: TrainPlan) -> dict[str, Any]:
+    """What a checkpoint says about its run: plain values only."""
+    settings = plan.settings
+    return {
+        "program": f"boxwright {__version__}",
+        "network": yaml.safe_dump(plan.detector.spec.source, sort_keys=False, default_flow_style=None),
+        "network_name": plan.detector.spec.name,
+        "names": list(plan.data.names),
+        "strides": list(plan.detector.strides),
+        "settings": settings.model_dump(mode="json"),
+        "sources": plan.resolved.sources,
+        "data": {"yaml": str(plan.data.dataset.file), "fingerprints": {split: index.fingerprint() for split, index in plan.data.splits.items()}},
+        "machine": machine(plan.device),
+        "evaluation": evaluation_settings(plan),
+    }
+
+
+def evaluation_settings(plan: TrainPlan) -> dict[str, Any]:
+    """How this run validates: what `boxwright val` takes up to repeat its numbers."""
+    settings = plan.settings
+    return {
+        "data": str(plan.data.dataset.file),
+        "imgsz": plan.val_size,
+        "batch_size": settings.batch_size * settings.val_batch_factor,
+        "pad": settings.val_pad,
+        "grid": plan.grid,
+        "conf_thres": 0.001,
+        "iou_thres": settings.val_iou,
+        "max_det": 300,
+        "single_cls": settings.single_cls,
+    }
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """What the exact numbers of a run depend on beside its settings."""
+    return {
+        "device": device.type,
+        "description": describe(device),
+        "threads": torch.get_num_threads(),
+        "capability": cpu_capability() if device.type == "cpu" else "",
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "python": platform.python_version(),
+        "platform": platform.machine(),
+    }
+
+
+def settings_line(plan: TrainPlan) -> str:
+    """The settings that were chosen, in one line."""
+    values = plan.settings.model_dump()
+    chosen = {key: values[key] for key, source in plan.resolved.sources.items() if not source.startswith(("built-in", "recipe"))}
+    return "settings: " + ", ".join(f"{key}={_short(value)}" for key, value in chosen.items())
+
+
+def hyp_line(plan: TrainPlan) -> str:
+    """The hyperparameters in one line."""
+    values = plan.settings.model_dump()
+    return "hyperparameters: " + ", ".join(f"{key}={value:g}" for key, value in values.items() if spelling_of(TrainSettings.model_fields[key]).kind == "hyp")
+
+
+def _short(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value) or "''"

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Validation inside a training and at its end: the evaluator, what it tells, and the pictures of the last one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from boxwright.commands.training.assembly import ValidationData
+from boxwright.geometry.nms import NmsRules
+from boxwright.infer.evaluator import Evaluation, Evaluator, Seen
+from boxwright.infer.told import validated
+from boxwright.loss.detection import DetectionLoss
+from boxwright.model.detector import Detector
+from boxwright.model.fuse import fused
+from boxwright.system.precision import Precision
+from boxwright.track.events import LOSS_NAMES, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import torch
+
+KEPT_BATCHES = 3  # of which pictures are made
+
+
+@dataclass
+class RunValidation:
+    """Validates the average of a training; remembers the last outcome and, when asked, its first batches."""
+
+    data: ValidationData
+    names: tuple[str, ...]
+    rules: NmsRules
+    loss: DetectionLoss
+    precision: Precision
+    device: torch.device
+    tell: Callable[[Event], None]
+    last: Evaluation | None = None
+    kept: list[Seen] = field(default_factory=list)
+
+    def __call__(
+        self, network: Detector, epoch: int | None, *, per_class: bool, keep: bool, rules: NmsRules | None = None
+    ) -> tuple[dict[str, float | None], float]:
+        """Results by key, and the fitness."""
+        self.kept = []
+        evaluator = Evaluator(
+            num_classes=len(self.names),
+            rules=rules or self.rules,
+            box_of=self.data.samples.to_source,
+            autocast=self.precision.autocast,
+            seen=self._keep if keep else None,
+        )
+        found = evaluator.run(fused(network), self.data.loader(self.data.batches.batches()), self.device, self.loss)
+        self.last = found
+        self.tell(validated(found, self.names, epoch, show_classes=per_class))
+        return results_of(found), found.metrics.scores.fitness
+
+    def _keep(self, seen: Seen) -> None:
+        if seen.number < KEPT_BATCHES:
+            self.kept.append(Seen(seen.number, seen.batch.copied(), seen.rows))
+
+    @property
+    def class_maps(self) -> np.ndarray | None:
+        """mAP50-95 per class of the last validation."""
+        return None if self.last is None else self.last.metrics.map_by_class
+
+
+def results_of(found: Evaluation) -> dict[str, float | None]:
+    """The columns of the results table that a validation fills."""
+    scores = found.metrics.scores
+    losses = dict(zip((f"val/{name}" for name in LOSS_NAMES), found.losses or (), strict=False))
+    return {
+        "metrics/precision": scores.precision,
+        "metrics/recall": scores.recall,
+        "metrics/mAP_0.5": scores.map50,
+        "metrics/mAP_0.5:0.95": scores.map50_95,
+        **losses,
+    }

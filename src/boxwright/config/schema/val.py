@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of `boxwright val`. What is not given comes from the checkpoint, so that a run's number repeats."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from boxwright.config.setting import Slice, Spelling, setting
+
+
+class ValSettings(Slice):
+    """`boxwright val`."""
+
+    weights: tuple[str, ...] = setting((), "Checkpoint, or a run folder (its best.pt).", Spelling(original=True, many=True, metavar="PT"), max_length=1)
+    run: str = setting("", "Checkpoint or run folder, as the first word.", Spelling(positional=True))
+    data: str = setting("", "Data set: a YAML or a packaged name (default: that of the training).", Spelling(original=True, metavar="YAML"))
+    batch_size: int | None = setting(None, "Images per batch (default: as in training, else 32).", Spelling(original=True, names=("batch",)), ge=1)
+    imgsz: int | None = setting(None, "Image size (default: as in training, else 640).", Spelling(original=True, names=("img",), renamed=("img_size",)), ge=32)
+    conf_thres: float = setting(0.001, "Least confidence of a prediction.", Spelling(original=True), ge=0, lt=1)
+    iou_thres: float | None = setting(None, "Suppression threshold (default: as in training, else 0.6).", Spelling(original=True), gt=0, lt=1)
+    max_det: int = setting(300, "Most detections per image.", Spelling(original=True), ge=1)
+    task: Literal["train", "val", "test"] = setting("val", "Split to validate on.", Spelling(original=True))
+    device: str = setting("", "cpu, mps, 0; '' = the first GPU, else the CPU.", Spelling(original=True))
+    workers: int = setting(8, "Loader threads.", Spelling(original=True), ge=0, le=1024)
+    single_cls: bool = setting(default=False, help_text="Treat all classes as one.", spelling=Spelling(original=True))
+    half: bool = setting(default=False, help_text="Validate in half precision where the device has it.", spelling=Spelling(original=True))
+    verbose: bool = setting(default=False, help_text="Show every class.", spelling=Spelling(original=True))
+    project: str = setting("runs/val", "Folder of the results.", Spelling(original=True), min_length=1)
+    name: str = setting("exp", "Name of the results; numbered on when it exists.", Spelling(original=True))
+    exist_ok: bool = setting(default=False, help_text="Use the folder even if it exists.", spelling=Spelling(original=True))
+    noplots: bool = setting(default=False, help_text="Draw no pictures.", spelling=Spelling(original=True))
+
+
+class PredictSettings(Slice):
+    """`boxwright predict`."""
+
+    weights: str = setting("", "Checkpoint, or a run folder (its best.pt).", Spelling(original=True, metavar="PT"))
+    source: tuple[str, ...] = setting((), "Images, folders, or list files.", Spelling(original=True, many=True, metavar="PATH"))
+    imgsz: int | None = setting(None, "Image size (default: as in training, else 640).", Spelling(original=True, names=("img",), renamed=("img_size",)), ge=32)
+    conf_thres: float = setting(0.25, "Least confidence of a detection.", Spelling(original=True), ge=0, lt=1)
+    iou_thres: float = setting(0.45, "Suppression threshold.", Spelling(original=True), gt=0, lt=1)
+    max_det: int = setting(1000, "Most detections per image.", Spelling(original=True), ge=1)
+    classes: tuple[int | str, ...] = setting((), "Only these classes, by number or name.", Spelling(original=True, many=True, metavar="CLASS"))
+    agnostic_nms: bool = setting(default=False, help_text="Let boxes of all classes suppress each other.", spelling=Spelling(original=True))
+    batch: int = setting(1, "Images per batch.", Spelling(), ge=1)
+    device: str = setting("", "cpu, mps, 0; '' = the first GPU, else the CPU.", Spelling(original=True))
+    save_txt: bool = setting(default=False, help_text="Write a label file per image.", spelling=Spelling(original=True))
+    save_conf: bool = setting(default=False, help_text="With the confidence as sixth number.", spelling=Spelling(original=True))
+    save_json: bool = setting(default=False, help_text="Write all detections as one JSON file.", spelling=Spelling())
+    nosave: bool = setting(default=False, help_text="Write no pictures.", spelling=Spelling(original=True))
+    line_thickness: int | None = setting(None, "Line width in pixels (default: by image size).", Spelling(original=True), ge=1)
+    hide_labels: bool = setting(default=False, help_text="Draw boxes without names.", spelling=Spelling(original=True))
+    hide_conf: bool = setting(default=False, help_text="Draw names without confidences.", spelling=Spelling(original=True))
+    project: str = setting("runs/detect", "Folder of the results.", Spelling(original=True), min_length=1)
+    name: str = setting("exp", "Name of the results; numbered on when it exists.", Spelling(original=True))
+    exist_ok: bool = setting(default=False, help_text="Use the folder even if it exists.", spelling=Spelling(original=True))

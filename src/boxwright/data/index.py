@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The index of a split: every usable image with its size and objects, in flat arrays that stay small for large sets.
+
+N images, M objects, P polygon points in all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from boxwright.data.findings import Finding
+from boxwright.data.images import read_rgb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image and its objects, for people and programs outside."""
+
+    path: str
+    size_wh: tuple[int, int]
+    classes: np.ndarray  # (n,) int32
+    boxes_cxcywh_norm: np.ndarray  # (n, 4) float32
+    polygons: tuple[np.ndarray, ...]  # one (p, 2) each, empty for plain boxes
+
+    def image_rgb(self) -> np.ndarray:
+        """The upright pixels in full size. (H, W, 3) uint8"""
+        return read_rgb(self.path)
+
+
+@dataclass(frozen=True)
+class Index:
+    """Flat arrays. Objects of image i are `first_object[i]` to `first_object[i + 1]`; points of object j likewise."""
+
+    paths: tuple[str, ...]
+    sizes_wh: np.ndarray  # (N, 2) int32, upright
+    first_object: np.ndarray  # (N + 1,) int64
+    classes: np.ndarray  # (M,) int32
+    boxes: np.ndarray  # (M, 4) float32 cxcywh normalised
+    first_point: np.ndarray  # (M + 1,) int64
+    points: np.ndarray  # (P, 2) float32
+    findings: tuple[Finding, ...] = field(default=(), compare=False)
+    skipped: int = 0
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, image: int) -> Record:
+        if not -len(self) <= image < len(self):
+            raise IndexError(image)
+        image %= len(self)
+        objects = self.objects(image)
+        width, height = self.sizes_wh[image].tolist()
+        return Record(self.paths[image], (width, height), self.classes[objects], self.boxes[objects], self.polygons(image))
+
+    def __iter__(self) -> Iterator[Record]:
+        return (self[image] for image in range(len(self)))
+
+    def objects(self, image: int) -> slice:
+        """Where the objects of an image stand in the flat arrays."""
+        return slice(int(self.first_object[image]), int(self.first_object[image + 1]))
+
+    def polygons(self, image: int) -> tuple[np.ndarray, ...]:
+        """The outlines of an image's objects."""
+        objects = self.objects(image)
+        ends = self.first_point[objects.start : objects.stop + 1].tolist()
+        return tuple(self.points[begin:end] for begin, end in itertools.pairwise(ends))
+
+    @property
+    def has_polygons(self) -> bool:
+        """Whether any object has an outline."""
+        return len(self.points) > 0
+
+    @property
+    def image_of_object(self) -> np.ndarray:
+        """The image number of every object. (M,)"""
+        return np.repeat(np.arange(len(self)), np.diff(self.first_object))
+
+    def counts(self) -> dict[str, int]:
+        """As data.json tells it: images that take part, those left out, those without objects, and the objects."""
+        background = int((np.diff(self.first_object) == 0).sum())
+        return {"used": len(self), "skipped": self.skipped, "background": background, "boxes": len(self.classes)}
+
+    def class_counts(self, num_classes: int) -> np.ndarray:
+        """Objects of each class. (C,)"""
+        return np.bincount(self.classes, minlength=num_classes)
+
+    def boxes_wh_px(self, image_size: int) -> np.ndarray:
+        """Width and height of every object when the long side of its image is `image_size`. (M, 2)"""
+        sizes = self.sizes_wh[self.image_of_object].astype(np.float64)
+        result: np.ndarray = self.boxes[:, 2:] * sizes * (image_size / sizes.max(axis=1, keepdims=True))
+        return result
+
+    def fingerprint(self) -> str:
+        """A digest of names and objects: the same data gives the same, wherever it lies."""
+        digest = hashlib.sha256("\n".join(_short(path) for path in self.paths).encode())
+        for array in (self.sizes_wh, self.first_object, self.classes, self.boxes, self.points):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def arrays(self) -> dict[str, Any]:
+        """The flat arrays by name."""
+        return {name: getattr(self, name) for name in ("sizes_wh", "first_object", "classes", "boxes", "first_point", "points")}
+
+
+def _short(path: str) -> str:
+    return path.replace("\\", "/").rsplit("/", 1)[-1]

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Label files: one object a line, `class cx cy w h` or `class x1 y1 x2 y2 ...`, normalised. Faults come back as findings.
+
+A row that cannot be used is dropped, never the whole image; the file itself is never touched.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from boxwright.data.findings import Action, Finding, Severity
+from boxwright.geometry.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
+from boxwright.geometry.polygons import box_xyxy
+
+BOX_COLUMNS = 5
+MIN_POLYGON_COLUMNS = 7  # a class and three points
+CLIP_MARGIN = 0.01  # coordinates out by up to this share of the side are clipped, further out the box is dropped
+ROUNDING = 1e-6  # how far out six written decimals can put a coordinate that is inside
+
+EMPTY_POLYGON = np.zeros((0, 2), np.float32)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Objects of one image. `classes` (N,) int32, `boxes` (N, 4) float32 cxcywh normalised, `polygons` one (P, 2) each, P = 0 for plain boxes."""
+
+    classes: np.ndarray
+    boxes: np.ndarray
+    polygons: tuple[np.ndarray, ...]
+    findings: tuple[Finding, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+
+NO_LABELS = Labels(np.zeros(0, np.int32), np.zeros((0, 4), np.float32), ())
+
+
+def parse_labels(content: bytes, file: str) -> Labels:
+    """Read a label file's bytes."""
+    fast = _plain_boxes(content)
+    return fast if fast is not None else _Reader(file).read(content)
+
+
+def _plain_boxes(content: bytes) -> Labels | None:
+    """Files that hold nothing but sound boxes, read in one go; None when a line needs a closer look."""
+    try:
+        words = content.split()
+        numbers = np.array(words, np.float64)
+    except ValueError:
+        return None
+    lines = content.count(b"\n") + (not content.endswith(b"\n"))
+    if not words:
+        return NO_LABELS
+    if len(words) % BOX_COLUMNS or len(words) // BOX_COLUMNS != lines or b"_" in content:
+        return None
+    rows = numbers.reshape(-1, BOX_COLUMNS)
+    corners = cxcywh_to_xyxy(rows[:, 1:])
+    sound = np.isfinite(rows).all() and (rows[:, 0] == np.floor(rows[:, 0])).all() and (rows[:, 0] >= 0).all()
+    if not sound or (corners < -ROUNDING).any() or (corners > 1 + ROUNDING).any() or (rows[:, 3:] <= 0).any():
+        return None
+    if len(np.unique(rows, axis=0)) != len(rows) or any(len(line.split()) != BOX_COLUMNS for line in content.splitlines()):
+        return None
+    boxes = xyxy_to_cxcywh(corners.clip(0, 1)).astype(np.float32)
+    return Labels(rows[:, 0].astype(np.int32), boxes, (EMPTY_POLYGON,) * len(rows))
+
+
+class _Reader:
+    """Line by line, with a finding for whatever is wrong."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.findings: list[Finding] = []
+        self.seen: dict[tuple[float, ...], int] = {}
+        self.classes: list[int] = []
+        self.boxes: list[np.ndarray] = []
+        self.polygons: list[np.ndarray] = []
+
+    def read(self, content: bytes) -> Labels:
+        for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
+            if line.strip():
+                self._row(number, line)
+        boxes = np.array(self.boxes, np.float32).reshape(-1, 4)
+        return Labels(np.array(self.classes, np.int32), boxes, tuple(self.polygons), tuple(self.findings))
+
+    def _found(self, line: int, rule: str, text: str, fix: str, *, action: Action = "box dropped", severity: Severity = "warning") -> None:
+        self.findings.append(Finding(self.file, line, rule, severity, text, action, fix))
+
+    def _row(self, number: int, line: bytes) -> None:
+        try:
+            words = line.decode("ascii").split()
+            values = [_number(word) for word in words]
+        except ValueError:
+            shown = line[:40].decode("utf-8", "replace")
+            self._found(number, "not-a-number", f"'{shown}' is not a row of numbers", "Write class and coordinates as numbers")
+            return
+        if not all(map(math.isfinite, values)):
+            self._found(number, "not-finite", "the row holds NaN or infinity", "Remove the row or write its coordinates again")
+        elif self._columns_fit(number, values) and self._class_fits(number, values[0]) and self._is_new(number, values):
+            self._object(number, values)
+
+    def _columns_fit(self, number: int, values: list[float]) -> bool:
+        count = len(values)
+        if count == BOX_COLUMNS or (count >= MIN_POLYGON_COLUMNS and count % 2 == 1):
+            return True
+        hint = " (a sixth number is a confidence: these look like saved predictions)" if count == BOX_COLUMNS + 1 else ""
+        odd = " (a polygon point lacks its y)" if count > BOX_COLUMNS + 1 else ""
+        text = f"{count} columns, but a box has 5 and a polygon an odd number from 7 on{hint}{odd}"
+        self._found(number, "columns", text, "Write `class cx cy w h` or `class x1 y1 x2 y2 x3 y3 ...`")
+        return False
+
+    def _class_fits(self, number: int, value: float) -> bool:
+        if value == math.floor(value) and 0 <= value < 1 << 31:
+            return True
+        self._found(number, "class", f"class {value:g} is not a whole number from 0 on", "Number the classes from 0")
+        return False
+
+    def _is_new(self, number: int, values: list[float]) -> bool:
+        first = self.seen.setdefault(tuple(values), number)
+        if first != number:
+            self._found(number, "duplicate", f"the row repeats line {first}", "Remove the repeated row")
+        return first == number
+
+    def _object(self, number: int, values: list[float]) -> None:
+        if len(values) == BOX_COLUMNS:
+            outline = None
+            corners = cxcywh_to_xyxy(np.array(values[1:], np.float64))
+        else:
+            outline = np.array(values[1:], np.float64).reshape(-1, 2)
+            corners = box_xyxy(outline)
+        width, height = corners[2:] - corners[:2]
+        if width <= 0 or height <= 0:
+            self._found(number, "no-area", f"the box is {width:g} wide and {height:g} high", "Remove the row or draw the box again")
+            return
+        out = max(-corners.min(), corners.max() - 1, 0.0)
+        if out > CLIP_MARGIN:
+            self._found(number, "outside", f"the box reaches {out:.1%} of the side out of the image", "Coordinates are shares of the image, from 0 to 1")
+            return
+        if out > ROUNDING:
+            self._found(
+                number, "slightly-outside", f"the box reaches {out:.2%} of the side out of the image", "Clip the coordinates to 0..1", action="box clipped"
+            )
+        self.classes.append(int(values[0]))
+        self.boxes.append(xyxy_to_cxcywh(corners.clip(0, 1)))
+        self.polygons.append(EMPTY_POLYGON if outline is None else outline.clip(0, 1).astype(np.float32))
+
+
+def _number(word: str) -> float:
+    if "_" in word:  # Python reads 1_0 as ten; a label file does not mean that
+        raise ValueError(word)
+    return float(word)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Samples: (epoch, position) -> pixels and labels. A pure function of the address, whoever asks, in whatever order."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from boxwright.data.augment.moved import labels_of
+from boxwright.data.augment.pixels import render
+from boxwright.data.augment.plan import Plan, Planner
+from boxwright.data.images import BrokenImageError, resized
+from boxwright.data.index import Index
+from boxwright.data.store import ImageStore
+from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px, xyxy_px_to_cxcywh_norm
+from boxwright.geometry.letterbox import GREY, Letterbox, fit
+from boxwright.keyed import Purpose, generator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_SUBSTITUTES = 20  # in one sample: more than this means that the data set has gone away
+
+
+class Address(NamedTuple):
+    """Where a sample stands: the epoch, its place in the order of the epoch, the image drawn for it, and the size of its batch."""
+
+    epoch: int
+    position: int
+    image: int
+    output_hw: tuple[int, int]
+
+
+class TrainingSamples:
+    """Augmented samples. A file that broke since the scan is replaced by another image, chosen by key, and named once."""
+
+    def __init__(
+        self, planner: Planner, index: Index, store: ImageStore, *, seed: int, closed_from: int | None = None, report: Callable[[str], None] | None = None
+    ) -> None:
+        self.planner, self.index, self.store, self.seed = planner, index, store, seed
+        self.closed_from = closed_from  # the epoch from which on there is no mosaic
+        self.replaced: dict[int, int] = {}
+        self._report = report or (lambda _: None)
+        self._lock = threading.Lock()
+
+    def plan(self, address: Address) -> Plan:
+        """What will be done to this sample."""
+        draw = generator(self.seed, Purpose.SAMPLE, address.epoch, address.position)
+        closed = self.closed_from is not None and address.epoch >= self.closed_from
+        return self.planner.plan(address.image, draw, address.output_hw, mosaic_closed=closed, replaced=self.replaced)
+
+    def __call__(self, address: Address, out: np.ndarray) -> np.ndarray:
+        """Draw a sample into `out` (3, H, W) uint8 RGB; returns its labels (n, 5) class, cx, cy, w, h normalised."""
+        for _ in range(MAX_SUBSTITUTES):
+            plan = self.plan(address)
+            try:
+                render(plan, self._load, out)
+            except _BrokenTileError as broken:
+                self._replace(broken.image, broken.reason)
+            else:
+                return labels_of(plan, self.index)
+        raise BrokenImageError(f"{MAX_SUBSTITUTES} images in a row can no longer be read; is the data set still there?")
+
+    def _load(self, image: int) -> np.ndarray:
+        try:
+            return self.store(image)
+        except BrokenImageError as error:
+            raise _BrokenTileError(image, str(error)) from None
+
+    def _replace(self, image: int, reason: str) -> None:
+        with self._lock:
+            if image not in self.replaced:
+                draw = generator(self.seed, Purpose.SUBSTITUTE, image, len(self.replaced))
+                self.replaced[image] = int(draw.integers(len(self.index)))
+                self._report(f"{self.index.paths[image]}: can no longer be read ({reason}); another image takes its place")
+
+
+class _BrokenTileError(Exception):
+    """Which image of a plan could not be loaded."""
+
+    def __init__(self, image: int, reason: str) -> None:
+        super().__init__(image, reason)
+        self.image, self.reason = image, reason
+
+
+class PlainSamples:
+    """Letterboxed images as they are, for validation: nothing is drawn, nothing enlarged beyond the loaded size."""
+
+    def __init__(self, index: Index, store: ImageStore, report: Callable[[str], None] | None = None) -> None:
+        self.index, self.store = index, store
+        self.broken: dict[int, str] = {}
+        self._report = report or (lambda _: None)
+
+    def box(self, image: int, canvas_hw: tuple[int, int]) -> Letterbox:
+        """How the image lies on its canvas, in terms of its loaded size."""
+        return fit(self.store.size_hw(image), canvas_hw, enlarge=False)
+
+    def to_source(self, image: int, canvas_hw: tuple[int, int]) -> Letterbox:
+        """The same in terms of the file's own size: what brings detections back to native pixels."""
+        width, height = self.index.sizes_wh[image].tolist()
+        box, loaded = self.box(image, canvas_hw), self.store.size_hw(image)
+        gain = box.gain_xy[0] * loaded[1] / width, box.gain_xy[1] * loaded[0] / height
+        return Letterbox((height, width), canvas_hw, box.resized_hw, gain, box.pad_xy)
+
+    def __call__(self, address: Address, out: np.ndarray) -> np.ndarray:
+        """Draw an image into `out` (3, H, W) uint8 RGB; returns its labels (n, 5) class, cx, cy, w, h normalised to the canvas."""
+        box = self.box(address.image, address.output_hw)
+        out[:] = GREY
+        try:
+            pixels = self.store(address.image)
+        except BrokenImageError as error:
+            self._name(address.image, str(error))
+        else:
+            top, left = box.top_left
+            height, width = box.resized_hw
+            placed = resized(pixels, box.resized_hw, smooth=True)
+            out[:, top : top + height, left : left + width] = placed[..., ::-1].transpose(2, 0, 1)
+        return self._labels(address.image, box)
+
+    def _labels(self, image: int, box: Letterbox) -> np.ndarray:
+        objects = self.index.objects(image)
+        height, width = box.source_hw
+        size = height * box.gain_xy[1], width * box.gain_xy[0]
+        corners = cxcywh_norm_to_xyxy_px(self.index.boxes[objects].astype(np.float64), size, box.pad_xy)
+        boxes = xyxy_px_to_cxcywh_norm(corners, box.canvas_hw)
+        return np.concatenate((self.index.classes[objects, None], boxes), axis=1).astype(np.float32)
+
+    def _name(self, image: int, reason: str) -> None:
+        if image not in self.broken:
+            self.broken[image] = reason
+            self._report(f"{self.index.paths[image]}: can no longer be read ({reason}); it counts as an empty picture")

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Inference: validation and prediction with a finished network."""

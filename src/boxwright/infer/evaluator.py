@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Validation: a network over a split, to metrics, losses and speed. Knows nothing of training."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px
+from boxwright.geometry.letterbox import Letterbox
+from boxwright.geometry.nms import NmsRules, detections
+from boxwright.loss.detection import DetectionLoss
+from boxwright.metrics.meter import Meter, Metrics
+from boxwright.model.detector import Detector
+from boxwright.structures.batch import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+VALIDATION_RULES = NmsRules(min_score=0.001, max_iou=0.6, max_det=300, multi_label=True)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One batch as the network answered it, for pictures and files: rows (M, 6) of each image in canvas pixels."""
+
+    number: int
+    batch: Batch
+    rows: list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a validation gives. `losses` are the mean box, objectness and class loss, None when they were not asked for."""
+
+    metrics: Metrics
+    losses: tuple[float, ...] | None
+    speed_ms: dict[str, float]
+    capped: int  # candidates that the cap of suppression left out
+
+
+class Evaluator:
+    """Runs a network over batches of a split. `box_of` says how an image lies on a canvas, to bring boxes back to native pixels."""
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        rules: NmsRules,
+        box_of: Callable[[int, tuple[int, int]], Letterbox],
+        autocast: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
+        seen: Callable[[Seen], None] | None = None,
+    ) -> None:
+        self.num_classes, self.rules, self.box_of, self.autocast = num_classes, rules, box_of, autocast
+        self.seen = seen
+
+    @torch.inference_mode()
+    def run(self, detector: Detector, batches: Iterable[Batch], device: torch.device, loss: DetectionLoss | None = None) -> Evaluation:
+        """Validate a network in evaluation mode."""
+        meter, clock = Meter(self.num_classes), _Clock(device)
+        losses, images, capped = torch.zeros(3, device=device), 0, 0
+        for number, batch in enumerate(batches):
+            with clock.timing("pre-process"):
+                pixels = batch.images.to(device, non_blocking=True).float() / 255
+                pixels = pixels.contiguous(memory_format=torch.channels_last)
+            with clock.timing("inference"), self.autocast():
+                answer = detector(pixels)
+            if loss is not None:
+                losses += loss(answer.maps, batch.targets.to(device)).items * len(batch)
+            with clock.timing("NMS"):
+                found = [detections(prediction, self.rules) for prediction in answer.decoded.float()]
+            rows = [kept.cpu().numpy() for kept, _ in found]
+            capped += sum(over for _, over in found)
+            self._take(meter, batch, rows)
+            if self.seen is not None:
+                self.seen(Seen(number, batch, rows))
+            images += len(batch)
+        mean = tuple((losses / max(images, 1)).tolist()) if loss is not None else None
+        return Evaluation(meter.compute(), mean, clock.per_image(images), capped)
+
+    def _take(self, meter: Meter, batch: Batch, rows: list[np.ndarray]) -> None:
+        """Detections and labels of a batch in native pixels."""
+        height, width = batch.images.shape[2:]
+        targets = batch.targets.numpy()
+        for place, (image, found) in enumerate(zip(batch.image_numbers, rows, strict=True)):
+            box = self.box_of(image, (height, width))
+            mine = targets[targets[:, 0] == place]
+            corners = box.boxes_to_source(cxcywh_norm_to_xyxy_px(mine[:, 2:], (height, width)))
+            native = np.concatenate((box.boxes_to_source(found[:, :4]), found[:, 4:]), axis=1)
+            meter.update(image, native, np.concatenate((mine[:, 1:2], corners), axis=1))
+
+
+class _Clock:
+    """Seconds per stage. It times what happened; nothing is decided by it."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def timing(self, stage: str) -> Any:
+        begin = self._now()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + self._now() - begin
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+    def per_image(self, images: int) -> dict[str, float]:
+        return {stage: seconds * 1e3 / max(images, 1) for stage, seconds in self.seconds.items()}

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sheets of a batch as the network sees it: with its targets, or with what is predicted. B images, N targets, M detections."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from boxwright.drawing.boxes import draw_boxes
+from boxwright.drawing.palette import colour
+from boxwright.drawing.sheet import fitted, grid
+from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px
+from boxwright.metrics.confusion import MIN_CONFIDENCE
+from boxwright.report.canvas import name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CELL_PX, LARGE_CELL_PX = 480, 720
+FEW = 4  # images that get large cells
+
+
+def batch_sheet(images: np.ndarray, targets: np.ndarray, names: Sequence[str], paths: Sequence[str], max_images: int = 16) -> np.ndarray:
+    """The first images of a batch with their targets. (B, 3, H, W) uint8 RGB, (N, 6) image, class, cx, cy, w, h normalised -> (h, w, 3) uint8"""
+    shown = images[:max_images]
+    owners = targets[:, 0].astype(np.int64)
+    cells = []
+    for number, image in enumerate(shown):
+        cell, _ = _cell(image, len(shown))
+        mine = targets[owners == number]
+        boxes = cxcywh_norm_to_xyxy_px(mine[:, 2:6].astype(np.float64), (cell.shape[0], cell.shape[1]))
+        classes = mine[:, 1].astype(np.int64)
+        cells.append(draw_boxes(cell, boxes, [name_of(names, int(number)) for number in classes], [colour(int(number)) for number in classes]))
+    return grid(cells, [PurePath(path).name for path in paths[: len(cells)]], cell_px=_cell_px(len(shown)))
+
+
+def prediction_sheet(
+    images: np.ndarray,
+    detections: Sequence[np.ndarray],
+    names: Sequence[str],
+    paths: Sequence[str],
+    min_score: float = MIN_CONFIDENCE,
+    max_images: int = 16,
+) -> np.ndarray:
+    """The first images of a batch with what is predicted on them. (B, 3, H, W) uint8 RGB; per image (M, 6) xyxy px, score, class -> (h, w, 3) uint8"""
+    shown = images[:max_images]
+    cells = []
+    for image, rows in zip(shown, detections, strict=False):
+        cell, gain_xy = _cell(image, len(shown))
+        sure = rows[rows[:, 4] >= min_score]
+        sure = sure[np.argsort(-sure[:, 4], kind="stable")]
+        captions = [f"{name_of(names, int(number))} {score:.2f}" for score, number in sure[:, 4:6]]
+        cells.append(draw_boxes(cell, sure[:, :4] * np.tile(gain_xy, 2), captions, [colour(int(number)) for number in sure[:, 5]]))
+    return grid(cells, [PurePath(path).name for path in paths[: len(cells)]], cell_px=_cell_px(len(shown)))
+
+
+def _cell(image_chw: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The image as large as its cell, and by how much its pixels grew. Boxes are drawn afterwards, so that lines and letters stay clear."""
+    image_rgb = np.ascontiguousarray(image_chw.transpose(1, 2, 0))
+    cell = fitted(image_rgb, _cell_px(count))
+    return cell, np.array((cell.shape[1] / max(image_rgb.shape[1], 1), cell.shape[0] / max(image_rgb.shape[0], 1)))
+
+
+def _cell_px(count: int) -> int:
+    return LARGE_CELL_PX if count <= FEW else CELL_PX

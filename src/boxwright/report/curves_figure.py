@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The four curves of a validation: precision over recall, and F1, precision, recall over confidence. C classes, G grid points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.lines import Line2D
+
+from boxwright.metrics.curves import CONFIDENCE_GRID, Curves
+from boxwright.report.canvas import ACCENT, FAINT, INK, SECOND, add_legend, class_colour, dressed, name_of, note, rendered
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ENDS = 6  # of the bundle the best and the worst are named
+MAX_LINES = 20  # more classes are a bundle: nobody tells so many lines apart
+SIZE_INCHES = (9.0, 5.6)
+
+
+@dataclass(frozen=True)
+class _Plot:
+    """What distinguishes the four."""
+
+    title: str
+    axes: tuple[str, str]
+    heading: str
+    lines: np.ndarray  # (C, G) over the grid
+    values: np.ndarray  # (C,) what the legend says of each class
+    point_xy: tuple[float, float]
+    point_text: str
+    mean: float
+
+
+def pr_curve(curves: Curves, names: Sequence[str]) -> np.ndarray:
+    """Precision over recall at the first IoU threshold, with the average precision of each class. -> (H, W, 3) uint8"""
+    precision, recall = (_mean(values[:, curves.operating_point]) for values in (curves.precision, curves.recall))
+    average = curves.average_precision[:, 0]
+    text = f"precision {precision:.3f}\nrecall {recall:.3f}\nat confidence {curves.confidence:.3f}"
+    plot = _Plot("Precision and recall", ("recall", "precision"), "AP at IoU 0.50", curves.recall_precision, average, (recall, precision), text, _mean(average))
+    return _figure(plot, curves, names)
+
+
+def f1_curve(curves: Curves, names: Sequence[str]) -> np.ndarray:
+    """F1 over confidence. -> (H, W, 3) uint8"""
+    return _over_confidence("F1", curves.f1, curves, names)
+
+
+def p_curve(curves: Curves, names: Sequence[str]) -> np.ndarray:
+    """Precision over confidence. -> (H, W, 3) uint8"""
+    return _over_confidence("precision", curves.precision, curves, names)
+
+
+def r_curve(curves: Curves, names: Sequence[str]) -> np.ndarray:
+    """Recall over confidence. -> (H, W, 3) uint8"""
+    return _over_confidence("recall", curves.recall, curves, names)
+
+
+def _over_confidence(word: str, lines: np.ndarray, curves: Curves, names: Sequence[str]) -> np.ndarray:
+    values = lines[:, curves.operating_point]
+    mean, confidence = _mean(values), curves.confidence
+    text = f"{word} {mean:.3f}\nat confidence {confidence:.3f}"
+    plot = _Plot(
+        f"{word[0].upper()}{word[1:]} and confidence", ("confidence", word), f"{word} at {confidence:.3f}", lines, values, (confidence, mean), text, mean
+    )
+    return _figure(plot, curves, names)
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else 0.0
+
+
+def _figure(plot: _Plot, curves: Curves, names: Sequence[str]) -> np.ndarray:
+    def draw(figure: Figure) -> None:
+        axes = dressed(figure.add_subplot(), plot.title, *plot.axes)
+        axes.set(xlim=(0, 1), ylim=(0, 1.01), xticks=np.linspace(0, 1, 6), yticks=np.linspace(0, 1, 6))
+        if not len(curves.classes):
+            note(axes, "no labelled objects")
+            return
+        point = _mark(axes, *plot.point_xy)
+        bold = axes.plot(CONFIDENCE_GRID, plot.lines.mean(axis=0), color=INK, linewidth=2.6, zorder=4, solid_capstyle="round")
+        handles, labels = _class_lines(axes, plot, curves, names)
+        word = "all classes" if len(curves.classes) > 1 else name_of(names, int(curves.classes[0]))
+        labels = [f"{plot.mean:.3f}  {word}", *labels, plot.point_text]
+        add_legend(figure, [*bold, *handles, point], labels, title=plot.heading, alignment="left", loc="outside right upper")
+
+    return rendered(SIZE_INCHES, draw)
+
+
+def _mark(axes: Axes, x: float, y: float) -> Line2D:
+    """The operating point. Its numbers stand in the legend, where they cover nothing."""
+    axes.axvline(x, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+    return axes.plot([x], [y], "o", markersize=8, color=SECOND, markeredgecolor="white", markeredgewidth=1.5, zorder=6, clip_on=False)[0]
+
+
+def _class_lines(axes: Axes, plot: _Plot, curves: Curves, names: Sequence[str]) -> tuple[list[Line2D], list[str]]:
+    """The thin lines and what the legend says of them, best class first."""
+    count = len(curves.classes)
+    if count == 1:
+        return [], []
+    order = np.argsort(-plot.values, kind="stable")
+    words = [f"{plot.values[row]:.3f}  {name_of(names, int(curves.classes[row]))}" for row in order]
+    if count <= MAX_LINES:
+        inks = [class_colour(int(number)) for number in curves.classes[order]]
+        style: dict[str, Any] = {"linewidth": 1.3, "alpha": 0.9, "zorder": 3}
+        return [axes.plot(CONFIDENCE_GRID, line, color=ink, **style)[0] for line, ink in zip(plot.lines[order], inks, strict=True)], words
+    every = [np.column_stack((CONFIDENCE_GRID, line)) for line in plot.lines]
+    axes.add_collection(LineCollection(every, colors=ACCENT, linewidths=0.7, alpha=0.22, zorder=2), autolim=False)
+    handles = [Line2D([], [], color=ACCENT, linewidth=1, alpha=0.4), *(Line2D([], [], alpha=0) for _ in range(2 * ENDS + 2))]
+    return handles, [f"each of {count} classes", "highest:", *words[:ENDS], "lowest:", *words[-ENDS:]]

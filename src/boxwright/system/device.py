@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices: which one, its switches, its precision, and what it can do. Process-wide settings are made here and nowhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+import threading
+from pathlib import Path
+
+import cv2
+import psutil
+import torch
+
+from boxwright.errors import DeviceError
+
+_CGROUP = Path("/sys/fs/cgroup")
+LOADER_NICENESS = 10  # loader threads give way to compute threads, which wait for each other at every step
+
+# glibc's mallopt: never give memory back between steps, never map large blocks anew. Fresh large blocks cost a page
+# fault per 4 KiB; at 640 pixels that was a third of a training step.
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+_KEEP_BYTES, _TOP_PAD_BYTES = (1 << 31) - 1, 1 << 28
+
+
+def choose_device(word: str) -> torch.device:
+    """The device a user means: '' = the first GPU or the CPU, 'cpu', 'mps', '0', 'cuda:1'. Raises DeviceError."""
+    wanted = word.strip().lower()
+    if wanted in {"cpu", ""} and not (wanted == "" and torch.cuda.is_available()):
+        return torch.device("cpu")
+    if wanted == "mps":
+        if not torch.backends.mps.is_available():
+            raise DeviceError(f"--device {word}", "there is no Apple GPU here", f"There is: {_present()}")
+        return torch.device("mps")
+    number = wanted.removeprefix("cuda:").removeprefix("cuda") or "0"
+    if "," in number:
+        raise DeviceError(f"--device {word}", "several devices are not offered yet", f"Give one. There is: {_present()}")
+    if not number.isdigit():
+        raise DeviceError(f"--device {word}", "is no device", f"Give cpu, mps, a GPU number, or nothing. There is: {_present()}")
+    if not torch.cuda.is_available() or int(number) >= torch.cuda.device_count():
+        raise DeviceError(f"--device {word}", "there is no such GPU", f"There is: {_present()}")
+    return torch.device("cuda", int(number))
+
+
+def _present() -> str:
+    gpus = [f"{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    return ", ".join([*gpus, *(["mps"] if torch.backends.mps.is_available() else []), "cpu"])
+
+
+def describe(device: torch.device) -> str:
+    """The device in words."""
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        return f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
+    return f"{device.type}, {torch.get_num_threads()} compute threads, {cpu_capability()}"
+
+
+def cpu_capability() -> str:
+    """The instruction set that compute kernels use here; other ones round otherwise."""
+    return str(torch.backends.cpu.get_cpu_capability())
+
+
+def prepare_process(device: torch.device) -> None:
+    """Process-wide switches, once: image library without its own threads, deterministic kernels, memory kept for reuse."""
+    cv2.setNumThreads(0)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+    else:
+        keep_memory()
+
+
+def keep_memory() -> bool:
+    """Ask the C library to reuse large blocks instead of returning them; whether it listened."""
+    if sys.platform != "linux":
+        return False
+    try:
+        library = ctypes.CDLL("libc.so.6")
+        return all(library.mallopt(*pair) for pair in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _KEEP_BYTES), (_M_TOP_PAD, _TOP_PAD_BYTES)))
+    except (OSError, AttributeError):
+        return False
+
+
+def lower_this_thread() -> None:
+    """Let compute threads go first, where the system knows priorities of threads."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOADER_NICENESS)
+
+
+def loader_threads(asked: int) -> int:
+    """Loader threads worth having: no more than there are processors."""
+    return min(asked, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def free_memory_bytes() -> int:
+    """Memory that may still be used, limits of a container included."""
+    free = int(psutil.virtual_memory().available)
+    with contextlib.suppress(OSError, ValueError):  # "max" stands for no limit
+        free = min(free, int((_CGROUP / "memory.max").read_text()) - int((_CGROUP / "memory.current").read_text()))
+    return max(free, 0)

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writing: the one door through which files are made. Whole or not at all: written beside, flushed, renamed, folder flushed."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import secrets
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+from PIL import Image
+
+from boxwright.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+TEMPORARY_MARK = ".boxwright-part-"  # a name that holds this is an unfinished write
+
+
+class WriteError(UserError):
+    """A file that cannot be written: which one, why, what to do."""
+
+
+def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write a whole file: after a crash there is the old one or the new one. Raises WriteError.
+
+    `durable=False` leaves it to the system when the content reaches the disk: for what can be made again.
+    """
+    part = path.with_name(f".{path.name}{TEMPORARY_MARK}{secrets.token_hex(6)}")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        try:
+            _write_all(descriptor, content)
+            if durable:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(part, path)  # noqa: PTH105 -- Path.replace is this
+        if durable:
+            _flush_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise write_error(path, error) from None
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the new name durable, where the system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_error(path: Path, error: OSError) -> WriteError:
+    """What a failed write means for the user."""
+    remedies = {
+        "No space left on device": "Free some space or choose another place",
+        "Permission denied": "Choose a place you may write to",
+        "Read-only file system": "Choose a place you may write to",
+        "No such file or directory": "The folder is gone; make it again or choose another place",
+    }
+    reason = error.strerror or str(error)
+    return WriteError(str(path), f"cannot be written ({reason.lower()})", remedies.get(reason, "Choose another place"))
+
+
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write a text file."""
+    write_bytes(path, text.encode(), durable=durable)
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a JSON document for people and programs."""
+    write_text(path, json.dumps(document, indent=1, default=str) + "\n")
+
+
+def packed_arrays(arrays: dict[str, np.ndarray]) -> bytes:
+    """Named arrays as bytes."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # names are ours
+    return buffer.getvalue()
+
+
+def unpacked_arrays(content: bytes) -> dict[str, np.ndarray]:
+    """Named arrays from bytes; numbers only."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as found:
+        return {name: found[name] for name in found.files}
+
+
+def write_yaml(path: Path, document: Any, *, head: str = "") -> None:
+    """Write plain values as YAML, in their order, after comment lines."""
+    write_text(path, head + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000))
+
+
+def write_image(path: Path, image_rgb: np.ndarray, *, quality: int = 90, durable: bool = False) -> None:
+    """Write a picture in the format of its suffix; the same pixels give the same bytes. (H, W, 3) uint8"""
+    suffix = path.suffix.lower()
+    buffer = io.BytesIO()
+    picture = Image.fromarray(image_rgb)
+    if suffix in {".jpg", ".jpeg"}:
+        picture.save(buffer, "JPEG", quality=quality, subsampling=0)
+    else:
+        picture.save(buffer, "PNG", compress_level=6)
+    write_bytes(path, buffer.getvalue(), durable=durable)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add one line to a log in one write."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    except OSError as error:
+        raise write_error(path, error) from None
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it. Raises WriteError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(path, error) from None
+
+
+def sweep_unfinished(folder: Path) -> list[str]:
+    """Remove what interrupted writes left behind, and say what it was."""
+    swept = []
+    for path in folder.glob(f".*{TEMPORARY_MARK}*"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+            swept.append(path.name)
+    return swept
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder of ours, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of a run: its number, made at the last moment, so that a refused run leaves nothing behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from boxwright.errors import SettingError
+from boxwright.system.files import make_folder
+
+
+def next_folder(project: str, name: str, *, exist_ok: bool, numbering: str) -> Path:
+    """The folder a run would get: exp, exp2, exp3, ... or, as in 2020, exp0, exp1, ... with the name behind it."""
+    base = Path(project)
+    if numbering == "exp0-exp1":
+        suffix = f"_{name}" if name else ""
+        taken = [int(n) for path in base.glob("exp*") if (n := path.name.removeprefix("exp").split("_")[0]).isdigit()] if base.is_dir() else []
+        return base / f"exp{max(taken, default=-1) + 1}{suffix}"
+    plain = base / (name or "exp")
+    if exist_ok or not plain.exists():
+        return plain
+    number = 2
+    while (candidate := plain.with_name(f"{plain.name}{number}")).exists():
+        number += 1
+    return candidate
+
+
+def make_run_folder(folder: Path, *, exist_ok: bool) -> None:
+    """Make it with its weights folder. Raises for a place that cannot be written, or one that somebody else took."""
+    if folder.exists() and not folder.is_dir():
+        raise SettingError(str(folder), "is a file, and a run needs a folder", "Choose another --project or --name")
+    if folder.exists() and not exist_ok:
+        raise SettingError(str(folder), "was taken by another run in the meantime", "Start again")
+    make_folder(folder / "weights")
+
+
+def newest_checkpoint(project: str) -> Path | None:
+    """The last.pt that was written last below a folder of runs."""
+    found = [path for path in Path(project).rglob("last.pt") if path.parent.name == "weights"] if Path(project).is_dir() else []
+    return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tensor files: plain values and tensors, nothing pickled by name, checked by length and digest before anything is used.
+
+A file is an ordinary zip that `torch.load(path, weights_only=True)` opens with torch alone. Its zip comment holds our
+header: format, version, length and SHA-256 of everything before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from boxwright.errors import WeightsError
+from boxwright.system.files import remove, write_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMAT = "boxwright"
+VERSION = 1
+PREVIOUS = ".previous"
+
+_END_RECORD = b"PK\x05\x06"
+_END_LENGTH = 22  # of a zip's end record without a comment; its last two bytes count the comment
+
+
+class DamagedFileError(WeightsError):
+    """A tensor file that is incomplete or changed."""
+
+
+def write_tensors(path: Path, document: dict[str, Any]) -> None:
+    """Write a whole file, durably. Raises WriteError."""
+    write_bytes(path, packed(document))
+
+
+def packed(document: dict[str, Any]) -> bytes:
+    """The bytes of a file."""
+    _require_plain(document, "the document")
+    buffer = io.BytesIO()
+    torch.save(document, buffer)
+    body = buffer.getvalue()
+    header = {"format": FORMAT, "version": VERSION, "length": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    comment = json.dumps(header).encode()
+    return body[:-2] + len(comment).to_bytes(2, "little") + comment
+
+
+def _require_plain(value: Any, where: str) -> None:
+    """Only tensors and plain values, so that every reader can open what we write."""
+    if type(value) is dict:
+        for key, item in value.items():
+            assert type(key) in {str, int}, f"{where} has a key of type {type(key).__name__}"
+            _require_plain(item, f"{where}[{key!r}]")
+    elif type(value) in {list, tuple}:
+        for item in value:
+            _require_plain(item, where)
+    else:
+        assert type(value) in {str, int, float, bool, type(None), torch.Tensor}, f"{where} is a {type(value).__name__}"
+
+
+def read_tensors(path: Path) -> dict[str, Any]:
+    """Read a file of ours. Raises DamagedFileError when it is not whole, WeightsError when it is none of ours."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path") from None
+    body = _checked(path, content)
+    try:
+        document = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001 -- the framework raises many kinds for a file it does not understand
+        reason = str(error).split("\n")[0]
+        raise WeightsError(str(path), f"cannot be opened ({reason})", "Give another file") from None
+    if not isinstance(document, dict):
+        raise WeightsError(str(path), "holds no dictionary", "Give a checkpoint of this program")
+    return document
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file bears our header, whole or not."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            file.seek(max(size - 65_557, 0))
+            return _header(file.read()) is not None
+    except OSError:
+        return False
+
+
+def _header(content: bytes) -> dict[str, Any] | None:
+    """The header in the zip comment, if there is one of ours."""
+    at = content.rfind(_END_RECORD)
+    if at < 0:
+        return None
+    try:
+        header = json.loads(content[at + _END_LENGTH :])
+    except ValueError:
+        return None
+    return header if isinstance(header, dict) and header.get("format") == FORMAT else None
+
+
+def _checked(path: Path, content: bytes) -> bytes:
+    """The body that was written, after its digest matched."""
+    header = _header(content[-65_557:])
+    if header is None:
+        kind = "is not whole, or none of ours" if content.startswith(b"PK") else "is no checkpoint"
+        raise DamagedFileError(str(path), kind, "Give another file")
+    if header.get("version") != VERSION:
+        raise WeightsError(str(path), f"was written in format version {header.get('version')}, this program reads {VERSION}", "Use a newer program")
+    length = header.get("length", -1)
+    body = content[: length - 2] + b"\0\0" if isinstance(length, int) and 0 < length <= len(content) else b""
+    if hashlib.sha256(body).hexdigest() != header.get("sha256"):
+        raise DamagedFileError(str(path), "is damaged: its content does not match its checksum", "Give another file")
+    return body
+
+
+def previous_of(path: Path) -> Path:
+    """Where the generation before this file is kept."""
+    return path.with_name(f"{path.stem}{PREVIOUS}{path.suffix}")
+
+
+def rotate_and_write(path: Path, document: dict[str, Any]) -> None:
+    """Write a new generation; the one before stays as `NAME.previous.SUFFIX`. At every moment there is a whole file. Raises WriteError."""
+    content = packed(document)
+    if path.exists():
+        keep = previous_of(path)
+        spare = keep.with_name(f".{keep.name}.link")
+        remove(spare)
+        try:
+            os.link(path, spare)
+            os.replace(spare, keep)  # noqa: PTH105 -- Path.replace is this
+        except OSError:
+            write_bytes(keep, path.read_bytes())  # a file system without links
+    write_bytes(path, content)
+
+
+def newest_whole(path: Path) -> tuple[dict[str, Any], Path, str]:
+    """The file, or the generation before it when it is damaged; which one it was; and a note about what was passed over."""
+    try:
+        return read_tensors(path), path, ""
+    except DamagedFileError as error:
+        before = previous_of(path)
+        if not before.exists():
+            raise
+        return read_tensors(before), before, f"{error} Going on from {before.name} instead"

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be told about a run. Plain values, so that everything else can be rebuilt from the event log."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+LOSS_NAMES = ("box_loss", "obj_loss", "cls_loss")
+RESULT_KEYS = (
+    *(f"train/{name}" for name in LOSS_NAMES),
+    "metrics/precision",
+    "metrics/recall",
+    "metrics/mAP_0.5",
+    "metrics/mAP_0.5:0.95",
+    *(f"val/{name}" for name in LOSS_NAMES),
+    "x/lr0",
+    "x/lr1",
+    "x/lr2",
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened."""
+
+    def record(self) -> dict[str, Any]:
+        """As one line of the event log."""
+        return {"event": type(self).__name__, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class RunStarted(Event):
+    """The plan of a run, as lines for people and values for programs."""
+
+    folder: str
+    lines: tuple[str, ...]
+    first_epoch: int
+    epochs: int
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EpochStarted(Event):
+    """An epoch begins. Numbers count from 0."""
+
+    epoch: int
+    epochs: int
+    batches: int
+    first_batch: int = 0
+
+
+@dataclass(frozen=True)
+class StepLogged(Event):
+    """Where an epoch stands: running means, objects and width of the last batch, memory in bytes, share of time spent waiting for data."""
+
+    epoch: int
+    epochs: int
+    batch: int
+    batches: int
+    losses: tuple[float, ...]
+    objects: int
+    width: int
+    memory: int
+    elapsed_s: float
+
+
+@dataclass(frozen=True)
+class ClassResult:
+    """One class of a validation."""
+
+    name: str
+    images: int
+    labels: int
+    precision: float
+    recall: float
+    map50: float
+    map50_95: float
+
+
+@dataclass(frozen=True)
+class Validated(Event):
+    """A validation: totals, classes, speed per image in milliseconds."""
+
+    epoch: int | None
+    images: int
+    labels: int
+    precision: float
+    recall: float
+    map50: float
+    map50_95: float
+    confidence: float
+    classes: tuple[ClassResult, ...]
+    speed_ms: dict[str, float]
+    show_classes: bool = False
+    capped: int = 0
+
+
+@dataclass(frozen=True)
+class EpochEnded(Event):
+    """The row of an epoch: one value per key of the results table, None where there is none."""
+
+    epoch: int
+    epochs: int
+    results: dict[str, float | None]
+    fitness: float | None
+    best_fitness: float
+    best_epoch: int
+    data_wait: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CheckpointSaved(Event):
+    """A file of weights was written."""
+
+    path: str
+    kind: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Warned(Event):
+    """Something the user should know; `once` groups repeats."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Told(Event):
+    """A line for people."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Pictured(Event):
+    """A picture was written."""
+
+    path: str
+    title: str
+
+
+@dataclass(frozen=True)
+class RunEnded(Event):
+    """The end: why, how many epochs, how long, what is left."""
+
+    reason: str
+    epochs_done: int
+    hours: float
+    best_epoch: int
+    best_fitness: float
+    folder: str
+    lines: tuple[str, ...] = ()

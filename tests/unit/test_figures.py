@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from boxwright.metrics.curves import curves
+from boxwright.report import canvas
+from boxwright.report.batches import batch_sheet, prediction_sheet
+from boxwright.report.confusion_figure import _names, _values, confusion_figure
+from boxwright.report.contact import FALSE, FOUND, MISSED, contact_sheet, outcomes
+from boxwright.report.correlogram_figure import correlogram_figure
+from boxwright.report.curves_figure import f1_curve, p_curve, pr_curve, r_curve
+from boxwright.report.labels_figure import labels_figure
+from boxwright.report.results_figure import PANELS, best_epoch, results_figure, smoothed
+from boxwright.report.schedule_figure import _merged, schedule_figure
+from boxwright.structures.detections import Detections
+
+SHORT = ("RBC", "WBC", "Platelets")
+LONG = tuple(f"_{number} $x^2$ Очень длинное имя класса 日本語 \n{number}" for number in range(100))
+
+
+def drawn(picture: np.ndarray) -> np.ndarray:
+    """What every figure is: RGB on white with something on it."""
+    assert picture.dtype == np.uint8
+    assert picture.ndim == 3
+    assert picture.shape[2] == 3
+    assert picture.flags.c_contiguous
+    assert (picture[[0, 0, -1, -1], [0, -1, 0, -1]] == 255).all()
+    assert (picture < 200).any()
+    return picture
+
+
+def hits_of(num_classes: int, seed: int = 0):
+    """Curves of detections of which some are right."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(num_classes), 12)
+    said = np.concatenate((labels, rng.integers(0, max(num_classes, 1), len(labels))))
+    right = np.arange(len(said)) < len(labels) * 0.8
+    return curves(right[:, None] & (rng.uniform(0.4, 1, len(said))[:, None] > np.linspace(0.5, 0.95, 10)), rng.random(len(said)), said, labels)
+
+
+def boxes_of(count: int) -> np.ndarray:
+    rng = np.random.default_rng(count)
+    return np.concatenate((rng.uniform(0.2, 0.8, (count, 2)), rng.uniform(0.01, 0.3, (count, 2))), axis=1)
+
+
+def columns_of(epochs: int) -> dict[str, list[float]]:
+    rng = np.random.default_rng(epochs)
+    return {"epoch": list(range(epochs)), **{name: rng.random(epochs).tolist() for name in PANELS}}
+
+
+def rows_of(batches: int, warm: int) -> list[dict]:
+    return [
+        {"lr": {"bias": 0.1 - 0.09 * min(i / max(warm, 1), 1), "weight": 0.01, "norm": 0.01}, "momentum": 0.8 + 0.1 * min(i / max(warm, 1), 1), "accumulate": 4}
+        for i in range(batches)
+    ]
+
+
+# Curves
+
+
+@pytest.mark.parametrize(("num_classes", "names"), [(0, ()), (1, SHORT), (20, LONG), (100, LONG), (3, ())])
+def test_curves_are_drawn_of_any_number_of_classes(num_classes, names):
+    assert drawn(pr_curve(hits_of(num_classes), names)).shape == (896, 1440, 3)
+
+
+@pytest.mark.parametrize("figure", [f1_curve, p_curve, r_curve])
+def test_each_curve_over_confidence_is_another_picture(figure):
+    others = {f1_curve, p_curve, r_curve} - {figure}
+    picture = drawn(figure(hits_of(3), SHORT))
+    assert all(not np.array_equal(picture, other(hits_of(3), SHORT)) for other in others)
+
+
+# The confusion matrix
+
+
+@pytest.mark.parametrize(("num_classes", "names"), [(0, ()), (1, SHORT), (26, LONG), (100, LONG)])
+def test_the_confusion_matrix_is_drawn_of_any_number_of_classes(num_classes, names):
+    matrix = np.random.default_rng(0).poisson(1.0, (num_classes + 1, num_classes + 1))
+    before = matrix.copy()
+    drawn(confusion_figure(matrix, names))
+    assert np.array_equal(matrix, before)
+
+
+@pytest.mark.parametrize("normalised", ["row", None])
+def test_a_matrix_without_counts_is_drawn(normalised):
+    drawn(confusion_figure(np.zeros((4, 4), int), SHORT, normalised))
+
+
+def test_shares_of_a_class_add_up_to_one_and_a_class_without_objects_has_none():
+    matrix = np.array([[3, 1, 0, 2], [1, 3, 0, 0], [0, 0, 0, 0], [4, 0, 0, 0]])
+    by_column, by_row = _values(matrix, "column"), _values(matrix, "row")
+    assert np.allclose(by_column[:, 0].sum(), 1)
+    assert np.isnan(by_column[:, 2]).all()
+    assert np.allclose(by_row[0].sum(), 1)
+    assert np.isnan(by_row[2]).all()
+
+
+@pytest.mark.parametrize("num_classes", [1, 8, 80, 300, 1000])
+def test_names_beside_the_matrix_never_overlap_each_other(num_classes):
+    cell_pt = 14.0 * 72 / (num_classes + 1)
+    names = _names([f"name {number}" for number in range(num_classes)], num_classes, cell_pt)
+    assert np.diff(names.places[:-1]).min(initial=num_classes) * cell_pt >= names.size_pt
+    assert names.words[-1] == "background"
+
+
+# The course of a run
+
+
+@pytest.mark.parametrize("epochs", [0, 1, 300])
+def test_results_are_drawn_of_any_number_of_epochs(epochs):
+    assert drawn(results_figure(columns_of(epochs))).shape == (1024, 2400, 3)
+
+
+def test_results_with_gaps_and_missing_columns_are_drawn():
+    columns = columns_of(30)
+    del columns["val/box_loss"], columns["epoch"]
+    columns["metrics/mAP_0.5:0.95"][3:20] = [float("nan")] * 17
+    columns["metrics/mAP_0.5"][2] = float("inf")
+    columns["train/obj_loss"] = [float("nan")] * 30
+    before = {name: list(values) for name, values in columns.items()}
+    drawn(results_figure(columns))
+    assert repr(columns) == repr(before)
+
+
+def test_the_best_epoch_is_the_first_with_the_highest_fitness():
+    columns = {"metrics/mAP_0.5": np.array([0.9, 0.5, 0.5, 0.4, np.nan]), "metrics/mAP_0.5:0.95": np.array([0.1, 0.3, 0.3, 0.2, 0.9])}
+    assert best_epoch(columns) == 1
+    assert best_epoch({"metrics/mAP_0.5": np.array([0.9])}) is None
+    assert best_epoch({name: np.array([np.nan]) for name in columns}) is None
+
+
+def test_smoothing_keeps_a_straight_line_to_its_ends():
+    line = np.linspace(3, 1, 40)
+    assert np.allclose(smoothed(line), line)
+
+
+@pytest.mark.parametrize(("batches", "warm"), [(0, 0), (1, 0), (40, 30), (9000, 300)])
+def test_schedules_are_drawn_with_and_without_a_warm_up(batches, warm):
+    assert drawn(schedule_figure(rows_of(batches, warm))).shape == (1280, 1920, 3)
+
+
+def test_groups_with_the_same_rates_share_a_line():
+    merged = _merged({"bias": np.array([1.0, 2.0]), "weight": np.array([3.0]), "norm": np.array([3.0])})
+    assert list(merged) == ["bias", "weight, norm"]
+
+
+# Labels
+
+
+@pytest.mark.parametrize(("count", "names"), [(0, ()), (1, ("one",)), (3000, SHORT), (200, LONG)])
+def test_labels_are_drawn_of_any_data_set(count, names):
+    boxes, classes = boxes_of(count), np.arange(count) % max(len(names), 1)
+    before = boxes.copy()
+    assert drawn(labels_figure(boxes, classes, names)).shape == (1504, 2080, 3)
+    assert np.array_equal(boxes, before)
+
+
+@pytest.mark.parametrize("count", [0, 500])
+def test_the_correlogram_is_drawn_of_any_number_of_boxes(count):
+    assert drawn(correlogram_figure(boxes_of(count))).shape == (1600, 1600, 3)
+
+
+# What holds for all figures
+
+
+def test_the_same_values_give_the_same_pixels_also_on_other_threads():
+    jobs = [lambda: pr_curve(hits_of(3), SHORT), lambda: confusion_figure(np.eye(4), SHORT), lambda: schedule_figure(rows_of(50, 5))] * 2
+    here = [job() for job in jobs[:3]]
+    with ThreadPoolExecutor(3) as pool:
+        there = list(pool.map(lambda job: job(), jobs))
+    assert all(np.array_equal(picture, here[number % 3]) for number, picture in enumerate(there))
+
+
+def test_settings_of_the_figure_library_are_left_alone():
+    before = dict(mpl.rcParams)
+    pr_curve(hits_of(1), SHORT)
+    assert dict(mpl.rcParams) == before
+
+
+def test_names_are_cut_in_the_middle_and_unknown_classes_have_their_number():
+    assert canvas.name_of(("a" * 30 + "end",), 0).endswith("end")
+    assert len(canvas.name_of(("a" * 30 + "end",), 0)) <= canvas.MAX_NAME
+    assert canvas.name_of(SHORT, 7) == "class 7"
+    assert canvas.plain("$a$") == r"\$a\$"
+
+
+# Sheets
+
+
+def batch(count: int, size: tuple[int, int] = (48, 64)) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 255, (count, 3, *size), dtype=np.uint8)
+
+
+def test_a_batch_is_drawn_with_its_targets_and_stays_as_it_is():
+    images = batch(5)
+    targets = np.array([[0, 0, 0.5, 0.5, 0.4, 0.4], [4, 2, 0.1, 0.1, 0.3, 0.3], [1, 9, 0.5, 0.5, 2.0, 2.0]], np.float32)
+    before = images.copy(), targets.copy()
+    sheet = drawn(batch_sheet(images, targets, SHORT, [f"/x/{i}.jpg" for i in range(5)]))
+    assert np.array_equal(images, before[0])
+    assert np.array_equal(targets, before[1])
+    assert np.array_equal(sheet, batch_sheet(images, targets, SHORT, [f"/y/z/{i}.jpg" for i in range(5)]))  # only the names of files are shown
+    assert not np.array_equal(sheet, batch_sheet(images, targets[:0], SHORT, [f"/x/{i}.jpg" for i in range(5)]))
+
+
+def test_a_sheet_shows_at_most_so_many_images():
+    paths = [f"{i}.jpg" for i in range(20)]
+    assert np.array_equal(batch_sheet(batch(20), np.zeros((0, 6)), SHORT, paths, 4), batch_sheet(batch(20)[:4], np.zeros((0, 6)), SHORT, paths[:4]))
+    assert batch_sheet(batch(0), np.zeros((0, 6)), SHORT, []).ndim == 3
+    assert prediction_sheet(batch(0), [], SHORT, []).ndim == 3
+
+
+def test_only_predictions_that_are_sure_enough_are_drawn():
+    rows = np.array([[5, 5, 30, 30, 0.9, 0], [10, 10, 40, 40, 0.1, 1]], np.float32)
+    sheets = [prediction_sheet(batch(1), [shown], SHORT, ["a.jpg"]) for shown in (rows, rows[:1], rows[:0])]
+    assert np.array_equal(sheets[0], sheets[1])
+    assert not np.array_equal(sheets[1], sheets[2])
+
+
+def detections(rows: list[list[float]], size_hw: tuple[int, int] = (100, 120)) -> Detections:
+    return Detections.from_rows(np.array(rows, np.float32).reshape(-1, 6), SHORT, size_hw, "folder/a.jpg")
+
+
+def test_outcomes_say_what_was_found_what_was_missed_and_what_is_not_there():
+    truth = np.array([[0, 10, 10, 40, 40], [1, 60, 60, 90, 90], [2, 0, 0, 9, 9]])
+    said = detections([[11, 10, 41, 40, 0.9, 0], [10, 11, 40, 41, 0.8, 0], [60, 60, 90, 90, 0.7, 2]])
+    of_labels, of_detections = outcomes(said, truth)
+    assert of_labels == [FOUND, MISSED, MISSED]
+    assert sorted(of_detections) == sorted([FOUND, FALSE, FALSE])
+    assert of_detections[2] == FALSE
+
+
+def test_a_contact_sheet_is_drawn_of_pairs_and_of_nothing():
+    image = np.full((100, 120, 3), 90, np.uint8)
+    truth = np.array([[0, 10, 10, 40, 40], [1, 60, 60, 90, 90]])
+    said = detections([[11, 10, 41, 40, 0.9, 0], [1, 1, 9, 9, 0.3, 1], [1, 1, 9, 9, 0.1, 1]])
+    sheet = drawn(contact_sheet([image] * 3, [said, detections([]), said], [truth, truth, truth[:0]]))
+    assert all((sheet == outcome.ink).all(axis=2).any() for outcome in (FOUND, MISSED, FALSE))
+    assert (image == 90).all()
+    assert contact_sheet([], [], []).ndim == 3
