@@ -8,7 +8,7 @@ TORCH := torch==2.13.0
 # Two compute threads on two shared cores spin against each other; tests run side by side instead.
 export OMP_NUM_THREADS := 1
 
-.PHONY: check test golden bench format clean
+.PHONY: demo check test golden bench quality format clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; try: make PYTHON=python3.11"; exit 2; }
@@ -17,6 +17,9 @@ $(READY): pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
+
+demo: $(READY) ## from nothing to a trained detector and its pictures, in minutes
+	env -u OMP_NUM_THREADS $(BIN)/boxwright demo $(ARGS)
 
 check: $(READY) ## format, lint, types, architecture, unit: under a minute
 	$(BIN)/ruff format --check .

@@ -31,6 +31,7 @@ class Verb:
 
 
 VERBS: dict[str, Verb | dict[str, Verb]] = {
+    "demo": Verb("see it all at once: train on a drawn set, in minutes", "verbs:DemoSettings", "demo:run", reports=False),
     "train": Verb("train a detector", "train:TrainSettings", "train:run", reports=False),
     "val": Verb("validate a checkpoint on a split", "val:ValSettings", "validate:run"),
     "predict": Verb("detect objects in images", "val:PredictSettings", "predict:run"),

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COLOURS = ((220, 40, 40), (40, 60, 220), (40, 200, 60))
 NAMES = ("red", "blue", "green")

@@ -99,7 +99,13 @@ def test_no_bytes_whatever_raise(content):
 
 
 ROWS = st.lists(
-    st.tuples(st.integers(0, 9), st.floats(0.25, 0.75, width=32), st.floats(0.25, 0.75, width=32), st.floats(0.0625, 0.25, width=32), st.floats(0.0625, 0.25, width=32)),
+    st.tuples(
+        st.integers(0, 9),
+        st.floats(0.25, 0.75, width=32),
+        st.floats(0.25, 0.75, width=32),
+        st.floats(0.0625, 0.25, width=32),
+        st.floats(0.0625, 0.25, width=32),
+    ),
     min_size=1,
     max_size=20,
     unique=True,

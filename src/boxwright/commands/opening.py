@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,10 +22,9 @@ from boxwright.geometry.letterbox import rounded_up
 from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec, read_spec
 from boxwright.model.weights import load_exactly
+from boxwright.system.device import usable_cores
 from boxwright.system.tensors import newest_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from boxwright.track.console import Progress
 
 SINGLE_CLASS_NAME = "item"
 MIN_GRID = 32
@@ -56,15 +55,13 @@ def locate_data(name: str) -> Path:
     return Path(name)
 
 
-def open_data(
-    name: str, splits: tuple[str, ...], *, single_class: bool = False, strict: bool = False, progress: Callable[[int, int], None] | None = None
-) -> OpenData:
+def open_data(name: str, splits: tuple[str, ...], *, single_class: bool = False, strict: bool = False) -> OpenData:
     """Open splits and check their labels against the classes. Raises DataError before anything is made."""
     dataset = read_dataset(locate_data(name), needed=splits)
     found: dict[str, Index] = {}
     notes = list(dataset.notes)
     for split in splits:
-        index = open_split(dataset, split, progress=progress)
+        index = open_split(dataset, split, threads=usable_cores(), progress=Progress(f"reading split '{split}' of {dataset.file}"))
         if strict:
             require_no_findings(index, split)
         if not single_class:

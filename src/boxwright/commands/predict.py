@@ -46,7 +46,7 @@ class _Progress:
 def run(resolved: Resolved[PredictSettings]) -> Answer:
     """Predict on every image of the sources; those that cannot be read are named and the others go on."""
     settings = resolved.settings
-    predictor, notes = predictor_of(settings.weights, settings.device, settings.imgsz)
+    predictor, notes = predictor_of(settings.weights, settings.device, settings.imgsz, settings.threads)
     paths = image_paths(settings.source)
     rules = _rules(settings, predictor.names)
     folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering="exp-exp2")
@@ -65,14 +65,14 @@ def run(resolved: Resolved[PredictSettings]) -> Answer:
     return Answer("\n".join(lines), {"images": progress.records, "folder": str(folder) if writes else None}, tuple(progress.notes))
 
 
-def predictor_of(weights: str, device: str, imgsz: int | None) -> tuple[Predictor, tuple[str, ...]]:
+def predictor_of(weights: str, device: str, imgsz: int | None, threads: int = 0) -> tuple[Predictor, tuple[str, ...]]:
     """A predictor from a checkpoint or run folder, and notes."""
     if not weights:
         raise SettingError("--weights", "no checkpoint was given", "Give a checkpoint or a run folder")
     path = Path(weights)
     opened = open_weights(str(path / "weights" / "best.pt") if path.is_dir() else weights)
     where = choose_device(device)
-    prepare_process(where)
+    prepare_process(where, threads)
     detector = network_of_weights(opened)
     grid = grid_of(detector)
     size, note = fitting_size(imgsz or opened.document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)

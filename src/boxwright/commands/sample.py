@@ -14,6 +14,7 @@ from boxwright.structures.answer import Answer
 from boxwright.system.device import loader_threads
 from boxwright.system.files import make_folder, write_image, write_text
 from boxwright.system.places import cache_folder
+from boxwright.track.console import Progress
 
 YAML_NAME = "sample.yaml"
 DRAWING_THREADS = 4
@@ -47,9 +48,10 @@ def _draw_all(home: Path, seed: int) -> None:
         make_folder(home / "images" / split)
         make_folder(home / "labels" / split)
     places = [(split, index) for split, count in SPLITS.items() for index in range(count)]
+    progress = Progress(f"drawing the sample set into {home}")
     with ThreadPoolExecutor(loader_threads(DRAWING_THREADS)) as pool:
-        for _ in pool.map(lambda place: _write(home, seed, *place), places):
-            pass
+        for done, _ in enumerate(pool.map(lambda place: _write(home, seed, *place), places), 1):
+            progress(done, len(places))
 
 
 def _write(home: Path, seed: int, split: str, index: int) -> None:

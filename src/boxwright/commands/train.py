@@ -17,7 +17,21 @@ from boxwright.system.run_folder import newest_checkpoint
 from boxwright.train.checkpoint import STRIPPED_EPOCH
 
 ALREADY_DONE = "this run is done"
-FREE_ON_RESUME = {"resume", "workers", "device", "quiet", "noplots", "exist_ok", "save_period", "save_steps", "save_minutes", "patience", "cache", "time"}
+FREE_ON_RESUME = {
+    "resume",
+    "workers",
+    "threads",
+    "device",
+    "quiet",
+    "noplots",
+    "exist_ok",
+    "save_period",
+    "save_steps",
+    "save_minutes",
+    "patience",
+    "cache",
+    "time",
+}
 
 
 def run(resolved: Resolved[TrainSettings]) -> Answer:

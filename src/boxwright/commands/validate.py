@@ -41,6 +41,7 @@ class ValPlan:
     detector: Detector
     device: torch.device
     how: dict[str, Any]
+    threads: int
     notes: tuple[str, ...]
 
 
@@ -75,7 +76,7 @@ def plan_of(settings: ValSettings) -> ValPlan:
     how["imgsz"], note = fitting_size(how["imgsz"], grid_of(detector))
     if settings.half:
         how["precision"] = "fp16" if device.type == "cuda" else "bf16"
-    return ValPlan(data, detector, device, how, tuple(n for n in (*data.notes, weights.note, note) if n))
+    return ValPlan(data, detector, device, how, settings.threads, tuple(n for n in (*data.notes, weights.note, note) if n))
 
 
 def _checkpoint(settings: ValSettings) -> str:
@@ -99,7 +100,7 @@ def _require_same_classes(weights: OpenWeights, data: OpenData, detector: Detect
 
 def evaluate(plan: ValPlan, *, threads: int) -> Evaluation:
     """Run the validation."""
-    prepare_process(plan.device)
+    prepare_process(plan.device, plan.threads)
     index, how = plan.data.splits[plan.how["split"]], plan.how
     samples = PlainSamples(index, ImageStore(index, how["imgsz"], keep=False, smooth=True))
     batches = RectangularBatches(index.sizes_wh, how["batch_size"], how["imgsz"], grid_of(plan.detector), how["pad"]).batches()

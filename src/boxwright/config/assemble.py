@@ -35,8 +35,8 @@ def resolve_train(values: Mapping[str, Any]) -> Resolved[TrainSettings]:
 def _resolve_with_presets(kind: type[SettingsType], flags: Layer, words: Layer) -> Resolved[SettingsType]:
     notes: list[str] = []
     written = [words, flags]
-    if config := _chosen("config", written):
-        document = read_yaml(packaged.locate("recipes", config, "--config"))
+    if config := _chosen("config", written) or kind.model_fields["config"].default:
+        document = read_yaml(packaged.locate("configs", config, "--config"))
         layer, more = file_layer(kind, document, "config file")
         written.insert(0, layer)
         notes += more

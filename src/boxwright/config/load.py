@@ -26,6 +26,7 @@ BUILT_IN = "built-in"
 _REASONS = {("optimizer", "auto"): "A value that chooses for you overrides what you set elsewhere. "}
 
 SettingsType = TypeVar("SettingsType", bound=Slice)
+Held_co = TypeVar("Held_co", bound=Slice, covariant=True)  # settings of a demo are settings of a training
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,10 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Resolved(Generic[SettingsType]):
+class Resolved(Generic[Held_co]):
     """Settings, the source of each, and lines to tell the user."""
 
-    settings: SettingsType
+    settings: Held_co
     sources: dict[str, str]
     notes: tuple[str, ...] = ()
 
@@ -113,7 +114,8 @@ def _written(document: Document, address: tuple[str | int, ...], value: Any) -> 
 
 
 def _belongs_in_hyp(kind: type[Slice], name: str) -> bool:
-    return spelling_of(kind.model_fields[name]).kind == "hyp" or name == "optimizer"
+    """Hyperparameters, and what a set of them may depend on: the optimizer and the constants of a recipe."""
+    return spelling_of(kind.model_fields[name]).kind in {"hyp", "recipe"} or name == "optimizer"
 
 
 def unknown_key(kind: type[Slice], key: str, place: str, *, hyp_only: bool = False) -> SettingError:

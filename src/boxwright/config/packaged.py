@@ -8,7 +8,7 @@ from typing import Literal
 
 from boxwright.errors import SettingError, nearest
 
-Family = Literal["models", "hyps", "recipes", "data"]
+Family = Literal["models", "hyps", "recipes", "configs", "data"]
 
 ROOT = Path(__file__).parent / "presets"
 

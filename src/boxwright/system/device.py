@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import sys
 import threading
@@ -62,9 +63,11 @@ def cpu_capability() -> str:
     return str(torch.backends.cpu.get_cpu_capability())
 
 
-def prepare_process(device: torch.device) -> None:
-    """Process-wide switches, once: image library without its own threads, deterministic kernels, memory kept for reuse."""
+def prepare_process(device: torch.device, threads: int = 0) -> None:
+    """Process-wide switches, once: compute threads, image library without its own, deterministic kernels, memory kept for reuse."""
     cv2.setNumThreads(0)
+    # What torch starts with are physical cores, or what OMP_NUM_THREADS says; a container may grant less.
+    torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
@@ -91,8 +94,26 @@ def lower_this_thread() -> None:
 
 
 def loader_threads(asked: int) -> int:
-    """Loader threads worth having: no more than there are processors."""
-    return min(asked, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    """Loader threads worth having: no more than there are cores."""
+    return min(asked, usable_cores())
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: those it is bound to, and no more than the time that a container grants."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(min(bound, _granted_cores()), 1)
+
+
+def _granted_cores() -> int:
+    """Time per period of a container, in whole cores; more threads than that only wait for each other."""
+    with contextlib.suppress(OSError, ValueError):  # "max" stands for no limit
+        quota, period = (_CGROUP / "cpu.max").read_text().split()
+        return math.ceil(int(quota) / int(period))
+    with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
+        quota, period = ((_CGROUP / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        if int(quota) > 0:
+            return math.ceil(int(quota) / int(period))
+    return sys.maxsize
 
 
 def free_memory_bytes() -> int:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 BAR_CELLS = 10
 REFRESH_S = 0.1
+PATIENCE_S = 1.0  # what takes no longer is not announced
 
 
 class Layout(NamedTuple):
@@ -147,6 +148,28 @@ class Console:
     def _validated(self, event: Validated) -> None:
         if self.live or event.show_classes:
             self._lines(tuple(validation_lines(event)))
+
+
+class Progress:
+    """How far a long preparation has come: a line that moves on a terminal, elsewhere one line. What is quick says nothing."""
+
+    def __init__(self, title: str, out: TextIO | None = None) -> None:
+        self.title = title
+        self.out = out or sys.stderr
+        self._began = self._shown_at = time.monotonic()
+        self._told = False
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take note of the state."""
+        now, live = time.monotonic(), self.out.isatty()
+        if now - self._began < PATIENCE_S or (self._told and not live):
+            return
+        if not live:
+            print(f"{self.title}: {total} ...", file=self.out, flush=True)
+        elif now - self._shown_at > REFRESH_S or done == total:
+            self._shown_at = now
+            print(f"\r{self.title}: {done} of {total}", end="\n" if done == total else "", file=self.out, flush=True)
+        self._told = True
 
 
 def validation_lines(event: Validated) -> list[str]:

@@ -32,7 +32,8 @@ def write_records(folder: Path, plan: TrainPlan) -> None:
         head="# Every setting of this run and where it came from. --config FILE repeats it.\n",
     )
     kinds = {key: spelling_of(field).kind for key, field in TrainSettings.model_fields.items()}
-    hyp = {key: value for key, value in values.items() if kinds[key] == "hyp"}
+    by_hyp_file = {key for key, source in resolved.sources.items() if source.startswith("hyp file")}  # may hold more than hyperparameters
+    hyp = {key: value for key, value in values.items() if kinds[key] == "hyp" or key in by_hyp_file}
     flags = {key: value for key, value in values.items() if kinds[key] == "flag"}
     write_yaml(folder / "hyp.yaml", hyp)
     write_yaml(folder / "opt.yaml", {**flags, "save_dir": str(folder)})

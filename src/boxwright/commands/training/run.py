@@ -85,8 +85,8 @@ class _Run:
 
 def run_training(plan: TrainPlan, folder: Path | None = None) -> TrainResult:
     """Train by a plan; `folder` is that of a run that goes on."""
-    prepare_process(plan.device)
     settings = plan.settings
+    prepare_process(plan.device, settings.threads)
     target = folder or next_folder(settings.project, _name(plan), exist_ok=settings.exist_ok, numbering=settings.run_folders)
     make_run_folder(target, exist_ok=settings.exist_ok or folder is not None)
     tracker = _tracker(plan, target)

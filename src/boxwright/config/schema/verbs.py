@@ -44,3 +44,9 @@ class SampleSettings(Slice):
 
     out: str = setting("", "Folder to draw into (default: the cache).", Spelling(metavar="DIR"))
     seed: int = setting(0, "Another seed draws other pictures of the same kind.", Spelling(), ge=0)
+
+
+class DemoSettings(TrainSettings):
+    """`boxwright demo`: every setting of a training, from the packaged settings file `demo` on."""
+
+    config: str = setting("demo", "Settings file: the packaged one of the demonstration, or another.", Spelling(metavar="YAML"))

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`boxwright demo`: the packaged preset trained on the drawn sample set, and what came out of it shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from boxwright.commands.opening import open_data
+from boxwright.commands.predict import predictor_of
+from boxwright.commands.train import trained
+from boxwright.commands.training.run import TrainResult
+from boxwright.config.load import Resolved
+from boxwright.config.schema.train import TrainSettings
+from boxwright.config.schema.verbs import DemoSettings
+from boxwright.data.index import Index
+from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px
+from boxwright.geometry.nms import NmsRules
+from boxwright.report.contact import contact_sheet
+from boxwright.structures.answer import Answer, table
+from boxwright.system.files import write_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHEET = "predictions_beside_truth.jpg"
+SHOWN_IMAGES = 12
+# What is shown to people: predictions that are meant. Suppression is stricter than in validation, where recall counts.
+RULES = NmsRules(min_score=0.25, max_iou=0.45)
+
+PICTURES = (
+    (SHEET, "what it sees, beside what is there"),
+    ("results.png", "the course of the training"),
+    ("PR_curve.png", "precision against recall"),
+    ("confusion_matrix.png", "what is taken for what"),
+    ("labels.jpg", "what it was trained on"),
+    ("train_batch0.jpg", "the first batch, as the network saw it"),
+)
+
+
+def run(resolved: Resolved[DemoSettings]) -> Answer:
+    """Train, draw predictions beside truth, and say where everything lies and what to type next."""
+    result = trained(resolved)
+    settings = resolved.settings
+    if not settings.noplots:
+        write_image(result.folder / SHEET, predictions_beside_truth(result.best, settings.data, settings))
+    document = {"folder": str(result.folder), "epochs": result.epochs_done, "results": result.results}
+    return Answer("\n".join(_closing_lines(result)), document)
+
+
+def predictions_beside_truth(weights: Path, data: str, settings: TrainSettings) -> np.ndarray:
+    """The first validation images with their labels and with what the network says. -> (H, W, 3) uint8 RGB"""
+    index = open_data(data, ("val",), single_class=settings.single_cls).splits["val"]
+    predictor, _ = predictor_of(str(weights), settings.device, None, settings.threads)
+    records = [index[image] for image in range(min(SHOWN_IMAGES, len(index)))]
+    images = [record.image_rgb() for record in records]
+    found = predictor(images, RULES, [record.path for record in records])
+    truths = [_truth(index, image) for image in range(len(records))]
+    return contact_sheet(images, found, truths, max_images=SHOWN_IMAGES)
+
+
+def _truth(index: Index, image: int) -> np.ndarray:
+    """Rows class, x1, y1, x2, y2 in pixels of the file. (L, 5)"""
+    record = index[image]
+    corners = cxcywh_norm_to_xyxy_px(record.boxes_cxcywh_norm.astype(np.float64), record.size_wh[::-1])
+    return np.concatenate((record.classes[:, None], corners), axis=1)
+
+
+def _closing_lines(result: TrainResult) -> list[str]:
+    folder = result.folder
+    pictures = [(str(folder / name), meaning) for name, meaning in PICTURES if (folder / name).exists()]
+    scores = [(name, f"{value:.3f}") for key, name in _SCORES if (value := result.results.get(key)) is not None]
+    return [
+        "",
+        table(scores, ("on pictures it was not trained on", "")),
+        "",
+        *([table(pictures, ("look at", ""))] if pictures else []),
+        "",
+        f"use it:     boxwright predict --weights {folder} --source IMAGE_OR_FOLDER",
+        "your data:  boxwright train --data YOURS.yaml --cfg yolov5n --hyp small-data --imgsz 320",
+    ]
+
+
+_SCORES = (
+    ("metrics/precision", "precision"),
+    ("metrics/recall", "recall"),
+    ("metrics/mAP_0.5", "mAP50"),
+    ("metrics/mAP_0.5:0.95", "mAP50-95"),
+)
