@@ -15,7 +15,7 @@ from boxwright.config import packaged
 from boxwright.data.dataset import Dataset, read_dataset
 from boxwright.data.findings import summary
 from boxwright.data.index import Index
-from boxwright.data.scan import open_split, require_classes, require_no_findings, require_objects
+from boxwright.data.split import open_split, require_no_findings, require_objects
 from boxwright.documents import parse_yaml, read_yaml
 from boxwright.errors import SettingError, WeightsError
 from boxwright.geometry.letterbox import rounded_up
@@ -64,8 +64,6 @@ def open_data(name: str, splits: tuple[str, ...], *, single_class: bool = False,
         index = open_split(dataset, split, threads=usable_cores(), progress=Progress(f"reading split '{split}' of {dataset.file}"))
         if strict:
             require_no_findings(index, split)
-        if not single_class:
-            require_classes(index, dataset, split)
         notes += _told(index, split)
         found[split] = replace(index, classes=np.zeros_like(index.classes)) if single_class else index
     names = dataset.names if not single_class or dataset.num_classes == 1 else (SINGLE_CLASS_NAME,)
@@ -79,7 +77,7 @@ def splits_of(file: Path) -> tuple[str, ...]:
 
 def require_training_objects(data: OpenData) -> None:
     """A training split without objects teaches nothing. Raises DataError."""
-    require_objects(data.splits["train"], "train")
+    require_objects(data.splits["train"], data.dataset, "train")
 
 
 def _told(index: Index, split: str) -> list[str]:
