@@ -55,13 +55,14 @@ def locate_data(name: str) -> Path:
     return Path(name)
 
 
-def open_data(name: str, splits: tuple[str, ...], *, single_class: bool = False, strict: bool = False) -> OpenData:
+def open_data(name: str, splits: tuple[str, ...], *, single_class: bool = False, strict: bool = False, trusting: bool = False) -> OpenData:
     """Open splits and check their labels against the classes. Raises DataError before anything is made."""
     dataset = read_dataset(locate_data(name), needed=splits)
     found: dict[str, Index] = {}
     notes = list(dataset.notes)
     for split in splits:
-        index = open_split(dataset, split, threads=usable_cores(), progress=Progress(f"reading split '{split}' of {dataset.file}"))
+        progress = Progress(f"reading split '{split}' of {dataset.file}")
+        index = open_split(dataset, split, threads=usable_cores(), trusting=trusting, progress=progress)
         if strict:
             require_no_findings(index, split)
         notes += _told(index, split)
@@ -119,9 +120,11 @@ def open_weights(name: str) -> OpenWeights:
     return OpenWeights(used, document, note)
 
 
-def spec_of_weights(weights: OpenWeights, *, num_classes: int | None = None, anchors_per_level: int | None = None) -> ModelSpec:
+def spec_of_weights(weights: OpenWeights, *, num_classes: int | None = None, in_channels: int | None = None, anchors_per_level: int | None = None) -> ModelSpec:
     """The network that a weights file describes."""
-    return read_spec(parse_yaml(weights.document["network"], str(weights.path)), num_classes=num_classes, anchors_per_level=anchors_per_level)
+    return read_spec(
+        parse_yaml(weights.document["network"], str(weights.path)), num_classes=num_classes, in_channels=in_channels, anchors_per_level=anchors_per_level
+    )
 
 
 def network_of_weights(weights: OpenWeights) -> Detector:
@@ -131,9 +134,9 @@ def network_of_weights(weights: OpenWeights) -> Detector:
     return detector.eval()
 
 
-def spec_of_cfg(cfg: str, *, num_classes: int | None = None, anchors_per_level: int | None = None) -> ModelSpec:
+def spec_of_cfg(cfg: str, *, num_classes: int | None = None, in_channels: int | None = None, anchors_per_level: int | None = None) -> ModelSpec:
     """The network of a model YAML, by path or packaged name."""
-    return read_spec(read_yaml(packaged.locate("models", cfg, "--cfg")), num_classes=num_classes, anchors_per_level=anchors_per_level)
+    return read_spec(read_yaml(packaged.locate("models", cfg, "--cfg")), num_classes=num_classes, in_channels=in_channels, anchors_per_level=anchors_per_level)
 
 
 def fitting_size(size: int, grid: int, *, lower_bound: bool = True) -> tuple[int, str]:

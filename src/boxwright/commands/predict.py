@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 DEFAULT_SIZE = 640
+COLOURS = 3
 
 
 @dataclass
@@ -74,6 +75,9 @@ def predictor_of(weights: str, device: str, imgsz: int | None, threads: int = 0)
     where = choose_device(device)
     prepare_process(where, threads)
     detector = network_of_weights(opened)
+    if detector.spec.in_channels != COLOURS:
+        what = f"the network takes images of {detector.spec.in_channels} channels, and prediction reads colour pictures"
+        raise SettingError(str(opened.path), what, "Use `boxwright val`, which reads what a data set YAML describes")
     grid = grid_of(detector)
     size, note = fitting_size(imgsz or opened.document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)
     return Predictor.of(detector, opened.names, where, size, grid), tuple(n for n in (opened.note, note) if n)

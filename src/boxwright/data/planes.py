@@ -126,5 +126,6 @@ def _in_depth(found: np.ndarray, kind: Kind) -> np.ndarray:
         narrower: np.ndarray = (found // WIDER).astype(np.uint8)
         return narrower
     if np.issubdtype(found.dtype, np.floating) and np.isfinite(found).all() and found.size and found.min() >= 0 and found.max() <= 1:
-        return np.rint(found * kind.full_scale).astype(kind.dtype)
+        scaled: np.ndarray = np.rint(found * kind.full_scale).astype(kind.dtype)
+        return scaled
     raise BrokenImageError(f"holds values of type {found.dtype}; whole numbers of 8 or 16 bits, or shares from 0 to 1, can be used")

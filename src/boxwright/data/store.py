@@ -1,30 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pixels of a split in the size that training or validation wants, from files or from memory. Safe to ask from several threads."""
+"""Pixels of a split in the size that training or validation wants, from files, memory or disk. Safe to ask from several threads."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from boxwright.data.augment.plan import loaded_size
-from boxwright.data.images import read_bgr, resized
+from boxwright.data.images import BrokenImageError, read_bgr, resized
 from boxwright.data.index import Index
+from boxwright.data.pixel_file import PixelFile
+from boxwright.data.planes import Kind, read_planes
 
 if TYPE_CHECKING:
     import numpy as np
+
+Keeping = Literal["no", "memory", "disk"]
 
 
 class ImageStore:
     """Images by number, in a size whose long side is `long_side`. `smooth`: areas are averaged when shrinking, for validation."""
 
-    def __init__(self, index: Index, long_side: int, *, keep: bool, smooth: bool) -> None:
+    def __init__(self, index: Index, long_side: int, *, keep: Keeping = "no", smooth: bool, kind: Kind | None = None) -> None:
         self.index = index
         self.long_side = long_side
         self.smooth = smooth
-        self._kept: dict[int, np.ndarray] | None = {} if keep else None
+        self.kind = kind or Kind()
+        self._kept: dict[int, np.ndarray] | None = {} if keep == "memory" else None
+        self._file: PixelFile | None = None
+        if keep == "disk":
+            shapes = [(*self.size_hw(image), self.kind.channels) for image in range(len(index))]
+            self._file = PixelFile(index.paths, shapes, self.kind.dtype, f"{long_side} {smooth}")
 
     def bytes_needed(self) -> int:
         """Memory that keeping every image takes."""
-        return sum(3 * h * w for h, w in (self.size_hw(image) for image in range(len(self.index))))
+        values = sum(h * w for h, w in (self.size_hw(image) for image in range(len(self.index))))
+        return values * self.kind.channels * self.kind.dtype.itemsize
 
     def size_hw(self, image: int) -> tuple[int, int]:
         """The size an image is loaded in."""
@@ -32,10 +42,23 @@ class ImageStore:
         return loaded_size((height, width), self.long_side)
 
     def __call__(self, image: int) -> np.ndarray:
-        """Pixels in the loaded size. (H, W, 3) uint8 BGR. Raises BrokenImageError for a file that broke since the scan."""
+        """Pixels in the loaded size: (H, W, 3) uint8 BGR, or (H, W, C) of another kind. Raises BrokenImageError for a file that broke since the scan."""
         if self._kept is not None and image in self._kept:
             return self._kept[image]
-        pixels = resized(read_bgr(self.index.paths[image]), self.size_hw(image), smooth=self.smooth)
+        found = self._file.load(image) if self._file is not None else None
+        if found is not None:
+            return found
+        pixels = self._loaded(image)
         if self._kept is not None:
             self._kept[image] = pixels
+        if self._file is not None:
+            self._file.keep(image, pixels)
         return pixels
+
+    def _loaded(self, image: int) -> np.ndarray:
+        path, size_hw = self.index.paths[image], self.size_hw(image)
+        try:
+            native = read_bgr(path) if self.kind.usual else read_planes(path, self.kind)
+            return resized(native, size_hw, smooth=self.smooth).reshape(*size_hw, -1)
+        except MemoryError:
+            raise BrokenImageError("there is not enough memory to decode it") from None

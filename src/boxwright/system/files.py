@@ -128,6 +128,25 @@ def append_line(path: Path, line: str) -> None:
         raise write_error(path, error) from None
 
 
+def open_shared(path: Path, size: int) -> np.memmap[Any, np.dtype[np.uint8]]:
+    """A file of this many bytes as memory that is shared with whoever else has it open; made of zeros when it is not there. Raises WriteError."""
+    make_folder(path.parent)
+    try:
+        with path.open("ab") as file:
+            if file.tell() != size:
+                file.truncate(0)
+                file.truncate(size)
+        return np.memmap(path, np.uint8, mode="r+", shape=(size,))
+    except OSError as error:
+        raise write_error(path, error) from None
+
+
+def free_disk_bytes(folder: Path) -> int:
+    """Free space where a folder is or will be."""
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    return shutil.disk_usage(existing).free
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it. Raises WriteError."""
     try:

@@ -53,6 +53,7 @@ class LoopRules:
     grid: int
     image_size: int
     multi_scale: bool
+    loss_gain: float = 1.0  # quad batches: four images in one
 
 
 @dataclass
@@ -173,7 +174,7 @@ class Trainer:
         self.doors.train_batch(number, batch)
         with m.precision.autocast():
             terms = m.loss(m.detector(self._pixels(batch, number)), batch.targets.to(m.device, non_blocking=True))
-        m.precision.backward(terms.total)  # gradients of accumulated batches are summed: the loss is already times the batch
+        m.precision.backward(terms.total * self.rules.loss_gain)  # gradients of accumulated batches are summed: the loss is already times the batch
         self.running.add(terms.items)
         apply_moment(m.optimizer, now)
         if steps:
@@ -184,7 +185,7 @@ class Trainer:
 
     def _pixels(self, batch: Batch, number: int) -> torch.Tensor:
         """The images on the device, in 0..1, in this batch's size."""
-        images = batch.images.to(self.m.device, non_blocking=True).float() / 255
+        images = batch.images.to(self.m.device, non_blocking=True).float() / batch.full_scale
         if self.rules.multi_scale:
             size = size_of(number, seed=self.rules.seed, image_size=self.rules.image_size, grid=self.rules.grid)
             images = at_size(images, size, self.rules.grid)
