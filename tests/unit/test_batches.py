@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import itertools
 import sys
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from boxwright.data.loader import Loader
 from boxwright.data.quad import QuadBatches, QuadSamples
 from boxwright.data.sampler import ShuffledBatches
 from boxwright.data.samples import Address, TrainingSamples
+from boxwright.data.selection import with_images
 from boxwright.data.split import open_split
 from boxwright.data.store import ImageStore
 from boxwright.errors import SettingError, UserError
@@ -43,9 +45,9 @@ def samples_of(index, kind=None, *, share: float = 0.0, report=None, keep="no", 
     return TrainingSamples(Planner(AugmentSettings(**settings), index.sizes_wh, SIZE, paste=chooser), index, store, seed=0, report=report)
 
 
-def drawn(samples, number: int = 0, channels: int = 3, dtype=np.uint8, side: int = SIZE):
-    out = np.zeros((channels, side, side), dtype)
-    rows = samples(Address(0, number, number, (side, side)), out)
+def drawn(samples, number: int = 0, channels: int = 3, epoch: int = 0):
+    out = np.zeros((channels, SIZE, SIZE), np.uint8)
+    rows = samples(Address(epoch, number, number, (SIZE, SIZE)), out)
     return out, rows
 
 
@@ -72,23 +74,24 @@ def test_aug_none_gives_the_letterboxed_source_bit_for_bit(tmp_path):
 
 
 def test_objects_are_pasted_mirrored_with_their_pixels_and_labels(tmp_path):
-    index, _ = index_of(datasets.write(tmp_path / "set", polygons=True))
+    index, _ = index_of(datasets.write(tmp_path / "set", train=30, polygons=True))
+    index = with_images(index, np.flatnonzero(np.diff(index.first_object) == 1))  # nothing hides anything in its own picture
     still = {"scale": 0.0, "translate": 0.0, "hsv_h": 0, "hsv_s": 0, "hsv_v": 0, "fliplr": 0}
     samples = samples_of(index, share=1.0, **still)
     pasted = right = 0
-    for number in range(8):
-        plan = samples.plan(Address(0, number, number, (SIZE, SIZE)))
+    for epoch, number in itertools.product(range(6), range(len(index))):
+        address = Address(epoch, number, number, (SIZE, SIZE))
+        plan = samples.plan(address)
         scene = plan.scenes[0]
-        without = labels_of(samples_of(index, **still).plan(Address(0, number, number, (SIZE, SIZE))), index)
-        rows = labels_of(plan, index)
-        out, _ = drawn(samples, number)
+        without = labels_of(samples_of(index, **still).plan(address), index)
+        out, rows = drawn(samples, number, epoch=epoch)
         for row in rows[len(without) :]:
             x, y = (row[1:3] * SIZE).astype(int)
             right += np.abs(out[:, y, x].astype(int) - datasets.COLOURS[int(row[0])]).max() < 40
         pasted += len(rows) - len(without)
         assert len(paste.outlines_of(scene, index)) == len(scene.pastes)
     assert pasted > 10
-    assert right > 0.8 * pasted  # a few lie under another object
+    assert right > 0.9 * pasted
 
 
 def test_a_paste_covers_less_than_the_limit_of_every_box():
