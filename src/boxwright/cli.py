@@ -36,6 +36,12 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "val": Verb("validate a checkpoint on a split", "val:ValSettings", "validate:run"),
     "predict": Verb("detect objects in images", "val:PredictSettings", "predict:run"),
     "data": {
+        "check": Verb("every fault of a data set, with file and line", "datasets:CheckSettings", "dataset.check:run"),
+        "report": Verb("what is in a data set, as a page", "datasets:ReportSettings", "dataset.report:run"),
+        "preview": Verb("what the trainer will see", "datasets:PreviewSettings", "dataset.preview:run"),
+        "convert": Verb("label files, COCO JSON and Pascal VOC into each other", "datasets:ConvertSettings", "dataset.convert:run"),
+        "split": Verb("divide images into train, val and test", "datasets:SplitSettings", "dataset.split:run"),
+        "fetch": Verb("fetch and unpack what a YAML names", "datasets:FetchSettings", "dataset.fetch:run"),
         "sample": Verb("draw the sample set", "verbs:SampleSettings", "sample:run"),
     },
     "model": {

@@ -13,7 +13,7 @@ import torch
 from boxwright.commands.opening import fitting_size, grid_of, network_of_weights, open_weights
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import PredictSettings
-from boxwright.data.images import BrokenImageError, read_rgb
+from boxwright.data.images import BrokenImageError, read_rgb, require_whole
 from boxwright.drawing.boxes import draw_boxes
 from boxwright.drawing.palette import colour
 from boxwright.errors import SettingError, printable
@@ -96,6 +96,7 @@ def _predict(paths: list[str], predictor: Predictor, rules: NmsRules, settings: 
     images: dict[str, np.ndarray] = {}
     for path in paths:
         try:
+            require_whole(path)
             images[path] = read_rgb(path)
         except BrokenImageError as error:
             progress.notes.append(f"{path}: {error}; left out")
