@@ -13,8 +13,10 @@ import pytest
 
 from boxwright.cli import main
 from boxwright.commands.dataset.fetch import fetched
+from boxwright.commands.training.plan import plan_of
+from boxwright.config.assemble import resolve_train
 from boxwright.config.schema.datasets import FetchSettings
-from boxwright.errors import UserError
+from boxwright.errors import DataError, UserError
 from boxwright.system.archives import ArchiveError, unpack
 from boxwright.system.fetch import FetchError, Limits, fetch, is_public
 from boxwright.system.places import cache_folder
@@ -204,6 +206,22 @@ def test_addresses_of_another_form_are_refused_before_any_connection(tmp_path, u
 def test_public_and_other_addresses():
     assert is_public("93.184.216.34")
     assert not any(is_public(one) for one in ("10.1.2.3", "127.0.0.1", "169.254.169.254", "224.0.0.1", "::1", "fe80::1", "::ffff:10.0.0.1", "100.64.0.1"))
+
+
+# -- from a training
+
+
+def test_a_training_fetches_only_when_it_may(tmp_path):
+    settings = yaml_for(tmp_path / "a", "https://127.0.0.1/set.zip")
+    with pytest.raises(DataError, match="boxwright data fetch"):
+        plan_of(resolve_train({"data": settings.data}), None)
+
+
+@pytest.mark.loopback
+def test_a_training_that_may_fetch_does_so_by_the_same_rules(tmp_path):
+    settings = yaml_for(tmp_path / "a", "https://127.0.0.1/set.zip")
+    with pytest.raises(FetchError, match="no public address"):
+        plan_of(resolve_train({"data": settings.data, "allow_download": True}), None)
 
 
 # -- texts that would have to be run

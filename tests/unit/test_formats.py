@@ -105,12 +105,12 @@ def test_xml_that_is_not_well_formed_has_a_line(text):
     assert found.value.where.isdigit()
 
 
-def test_a_broken_xml_file_costs_its_boxes_and_is_named(tmp_path):
+def test_an_image_whose_annotations_are_all_broken_teaches_nothing(tmp_path):
     yaml = formats.write_voc(tmp_path / "set")
     (tmp_path / "set/Annotations/train_001.xml").write_text("<annotation>\n<object>")
     index = open_split(read_dataset(yaml), "train")
-    assert len(index) == 8
-    assert [(Path(f.file).name, f.line, f.rule) for f in index.findings] == [("train_001.xml", 2, "annotation")]
+    assert [(Path(f.file).name, f.line, f.rule) for f in index.findings] == [("train_001.xml", 2, "annotation"), ("train_001.png", None, "no-usable-label")]
+    assert (len(index), index.skipped) == (7, 1)
 
 
 BAD_JSON = {

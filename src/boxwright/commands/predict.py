@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SIZE = 640
 COLOURS = 3
+MIN_SIDE_PX = 2
 
 
 @dataclass
@@ -96,8 +97,7 @@ def _predict(paths: list[str], predictor: Predictor, rules: NmsRules, settings: 
     images: dict[str, np.ndarray] = {}
     for path in paths:
         try:
-            require_whole(path)
-            images[path] = read_rgb(path)
+            images[path] = _opened(path)
         except BrokenImageError as error:
             progress.notes.append(f"{path}: {error}; left out")
     begin = time.perf_counter()
@@ -111,6 +111,15 @@ def _predict(paths: list[str], predictor: Predictor, rules: NmsRules, settings: 
         progress.lines.append(printable(f"{path}: {one.size_hw[1]}x{one.size_hw[0]} {counts}, {seconds * 1e3 / len(found):.1f} ms"))
         progress.records.append({"path": path, "size_wh": one.size_hw[::-1], "detections": one.records()})
         _write(one, images[path], settings, folder, len(progress.records))
+
+
+def _opened(path: str) -> np.ndarray:
+    """The upright pixels. (H, W, 3) uint8. Raises BrokenImageError."""
+    require_whole(path)
+    image = read_rgb(path)
+    if min(image.shape[:2]) < MIN_SIDE_PX:
+        raise BrokenImageError(f"{image.shape[1]} x {image.shape[0]} pixels hold nothing")
+    return image
 
 
 def _write(one: Detections, image_rgb: np.ndarray, settings: PredictSettings, folder: Path, number: int) -> None:

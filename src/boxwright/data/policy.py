@@ -24,6 +24,7 @@ RULES: Mapping[str, tuple[Choice, ...]] = MappingProxyType(
     {
         "unreadable": OF_IMAGES,
         "format": OF_IMAGES,
+        "no-usable-label": OF_IMAGES,
         "no-label-file": ("keep", *OF_IMAGES),
         "not-a-number": OF_BOXES,
         "not-finite": OF_BOXES,

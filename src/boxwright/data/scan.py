@@ -106,6 +106,11 @@ def _scan_one(file: str, listing: Listed, kind: Kind) -> Scanned:
         finding = Finding(file, None, "unreadable", "warning", str(error), "image skipped", "Replace the file or remove it")
         return Scanned(None, NO_LABELS, NO_REGIONS, (finding,))
     found: Annotated = listing.read(file, size_wh)
+    lost = [finding for finding in found.labels.findings if finding.action == "box dropped"]
+    if lost and not len(found.labels) and not len(found.ignored):
+        text = f"no object in {lost[0].file} can be used, and without them the image would teach that nothing is there"
+        finding = Finding(file, None, "no-usable-label", "warning", text, "image skipped", "Mend its labels; an empty label file says that nothing is there")
+        return Scanned(None, NO_LABELS, NO_REGIONS, (*found.labels.findings, finding))
     return Scanned(size_wh, found.labels, found.ignored, found.labels.findings)
 
 

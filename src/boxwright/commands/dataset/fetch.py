@@ -14,6 +14,7 @@ from pathlib import Path
 from boxwright.commands.opening import locate_data
 from boxwright.config.load import Resolved
 from boxwright.config.schema.datasets import FetchSettings
+from boxwright.data.dataset import read_dataset
 from boxwright.data.implied import open_document
 from boxwright.data.layout import about_download
 from boxwright.documents import Document
@@ -26,11 +27,16 @@ from boxwright.system.places import cache_folder
 from boxwright.track.console import Progress
 
 HEX_DIGITS = 64
+DEFAULT_MAX_GIB = 20.0
 
 
 def run(resolved: Resolved[FetchSettings]) -> Answer:
     """Fetch by the rules of the public network."""
-    settings = resolved.settings
+    return run_with(resolved.settings)
+
+
+def run_with(settings: FetchSettings) -> Answer:
+    """The same from settings."""
     return fetched(settings, Limits(round(settings.max_gib * 2**30)))
 
 
@@ -55,6 +61,20 @@ def fetched(settings: FetchSettings, limits: Limits) -> Answer:
     notes = () if expected else (f"no hash was known for {url}; {digest} is remembered and required from now on. Write it into the YAML as 'checksum'",)
     text = f"{count} files unpacked into {target}\nsha256 {digest}"
     return Answer(text, {"path": str(target), "files": count, "sha256": digest, "url": url}, notes)
+
+
+def ensure_present(name: str, max_gib: float = DEFAULT_MAX_GIB) -> tuple[str, ...]:
+    """For --allow-download: fetch what a YAML names if its folders are not there; notes about it."""
+    place = locate_data(name)
+    try:
+        read_dataset(place, needed=())
+    except DataError:
+        settings = FetchSettings(data=name, max_gib=max_gib)
+        if not str(open_document(place)[0].mapping().get("download") or "").startswith("https://"):
+            raise
+        answer = run_with(settings)
+        return (*answer.notes, answer.text.splitlines()[0])
+    return ()
 
 
 def _address(document: Document) -> str:

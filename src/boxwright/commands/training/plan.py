@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from boxwright.commands.dataset.fetch import ensure_present
 from boxwright.commands.opening import (
     OpenData,
     OpenWeights,
@@ -58,13 +59,14 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
     """Check everything, in order. Raises for the first thing that cannot work."""
     settings = resolved.settings
     _refuse_what_cannot_act(settings)
+    fetched = ensure_present(settings.data) if settings.allow_download else ()
     data = open_data(settings.data, ("train", "val"), single_class=settings.single_cls, strict=settings.strict, trusting=settings.trust_cache)
     require_training_objects(data)
     about_data = _fitting_data(resolved, data)
     detector, lines = _network(settings, data, resumed)
     device = choose_device(settings.device)
     grid = grid_of(detector)
-    notes = [*resolved.notes, *data.notes, *about_data, *detector.spec.notes]
+    notes = [*resolved.notes, *fetched, *data.notes, *about_data, *detector.spec.notes]
     sizes = []
     for size in single_size(settings.imgsz):
         fitted, note = fitting_size(size, grid)

@@ -128,7 +128,7 @@ def _read(file: str) -> VocFile:
 
 
 def _failed(file: str, line: int | None, rule: str, text: str) -> Annotated:
-    finding = Finding(file, line, rule, "warning", text, "box dropped", "Write the file anew; its image is used without objects")
+    finding = Finding(file, line, rule, "warning", text, "box dropped", "Write the file anew")
     return Annotated(replace(NO_LABELS, findings=(finding,)))
 
 
