@@ -58,7 +58,7 @@ def statistics(index: Index, num_classes: int, image_size: int) -> Statistics:
         images_with_class=present.sum(axis=0).tolist(),
         size_px=_histogram(np.sqrt(sides.prod(axis=1)) if len(sides) else small, SIZES_PX, " px"),
         aspect=_histogram(sides[:, 0] / sides[:, 1] if len(sides) else small, ASPECTS, ""),
-        per_image=_histogram(counts, PER_IMAGE, ""),
+        per_image=_whole_numbers(counts, PER_IMAGE),
         places=_places(index),
         together=(present.T @ present).tolist(),
         tiny=[_named(index, number, small) for number in tiny[np.argsort(small[tiny], kind="stable")][:MAX_NAMED].tolist()],
@@ -72,6 +72,13 @@ def _histogram(values: np.ndarray, edges: tuple[float, ...], unit: str) -> dict[
     counts = np.histogram(values, np.array(edges, np.float64))[0].tolist()
     labels = [f"{low:.3g} to {high:.3g}{unit}" if high < 1e5 else f"{low:.3g}{unit} and more" for low, high in itertools.pairwise(edges)]  # noqa: PLR2004
     return dict(zip(labels, counts, strict=True))
+
+
+def _whole_numbers(values: np.ndarray, edges: tuple[int, ...]) -> dict[str, int]:
+    """The same for counts, each range named by its first and last number."""
+    counts = np.histogram(values, np.array(edges))[0].tolist()
+    labels = [f"{low}" if high == low + 1 else f"{low} to {high - 1}" for low, high in itertools.pairwise(edges)]
+    return dict(zip([*labels, f"{edges[-2]} and more"], counts, strict=True))
 
 
 def _places(index: Index) -> list[list[int]]:

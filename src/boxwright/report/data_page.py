@@ -30,7 +30,7 @@ h3{font-size:15px;margin:0 0 10px}
 .figures{display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));margin:16px 0}
 .figure{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:12px 16px}.figure b{display:block;font-size:24px}
 table{border-collapse:collapse;width:100%}td,th{padding:4px 10px 4px 0;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.track{background:var(--line);border-radius:3px;height:10px;min-width:80px}
+.bars td{vertical-align:middle}.bars td:first-child{white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.track{background:var(--line);border-radius:3px;height:10px;min-width:80px}
 .fill{background:var(--bar);border-radius:3px;height:10px}.bad{color:var(--bad)}.good{color:var(--good)}
 .map{display:grid;gap:2px}.map i{aspect-ratio:1;border-radius:2px;background:var(--bar);display:block}
 img{max-width:100%;border-radius:8px;border:1px solid var(--line)}code{font-size:13px;overflow-wrap:anywhere}
@@ -108,14 +108,19 @@ def _short(cell: object) -> str:
 
 
 def _bars(counts: Iterable[tuple[str, int]], inks: Sequence[str] | None = None) -> str:
+    """Rows with bars; empty ones at both ends are left out, unless each row has an ink of its own."""
     rows = list(counts)
+    while not inks and len(rows) > 1 and not rows[-1][1]:
+        rows.pop()
+    while not inks and len(rows) > 1 and not rows[0][1]:
+        rows.pop(0)
     most = max((count for _, count in rows), default=0) or 1
     lines = []
     for number, (label, count) in enumerate(rows):
         ink = f";background:{inks[number]}" if inks else ""
         fill = f"<div class=track><div class=fill style='width:{100 * count / most:.1f}%{ink}'></div></div>"
         lines.append(f"<tr><td>{_text(label)}</td><td style='width:55%'>{fill}</td><td class=n>{count:,}</td></tr>")
-    return f"<table>{''.join(lines)}</table>"
+    return f"<table class=bars>{''.join(lines)}</table>"
 
 
 def _split(facts: dict[str, Any], names: Sequence[str], image_size: int) -> str:
