@@ -95,8 +95,18 @@ def run_training(plan: TrainPlan, folder: Path | None = None) -> TrainResult:
         began = time.monotonic()
         reason = run.trainer().fit()
         return _ended(run, reason, (time.monotonic() - began) / 3600)
+    except KeyboardInterrupt as stop:
+        stop.add_note(_way_on(target))
+        raise
     finally:
         tracker.close()
+
+
+def _way_on(folder: Path) -> str:
+    """What to do about a run that was ended."""
+    if (folder / "weights" / "last.pt").exists():
+        return f"the last finished epoch is kept, go on with: boxwright train --resume {folder}"
+    return f"no epoch was finished, start again ({folder} holds nothing to go on from)"
 
 
 def _name(plan: TrainPlan) -> str:
