@@ -110,11 +110,13 @@ class OpenWeights:
         return tuple(self.document["names"])
 
 
-def open_weights(name: str) -> OpenWeights:
-    """Read a weights file. Raises WeightsError."""
+def open_weights(name: str, flag: str = "--weights") -> OpenWeights:
+    """Read a weights file; `flag` is what asked for it. Raises WeightsError."""
     path = Path(name)
+    if path.is_dir():
+        raise WeightsError(f"{flag} {name}", "is a folder, and weights are a file", f"Give the file in it, such as {path / 'weights' / 'best.pt'}")
     if not path.is_file():
-        raise WeightsError(f"--weights {name}", "there is no such file", "Give the path of a checkpoint; nothing is fetched")
+        raise WeightsError(f"{flag} {name}", "there is no such file", "Give the path of a checkpoint; nothing is fetched")
     document, used, note = newest_whole(path)
     if not isinstance(document.get("model"), dict) or not isinstance(document.get("network"), str):
         raise WeightsError(str(used), "holds no network", "Give a checkpoint of a training")

@@ -46,19 +46,20 @@ class _Progress:
 def run(resolved: Resolved[PredictSettings]) -> Answer:
     """Predict on every image of the sources; those that cannot be read are named and the others go on."""
     settings = resolved.settings
+    if settings.save_conf and not settings.save_txt:
+        raise SettingError("--save-conf", "confidences go into label files, and none are written", "Add --save-txt")
     predictor, notes = predictor_of(settings.weights, settings.device, settings.imgsz, settings.threads)
     paths = image_paths(settings.source)
     rules = _rules(settings, predictor.names)
     folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering="exp-exp2")
     writes = not settings.nosave or settings.save_txt or settings.save_json
-    if writes:
-        make_folder(folder / "labels" if settings.save_txt else folder)
     progress = _Progress(notes=list(notes))
     for first in range(0, len(paths), settings.batch):
         _predict(paths[first : first + settings.batch], predictor, rules, settings, folder, progress)
     if not progress.records:
         raise SettingError("--source", f"none of the {len(paths)} images could be read ({progress.notes[-1]})", "Give images that can be opened")
     if settings.save_json:
+        make_folder(folder)
         write_json(folder / "predictions.json", progress.records)
     summary = f"{len(progress.records)} images, {progress.seconds * 1e3 / len(progress.records):.1f} ms each"
     lines = [*progress.lines, summary, *([f"results in {folder}"] if writes else [])]
@@ -109,6 +110,8 @@ def _predict(paths: list[str], predictor: Predictor, rules: NmsRules, settings: 
 
 
 def _write(one: Detections, image_rgb: np.ndarray, settings: PredictSettings, folder: Path, number: int) -> None:
+    if not settings.nosave or settings.save_txt:
+        make_folder(folder / "labels" if settings.save_txt else folder)  # at the first picture: what cannot be read leaves no folder
     source = Path(one.path)
     name = source.name if not (folder / source.name).exists() else f"{source.stem}_{number}{source.suffix}"
     if not settings.nosave:

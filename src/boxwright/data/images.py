@@ -142,6 +142,8 @@ def _pillow(content: bytes) -> np.ndarray:
             with Image.open(io.BytesIO(content)) as picture:
                 upright = _upright(picture)
                 return np.ascontiguousarray(np.asarray(upright.convert("RGB"))[..., ::-1])
+    except UnidentifiedImageError:
+        raise BrokenImageError("not an image of a known format") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BrokenImageError(_words(error)) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from boxwright.config.schema.data import MAX_IMAGE_SIZE
 from boxwright.config.setting import Slice, Spelling, setting
 
 
@@ -15,7 +16,9 @@ class ValSettings(Slice):
     run: str = setting("", "Checkpoint or run folder, as the first word.", Spelling(positional=True))
     data: str = setting("", "Data set: a YAML or a packaged name (default: that of the training).", Spelling(original=True, metavar="YAML"))
     batch_size: int | None = setting(None, "Images per batch (default: as in training, else 32).", Spelling(original=True, names=("batch",)), ge=1)
-    imgsz: int | None = setting(None, "Image size (default: as in training, else 640).", Spelling(original=True, names=("img",), renamed=("img_size",)), ge=32)
+    imgsz: int | None = setting(
+        None, "Image size (default: as in training, else 640).", Spelling(original=True, names=("img",), renamed=("img_size",)), ge=32, le=MAX_IMAGE_SIZE
+    )
     conf_thres: float = setting(0.001, "Least confidence of a prediction.", Spelling(original=True), ge=0, lt=1)
     iou_thres: float | None = setting(None, "Suppression threshold (default: as in training, else 0.6).", Spelling(original=True), gt=0, lt=1)
     max_det: int = setting(300, "Most detections per image.", Spelling(original=True), ge=1)
@@ -37,7 +40,9 @@ class PredictSettings(Slice):
 
     weights: str = setting("", "Checkpoint, or a run folder (its best.pt).", Spelling(original=True, metavar="PT"))
     source: tuple[str, ...] = setting((), "Images, folders, or list files.", Spelling(original=True, many=True, metavar="PATH"))
-    imgsz: int | None = setting(None, "Image size (default: as in training, else 640).", Spelling(original=True, names=("img",), renamed=("img_size",)), ge=32)
+    imgsz: int | None = setting(
+        None, "Image size (default: as in training, else 640).", Spelling(original=True, names=("img",), renamed=("img_size",)), ge=32, le=MAX_IMAGE_SIZE
+    )
     conf_thres: float = setting(0.25, "Least confidence of a detection.", Spelling(original=True), ge=0, lt=1)
     iou_thres: float = setting(0.45, "Suppression threshold.", Spelling(original=True), gt=0, lt=1)
     max_det: int = setting(1000, "Most detections per image.", Spelling(original=True), ge=1)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from boxwright.config.schema.loop import MAX_SEED
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import Slice, Spelling, setting
 
@@ -43,7 +44,7 @@ class SampleSettings(Slice):
     """`boxwright data sample`."""
 
     out: str = setting("", "Folder to draw into (default: the cache).", Spelling(metavar="DIR"))
-    seed: int = setting(0, "Another seed draws other pictures of the same kind.", Spelling(), ge=0)
+    seed: int = setting(0, "Another seed draws other pictures of the same kind.", Spelling(), ge=0, le=MAX_SEED)
 
 
 class DemoSettings(TrainSettings):
