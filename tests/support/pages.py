@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pages that are programs: what of a page is run, and with which changes.
 
-A page that holds `<!-- run this page -->` promises that its blocks work. They are run in order, in one empty folder:
-`sh` blocks line by line as command lines of this program, `python` blocks in one namespace. Comments, which readers
-do not see, prepare and shorten:
+Comments, which readers do not see, stand before a block:
 
-<!-- given: FOLDER -->          a small data set of three classes is drawn there
-<!-- file: PATH -->             the next block is written into this file
-<!-- in tests: A -> B; C -> D -->   in the next block A is replaced by B; each has to be there
-<!-- not run: WHY -->           the next block is left out
+<!-- run -->                    it is run: `sh` line by line as command lines of this program, `python` in one namespace for the page
+<!-- run: A -> B; C -> D -->    the same with A replaced by B; each has to be there
+<!-- not run: WHY -->           it cannot be
+<!-- file: PATH -->             it is written into this file
+<!-- given: FOLDER/YAML -->     (before any) a small data set of three classes is drawn into the folder
+
+The blocks of a page are run in order, in one empty folder. A page with a block that is run says of each `sh` and
+`python` block whether it is.
 """
 
 from __future__ import annotations
@@ -21,8 +23,11 @@ from typing import NamedTuple
 from tests.support import datasets
 from tests.support.commands import command
 
-MARK = "<!-- run this page -->"
-_PART = re.compile(r"^<!-- (?P<order>given|file|in tests|not run): (?P<words>.+?) -->$|^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+RUN = re.compile(r"^<!-- run\b", re.MULTILINE)
+_PART = re.compile(
+    r"^<!-- (?P<order>given|file|run|not run)(?:: (?P<words>.+?))? -->$|^```(?P<kind>\w*)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 class Step(NamedTuple):
@@ -43,13 +48,20 @@ def steps_of(page: str) -> list[Step]:
         if found["order"] == "given":
             steps.append(Step(line, "given", "", found["words"]))
         elif found["order"]:
-            orders[found["order"]] = found["words"]
+            orders[found["order"]] = found["words"] or ""
         else:
-            if "not run" not in orders and ("file" in orders or found["kind"] in {"sh", "python"}):
-                text = _replaced(found["text"], orders.get("in tests", ""), line)
-                steps.append(Step(line, "file" if "file" in orders else found["kind"], text, orders.get("file", "")))
+            steps += _step(found["kind"], found["text"], orders, line)
             orders = {}
     return steps
+
+
+def _step(kind: str, text: str, orders: dict[str, str], line: int) -> list[Step]:
+    if "file" in orders:
+        return [Step(line, "file", text, orders["file"])]
+    if kind not in {"sh", "python"} or "not run" in orders:
+        return []
+    assert "run" in orders, f"line {line}: a block of {kind} without a word on whether it is run"
+    return [Step(line, kind, _replaced(text, orders["run"], line))]
 
 
 def _replaced(text: str, changes: str, line: int) -> str:
@@ -66,7 +78,8 @@ def run(path: Path) -> None:
     for step in steps_of(path.read_text()):
         place = f"{path.name}:{step.line}"
         if step.kind == "given":
-            datasets.write(Path(step.target))
+            yaml = Path(step.target)
+            datasets.write(yaml.parent).rename(yaml)
         elif step.kind == "file":
             Path(step.target).write_text(step.text)
         elif step.kind == "python":
