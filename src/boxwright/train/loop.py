@@ -107,8 +107,6 @@ class Trainer:
         self.m.detector.train()
         if self.state.batch == 0:
             self.running.reset()
-            if self.rules.clear_gradients_each_epoch:
-                self.m.optimizer.zero_grad(set_to_none=True)
         self.doors.tell(EpochStarted(epoch, self.rules.epochs, self.m.schedule.batches_per_epoch, self.state.batch))
         for batch in self.doors.batches(epoch, self.state.batch):
             stepped = self._step(batch)
@@ -131,6 +129,8 @@ class Trainer:
     def _end_epoch(self, epoch: int, seconds: float, waited: float) -> None:
         """Validate the average, judge, write the row, save."""
         state, rules = self.state, self.rules
+        if rules.clear_gradients_each_epoch:
+            self.m.optimizer.zero_grad(set_to_none=True)  # what is left here goes on into the next epoch, and into checkpoints
         final = epoch + 1 == rules.epochs or (rules.early_stopping and state.patience.possible_stop)
         results = self._losses() | dict(zip(LR_KEYS, rates(self.m.optimizer), strict=False))
         fitness: float | None = None

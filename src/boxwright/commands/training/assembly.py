@@ -138,6 +138,8 @@ def _precision(plan: TrainPlan, detector: torch.nn.Module, loss: DetectionLoss, 
     precision, note = choose(names, plan.device, answers_of(detector, loss, plan.grid))
     if note:
         warn(note)
+    elif plan.settings.amp in {"bf16", "fp16"} and precision.name != plan.settings.amp:
+        warn(f"mixed precision {plan.settings.amp} is not offered on {plan.device.type}; training in float32")
     return precision
 
 
