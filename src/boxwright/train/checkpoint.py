@@ -26,7 +26,7 @@ def snapshot(machines: Machinery, state: TrainState, running: RunningLosses, fac
         "model": copied(machines.detector),
         "ema": copied(machines.average.network),
         "ema_updates": machines.average.updates,
-        "optimizer": {"groups": [group["group"] for group in machines.optimizer.param_groups], "memory": named_state(machines.detector, machines.optimizer)},
+        "optimizer": {"groups": [group["group"] for group in machines.optimizer.param_groups], "memory": _memory(machines)},
         "gradients": {name: p.grad.detach().to("cpu", copy=True) for name, p in machines.detector.named_parameters() if p.grad is not None},
         "precision": machines.precision.state(),
         "balance": machines.loss.balance.clone(),
@@ -39,6 +39,14 @@ def snapshot(machines: Machinery, state: TrainState, running: RunningLosses, fac
 def copied(network: torch.nn.Module) -> dict[str, torch.Tensor]:
     """A network's state on the CPU, apart from the one that goes on training."""
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in network.state_dict().items()}
+
+
+def _memory(machines: Machinery) -> dict[str, dict[str, object]]:
+    """The optimizer's memory on the CPU, apart from the one that goes on."""
+    found = named_state(machines.detector, machines.optimizer)
+    return {
+        name: {key: value.to("cpu", copy=True) if isinstance(value, torch.Tensor) else value for key, value in kept.items()} for name, kept in found.items()
+    }
 
 
 @torch.no_grad()
