@@ -249,6 +249,15 @@ def test_an_infinite_gradient_under_a_finite_loss_is_seen_too():
     assert torch.isfinite(weight).all()
 
 
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "AdamW", "RMSProp"])
+def test_no_optimizer_lets_a_number_that_is_not_finite_into_weights_or_memory(optimizer):
+    made = machines(schedule(epochs=1, lr0=0.001, **EVERY_BATCH), optimizer=optimizer, loss=spoiling(2))
+    trainer(made).fit()
+    numbers = [*made.detector.parameters(), *(torch.as_tensor(value) for memory in made.optimizer.state.values() for value in memory.values())]
+    assert len(numbers) > 2 * len(list(made.detector.parameters())) - 1
+    assert all(torch.isfinite(tensor).all() for tensor in numbers)
+
+
 @pytest.mark.parametrize("clip_norm", [10.0, 0.0])
 def test_too_many_in_a_row_end_the_run_and_the_last_good_file_is_the_one_before(clip_norm):
     watch = Watch(fitness=[0.4])

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from boxwright.system import precision
-from boxwright.system.precision import Precision, candidates, choose
+from boxwright.system.precision import Precision, candidates, choose, not_offered
 from boxwright.train.selftest import answers_of
 from tests.support.training import CPU, frozen, loss_of, machines, same_bits, trainer
 
@@ -65,6 +65,19 @@ def test_a_device_that_agrees_within_rounding_is_believed_without_a_word():
     noisy = SOUND * (1 + 0.05 * torch.sin(torch.arange(101.0) * 7))
     chosen, note = choose(["bf16", "fp32"], CPU, answering(SOUND, noisy))
     assert (chosen.name, note) == ("bf16", "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen", "note"),
+    [
+        ("fp16", "fp32", "mixed precision fp16 is not offered on cpu; training in float32"),
+        ("bf16", "bf16", ""),
+        ("auto", "fp32", ""),
+        ("off", "fp32", ""),
+    ],
+)
+def test_nobody_gets_another_precision_than_asked_for_without_a_word(asked, chosen, note):
+    assert not_offered(asked, Precision(chosen, CPU)) == note
 
 
 def test_full_precision_needs_no_second_opinion():

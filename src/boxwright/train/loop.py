@@ -207,8 +207,9 @@ class Trainer:
             scaler.update()
         else:
             self.guard.note(finite)
-            if self.m.device.type != "cpu" or bool(finite):
-                optimizer.found_inf = None if self.m.device.type == "cpu" else (~finite).float()  # type: ignore[attr-defined]  # read by fused steps
+            skips_by_itself = self.m.device.type != "cpu" and bool(optimizer.defaults.get("fused"))  # the others wait for the device
+            if skips_by_itself or bool(finite):
+                optimizer.found_inf = (~finite).float() if skips_by_itself else None  # type: ignore[attr-defined]  # read by fused steps
                 optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         self.m.average.update(self.m.detector)
