@@ -66,5 +66,5 @@ _CHECKS: dict[str, tuple[Any, str]] = {
     "word": (lambda v: v in {"nearest", "bilinear"}, "'nearest' or 'bilinear'"),
     "none": (lambda v: v is None, "None"),
     "classes": (lambda v: _whole(v, 1, MAX_WIDTH), "nc"),
-    "anchors": (lambda v: isinstance(v, tuple) or _count(v), "the word anchors"),
+    "anchors": (lambda v: isinstance(v, tuple | list) or _count(v), "the word anchors"),
 }
