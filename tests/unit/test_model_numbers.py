@@ -174,3 +174,8 @@ def test_check_takes_other_classes_and_channels(capsys):
     assert (document["num_classes"], document["in_channels"]) == (3, 1)
     assert cli.main(["model", "check", "yolov5n", "--nc", "999999999"]) == 2
     assert "nc is 999999999. Give a whole number from 1 to 100000" in capsys.readouterr().err
+
+
+def test_a_batch_beyond_memory_is_refused_before_it_is_made(capsys):
+    assert cli.main(["model", "info", "yolov5n", "--imgsz", "8192", "--batch", "65536", "--profile", "--device", "cpu"]) == 2
+    assert "a batch of 65536 at 8192 needs more memory than is free. Reduce --batch or --imgsz" in capsys.readouterr().err

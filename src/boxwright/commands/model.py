@@ -12,13 +12,14 @@ from boxwright.config import packaged
 from boxwright.config.load import Resolved
 from boxwright.config.schema.verbs import ModelInfoSettings, ModelVerbSettings, NoSettings
 from boxwright.documents import read_yaml
+from boxwright.errors import SettingError
 from boxwright.model.detector import build
 from boxwright.model.memory import ActivationMemory, activation_memory
 from boxwright.model.spec import ModelSpec, read_spec
 from boxwright.model.summary import RowSummary, Summary, outline, summarize
 from boxwright.model.timing import time_rows
 from boxwright.structures.answer import Answer, table
-from boxwright.system.device import choose_device, describe, prepare_process
+from boxwright.system.device import choose_device, describe, free_memory_bytes, prepare_process
 
 MIB = 1 << 20
 
@@ -42,7 +43,7 @@ def info(resolved: Resolved[ModelInfoSettings]) -> Answer:
     header: tuple[str, ...] = _HEADER
     columns = [_cells(row) for row in summary.rows]
     if settings.profile:
-        device, times_ms = _profiled(spec, settings, summary.image_size)
+        device, times_ms = _profiled(spec, settings, summary.image_size, memory)
         header = (*header, "ms")
         columns = [(*cells, f"{ms:.3f}") for cells, ms in zip(columns, times_ms, strict=True)]
         document["rows"] = [{**row, "ms": ms} for row, ms in zip(document["rows"], times_ms, strict=True)]
@@ -71,12 +72,19 @@ def notes_of(spec: ModelSpec, settings: ModelVerbSettings, summary: Summary) -> 
     return (*spec.notes, f"imgsz {settings.imgsz} is no multiple of the largest stride, {max(summary.strides)}; counted at {summary.image_size}")
 
 
-def _profiled(spec: ModelSpec, settings: ModelInfoSettings, image_size: int) -> tuple[str, list[float]]:
+def _profiled(spec: ModelSpec, settings: ModelInfoSettings, image_size: int, memory: ActivationMemory) -> tuple[str, list[float]]:
+    """The device in words, and milliseconds of every row. Raises SettingError when the batch does not fit into memory."""
     device = choose_device(settings.device)
     prepare_process(device, settings.threads)
-    detector = build(spec).eval().to(device)
-    images = torch.full((settings.batch_size, spec.in_channels, image_size, image_size), 0.5, device=device)
-    return describe(device), time_rows(detector, images)
+    too_much = SettingError("--profile", f"a batch of {settings.batch_size} at {image_size} needs more memory than is free", "Reduce --batch or --imgsz")
+    if device.type == "cpu" and memory.inference > free_memory_bytes():
+        raise too_much
+    try:
+        detector = build(spec).eval().to(device)
+        images = torch.full((settings.batch_size, spec.in_channels, image_size, image_size), 0.5, device=device)
+        return describe(device), time_rows(detector, images)
+    except torch.OutOfMemoryError:
+        raise too_much from None
 
 
 _HEADER = ("row", "from", "n", "module", "arguments", "parameters", "GFLOPs", "channels", "map", "stride", "sees px")
