@@ -41,7 +41,8 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     },
     "model": {
         "list": Verb("the packaged networks", "verbs:NoSettings", "model:listed"),
-        "info": Verb("one network, row by row", "verbs:ModelVerbSettings", "model:info"),
+        "info": Verb("one network, row by row: parameters, work, memory, time", "verbs:ModelInfoSettings", "model:info"),
+        "draw": Verb("a picture of the rows of a network", "verbs:ModelDrawSettings", "model_picture:draw"),
         "check": Verb("whether a network description is sound", "verbs:ModelVerbSettings", "model:check"),
     },
     "recipes": Verb("the five trainers: list, show, --diff", "verbs:RecipesSettings", "recipes:run"),

@@ -19,6 +19,7 @@ from boxwright.data.scan import open_split, require_classes, require_no_findings
 from boxwright.documents import parse_yaml, read_yaml
 from boxwright.errors import SettingError, WeightsError
 from boxwright.geometry.letterbox import rounded_up
+from boxwright.infer.ensemble import require_alike
 from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec, read_spec
 from boxwright.model.weights import load_exactly
@@ -133,6 +134,17 @@ def network_of_weights(weights: OpenWeights) -> Detector:
     detector = build(spec_of_weights(weights))
     load_exactly(detector, weights.document.get("ema") or weights.document["model"], str(weights.path))
     return detector.eval()
+
+
+def open_together(names: tuple[str, ...]) -> tuple[list[OpenWeights], list[Detector], list[str]]:
+    """Checkpoints, or run folders with their best one, whose networks predict together, and notes. Raises WeightsError where they do not agree."""
+    paths = [str(Path(name) / "weights" / "best.pt") if Path(name).is_dir() else name for name in names]
+    opened = [open_weights(path) for path in paths]
+    detectors = [network_of_weights(weights) for weights in opened]
+    require_alike(detectors, [str(weights.path) for weights in opened])
+    notes = [weights.note for weights in opened if weights.note]
+    differing = [str(weights.path) for weights in opened if weights.names != opened[0].names]
+    return opened, detectors, notes + [f"{path} names its classes differently; the names of {opened[0].path} are used" for path in differing]
 
 
 def spec_of_cfg(cfg: str, *, num_classes: int | None = None, anchors_per_level: int | None = None) -> ModelSpec:

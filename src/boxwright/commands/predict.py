@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from boxwright.commands.opening import fitting_size, grid_of, network_of_weights, open_weights
+from boxwright.commands.opening import fitting_size, grid_of, open_together
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import PredictSettings
 from boxwright.data.images import BrokenImageError, read_rgb
@@ -19,6 +19,7 @@ from boxwright.drawing.palette import colour
 from boxwright.errors import SettingError, printable
 from boxwright.geometry.boxes import xyxy_px_to_cxcywh_norm
 from boxwright.geometry.nms import NmsRules
+from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.predictor import Predictor
 from boxwright.infer.sources import image_paths
 from boxwright.structures.answer import Answer
@@ -48,7 +49,7 @@ def run(resolved: Resolved[PredictSettings]) -> Answer:
     settings = resolved.settings
     if settings.save_conf and not settings.save_txt:
         raise SettingError("--save-conf", "confidences go into label files, and none are written", "Add --save-txt")
-    predictor, notes = predictor_of(settings.weights, settings.device, settings.imgsz, settings.threads)
+    predictor, notes = predictor_of(settings.weights, settings.device, settings.imgsz, threads=settings.threads, augment=settings.augment)
     paths = image_paths(settings.source)
     rules = _rules(settings, predictor.names)
     folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering="exp-exp2")
@@ -66,18 +67,16 @@ def run(resolved: Resolved[PredictSettings]) -> Answer:
     return Answer("\n".join(lines), {"images": progress.records, "folder": str(folder) if writes else None}, tuple(progress.notes))
 
 
-def predictor_of(weights: str, device: str, imgsz: int | None, threads: int = 0) -> tuple[Predictor, tuple[str, ...]]:
-    """A predictor from a checkpoint or run folder, and notes."""
+def predictor_of(weights: tuple[str, ...], device: str, imgsz: int | None, *, threads: int = 0, augment: bool = False) -> tuple[Predictor, tuple[str, ...]]:
+    """A predictor from a checkpoint or run folder, or from several that predict together, and notes."""
     if not weights:
         raise SettingError("--weights", "no checkpoint was given", "Give a checkpoint or a run folder")
-    path = Path(weights)
-    opened = open_weights(str(path / "weights" / "best.pt") if path.is_dir() else weights)
+    opened, detectors, notes = open_together(weights)
     where = choose_device(device)
     prepare_process(where, threads)
-    detector = network_of_weights(opened)
-    grid = grid_of(detector)
-    size, note = fitting_size(imgsz or opened.document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)
-    return Predictor.of(detector, opened.names, where, size, grid), tuple(n for n in (opened.note, note) if n)
+    grid = grid_of(detectors[0])
+    size, note = fitting_size(imgsz or opened[0].document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)
+    return Predictor(Ensemble(detectors, where, augment=augment), opened[0].names, where, size, grid), tuple(n for n in (*notes, note) if n)
 
 
 def _rules(settings: PredictSettings, names: tuple[str, ...]) -> NmsRules:
