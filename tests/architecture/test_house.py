@@ -317,7 +317,19 @@ def test_below_the_commands_nobody_names_a_whole_configuration():
                 assert name.split(".")[-1] not in whole, f"{name_of(path)}:{line}: takes {name}; a room takes its slice"
 
 
+def tracked(folder: Path) -> list[Path]:
+    """The sources of the kernels, without what a build leaves beside them."""
+    return [*folder.glob("*.cpp"), *folder.glob("*.h"), *folder.glob("*.py"), folder / "CMakeLists.txt"]
+
+
 def test_presets_and_scripts_state_their_licence():
-    others = [*PACKAGE.rglob("*.yaml"), *(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py"), ROOT / "Makefile", ROOT / "pyproject.toml"]
+    others = [
+        *PACKAGE.rglob("*.yaml"),
+        *(ROOT / "tests").rglob("*.py"),
+        *(ROOT / "benchmarks").rglob("*.py"),
+        *tracked(ROOT / "native"),
+        ROOT / "Makefile",
+        ROOT / "pyproject.toml",
+    ]
     for path in others:
         assert "SPDX-License-Identifier: Apache-2.0" in path.read_text(encoding="utf-8")[:200], path

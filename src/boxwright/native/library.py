@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FILE = "kernels.so"
-INTERFACE = 1  # of source/kernels.h: signatures and layouts
+INTERFACE = 1  # of native/kernels.h: signatures and layouts
 
 _POINTER, _WHOLE, _LONG, _REAL = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64, ctypes.c_double
 _SIGNATURES = {
