@@ -23,6 +23,7 @@ class LoopSettings(Slice):
     noval: bool = setting(default=False, help_text="Validate only in the final epoch.", spelling=Spelling(original=True, renamed=("notest",)))
     device: str = setting("", "cpu, mps, 0, or 0,1,2,3; '' = the first GPU, else the CPU.", Spelling(original=True))
     threads: int = setting(0, "Compute threads on a CPU; 0 = as many as there are cores for this process.", Spelling(metavar="N"), ge=0, le=1024)
+    kernels: Literal["auto", "portable"] = setting("auto", "auto: compiled kernels where they were built; portable: never.", Spelling())
     sync_bn: bool = setting(default=False, help_text="Share batch statistics between processes.", spelling=Spelling(original=True))
     seed: int = setting(0, "Seed of everything random.", Spelling(original=True), ge=0, le=MAX_SEED)
     patience: int = setting(100, "Epochs without improvement before stopping; 0 = never stop.", Spelling(original=True), ge=0)
