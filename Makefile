@@ -43,7 +43,7 @@ golden: $(READY) $(KERNELS) ## the reference numbers (BOXWRIGHT_GOLDEN = another
 bench: $(READY) $(KERNELS) ## speed, as ratios against the textbook in the same run
 	$(BIN)/python -m benchmarks
 
-quality: $(READY) ## real data, several seeds, beside the original's curve (BOXWRIGHT_DATA = the folder of data sets)
+quality: $(READY) $(KERNELS) ## real data, several seeds, beside the original's curve (BOXWRIGHT_DATA = the folder of data sets)
 	$(BIN)/python -m benchmarks.quality
 
 format: $(READY)

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 // Raised with every change of a signature or a layout below; library.py asks for the same number.
-#define BOXWRIGHT_INTERFACE 1
+#define BOXWRIGHT_INTERFACE 2
 
 #define PUBLIC extern "C" __attribute__((visibility("default")))
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FILE = "kernels.so"
-INTERFACE = 1  # of native/kernels.h: signatures and layouts
+INTERFACE = 2  # of native/kernels.h: signatures and layouts
 
 _POINTER, _WHOLE, _LONG, _REAL = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64, ctypes.c_double
 _SIGNATURES = {
@@ -25,6 +25,8 @@ _SIGNATURES = {
     "boxwright_labels": (_LONG, (ctypes.c_char_p, _LONG, _REAL, _POINTER, _POINTER, _POINTER, _POINTER)),
     "boxwright_suppress": (_LONG, (_POINTER, _LONG, _LONG, _POINTER, _POINTER, _POINTER, _POINTER)),
     "boxwright_match": (None, (_POINTER, _POINTER, _LONG, _POINTER, _POINTER, _LONG, _WHOLE, _POINTER, _LONG, _POINTER)),
+    "boxwright_normalize_forward": (_WHOLE, (_POINTER, _LONG, _LONG, _POINTER, _POINTER, _REAL, _POINTER, _POINTER, _POINTER, _POINTER, _WHOLE)),
+    "boxwright_normalize_backward": (_WHOLE, (*(_POINTER,) * 2, _LONG, _LONG, *(_POINTER,) * 7, _WHOLE)),
     "boxwright_areas": (None, (_POINTER, _LONG, _LONG, _REAL, _POINTER, _LONG, _POINTER)),
 }
 

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import nn
 
 from boxwright.model.blocks.activation import NO_ACTIVATION, Activation, batch_norm
+from boxwright.model.blocks.normalized import can_be_fused, fused
 
 Size = int | tuple[int, int]
 
@@ -41,6 +43,8 @@ class Conv(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.conv(x)
+        if can_be_fused(x, self.bn, self.act):
+            return fused(x, cast("nn.BatchNorm2d", self.bn))
         y: torch.Tensor = self.act(x if self.bn is None else self.bn(x))
         return y
 
