@@ -149,7 +149,7 @@ def test_a_split_that_is_not_there_is_one_line_with_every_place_tried_and_a_reme
 def test_a_yaml_that_is_not_there_names_its_neighbour(root):
     with pytest.raises(DataError, match=r"there is no such file\. Did you mean '.*data\.yaml'\?"):
         read_dataset(root / "dta.yaml")
-    with pytest.raises(DataError, match="there is no such file"):
+    with pytest.raises(DataError, match="is a folder"):
         read_dataset(root)
 
 
