@@ -1,227 +1,243 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from boxwright.data.dataset import read_dataset
-from boxwright.data.sampler import ShuffledBatches
-from boxwright.data.split import open_split, require_objects, sampling_weights
-from boxwright.errors import DataError, FindingsError, UserError
-from tests.support import datasets, formats
+from boxwright.data.listing import listed
+from boxwright.data.source import USUAL_RULE, Source
+from boxwright.data.split import open_split
+from boxwright.errors import DataError, UserError
+from tests.support import datasets
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-def write(tmp_path: Path, more: str = "", names: str = "names: [red, blue, green]") -> Path:
-    yaml = datasets.write(tmp_path / "set", train=8, val=4)
-    yaml.write_text(f"path: .\ntrain: images/train\nval: images/val\n{names}\n{more}")
-    return yaml
+NAMES = "names: [red, blue, green]\n"
+SPLITS = "train: images/train\nval: images/val\n"
 
 
-def counts(yaml: Path, split: str = "train") -> dict[str, int]:
-    dataset = read_dataset(yaml)
-    found = open_split(dataset, split).class_counts(dataset.num_classes)
-    return dict(zip(dataset.names, found.tolist(), strict=True))
+@pytest.fixture
+def root(tmp_path):
+    datasets.write(tmp_path / "set", train=3, val=2)
+    return tmp_path / "set"
+
+
+def opened(root: Path, text: str, **options):
+    (root / "data.yaml").write_text(text)
+    return read_dataset(root / "data.yaml", **options)
+
+
+def images_of(dataset, split: str) -> list[str]:
+    return [Path(path).name for source in dataset.sources[split] for path in listed(source, split, 0.01).files]
+
+
+def refused(root: Path, text: str) -> str:
+    with pytest.raises(UserError) as caught:
+        opened(root, text)
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+    assert caught.value.remedy
+    return str(caught.value)
 
 
 # -- classes
 
 
-def test_classes_are_kept_dropped_merged_and_renamed_without_touching_a_file(tmp_path):
-    plain = counts(write(tmp_path / "a"))
-    assert counts(write(tmp_path / "b", "keep: [red, green]\n")) == {"red": plain["red"], "green": plain["green"]}
-    assert counts(write(tmp_path / "c", "drop: [blue]\n")) == {"red": plain["red"], "green": plain["green"]}
-    assert counts(write(tmp_path / "d", "merge:\n  warm: [red, green]\n")) == {"warm": plain["red"] + plain["green"], "blue": plain["blue"]}
-    assert counts(write(tmp_path / "e", "rename:\n  red: crimson\n")) == {"crimson": plain["red"], "blue": plain["blue"], "green": plain["green"]}
-
-
-def test_an_edit_that_names_no_class_says_which_was_meant(tmp_path):
-    with pytest.raises(DataError, match=r"'gren'.*Did you mean 'green'"):
-        read_dataset(write(tmp_path, "drop: [gren]\n"))
-
-
-def test_several_sources_join_under_the_names_of_their_classes(tmp_path):
-    datasets.write(tmp_path / "a", train=8, val=4)
-    formats.write_coco(tmp_path / "b")
-    yaml = tmp_path / "both.yaml"
-    yaml.write_text("sources:\n- data: a/data.yaml\n  drop: [blue]\n- data: b/annotations/instances_train.json\n  rename: {red: crimson}\n")
-    dataset = read_dataset(yaml)
-    assert dataset.names == ("red", "green", "crimson", "blue")
-    index = open_split(dataset, "train")
-    alone = counts(tmp_path / "a/data.yaml")
-    assert index.class_counts(4).tolist() == [alone["red"], 2 * alone["green"], alone["red"], alone["blue"]]
-    assert index.source_of_image.tolist() == [0] * 8 + [1] * 8
-
-
-def test_a_class_of_a_source_that_is_not_among_the_names_is_refused(tmp_path):
-    datasets.write(tmp_path / "a")
-    (tmp_path / "both.yaml").write_text("names: [red, blue]\nsources: [a/data.yaml]\n")
-    with pytest.raises(DataError, match=r"'green'.*not among the names"):
-        read_dataset(tmp_path / "both.yaml")
-
-
-def test_images_are_drawn_from_sources_in_the_asked_ratio(tmp_path):
-    datasets.write(tmp_path / "a", train=4, val=2)
-    datasets.write(tmp_path / "b", train=12, val=2)
-    (tmp_path / "both.yaml").write_text("sources:\n- {data: a/data.yaml, weight: 3}\n- {data: b/data.yaml, weight: 1}\n")
-    dataset = read_dataset(tmp_path / "both.yaml")
-    index = open_split(dataset, "train")
-    order = ShuffledBatches(len(index), 4, 64, 0, sampling_weights(dataset, "train", index))
-    drawn = np.concatenate([order.order(epoch) for epoch in range(200)])
-    share = (index.source_of_image[drawn] == 0).mean()
-    assert abs(share - 0.75) < 3 * np.sqrt(0.75 * 0.25 / len(drawn))
-
-
-# -- policies
-
-
-def label(tmp_path: Path, row: str) -> Path:
-    yaml = tmp_path / "set/data.yaml"
-    with (tmp_path / "set/labels/train/000.txt").open("a") as file:
-        file.write(f"{row}\n")
-    return yaml
-
-
-CASES = {
-    "outside": "0 1.0 0.5 0.2 0.2",
-    "slightly-outside": "0 0.5 0.5 1.01 0.2",
-    "not-finite": "0 nan 0.5 0.2 0.2",
-    "class": "0.5 0.5 0.5 0.2 0.2",
-    "class-range": "9 0.5 0.5 0.2 0.2",
-}
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("names: [red, blue]\n", ("red", "blue")),
+        ("names: {0: red, 1: blue}\n", ("red", "blue")),
+        ("names:\n  1: blue\n  0: red\n", ("red", "blue")),
+        ("nc: 2\nnames: [red, blue]\n", ("red", "blue")),
+        ("names: [yes, 007, 1.0, on]\n", ("yes", "007", "1.0", "on")),
+        ("names:\n  0: no\n  1: 1e3\n", ("no", "1e3")),
+    ],
+)
+def test_names_are_a_list_or_numbered_lines_and_stay_as_written(root, names, expected):
+    assert opened(root, SPLITS + names).names == expected
 
 
 @pytest.mark.parametrize(
-    ("rule", "choice", "images", "more_boxes"),
+    ("names", "says"),
     [
-        ("outside", "drop box", 8, 0),
-        ("outside", "clip", 8, 1),
-        ("outside", "skip image", 7, None),
-        ("slightly-outside", "clip", 8, 1),
-        ("slightly-outside", "drop box", 8, 0),
-        ("not-finite", "skip image", 7, None),
-        ("class", "drop box", 8, 0),
-        ("class-range", "drop box", 8, 0),
-        ("class-range", "skip image", 7, None),
+        ("", "the classes have no names"),
+        ("names:\n", "the classes have no names"),
+        ("names: []\n", "names are []"),
+        ("names: red\n", "names are 'red'"),
+        ("nc: 3\nnames: [red, blue]\n", "nc is 3, but names lists 2"),
+        ("nc: two\nnames: [red, blue]\n", "nc is 'two'"),
+        ("nc: true\nnames: [red]\n", "nc is True"),
+        ("names: {0: red, 2: blue}\n", "names has no class 1"),
+        ("names: {1: red}\n", "names has no class 0"),
+        ("names: {-1: red, 0: blue}\n", "names has no class -1"),
+        ("names: {a: red}\n", "'a' is no class number"),
     ],
 )
-def test_a_policy_is_done_and_counted(tmp_path, rule, choice, images, more_boxes):
-    yaml = write(tmp_path, f"policy:\n  {rule}: {choice}\n")
-    before = open_split(read_dataset(yaml), "train")
-    index = open_split(read_dataset(label(tmp_path, CASES[rule])), "train")
-    assert len(index) == images
-    assert index.skipped == 8 - images
-    if more_boxes is not None:
-        assert len(index.classes) == len(before.classes) + more_boxes
-    words = {"drop box": "box dropped", "clip": "box clipped", "skip image": "image skipped"}
-    assert [(f.rule, f.action) for f in index.findings] == [(rule, words[choice])]
+def test_names_that_do_not_fit_are_one_line_that_says_how(root, names, says):
+    assert says in refused(root, SPLITS + names)
 
 
-@pytest.mark.parametrize("rule", CASES)
-def test_a_policy_may_refuse(tmp_path, rule):
-    yaml = write(tmp_path, f"policy:\n  {rule}: fail\n")
-    label(tmp_path, CASES[rule])
-    with pytest.raises(UserError, match=r"labels/train/000\.txt:\d"):
-        open_split(read_dataset(yaml), "train")
+# -- where splits are
 
 
-def test_a_class_without_a_name_is_refused_before_anything_starts(tmp_path):
-    yaml = write(tmp_path)
-    label(tmp_path, CASES["class-range"])
-    with pytest.raises(DataError, match=r"000\.txt:\d+: Label class 9 exceeds nc=3 in .*data\.yaml .*Possible classes are 0 to 2"):
-        open_split(read_dataset(yaml), "train")
+def test_a_split_is_a_folder_a_list_file_or_several_of_them(root):
+    (root / "first.txt").write_text("images/train/000.png\n\n  images/train/002.png  \n")
+    (root / "second.txt").write_bytes(b"\xef\xbb\xbf./images/val/000.png\r\n" + str(root / "images/train/000.png").encode())
+    forms = {
+        "images/train": ["000.png", "001.png", "002.png"],
+        "images": ["000.png", "001.png", "002.png", "000.png", "001.png"],
+        "first.txt": ["000.png", "002.png"],
+        "[first.txt, second.txt]": ["000.png", "002.png", "000.png"],
+        "[images/train, images/val]": ["000.png", "001.png", "002.png", "000.png", "001.png"],
+        "[images/val, first.txt]": ["000.png", "002.png", "000.png", "001.png"],
+        f"'{root}/images/train'": ["000.png", "001.png", "002.png"],
+    }
+    for form, expected in forms.items():
+        assert images_of(opened(root, f"train: {form}\nval: images/val\n{NAMES}"), "train") == expected, form
 
 
-def test_label_files_may_be_required(tmp_path):
-    yaml = write(tmp_path, "policy: {no-label-file: fail}\n")
-    (tmp_path / "set/labels/train/003.txt").unlink()
-    with pytest.raises(FindingsError, match=r"003\.png.*there is no .*003\.txt"):
-        open_split(read_dataset(yaml), "train")
+def test_an_image_that_is_named_twice_counts_once_and_the_order_is_that_of_paths(root):
+    (root / "list.txt").write_text("images/train/002.png\nimages/train/000.png\nimages/train/002.png\n")
+    assert images_of(opened(root, f"train: [list.txt, images/train]\nval: images/val\n{NAMES}"), "train") == ["000.png", "001.png", "002.png"]
 
 
-@pytest.mark.parametrize(("text", "match"), [("policy: {outsid: clip}", "Did you mean 'outside'"), ("policy: {class: clip}", "Choose one of: drop box")])
-def test_a_policy_that_does_not_exist_is_refused(tmp_path, text, match):
-    with pytest.raises(DataError, match=match):
-        read_dataset(write(tmp_path, f"{text}\n"))
+@pytest.mark.parametrize("path", ["", "path: .\n", "path:\n", "path: ../set\n", "path: {absolute}\n"])
+def test_the_root_is_relative_to_the_yaml_or_absolute(root, path):
+    dataset = opened(root, path.format(absolute=root) + SPLITS + NAMES)
+    assert dataset.root == root.resolve()
+    assert images_of(dataset, "val") == ["000.png", "001.png"]
 
 
-# -- rules from image to label
+def test_the_root_is_looked_for_beside_the_yaml_then_here_then_in_the_data_folder(root, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "yaml" / "data.yaml"
+    elsewhere.parent.mkdir()
+    elsewhere.write_text("path: set\n" + SPLITS + NAMES)
+    with pytest.raises(DataError, match=r"the folder 'set' is not there \(tried .*/yaml/set, .*/work/set\)"):
+        read_dataset(elsewhere)
+    monkeypatch.setenv("BOXWRIGHT_DATA", str(tmp_path))
+    assert read_dataset(elsewhere).root == root.resolve()
+    datasets.write(Path("set"), train=1, val=1)
+    assert read_dataset(elsewhere).root == Path("set").resolve()
 
 
-@pytest.mark.parametrize(("folder", "rule"), [("annos", "/images/ -> /annos/"), ("images", "beside")])
-def test_the_way_from_image_to_label_can_be_said(tmp_path, folder, rule):
-    yaml = write(tmp_path, f"labels: {rule}\n")
-    for split in ("train", "val"):
-        (tmp_path / "set" / folder / split).mkdir(parents=True, exist_ok=True)
-        for file in (tmp_path / "set/labels" / split).iterdir():
-            shutil.move(file, tmp_path / "set" / folder / split / file.name)
-    assert len(open_split(read_dataset(yaml), "train").classes) > 5
+def test_only_the_splits_that_are_needed_have_to_be_there(root):
+    assert set(opened(root, f"val: images/val\n{NAMES}", needed=("val",)).sources) == {"val"}
+    assert set(opened(root, f"{SPLITS}test: images/val\n{NAMES}").sources) == {"train", "val", "test"}
+    assert "has no key 'train'" in refused(root, f"val: images/val\n{NAMES}")
+    assert "(found: val)" in refused(root, f"val: images/val\n{NAMES}")
 
 
-# -- ten broken layouts, each with the hint that mends it
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("train: images/trian\nval: images/val\n", "Did you mean 'images/train'?"),
+        ("train: ../images/train\nval: images/val\n", "There is 'images/train' without the leading '../'"),
+        ("train: pictures/x/y\nval: images/val\n", "There is 'images/train'; correct 'train'"),
+        ("train: [images/train, gone.txt]\nval: images/val\n", "'gone.txt' of split 'train' is not there (tried "),
+        ("train: gone\nval: images/val\ndownload: https://example.org/a.zip\n", "Its 'download' names https://example.org/a.zip; `boxwright data fetch "),
+        ("train: gone\nval: images/val\ndownload: import os; os.remove('x')\n", "which this program never does"),
+        ('train: gone\nval: images/val\ndownload: "bash \\e[31m x"\n', "\\x1b[31m"),
+    ],
+)
+def test_a_split_that_is_not_there_is_one_line_with_every_place_tried_and_a_remedy(root, text, says):
+    message = refused(root, text + NAMES)
+    assert says in message
+    assert "data.yaml:1: " in message
 
 
-def edit(old: str, new: str):
-    return lambda root: (root / "data.yaml").write_text((root / "data.yaml").read_text().replace(old, new))
+def test_a_yaml_that_is_not_there_names_its_neighbour(root):
+    with pytest.raises(DataError, match=r"there is no such file\. Did you mean '.*data\.yaml'\?"):
+        read_dataset(root / "dta.yaml")
+    with pytest.raises(DataError, match="is a folder without a data set YAML"):
+        read_dataset(root / "images")
+    assert read_dataset(root).names == read_dataset(root / "data.yaml").names
 
 
-def move(old: str, new: str):
-    def act(root: Path) -> None:
-        (root / new).parent.mkdir(exist_ok=True)
-        (root / old).rename(root / new)
-
-    return act
-
-
-def move_labels(place: str, suffix: str = ""):
-    def act(root: Path) -> None:
-        for file in (root / "labels/train").iterdir():
-            shutil.move(file, root / place / f"{file.stem}{suffix}.txt")
-
-    return act
+def test_a_key_that_looks_misspelt_is_a_note_and_others_are_let_pass(root):
+    assert opened(root, SPLITS + NAMES + "authors: me\nlicence: MIT\n").notes == ()
+    notes = opened(root, SPLITS + NAMES + "tset: images/val\n").notes
+    assert len(notes) == 1
+    assert "data.yaml:4: key 'tset' has no effect; did you mean 'test'?" in notes[0]
 
 
-def only_an_xml_file(root: Path) -> None:
-    shutil.rmtree(root / "labels")
-    (root / "images/train/000.xml").write_text("<annotation/>")
+# -- images of a split
 
 
-def only_an_archive(root: Path) -> None:
-    shutil.rmtree(root / "images/train")
-    (root / "images/train").mkdir()
-    (root / "images/train/photos.zip").write_bytes(b"PK")
+def test_folders_are_searched_to_the_bottom_for_pictures_of_every_spelling(tmp_path):
+    deep = tmp_path / "images" / "a" / "b"
+    deep.mkdir(parents=True)
+    for name in ("x.JPG", "y.TiFf", "z.webp", "notes.txt", "noend", ".hidden"):
+        (deep / name).write_text("x")
+    (deep / "folder.png").mkdir()
+    (deep / "w.gif").write_text("x")
+    files, findings = listed(Source("yolo", tmp_path, tmp_path), "train", 0.01)[:2]
+    assert [Path(file).name for file in files] == ["x.JPG", "y.TiFf", "z.webp"]
+    assert [(Path(finding.file).name, finding.rule, finding.action) for finding in findings] == [("w.gif", "format", "image skipped")]
 
 
-LAYOUTS = {
-    "mistyped split": (edit("images/train", "images/trian"), r"Did you mean 'images/train'"),
-    "leading dots": (edit("train: images", "train: ../images"), r"There is 'images/train' without the leading '../'"),
-    "mistyped root": (edit("path: .", "path: sett"), r"write 'path: \.'"),
-    "backslashes": (edit("images/train", "images\\train"), r"Write 'images/train', with slashes"),
-    "labels named": (edit("train: images/train", "train: labels/train"), r"label files; name .*images/train"),
-    "doubled suffix": (move_labels("labels/train", ".png"), r"'000\.png\.txt' there; they have to be called '000\.txt'"),
-    "xml beside": (only_an_xml_file, r"write 'format: voc'"),
-    "archive": (only_an_archive, r"There is photos\.zip; unpack it there"),
-    "no yaml": (lambda root: (root / "data.yaml").rename(root / "notes.txt"), r"folder without a data set YAML.*boxwright data split"),
-    "label folder": (move("labels", "label"), r"write 'labels: /images/ -> /label/'"),
-    "root below": (move("images", "data/images"), r"There is 'data/images/train'; write 'path: data'"),
-    "labels beside": (move_labels("images/train"), r"write 'labels: beside'"),
-}
+def test_a_split_without_pictures_is_one_line(root):
+    (root / "empty").mkdir()
+    (root / "empty.txt").write_text("\n\n")
+    for source in ("empty", "empty.txt", "labels"):
+        dataset = opened(root, f"train: {source}\nval: images/val\n{NAMES}")
+        with pytest.raises(DataError, match=rf"^split 'train': no images in .*{source}"):
+            open_split(dataset, "train")
 
 
-def opened(place: Path) -> None:
-    dataset = read_dataset(place)
-    require_objects(open_split(dataset, "train"), dataset, "train")
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfea\0.\0p\0n\0g\0", b"a\0.\0p\0n\0g\0", "bäd.png".encode("latin-1")], ids=["utf-16", "without its mark", "latin-1"]
+)
+def test_a_list_that_is_no_utf8_text_is_one_line(root, content):
+    (root / "list.txt").write_bytes(content)
+    dataset = opened(root, f"train: list.txt\nval: images/val\n{NAMES}")
+    with pytest.raises(DataError, match=r"list\.txt: is not a text file with one image path per line"):
+        open_split(dataset, "train")
 
 
-@pytest.mark.parametrize("case", LAYOUTS)
-def test_a_broken_layout_gets_the_hint_that_mends_it(tmp_path, case):
-    yaml = write(tmp_path)
-    damage, hint = LAYOUTS[case]
-    damage(yaml.parent)
-    with pytest.raises(DataError, match=hint):
-        opened(yaml if yaml.exists() else yaml.parent)
+def test_a_list_that_cannot_be_read_is_one_line(root):
+    dataset = opened(root, f"train: /proc/self/mem\nval: images/val\n{NAMES}")  # there, and readable by nobody
+    with pytest.raises(DataError, match=r"^/proc/self/mem: cannot be read \(input/output error\)"):
+        open_split(dataset, "train")
+
+
+@pytest.mark.parametrize(
+    ("image", "label"),
+    [
+        ("/a/images/train/1.jpg", "/a/labels/train/1.txt"),
+        ("/images/a/images/b.c.png", "/images/a/labels/b.c.txt"),
+        ("/a/pictures/1.JPEG", "/a/pictures/1.txt"),
+        ("/a/images.old/1.bmp", "/a/images.old/1.txt"),
+    ],
+)
+def test_a_label_file_lies_where_the_last_images_folder_becomes_labels(image, label):
+    assert USUAL_RULE.label_of(image) == label
+
+
+# -- records
+
+
+def test_a_record_holds_the_pixels_and_objects_of_its_files(root):
+    index = open_split(read_dataset(root / "data.yaml"), "train")
+    assert len(index) == len(list(index)) == 3
+    for number, record in enumerate(index):
+        image, rows = datasets.picture(number, datasets.SIZES_WH[number])
+        assert record.size_wh == datasets.SIZES_WH[number]
+        assert np.array_equal(record.image_rgb(), image)
+        assert record.classes.tolist() == rows[:, 0].tolist()
+        assert np.allclose(record.boxes_cxcywh_norm, rows[:, 1:], atol=1e-6)
+    assert index[-1].path == index[2].path
+    for number in (3, -4):
+        with pytest.raises(IndexError):
+            index[number]
+    assert index.counts() == {"used": 3, "skipped": 0, "background": 0, "boxes": len(index.classes)}
+
+
+def test_a_fingerprint_is_that_of_content_and_not_of_place(root, tmp_path):
+    datasets.write(tmp_path / "copy", train=3, val=2)
+    prints = [open_split(read_dataset(folder / "data.yaml"), "train").fingerprint() for folder in (root, tmp_path / "copy")]
+    assert prints[0] == prints[1]
+    label = tmp_path / "copy/labels/train/001.txt"
+    label.write_text(label.read_text().replace("0.", "0.1", 1))
+    assert open_split(read_dataset(tmp_path / "copy/data.yaml"), "train").fingerprint() != prints[0]

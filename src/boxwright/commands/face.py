@@ -52,7 +52,7 @@ def open_data(path: str | Path) -> Mapping[str, Index]:
 
 def load(weights: str | Path, *, device: str = "", imgsz: int | None = None) -> Model:
     """A trained network, ready to be called on images."""
-    predictor, _ = predictor_of(str(weights), device, imgsz)
+    predictor, _ = predictor_of((str(weights),), device, imgsz)
     return Model(predictor)
 
 

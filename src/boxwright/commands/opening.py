@@ -19,6 +19,7 @@ from boxwright.data.split import open_split, require_no_findings, require_object
 from boxwright.documents import parse_yaml, read_yaml
 from boxwright.errors import SettingError, WeightsError
 from boxwright.geometry.letterbox import rounded_up
+from boxwright.infer.ensemble import require_alike
 from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec, read_spec
 from boxwright.model.weights import load_exactly
@@ -109,11 +110,13 @@ class OpenWeights:
         return tuple(self.document["names"])
 
 
-def open_weights(name: str) -> OpenWeights:
-    """Read a weights file. Raises WeightsError."""
+def open_weights(name: str, flag: str = "--weights") -> OpenWeights:
+    """Read a weights file; `flag` is what asked for it. Raises WeightsError."""
     path = Path(name)
+    if path.is_dir():
+        raise WeightsError(f"{flag} {name}", "is a folder, and weights are a file", f"Give the file in it, such as {path / 'weights' / 'best.pt'}")
     if not path.is_file():
-        raise WeightsError(f"--weights {name}", "there is no such file", "Give the path of a checkpoint; nothing is fetched")
+        raise WeightsError(f"{flag} {name}", "there is no such file", "Give the path of a checkpoint; nothing is fetched")
     document, used, note = newest_whole(path)
     if not isinstance(document.get("model"), dict) or not isinstance(document.get("network"), str):
         raise WeightsError(str(used), "holds no network", "Give a checkpoint of a training")
@@ -132,6 +135,17 @@ def network_of_weights(weights: OpenWeights) -> Detector:
     detector = build(spec_of_weights(weights))
     load_exactly(detector, weights.document.get("ema") or weights.document["model"], str(weights.path))
     return detector.eval()
+
+
+def open_together(names: tuple[str, ...]) -> tuple[list[OpenWeights], list[Detector], list[str]]:
+    """Checkpoints, or run folders with their best one, whose networks predict together, and notes. Raises WeightsError where they do not agree."""
+    paths = [str(Path(name) / "weights" / "best.pt") if Path(name).is_dir() else name for name in names]
+    opened = [open_weights(path) for path in paths]
+    detectors = [network_of_weights(weights) for weights in opened]
+    require_alike(detectors, [str(weights.path) for weights in opened])
+    notes = [weights.note for weights in opened if weights.note]
+    differing = [str(weights.path) for weights in opened if weights.names != opened[0].names]
+    return opened, detectors, notes + [f"{path} names its classes differently; the names of {opened[0].path} are used" for path in differing]
 
 
 def spec_of_cfg(cfg: str, *, num_classes: int | None = None, in_channels: int | None = None, anchors_per_level: int | None = None) -> ModelSpec:

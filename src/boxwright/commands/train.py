@@ -68,7 +68,7 @@ def _checkpoint(settings: TrainSettings) -> OpenWeights:
         if found is None:
             raise SettingError("--resume", f"there is no last.pt below {settings.project}", "Give the path of one, or leave --resume out")
         path = found
-    checkpoint = open_weights(str(path))
+    checkpoint = open_weights(str(path), "--resume")
     if checkpoint.document.get("epoch") == STRIPPED_EPOCH or checkpoint.document.get("state") is None:
         raise WeightsError(str(path), "was stripped of its training state when its run ended", "Resume last.pt, or start a new run with --weights")
     return checkpoint

@@ -88,7 +88,9 @@ def _require_splits(document: Document, raw: dict[str, Any], needed: tuple[str, 
     for split in needed:
         if not raw.get(split):
             present = ", ".join(key for key in raw if key in SPLITS) or "none"
-            remedy = f"Add '{split}:' with a folder of images or a list file (found: {present}), or let `boxwright data split` divide it"
+            near = nearest(split, (str(key) for key in raw if key not in KNOWN_KEYS))
+            advice = f"Add '{split}:' with a folder of images or a list file (found: {present}), or let `boxwright data split` divide it"
+            remedy = f"Is '{near}' meant to be it?" if near else advice
             raise DataError(document.name, f"has no key '{split}'", remedy)
 
 
@@ -190,7 +192,15 @@ def _text(document: Document, raw: dict[str, Any], *address: str | int) -> str:
 def _split(reading: _Reading, split: str, names: tuple[str, ...]) -> tuple[Source, ...]:
     raw = reading.raw[split]
     addresses: list[tuple[str | int, ...]] = [(split, i) for i in range(len(raw))] if isinstance(raw, list) else [(split,)]
-    return tuple(_made(reading, split, _found(reading, split, _text(reading.document, reading.raw, *address)), names) for address in addresses)
+    made = [_made(reading, split, _found(reading, split, _text(reading.document, reading.raw, *address)), names) for address in addresses]
+    return (*(source for source in made if source.format == "coco"), *_as_one([source for source in made if source.format != "coco"]))
+
+
+def _as_one(sources: list[Source]) -> list[Source]:
+    """Folders and lists of one format are read together, so that an image that is named twice counts once."""
+    formats = dict.fromkeys(source.format for source in sources)
+    groups = [[source for source in sources if source.format == kind] for kind in formats]
+    return [replace(group[0], more=tuple(source.place for source in group[1:])) for group in groups]
 
 
 def _found(reading: _Reading, split: str, text: str) -> Path:

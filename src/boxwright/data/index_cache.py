@@ -65,7 +65,16 @@ def stamps_of(files: list[str], source: Source) -> np.ndarray:
 def identity(source: Source, split: str, how: tuple[Any, ...]) -> str:
     """A digest of everything but content that a scan depends on; `how` are the settings of the scan."""
     root = str(source.root)
-    facts = (VERSION, split, source.format, _short(str(source.place), root), source.rule, source.names, _short(str(source.images), root), how)
+    facts = (
+        VERSION,
+        split,
+        source.format,
+        tuple(_short(str(place), root) for place in (source.place, *source.more)),
+        source.rule,
+        source.names,
+        _short(str(source.images), root),
+        how,
+    )
     return hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
 
 

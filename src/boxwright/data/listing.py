@@ -11,7 +11,7 @@ from boxwright.data.formats import coco, voc, yolo
 from boxwright.data.formats.annotated import Listed
 from boxwright.data.images import OTHER_PICTURES, SUFFIXES
 from boxwright.data.source import Source
-from boxwright.errors import DataError, UserError
+from boxwright.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ def listed(source: Source, split: str, clip_margin: float) -> Listed:
             text = f"pictures of type {suffix} are not read"
             findings.append(Finding(str(path), None, "format", "warning", text, "image skipped", "Convert it to JPEG or PNG"))
     if not files:
-        raise DataError(f"split '{split}'", f"no images in {source.place}", layout.about_no_images(source, SUFFIXES))
+        raise DataError(f"split '{split}'", f"no images in {', '.join(map(str, (source.place, *source.more)))}", layout.about_no_images(source, SUFFIXES))
     images = sorted(files)
     if source.format == "yolo":
         return Listed(images, findings, source.names, yolo.reader(source.label_of, clip_margin))
@@ -49,13 +49,17 @@ def _of_coco(source: Source, clip_margin: float) -> Listed:
 
 
 def in_place(source: Source) -> list[Path]:
-    """What a source's folder or list names, pictures or not."""
-    if source.place.is_dir():
-        return _in_folder(source.place)
-    lines = _lines(source.place)
+    """What a source's folders and lists name, pictures or not."""
+    return [path for place in (source.place, *source.more) for path in _in_one(source, place)]
+
+
+def _in_one(source: Source, place: Path) -> list[Path]:
+    if place.is_dir():
+        return _in_folder(place)
+    lines = _lines(place)
     if source.format == "voc" and not any("/" in line or "\\" in line for line in lines):
-        return voc.images_of_list(source.place, lines)
-    return _in_list(source.place, lines, source.root)
+        return voc.images_of_list(place, lines)
+    return _in_list(place, lines, source.root)
 
 
 def _in_folder(folder: Path) -> list[Path]:
@@ -64,11 +68,14 @@ def _in_folder(folder: Path) -> list[Path]:
 
 def _lines(file: Path) -> list[str]:
     try:
-        return file.read_bytes().decode("utf-8-sig").splitlines()
+        text = file.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise UserError(str(file), f"cannot be read ({(error.strerror or str(error)).lower()})", "Make the file readable") from None
+        raise DataError(str(file), f"cannot be read ({(error.strerror or str(error)).lower()})", "Make the list readable") from None
     except UnicodeDecodeError:
-        raise UserError(str(file), "is not a text file with one image path per line", "Name a folder of images or a list file") from None
+        text = "\0"
+    if "\0" in text:  # no path holds it, other encodings and binary files do
+        raise DataError(str(file), "is not a text file with one image path per line", "Name a folder of images or a list file in UTF-8")
+    return text.splitlines()
 
 
 def _in_list(file: Path, lines: list[str], root: Path) -> list[Path]:

@@ -127,7 +127,7 @@ def _reusable(known: Stored | None, listing: Listed, stamps: np.ndarray, source:
     for number, file in enumerate(known.index.paths):
         if file in same:
             record = known.index[number]
-            mine = tuple(findings[source.label_of(file)])
+            mine = tuple(dict.fromkeys(findings[source.label_of(file)]))  # images may share a label file
             labels = Labels(record.classes, record.boxes_cxcywh_norm, record.polygons, mine)
             found[file] = Scanned(record.size_wh, labels, record.ignored, mine)
     return found
@@ -163,7 +163,7 @@ def _about_labels(files: list[str], source: Source) -> list[Finding]:
     for label in shared:
         images = ", ".join(Path(file).name for file, mine in zip(files, labels, strict=True) if mine == label)
         findings.append(Finding(label, None, "shared", "note", f"several images use this one label file: {images}", "kept", "Give the images different names"))
-    if source.format == "yolo" and source.place.is_dir():
+    if source.format == "yolo" and all(place.is_dir() for place in (source.place, *source.more)):
         findings += _orphans(set(labels))
     return findings
 

@@ -50,6 +50,7 @@ class Source:
     rule: LabelRule = USUAL_RULE
     weight: float | None = None
     title: str = ""
+    more: tuple[Path, ...] = ()  # further folders and lists that are read as one with `place`
 
     def label_of(self, image: str) -> str:
         """The file that holds the annotations of an image."""

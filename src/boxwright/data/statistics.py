@@ -77,7 +77,7 @@ def _histogram(values: np.ndarray, edges: tuple[float, ...], unit: str) -> dict[
 def _whole_numbers(values: np.ndarray, edges: tuple[int, ...]) -> dict[str, int]:
     """The same for counts, each range named by its first and last number."""
     counts = np.histogram(values, np.array(edges))[0].tolist()
-    labels = [f"{low}" if high == low + 1 else f"{low} to {high - 1}" for low, high in itertools.pairwise(edges)]
+    labels = [f"{low}" if high == low + 1 else f"{low} to {high - 1}" for low, high in itertools.pairwise(edges[:-1])]
     return dict(zip([*labels, f"{edges[-2]} and more"], counts, strict=True))
 
 

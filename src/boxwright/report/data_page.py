@@ -30,7 +30,9 @@ h3{font-size:15px;margin:0 0 10px}
 .figures{display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));margin:16px 0}
 .figure{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:12px 16px}.figure b{display:block;font-size:24px}
 table{border-collapse:collapse;width:100%}td,th{padding:4px 10px 4px 0;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
-.bars td{vertical-align:middle}.bars td:first-child{white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.track{background:var(--line);border-radius:3px;height:10px;min-width:80px}
+.bars td{vertical-align:middle}
+.bars td:first-child{white-space:nowrap}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.track{background:var(--line);border-radius:3px;height:10px;min-width:80px}
 .fill{background:var(--bar);border-radius:3px;height:10px}.bad{color:var(--bad)}.good{color:var(--good)}
 .map{display:grid;gap:2px}.map i{aspect-ratio:1;border-radius:2px;background:var(--bar);display:block}
 img{max-width:100%;border-radius:8px;border:1px solid var(--line)}code{font-size:13px;overflow-wrap:anywhere}

@@ -29,7 +29,7 @@ from boxwright.errors import SettingError
 from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import rules_for
 from boxwright.system.device import free_memory_bytes, loader_threads
-from boxwright.system.precision import Precision, candidates
+from boxwright.system.precision import Precision, candidates, not_offered
 from boxwright.system.precision import choose as choose_precision
 from boxwright.train.ema import Ema
 from boxwright.train.loop import LoopRules, Machinery
@@ -155,6 +155,7 @@ def _precision(plan: TrainPlan, detector: torch.nn.Module, loss: DetectionLoss, 
     if plan.resumed is not None:
         return Precision(plan.resumed["precision"]["name"], plan.device)
     precision, note = choose_precision(names, plan.device, answers_of(detector, loss, plan.grid))
+    note = note or not_offered(plan.settings.amp, precision)
     if note:
         warn(note)
     return precision
