@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -64,7 +64,7 @@ def document_of_legacy(checkpoint: LegacyCheckpoint, path: Path) -> dict[str, An
     }
     if used.yaml is not None:
         document["network"] = yaml.safe_dump(used.yaml, sort_keys=False, default_flow_style=None)
-        document["network_name"] = path.stem
+        document["network_name"] = PurePosixPath(used.yaml_file).stem or path.stem
         document["strides"] = [int(stride) for stride in used.strides]
         document["names"] = _names(used)
     return document

@@ -31,6 +31,7 @@ class LegacyNetwork:
     names: tuple[str, ...]
     strides: tuple[float, ...]
     hyp: dict[str, Any]
+    yaml_file: str = ""
 
     @property
     def dtype(self) -> str:
@@ -86,6 +87,7 @@ def read_network(root: Node, plainer: Plainer) -> LegacyNetwork:
         names=class_names(plainer.plain(top.get("names"))),
         strides=_strides(plainer.plain(top.get("stride"))),
         hyp=_mapping(plainer.plain(top.get("hyp"))),
+        yaml_file=str(plainer.plain(top.get("yaml_file")) or ""),
     )
 
 
