@@ -92,6 +92,14 @@ def _evaluation(options: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def resumable(document: Mapping[str, Any]) -> bool:
+    """Whether a training can go on from it."""
+    legacy = document.get("legacy")
+    if isinstance(legacy, LegacyCheckpoint):
+        return legacy.optimizer is not None and legacy.epoch >= 0 and legacy.network.yaml is not None
+    return document.get("state") is not None
+
+
 def full_precision(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Floating tensors as float32, the others as they are."""
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}

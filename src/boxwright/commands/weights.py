@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from boxwright.commands.checkpoints import kind_of
+from boxwright.commands.checkpoints import kind_of, resumable
 from boxwright.commands.opening import OpenWeights, open_weights, spec_of_weights
 from boxwright.config.load import Resolved
 from boxwright.config.schema.weights import DiffSettings, InspectSettings
@@ -33,8 +33,7 @@ def inspect(resolved: Resolved[InspectSettings]) -> Answer:
     except WeightsError as error:
         if not Path(settings.file).is_file():
             raise
-        document = {"file": settings.file, "safe": False, "refused": error.what}
-        return Answer(f"{error}", document, exit_code=EXIT_FINDINGS)
+        return Answer(f"{error}", {"file": settings.file, "safe": False, "refused": error.what}, exit_code=EXIT_FINDINGS)
     document = described(weights)
     lines = [printable(f"{key:<12} {value}") for key, value in _lines(document)]
     if settings.tensors:
@@ -61,7 +60,7 @@ def described(weights: OpenWeights) -> dict[str, Any]:
         "strides": document.get("strides"),
         "anchors_px": _anchors_px(used, document.get("strides")),
         "networks": {name: _network(state) for name, state in stored.items()},
-        "resumable": _resumable(document),
+        "resumable": resumable(document),
         "tensors": [(name, list(tensor.shape), str(tensor.dtype).removeprefix("torch.")) for name, tensor in used.items()],
     }
     if isinstance(legacy := document.get("legacy"), LegacyCheckpoint):
@@ -85,13 +84,6 @@ def _trainer(document: Mapping[str, Any]) -> str:
         made = legacy.network.classes.get("")
         return f"the original program, or one of its kind ({made})" if made else "not said: a table of tensors"
     return str(document.get("program") or "not said")
-
-
-def _resumable(document: Mapping[str, Any]) -> bool:
-    legacy = document.get("legacy")
-    if isinstance(legacy, LegacyCheckpoint):
-        return legacy.optimizer is not None and legacy.epoch >= 0
-    return document.get("state") is not None
 
 
 def _network(state: Mapping[str, torch.Tensor]) -> dict[str, Any]:

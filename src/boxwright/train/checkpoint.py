@@ -47,11 +47,12 @@ def restore(machines: Machinery, running: RunningLosses, stored: dict[str, Any])
     machines.average.network.load_state_dict(stored["ema"])
     machines.average.updates = stored["ema_updates"]
     restore_state(machines.detector, machines.optimizer, stored["optimizer"]["memory"])
-    machines.precision.restore(stored["precision"])
-    machines.loss.balance = stored["balance"].to(machines.device)
-    running.sums.copy_(stored["running"]["sums"])
-    running.batches = stored["running"]["batches"]
-    torch.set_rng_state(stored["torch_rng"])
+    if "precision" in stored:  # a run of another program goes on without what only ours keeps
+        machines.precision.restore(stored["precision"])
+        machines.loss.balance = stored["balance"].to(machines.device)
+        running.sums.copy_(stored["running"]["sums"])
+        running.batches = stored["running"]["batches"]
+        torch.set_rng_state(stored["torch_rng"])
     return TrainState.from_document(stored["state"])
 
 
