@@ -8,7 +8,7 @@ TORCH := torch==2.13.0
 # Two compute threads on two shared cores spin against each other; tests run side by side instead.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo check test golden bench quality format clean
+.PHONY: demo check test golden fuzz bench quality format clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; try: make PYTHON=python3.11"; exit 2; }
@@ -32,6 +32,9 @@ test: $(READY) ## every test
 
 golden: $(READY) ## the reference numbers (BOXWRIGHT_GOLDEN = another folder of them)
 	$(BIN)/pytest tests/golden -n 2
+
+fuzz: $(READY) ## random damage to weights files, 20,000 rounds: minutes (ROUNDS = another number)
+	$(BIN)/python -m tests.fuzz.weights $(ROUNDS)
 
 bench: $(READY) ## speed, as ratios against the textbook in the same run
 	$(BIN)/python -m benchmarks

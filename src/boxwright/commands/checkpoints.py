@@ -63,11 +63,19 @@ def document_of_legacy(checkpoint: LegacyCheckpoint, path: Path) -> dict[str, An
         "legacy": checkpoint,
     }
     if used.yaml is not None:
-        document["network"] = yaml.safe_dump(used.yaml, sort_keys=False, default_flow_style=None)
+        document["network"] = as_yaml(used.yaml, path)
         document["network_name"] = PurePosixPath(used.yaml_file).stem or path.stem
         document["strides"] = [int(stride) for stride in used.strides]
         document["names"] = _names(used)
     return document
+
+
+def as_yaml(values: Mapping[str, Any], path: Path) -> str:
+    """Plain values from a legacy file as YAML text. Raises WeightsError for what is none."""
+    try:
+        return yaml.safe_dump(dict(values), sort_keys=False, default_flow_style=None)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        raise WeightsError(str(path), "describes its network or its run with something else than plain values", "Give an unchanged checkpoint") from None
 
 
 def _names(network: LegacyNetwork) -> list[str]:
@@ -85,11 +93,18 @@ def _evaluation(options: Mapping[str, Any]) -> dict[str, Any]:
     size = size[-1] if isinstance(size, list) and size else size
     if type(size) is int and 32 <= size <= 8192:  # noqa: PLR2004 -- the bounds of the setting
         found["imgsz"] = size
-    if isinstance(data := options.get("data"), str) and Path(data).is_file():
+    if isinstance(data := options.get("data"), str) and _is_file(data):
         found["data"] = data
     if options.get("single_cls") is True:
         found["single_cls"] = True
     return found
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def resumable(document: Mapping[str, Any]) -> bool:

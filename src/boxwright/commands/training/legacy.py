@@ -9,11 +9,12 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-import yaml
 
+from boxwright.commands.checkpoints import as_yaml
 from boxwright.commands.opening import OpenWeights, spec_of_weights
 from boxwright.commands.training.plan import TrainPlan
 from boxwright.config.compat import NOT_SETTINGS, translated
@@ -32,7 +33,6 @@ from boxwright.train.stopping import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 INEXACT = (
     "going on from a file of the original program: epoch, optimizer, average and best fitness are taken over; not exact are "
@@ -106,7 +106,7 @@ def _layer(values: dict[str, Any], origin: str) -> tuple[Layer, tuple[str, ...]]
             continue
         kept[str(key)] = value
     kind: type[Slice] = TrainSettings
-    layer, notes = file_layer(kind, parse_yaml(yaml.safe_dump(kept, sort_keys=False), origin), "options of the resumed run")
+    layer, notes = file_layer(kind, parse_yaml(as_yaml(kept, Path(origin)), origin), "options of the resumed run")
     left_out = (f"{origin}: options without a meaning here are left out: {', '.join(unknown)}",) if unknown else ()
     return layer, (*notes, *left_out)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NETWORKS = ("model", "ema")
+MOST_COUNTED = 1 << 40  # epochs or updates
 
 
 @dataclass(frozen=True)
@@ -140,11 +141,11 @@ def _is_list_of_numbers(value: Any) -> bool:
 
 
 def _whole(value: Any, default: int) -> int:
-    return value if type(value) is int else default
+    return value if type(value) is int and -1 <= value < MOST_COUNTED else default
 
 
 def _whole_or_none(value: Any) -> int | None:
-    return value if type(value) is int else None
+    return value if type(value) is int and 0 <= value < MOST_COUNTED else None
 
 
 def _text(value: Any) -> str:

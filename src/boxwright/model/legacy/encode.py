@@ -136,7 +136,7 @@ class _Encoder:
         self.value(node.arguments)
         self.write(CODES["NEWOBJ" if role_of(node.cls) is Role.CLASS else "REDUCE"])
         self._remember(id(node), node)
-        self._items(node.pairs)
+        self._items(list(node.pairs))
         if node.state is not None:
             self.value(node.state)
             self.write(CODES["BUILD"])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 HIGHEST_PROTOCOL = 5
 CHECK_CLOCK_EVERY = 4096
 _PLAIN_KEYS = {str, int, float, bool, bytes, type(None)}
+_SET = GlobalName("builtins", "set")
 _OBJECTS = {"builtins.object", "__builtin__.object"}
 
 
@@ -75,7 +76,7 @@ class Machine:
             "EMPTY_DICT": lambda: self._push({}),
             "EMPTY_LIST": lambda: self._push([]),
             "EMPTY_TUPLE": lambda: self._push(()),
-            "EMPTY_SET": lambda: self._push(Node(GlobalName("builtins", "set"))),
+            "EMPTY_SET": lambda: self._push(Node(_SET)),
             "TUPLE": lambda: self._push(tuple(self._marked())),
             "TUPLE1": lambda: self._tuple(1),
             "TUPLE2": lambda: self._tuple(2),
@@ -140,23 +141,34 @@ class Machine:
 
     def _set_items(self, items: list[Any]) -> None:
         target = self._stack[-1]
-        for key, value in zip(items[::2], items[1::2], strict=True):
+        pairs = list(zip(items[::2], items[1::2], strict=True))
+        for key, _ in pairs:
             _require_plain_key(key)
-            if type(target) is dict:
-                target[key] = value
-            elif type(target) is Node:
-                target.pairs.append((key, value))
-            else:
-                raise RefusedError("it puts items into something that holds none")
+        if type(target) is dict:
+            target.update(pairs)
+        elif type(target) is Node and not target.pairs:
+            target.pairs = tuple(pairs)
+        elif type(target) is Node:
+            self._grow(len(target.pairs))
+            target.pairs += tuple(pairs)
+        else:
+            raise RefusedError("it puts items into something that holds none")
 
     def _append(self, items: list[Any]) -> None:
         target = self._stack[-1]
         if type(target) is list:
             target.extend(items)
         elif type(target) is Node:
-            target.items.extend(items)
+            self._grow(len(target.items))
+            target.items += tuple(items)
         else:
             raise RefusedError("it appends to something that is no list")
+
+    def _grow(self, size: int) -> None:
+        """Objects grow piece by piece only so far: they are copied each time."""
+        self._made += size
+        if self._made > self.limits.made_bytes:
+            raise RefusedError("it makes too many values")
 
     # -- names and objects
 

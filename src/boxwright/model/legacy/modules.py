@@ -15,6 +15,7 @@ from boxwright.model.legacy.values import Plainer, pairs_of, set_members
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MAX_STRIDE = 4096
 DERIVED_BUFFERS = ("anchor_grid",)  # kept by networks before 2021-10; the anchors times their strides
 DEFAULT_ACTIVATION = "SiLU"
 JOIN_ACTIVATION_BLOCK = "BottleneckCSP"
@@ -138,9 +139,10 @@ def class_names(stored: Any) -> tuple[str, ...]:
 
 
 def _strides(stored: Any) -> tuple[float, ...]:
-    if isinstance(stored, torch.Tensor) and stored.dim() == 1 and stored.is_floating_point() and len(stored) <= 10:  # noqa: PLR2004 -- levels
-        return tuple(stored.float().tolist())
-    return ()
+    if not isinstance(stored, torch.Tensor) or stored.dim() != 1 or not stored.is_floating_point():
+        return ()
+    strides: tuple[float, ...] = tuple(stored.float().tolist())
+    return strides if all(1 <= stride <= MAX_STRIDE for stride in strides) else ()
 
 
 def _mapping(stored: Any) -> dict[str, Any]:

@@ -30,8 +30,8 @@ class Node:
 
     def __init__(self, cls: GlobalName, arguments: tuple[Any, ...] = (), state: Any = None) -> None:
         self.cls, self.arguments, self.state = cls, arguments, state
-        self.items: list[Any] = []
-        self.pairs: list[tuple[Any, Any]] = []
+        self.items: tuple[Any, ...] = ()
+        self.pairs: tuple[tuple[Any, Any], ...] = ()
 
     def __repr__(self) -> str:
         return f"<object of {self.cls.text}>"

@@ -113,7 +113,7 @@ class Shaper:
 
     def _mapping(self, value: OrderedDict[Any, Any]) -> Node:
         node = Node(ORDERED_DICT)
-        node.pairs = [(key, self.attribute(item)) for key, item in value.items()]
+        node.pairs = tuple((key, self.attribute(item)) for key, item in value.items())
         return node
 
     def _row(self, module: nn.Module, block: str, detector: Detector) -> Node:

@@ -52,6 +52,8 @@ class Plainer:
             return known[1]
         if id(value) in self._open:
             raise RefusedError("it holds something that contains itself")
+        if len(self._made) + len(self._open) >= self.limits.values:
+            raise RefusedError("it holds too many values")
         self._open.add(id(value))
         made = self._container(value, lambda part: self.plain(part, depth + 1))
         self._open.discard(id(value))
@@ -107,7 +109,7 @@ def pairs_of(node: Any) -> list[tuple[Any, Any]]:
     listed = [(item[0], item[1]) for item in first if type(item) in {list, tuple} and len(item) == 2]  # noqa: PLR2004 -- key and value
     if len(listed) != len(first):
         raise RefusedError("it holds a mapping made of something else than pairs")
-    return listed + node.pairs
+    return [*listed, *node.pairs]
 
 
 def set_members(node: Node) -> list[Any]:
