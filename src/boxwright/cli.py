@@ -51,6 +51,13 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
         "draw": Verb("a picture of the rows of a network", "verbs:ModelDrawSettings", "model_picture:draw"),
         "check": Verb("whether a network description is sound", "verbs:ModelVerbSettings", "model:check"),
     },
+    "weights": {
+        "inspect": Verb("what a weights file of any kind holds, or why it is refused", "weights:InspectSettings", "weights:inspect"),
+        "convert": Verb("write it as boxwright, safetensors or yolov5", "weights:ConvertSettings", "weights_files:convert"),
+        "strip": Verb("leave out what only training needs", "weights:StripSettings", "weights_files:strip"),
+        "diff": Verb("what differs between two files", "weights:DiffSettings", "weights:diff"),
+        "average": Verb("the mean of several weights of one network", "weights:AverageSettings", "weights_files:average"),
+    },
     "recipes": Verb("the five trainers: list, show, --diff", "verbs:RecipesSettings", "recipes:run"),
     "schedule": Verb("rates, momentum and accumulation of a planned run", "verbs:ScheduleVerbSettings", "schedule:run"),
     "config": {

@@ -12,6 +12,7 @@ from boxwright.model.blocks.conv import CrossConv, DWConv, MixConv2d
 from boxwright.model.blocks.pool import SPP, SPPF
 from boxwright.model.detector import shape_only
 from boxwright.model.grammar import ActivationSpec
+from boxwright.model.signatures import SIGNATURES
 from boxwright.model.spec import read_spec
 from tests.support.networks import TINY
 
@@ -69,6 +70,13 @@ def shapes(row: str, extra: str = "") -> torch.nn.Module:
     if row.startswith(("1, Focus", "1, GhostBottleneck, [24, 3, 2]")):  # these halve the map: let the convolution before keep it
         text = text.replace("Conv, [24, 3, 2]", "Conv, [24, 3, 1]")
     return shape_only(read_spec(parse_yaml(text, "m.yaml"))).model[4]
+
+
+WITHOUT_WEIGHTS = {"Concat", "Contract", "Expand", "Detect", "nn.Upsample", "nn.MaxPool2d", "nn.ZeroPad2d", "nn.Identity"}
+
+
+def test_no_block_with_weights_is_missing_here():
+    assert {row.split(", ")[1] for row in NAMES} == set(SIGNATURES) - WITHOUT_WEIGHTS
 
 
 @pytest.mark.parametrize("row", NAMES)

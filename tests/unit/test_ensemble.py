@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+import boxwright
 from boxwright import cli
 from boxwright.errors import WeightsError
 from boxwright.infer.ensemble import Ensemble, require_alike
@@ -131,3 +132,12 @@ def test_other_classes_are_refused_and_other_names_are_said(capsys, ground):
     code, _, err = run(capsys, "predict", "--weights", ground["first"], ground["renamed"], "--source", ground["images"], "--nosave")
     assert code == 0
     assert f"{ground['renamed']} names its classes differently" in err
+
+
+def test_python_takes_several_networks_too(ground):
+    pair = [ground["first"], str(ground["second"])]
+    model = boxwright.load(pair, device="cpu", augment=True)
+    assert len(model.predictor.network.members) == 2
+    assert model.predictor.network.augment
+    together = boxwright.validate(pair, workers=0, device="cpu")
+    assert together["metrics"] != boxwright.validate(pair[0], workers=0, device="cpu")["metrics"]

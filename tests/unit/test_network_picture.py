@@ -46,9 +46,10 @@ def test_every_row_has_its_box_and_every_source_its_line(name):
 
 
 @pytest.mark.parametrize("name", sorted(set(packaged.names("models")) - {"yolov5x", "yolov5x6"}))
-def test_no_line_runs_through_a_box(name):
+def test_no_line_runs_through_a_box_and_every_label_fits(name):
     described = spec(name)
     drawing = drawing_of(described)
+    assert not any("\N{HORIZONTAL ELLIPSIS}" in item.text for item in drawing.items if isinstance(item, Words)), "every label fits"
     boxes = row_boxes(drawing)
     for way in (item for item in drawing.items if isinstance(item, Way) and item.arrow):
         for (x1, y1), (x2, y2) in itertools.pairwise(way.points):

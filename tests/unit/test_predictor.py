@@ -7,6 +7,7 @@ import torch
 
 from boxwright.errors import SettingError
 from boxwright.geometry.nms import NmsRules
+from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.predictor import Predictor
 from boxwright.infer.sources import image_paths
 from tests.support.datasets import NAMES, picture
@@ -61,7 +62,7 @@ def test_no_images_no_detections_and_no_pass():
 
 
 def test_several_images_at_once_are_found_as_one_by_one():
-    predictor = Predictor.of(tiny(), NAMES, CPU, 64, 32)
+    predictor = Predictor(Ensemble([tiny().eval()], CPU), NAMES, CPU, 64, 32)
     images = [picture(number, (96, 64))[0] for number in range(3)]
     together = predictor(images, EVERYTHING)
     for image, found in zip(images, together, strict=True):
@@ -73,7 +74,7 @@ def test_several_images_at_once_are_found_as_one_by_one():
 def test_making_a_predictor_leaves_the_network_as_it_was():
     network = tiny().train()
     before = frozen(network)
-    Predictor.of(network, NAMES, CPU, 64, 32)([grey(64, 64)], RULES)
+    Predictor(Ensemble([network], CPU), NAMES, CPU, 64, 32)([grey(64, 64)], RULES)
     assert network.training
     assert same_bits(before, frozen(network))
 

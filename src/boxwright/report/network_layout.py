@@ -19,8 +19,8 @@ from boxwright.report.network_style import BAND, BARS, DIRECT, EDGE, FAINT, INK,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BOX_W, BOX_H, PITCH = 148, 28, 40
-COLUMN_W, LANE, MAX_LANES = 200, 8, 3
+BOX_W, BOX_H, PITCH = 168, 28, 40
+COLUMN_W, LANE, MAX_LANES = 220, 8, 3
 LEFT, TOP, BOTTOM = 84, 142, 28
 BARS_W = 190
 TEXT, SMALL, TITLE = 12, 10, 17  # letters in pixels
