@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from boxwright.commands.train import trained
+from boxwright.commands.training import assembly
 from boxwright.config.assemble import resolve_train
 from boxwright.config.schema.augment import AugmentSettings
 from boxwright.data.augment import paste
@@ -319,3 +320,19 @@ def test_the_plug_changes_finished_pictures_by_key_alone(tmp_path, monkeypatch):
     assert set(differences) == {0, 1, 2}
     assert differences == [int((drawn(changed, n)[0].astype(int) - drawn(plain, n)[0]).max()) for n in range(8)]
     sys.modules.pop("albumentations", None)
+
+
+def test_a_cache_in_memory_that_does_not_fit_is_refused_with_what_it_needs(tmp_path, monkeypatch):
+    yaml = datasets.write(tmp_path / "set")
+    monkeypatch.setattr(assembly, "free_memory_bytes", lambda: 100_000)
+    settings = {"data": str(yaml), "cfg": str(datasets.write_model(tmp_path)), "imgsz": (64,), "cache": "ram", "device": "cpu", "quiet": True}
+    with pytest.raises(SettingError, match=r"keeping 12 images in memory takes .* are free"):
+        trained(resolve_train({**settings, "project": str(tmp_path / "runs")}))
+
+
+def test_two_users_of_a_disk_cache_do_not_disturb_each_other(tmp_path):
+    index, _ = index_of(datasets.write(tmp_path / "set"))
+    one, other = (ImageStore(index, SIZE, keep="disk", smooth=False) for _ in range(2))
+    pixels = one(0).copy()
+    assert np.array_equal(other._file.load(0), pixels)
+    assert np.array_equal(ImageStore(index, SIZE, keep="disk", smooth=False)._file.load(0), pixels)

@@ -135,8 +135,7 @@ def open_shared(path: Path, size: int) -> np.memmap[Any, np.dtype[np.uint8]]:
     try:
         with path.open("ab") as file:
             if file.tell() != size:
-                file.truncate(0)
-                file.truncate(size)
+                file.truncate(size)  # never smaller in between: somebody may be reading
         return np.memmap(path, np.uint8, mode="r+", shape=(size,))
     except OSError as error:
         raise write_error(path, error) from None
