@@ -53,7 +53,7 @@ def prediction() -> torch.Tensor:
             centres = np.stack((x, y), axis=-1).reshape(-1, 2)
             rows.append(np.concatenate((centres + draw.normal(0, stride / 3, centres.shape), side * np.exp(draw.normal(0, 0.3, centres.shape))), axis=1))
     boxes = np.concatenate(rows)
-    objectness = 1 / (1 + np.exp(-draw.normal(-5.2, 1.5, (len(boxes), 1))))
+    objectness = 1 / (1 + np.exp(-draw.normal(-7.2, 1.7, (len(boxes), 1))))
     scores = 1 / (1 + np.exp(-draw.normal(-3.6, 1.0, (len(boxes), CLASSES))))
     return torch.from_numpy(np.concatenate((boxes, objectness, scores), axis=1).astype(np.float32))
 
