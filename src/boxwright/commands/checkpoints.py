@@ -24,6 +24,9 @@ OURS, SAFETENSORS, LEGACY = "boxwright", "safetensors", "legacy"
 METADATA = "boxwright"  # key of our part of a safetensors header
 DESCRIPTION = ("network", "network_name", "names", "strides", "program", "evaluation")  # of a network, beside its tensors
 
+# What a header may say about validation beside size and data, with type and bounds.
+_EVALUATION: dict[str, tuple[type, float, float]] = {"batch_size": (int, 1, 65536), "pad": (float, 0, 32), "iou_thres": (float, 0.01, 0.99)}
+
 
 def kind_of(path: Path) -> str:
     """Which kind of weights file this is, told by its content."""
@@ -134,9 +137,18 @@ def _own_metadata(text: str, path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         stored = None
     match stored:
-        case {"network": str(), "names": [*names], "evaluation": dict()} if all(isinstance(name, str) for name in names):
-            return {key: stored[key] for key in DESCRIPTION if key in stored}
+        case {"network": str(), "names": [*names], "evaluation": dict() as how, **rest} if all(isinstance(name, str) for name in names):
+            described = {key: rest[key] for key in ("network_name", "program") if isinstance(rest.get(key), str)}
+            strides = rest.get("strides") if isinstance(rest.get("strides"), list) else None
+            return {**described, "network": stored["network"], "names": names, "strides": strides, "evaluation": _sound(how)}
     raise WeightsError(str(path), "has a damaged header", "Give another file")
+
+
+def _sound(how: Mapping[str, Any]) -> dict[str, Any]:
+    """What a header says about validation, as far as it makes sense."""
+    within = {key: how[key] for key, (kind, low, high) in _EVALUATION.items() if type(how.get(key)) is kind and low <= how[key] <= high}
+    precision = {"precision": how["precision"]} if how.get("precision") in ("fp32", "bf16", "fp16") else {}
+    return within | precision | _evaluation(how)
 
 
 def metadata_of(document: Mapping[str, Any]) -> dict[str, str]:
