@@ -30,7 +30,7 @@ _EVALUATION: dict[str, tuple[type, float, float]] = {"batch_size": (int, 1, 6553
 
 def kind_of(path: Path) -> str:
     """Which kind of weights file this is, told by its content."""
-    if is_ours(path) or previous_of(path).exists():
+    if is_ours(path):
         return OURS
     return SAFETENSORS if is_safetensors(path) else LEGACY
 
@@ -39,13 +39,22 @@ def read_weights(path: Path) -> tuple[Path, dict[str, Any], str]:
     """Where the weights were found, their document, and a note about what was passed over. Raises WeightsError."""
     kind = kind_of(path)
     if kind == OURS:
-        document, used, note = newest_whole(path)
-        if not isinstance(document.get("model"), dict) or not isinstance(document.get("network"), str):
-            raise WeightsError(str(used), "holds no network", "Give a checkpoint of a training")
-        return used, document, note
+        return _own(path)
     if kind == SAFETENSORS:
         return path, document_of_safetensors(path), ""
-    return path, document_of_legacy(read_legacy(path), path), ""
+    try:
+        return path, document_of_legacy(read_legacy(path), path), ""
+    except WeightsError:
+        if previous_of(path).exists():  # it may be one of ours that lost its header
+            return _own(path)
+        raise
+
+
+def _own(path: Path) -> tuple[Path, dict[str, Any], str]:
+    document, used, note = newest_whole(path)
+    if not isinstance(document.get("model"), dict) or not isinstance(document.get("network"), str):
+        raise WeightsError(str(used), "holds no network", "Give a checkpoint of a training")
+    return used, document, note
 
 
 def document_of_legacy(checkpoint: LegacyCheckpoint, path: Path) -> dict[str, Any]:
