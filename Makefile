@@ -36,6 +36,9 @@ golden: $(READY) ## the reference numbers (BOXWRIGHT_GOLDEN = another folder of 
 bench: $(READY) ## speed, as ratios against the textbook in the same run
 	$(BIN)/python -m benchmarks
 
+quality: $(READY) ## real data, several seeds, beside the original's curve (BOXWRIGHT_DATA = the folder of data sets)
+	$(BIN)/python -m benchmarks.quality
+
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

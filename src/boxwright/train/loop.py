@@ -17,6 +17,7 @@ from boxwright.errors import BoxwrightError
 from boxwright.loss.detection import DetectionLoss
 from boxwright.model.detector import Detector
 from boxwright.structures.batch import Batch
+from boxwright.structures.pixels import PixelBuffer
 from boxwright.system.precision import Precision
 from boxwright.track.events import LOSS_NAMES, EpochEnded, EpochStarted, Event, StepLogged
 from boxwright.train.ema import Ema
@@ -92,6 +93,7 @@ class Trainer:
         self.m, self.rules, self.doors, self.state = machines, rules, doors, state
         self.running = running or RunningLosses(machines.device)
         self.guard = FiniteGuard(machines.device)
+        self.pixels = PixelBuffer(machines.device)
         self.stopped = ""
 
     def fit(self) -> str:
@@ -184,7 +186,7 @@ class Trainer:
 
     def _pixels(self, batch: Batch, number: int) -> torch.Tensor:
         """The images on the device, in 0..1, in this batch's size."""
-        images = batch.images.to(self.m.device, non_blocking=True).float() / 255
+        images = self.pixels.of(batch.images)
         if self.rules.multi_scale:
             size = size_of(number, seed=self.rules.seed, image_size=self.rules.image_size, grid=self.rules.grid)
             images = at_size(images, size, self.rules.grid)
