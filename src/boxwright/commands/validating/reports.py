@@ -130,7 +130,7 @@ def _headline(source: Source) -> str:
         str(checkpoint.get("network_name", "network")),
         f"{len(source.names)} classes",
         f"{settings.get('epochs', '?')} epochs",
-        f"data {source.checkpoint.get('data', {}).get('yaml', '')}",
+        f"data {Path(source.checkpoint.get('data', {}).get('yaml', '')).name}",
     ]
     return ", ".join(parts)
 

@@ -146,7 +146,9 @@ function confusion() {
     at("matrix-tools").append(button);
   }
   matrix("column");
-  const pairs = counts.flatMap((row, r) => row.map((count, c) => ({ count, r, c }))).filter(one => one.count && one.r !== one.c).sort((a, b) => b.count - a.count).slice(0, 12);
+  const all = counts.flatMap((row, r) => row.map((count, c) => ({ count, r, c }))).filter(one => one.count && one.r !== one.c).sort((a, b) => b.count - a.count);
+  const end = names.length;
+  const pairs = [all.filter(({ r, c }) => r < end && c < end).slice(0, 8), all.filter(({ r }) => r === end).slice(0, 5), all.filter(({ c }) => c === end).slice(0, 5)].flat();
   at("pairs").append(...pairs.map(({ count, r, c }) => {
     const words = r === names.length ? `${heads[c]} missed` : c === names.length ? `${heads[r]} too many` : `${heads[c]} called ${heads[r]}`;
     const button = make("button", { type: "button", textContent: `${count} × ${words}` });
