@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,9 +26,6 @@ from boxwright.report.page import page
 from boxwright.system.files import write_text
 from boxwright.track import table
 from boxwright.track.class_table import class_record
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 REPORT, CONTENT = "report.html", "report.json"
 ROUNDS = 200  # draws behind the interval that the page shows

@@ -49,7 +49,9 @@ class PredictSettings(Slice):
     """`boxwright predict`."""
 
     weights: str = setting("", "Checkpoint, or a run folder (its best.pt).", Spelling(original=True, metavar="PT"))
-    source: tuple[str, ...] = setting((), "Images, folders, or list files.", Spelling(original=True, many=True, metavar="PATH"))
+    source: tuple[str, ...] = setting(
+        (), "Images, folders, patterns, list files, videos; - = paths on standard input.", Spelling(original=True, many=True, metavar="PATH")
+    )
     imgsz: int | None = setting(None, "Image size (default: as in training, else 640).", Spelling(original=True, names=("img",), renamed=("img_size",)), ge=32)
     conf_thres: float = setting(0.25, "Least confidence of a detection.", Spelling(original=True), ge=0, lt=1)
     iou_thres: float = setting(0.45, "Suppression threshold.", Spelling(original=True), gt=0, lt=1)
@@ -62,6 +64,8 @@ class PredictSettings(Slice):
     save_txt: bool = setting(default=False, help_text="Write a label file per image.", spelling=Spelling(original=True))
     save_conf: bool = setting(default=False, help_text="With the confidence as sixth number.", spelling=Spelling(original=True))
     save_json: bool = setting(default=False, help_text="Write all detections as one JSON file.", spelling=Spelling())
+    save_crop: bool = setting(default=False, help_text="Write what each box holds, by class.", spelling=Spelling(original=True))
+    vid_stride: int = setting(1, "Of a video take every so-manyth frame.", Spelling(original=True), ge=1)
     nosave: bool = setting(default=False, help_text="Write no pictures.", spelling=Spelling(original=True))
     line_thickness: int | None = setting(None, "Line width in pixels (default: by image size).", Spelling(original=True), ge=1)
     hide_labels: bool = setting(default=False, help_text="Draw boxes without names.", spelling=Spelling(original=True))
