@@ -10,6 +10,8 @@ detections = model("photo.jpg")
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import Any
 
 from boxwright.version import __version__
@@ -35,3 +37,19 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """`boxwright.train` is the verb. The room `train/` would take that place as soon as anything imports it."""
+
+    @property
+    def train(self) -> Any:
+        """The verb."""
+        return __getattr__("train")
+
+    @train.setter
+    def train(self, room: ModuleType) -> None:
+        """What the import system does for a room; `from boxwright.train.loop import ...` does not need it."""
+
+
+sys.modules[__name__].__class__ = _Package

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from boxwright.errors import EXIT_DONE, EXIT_OUR_FAULT, EXIT_USER_INPUT, BoxwrightError, SettingError, printable
 from boxwright.structures.answer import Answer
+from boxwright.system.signals import exit_code, termination_heeded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +44,16 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     },
     "model": {
         "list": Verb("the packaged networks", "verbs:NoSettings", "model:listed"),
-        "info": Verb("one network, row by row", "verbs:ModelVerbSettings", "model:info"),
+        "info": Verb("one network, row by row: parameters, work, memory, time", "verbs:ModelInfoSettings", "model:info"),
+        "draw": Verb("a picture of the rows of a network", "verbs:ModelDrawSettings", "model_picture:draw"),
         "check": Verb("whether a network description is sound", "verbs:ModelVerbSettings", "model:check"),
+    },
+    "weights": {
+        "inspect": Verb("what a weights file of any kind holds, or why it is refused", "weights:InspectSettings", "weights:inspect"),
+        "convert": Verb("write it as boxwright, safetensors or yolov5", "weights:ConvertSettings", "weights_files:convert"),
+        "strip": Verb("leave out what only training needs", "weights:StripSettings", "weights_files:strip"),
+        "diff": Verb("what differs between two files", "weights:DiffSettings", "weights:diff"),
+        "average": Verb("the mean of several weights of one network", "weights:AverageSettings", "weights_files:average"),
     },
     "recipes": Verb("the five trainers: list, show, --diff", "verbs:RecipesSettings", "recipes:run"),
     "schedule": Verb("rates, momentum and accumulation of a planned run", "verbs:ScheduleVerbSettings", "schedule:run"),
@@ -59,15 +68,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _run(words)
+        with termination_heeded():
+            return _run(words)
     except BoxwrightError as error:
         return _failed(error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        print("; ".join(["stopped", *getattr(stop, "__notes__", ())]), file=sys.stderr)
+        return exit_code(stop)
     except Exception as error:  # noqa: BLE001 -- the last line of defence: people see one line, never a traceback
         return _broken(error)
 
@@ -92,7 +102,7 @@ def _run(words: list[str]) -> int:
         print(_overview())
         return EXIT_DONE if words else EXIT_USER_INPUT
     if words[0] == "--version":
-        print(f"boxwright {_version()}")
+        print(f"boxwright {_version()}\n{importlib.import_module('boxwright.native.library').described()}")
         return EXIT_DONE
     name, verb, rest = _verb(words)
     if verb is None:

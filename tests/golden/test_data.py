@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
 from boxwright.data import balance, rectangles
+from boxwright.data.dataset import read_dataset
+from boxwright.data.sampler import RectangularBatches
+from boxwright.data.samples import PlainSamples
+from boxwright.data.scan import open_split
+from boxwright.data.store import ImageStore
 from boxwright.geometry import anchors
 from tests.support import bccd, golden
 
@@ -64,3 +71,32 @@ def test_rectangular_batches_of_real_images_equal_the_reference(name):
     sizes = bccd.sizes(split)
     mine = rectangles.batch_shapes(sizes[rectangles.order_by_shape(sizes)], int(size), 32, float(pad[3:]), 16)
     assert mine.tolist() == CASES["rect_bccd"][name]
+
+
+@pytest.fixture
+def first_validation_images(tmp_path):
+    """The first three images of the validation split, as they lie in the data set."""
+    for kind in ("images", "labels"):
+        shutil.copytree(bccd.FOLDER / kind, tmp_path / kind)
+    (tmp_path / "bccd.yaml").write_text("train: images\nval: images\nnames: [RBC, WBC, Platelets]\n")
+    return open_split(read_dataset(tmp_path / "bccd.yaml", needed=("val",)), "val")
+
+
+def test_validation_samples_equal_the_reference(first_validation_images):
+    index = first_validation_images
+    order = RectangularBatches(index.sizes_wh, batch_size=16, image_size=320, stride=32, pad=0.5)
+    samples = PlainSamples(index, ImageStore(index, 320, keep=False, smooth=True))
+    (batch,) = order.batches(0)
+    for address, known in zip(batch, CASES["val_items_320"], strict=True):
+        out = np.empty((3, *address.output_hw), np.uint8)
+        labels = samples(address, out)
+        assert index[address.image].path.endswith(known["file"])
+        assert list(out.shape) == known["image_shape"]
+        assert int(out.sum()) == pytest.approx(known["image_sum"], rel=1e-4)  # decoders round each in their way
+        wanted = np.array(known["labels"])[:, 1:]
+        assert np.abs(by_row(labels) - by_row(wanted)).max() <= 1e-5
+
+
+def by_row(rows: np.ndarray) -> np.ndarray:
+    """Rows in an order of their own, so that the order of a file does not count."""
+    return rows[np.lexsort(np.round(rows, 4).T)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boxes and image sizes of the BCCD set (MIT, see tests/data/bccd), small enough to stand here without its pictures."""
+"""Boxes and image sizes of the BCCD set (MIT, see tests/data/bccd), and three of its pictures."""
 
 from __future__ import annotations
 

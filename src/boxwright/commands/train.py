@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from boxwright.commands.checkpoints import resumable
 from boxwright.commands.opening import OpenWeights, open_weights
+from boxwright.commands.training import legacy
 from boxwright.commands.training.ending import DONE
 from boxwright.commands.training.plan import plan_of
 from boxwright.commands.training.run import TrainResult, run_training
@@ -46,6 +48,8 @@ def trained(resolved: Resolved[TrainSettings]) -> TrainResult:
     if not resolved.settings.resume:
         return run_training(plan_of(resolved, None))
     checkpoint = _checkpoint(resolved.settings)
+    if legacy.is_legacy(checkpoint):
+        return _gone_on_from_legacy(resolved, checkpoint)
     folder, state = checkpoint.path.parent.parent, checkpoint.document["state"]
     if (folder / DONE).exists() and state["epoch"] >= _stored(checkpoint)["epochs"]:
         reason = f"{ALREADY_DONE} after {state['epoch']} epochs; to go on from its weights, start a new run with --weights {checkpoint.path}"
@@ -54,6 +58,14 @@ def trained(resolved: Resolved[TrainSettings]) -> TrainResult:
     plan = plan_of(_resumed_settings(resolved, checkpoint), checkpoint)
     _require_same_data(plan.data.splits["train"].fingerprint(), checkpoint)
     return run_training(plan, folder)
+
+
+def _gone_on_from_legacy(resolved: Resolved[TrainSettings], checkpoint: OpenWeights) -> TrainResult:
+    """Go on with a run of the original program, in a folder of our own: the old one stays as it is."""
+    settings = legacy.resumed_settings(resolved, checkpoint, FREE_ON_RESUME)
+    plan = plan_of(settings, legacy.resumed_checkpoint(checkpoint, settings.settings))
+    legacy.require_same_classes(plan, checkpoint)
+    return run_training(legacy.with_average_updates(plan))
 
 
 def _checkpoint(settings: TrainSettings) -> OpenWeights:
@@ -68,7 +80,9 @@ def _checkpoint(settings: TrainSettings) -> OpenWeights:
         if found is None:
             raise SettingError("--resume", f"there is no last.pt below {settings.project}", "Give the path of one, or leave --resume out")
         path = found
-    checkpoint = open_weights(str(path))
+    checkpoint = open_weights(str(path), "--resume")
+    if legacy.is_legacy(checkpoint) and resumable(checkpoint.document):
+        return checkpoint
     if checkpoint.document.get("epoch") == STRIPPED_EPOCH or checkpoint.document.get("state") is None:
         raise WeightsError(str(path), "was stripped of its training state when its run ended", "Resume last.pt, or start a new run with --weights")
     return checkpoint

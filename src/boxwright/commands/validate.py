@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boxwright.commands.opening import OpenData, OpenWeights, fitting_size, grid_of, network_of_weights, open_data, open_weights, require_memory_format
+from boxwright.commands.opening import OpenData, OpenWeights, fitting_size, grid_of, open_data, open_together
 from boxwright.commands.validating import files
 from boxwright.commands.validating.answers import Asked, told
 from boxwright.commands.validating.identity import CocoIds, read_ids
@@ -21,11 +21,11 @@ from boxwright.data.samples import PlainSamples
 from boxwright.data.store import ImageStore
 from boxwright.errors import SettingError
 from boxwright.geometry.nms import NmsRules
+from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.evaluator import VALIDATION_RULES, Evaluation, Evaluator, LabelRules
 from boxwright.infer.told import measured
 from boxwright.metrics.mistakes import outcomes
 from boxwright.model.detector import Detector
-from boxwright.model.fuse import fused
 from boxwright.report.study_figure import study_figure
 from boxwright.structures.answer import Answer, table
 from boxwright.system.device import choose_device, loader_threads, prepare_process, usable_cores
@@ -47,7 +47,7 @@ class ValPlan:
     """A validation, ready to run. `how` is what it depends on beside weights and data."""
 
     data: OpenData
-    detector: Detector
+    detectors: list[Detector]  # one, or several that predict together
     device: torch.device
     how: dict[str, Any]
     threads: int
@@ -78,7 +78,7 @@ def _study(settings: ValSettings, plan: ValPlan) -> Answer:
     """The same validation at many image sizes."""
     rows: list[dict[str, Any]] = []
     for wanted in STUDY_SIZES:
-        size, _ = fitting_size(wanted, grid_of(plan.detector))
+        size, _ = fitting_size(wanted, grid_of(plan.detectors[0]))
         found = evaluate(replace(plan, how=plan.how | {"imgsz": size}), threads=loader_threads(settings.workers))
         rows.append({"imgsz": size, **measured(found), "speed_ms": sum(found.speed_ms.values())})
     shown = [(row["imgsz"], *(f"{row[key]:.4g}" for key in ("metrics/mAP_0.5", "metrics/mAP_0.5:0.95", "coco/AP", "speed_ms"))) for row in rows]
@@ -95,10 +95,12 @@ def _study(settings: ValSettings, plan: ValPlan) -> Answer:
 
 def plan_of(settings: ValSettings) -> ValPlan:
     """Everything opened and checked."""
-    weights = open_weights(_checkpoint(settings))
+    opened, detectors, notes = open_together(_checkpoints(settings))
+    weights = opened[0]
     stored = weights.document.get("evaluation", {}) | (SPEED if settings.task == "speed" else {})
     how = {key: _chosen(settings, stored, key) for key in DEFAULTS}
-    how |= {"max_det": settings.max_det, "split": TASK_SPLITS.get(settings.task, settings.task), "data": settings.data or stored.get("data", "")}
+    how |= {"max_det": settings.max_det, "augment": settings.augment, "split": TASK_SPLITS.get(settings.task, settings.task)}
+    how["data"] = settings.data or stored.get("data", "")
     if not how["data"]:
         raise SettingError("--data", "neither the command nor the checkpoint names a data set", "Give --data")
     how["single_cls"] = settings.single_cls or bool(stored.get("single_cls"))
@@ -106,21 +108,19 @@ def plan_of(settings: ValSettings) -> ValPlan:
     data = open_data(how["data"], (how["split"],), single_class=how["single_cls"])
     how["classes"] = _class_numbers(settings.classes, data.names)
     device = choose_device(settings.device)
-    detector = require_memory_format(network_of_weights(weights), device)
-    _require_same_classes(weights, data, detector, merged=how["single_cls"])
-    how["imgsz"], note = fitting_size(how["imgsz"], grid_of(detector))
+    _require_same_classes(weights, data, detectors[0], merged=how["single_cls"])
+    how["imgsz"], note = fitting_size(how["imgsz"], grid_of(detectors[0]))
     if settings.half:
         how["precision"] = "fp16" if device.type == "cuda" else "bf16"
     threads = settings.threads or min(int(stored.get("threads", 0)), usable_cores())  # the last digits depend on how many there are
-    return ValPlan(data, detector, device, how, threads, tuple(n for n in (*data.notes, weights.note, note) if n))
+    return ValPlan(data, detectors, device, how, threads, tuple(n for n in (*data.notes, *notes, note) if n))
 
 
-def _checkpoint(settings: ValSettings) -> str:
-    named = [*settings.weights, *([settings.run] if settings.run else [])]
-    if len(named) != 1:
-        raise SettingError("--weights", f"{len(named)} checkpoints were given", "Give one checkpoint or run folder")
-    path = Path(named[0])
-    return str(path / "weights" / "best.pt") if path.is_dir() else named[0]
+def _checkpoints(settings: ValSettings) -> tuple[str, ...]:
+    named = (*([settings.run] if settings.run else []), *settings.weights)
+    if not named:
+        raise SettingError("--weights", "no checkpoint was given", "Give a checkpoint or run folder, or several to predict together")
+    return named
 
 
 def _chosen(settings: ValSettings, stored: dict[str, Any], key: str) -> Any:
@@ -157,7 +157,7 @@ def evaluate(plan: ValPlan, *, threads: int) -> Evaluation:
         labels=LabelRules(merged=how["single_cls"], hybrid=how["hybrid"]),
     )
     batches = _order(plan, index).batches()
-    network = require_memory_format(fused(plan.detector), plan.device)
+    network = Ensemble(plan.detectors, plan.device, augment=how["augment"])
     return evaluator.run(network, Loader(samples, threads=threads)(batches), plan.device)
 
 
@@ -165,7 +165,7 @@ def _order(plan: ValPlan, index: Index) -> RectangularBatches | SquareBatches:
     how = plan.how
     if how["square"]:
         return SquareBatches(len(index), how["batch_size"], how["imgsz"])
-    return RectangularBatches(index.sizes_wh, how["batch_size"], how["imgsz"], grid_of(plan.detector), how["pad"])
+    return RectangularBatches(index.sizes_wh, how["batch_size"], how["imgsz"], grid_of(plan.detectors[0]), how["pad"])
 
 
 def _rules(how: dict[str, Any]) -> NmsRules:
@@ -190,7 +190,8 @@ def _write(folder: Path, found: Evaluation, plan: ValPlan, settings: ValSettings
     if settings.save_txt or settings.save_hybrid:
         files.write_labels(folder / "labels", flat, index, confidences=settings.save_conf)
     if settings.save_json:
-        path = folder / f"{Path(_checkpoint(settings)).stem}_predictions.json"
+        first = Path(_checkpoints(settings)[0])
+        path = folder / f"{'best' if first.is_dir() else first.stem}_predictions.json"
         write_text(path, json.dumps(files.coco_results(flat, index, ids)) + "\n")
         lines.append(f"COCO results in {path}")
     if settings.errors:

@@ -40,7 +40,7 @@ class Shot:
         return self.path if self.frame is None else f"{self.path} frame {self.frame}"
 
 
-def paths_of(sources: tuple[str, ...], standard_input: Iterable[str] = ()) -> list[str]:
+def image_paths(sources: tuple[str, ...], standard_input: Iterable[str] = ()) -> list[str]:
     """Every image and video of the sources, in order. Raises SettingError for a source that does not exist or holds none."""
     found: list[str] = []
     for source in sources:

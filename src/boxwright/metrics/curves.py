@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from boxwright.native import matching as compiled
+from boxwright.native.library import kernels
+
 EPS = 1e-16
 CONFIDENCE_GRID = np.linspace(0, 1, 1000)
 RECALL_POINTS = np.linspace(0, 1, 101)
@@ -75,15 +78,31 @@ def order_by_class(confidences: np.ndarray, predicted: np.ndarray) -> np.ndarray
 
 def _of_class(hits: np.ndarray, confidences: np.ndarray, num_labels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """AP per threshold and the three curves of one class, whose rows are in order of falling confidence."""
-    said = np.arange(1, len(hits) + 1)
-    found = hits[:, 0].cumsum()
-    recall, precision = found / (num_labels + EPS), found / said
+    recall, precision = recall_precision_of(hits[:, 0], num_labels)
     over_confidence = [np.interp(-CONFIDENCE_GRID, -confidences, curve, left=left) for curve, left in ((precision, 1.0), (recall, 0.0))]
-    bends = [corners(hits[:, t]) for t in range(hits.shape[1])]
-    right = [hits[:, t].cumsum()[at] for t, at in enumerate(bends)]
-    areas = np.array([average_precision(k / (num_labels + EPS), k / said[at]) for k, at in zip(right, bends, strict=True)])
-    pr_curve = np.interp(CONFIDENCE_GRID, *envelope(recall[bends[0]], precision[bends[0]]))
-    return areas, over_confidence[0], over_confidence[1], pr_curve
+    bends = corners(hits[:, 0])
+    pr_curve = np.interp(CONFIDENCE_GRID, *envelope(recall[bends], precision[bends]))
+    return areas(hits, num_labels), over_confidence[0], over_confidence[1], pr_curve
+
+
+def recall_precision_of(hits: np.ndarray, num_labels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Recall and precision after each detection of one class at one threshold. (M,) bool -> (M,), (M,)"""
+    found = hits.cumsum()
+    return found / (num_labels + EPS), found / np.arange(1, len(hits) + 1)
+
+
+def areas(hits: np.ndarray, num_labels: int) -> np.ndarray:
+    """AP of one class at every threshold. (M, T) bool -> (T,)"""
+    if kernels() is not None:
+        return compiled.areas(hits, num_labels + EPS, RECALL_POINTS)
+    return np.array([_area(column, num_labels) for column in hits.T])
+
+
+def _area(hits: np.ndarray, num_labels: int) -> float:
+    """AP of one class at one threshold, looking only where the envelope can bend."""
+    bends = corners(hits)
+    right = hits.cumsum()[bends]
+    return average_precision(right / (num_labels + EPS), right / (bends + 1))
 
 
 def corners(hits: np.ndarray) -> np.ndarray:

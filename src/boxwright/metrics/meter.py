@@ -14,7 +14,7 @@ from boxwright.metrics.coco import CocoInput, CocoScores, coco_scores
 from boxwright.metrics.confusion import confusion
 from boxwright.metrics.curves import Curves, best_confidences, curves
 from boxwright.metrics.flat import Flat, flattened
-from boxwright.metrics.matching import IOU_THRESHOLDS, keys, overlapping_pairs, true_positives
+from boxwright.metrics.matching import hits, keys
 from boxwright.metrics.scores import Scores
 
 
@@ -75,9 +75,10 @@ class Meter:
 def hits_of(flat: Flat) -> np.ndarray:
     """Which detection found a label of its class, at every threshold. (M, T) bool"""
     found, labels = flat.detections, flat.labels
-    detection_keys = keys(flat.detection_images, found[:, 5], flat.num_classes)
-    pairs = overlapping_pairs(found[:, :4], detection_keys, labels[:, 1:], keys(flat.label_images, labels[:, 0], flat.num_classes), IOU_THRESHOLDS[0])
-    return true_positives(pairs, len(found), len(labels))
+    found_keys, label_keys = (
+        keys(images, classes, flat.num_classes) for images, classes in ((flat.detection_images, found[:, 5]), (flat.label_images, labels[:, 0]))
+    )
+    return hits(found[:, :4], found_keys, labels[:, 1:], label_keys)
 
 
 def metrics_of(flat: Flat) -> Metrics:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from boxwright.errors import WeightsError
-from boxwright.system.files import remove, write_bytes
+from boxwright.system.files import TEMPORARY_MARK, remove, write_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +97,7 @@ def _header(content: bytes) -> dict[str, Any] | None:
         return None
     try:
         header = json.loads(content[at + _END_LENGTH :])
-    except ValueError:
+    except (ValueError, RecursionError):  # the second for brackets without end
         return None
     return header if isinstance(header, dict) and header.get("format") == FORMAT else None
 
@@ -123,11 +123,14 @@ def previous_of(path: Path) -> Path:
 
 
 def rotate_and_write(path: Path, document: dict[str, Any]) -> None:
-    """Write a new generation; the one before stays as `NAME.previous.SUFFIX`. At every moment there is a whole file. Raises WriteError."""
+    """Write a new generation; the one before stays as `NAME.previous.SUFFIX`. At every moment there is a whole file. Raises WriteError.
+
+    A damaged file is no generation: it gives way without taking the place of a whole one.
+    """
     content = packed(document)
-    if path.exists():
+    if _is_whole(path):
         keep = previous_of(path)
-        spare = keep.with_name(f".{keep.name}.link")
+        spare = keep.with_name(f".{keep.name}{TEMPORARY_MARK}link")
         remove(spare)
         try:
             os.link(path, spare)
@@ -137,12 +140,20 @@ def rotate_and_write(path: Path, document: dict[str, Any]) -> None:
     write_bytes(path, content)
 
 
+def _is_whole(path: Path) -> bool:
+    try:
+        _checked(path, path.read_bytes())
+    except (OSError, WeightsError):
+        return False
+    return True
+
+
 def newest_whole(path: Path) -> tuple[dict[str, Any], Path, str]:
-    """The file, or the generation before it when it is damaged; which one it was; and a note about what was passed over."""
+    """The file, or the generation before it when it cannot be used; which one it was; and a note about what was passed over."""
     try:
         return read_tensors(path), path, ""
-    except DamagedFileError as error:
+    except WeightsError as error:  # damage can look like another version of the format, too
         before = previous_of(path)
-        if not before.exists():
+        if not _is_whole(before):
             raise
         return read_tensors(before), before, f"{error} Going on from {before.name} instead"

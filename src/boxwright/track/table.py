@@ -54,8 +54,9 @@ def read(path: Path) -> dict[str, list[float | None]]:
 
 
 def cut(path: Path, first_epoch: int) -> None:
-    """Drop the rows from an epoch on: it is about to be trained again."""
+    """Drop the rows from an epoch on: it is about to be trained again. A row that was cut short goes too."""
     if path.exists():
         lines = path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines[1:] if line.strip() and int(line.split(",")[0]) < first_epoch]
+        whole = [line for line in lines[1:] if line.count(",") == lines[0].count(",") and len(line) == len(lines[0])]
+        kept = [line for line in whole if int(line.split(",")[0]) < first_epoch]
         write_text(path, "\n".join([lines[0], *kept]) + "\n")

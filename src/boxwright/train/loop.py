@@ -109,8 +109,6 @@ class Trainer:
         self.m.detector.train()
         if self.state.batch == 0:
             self.running.reset()
-            if self.rules.clear_gradients_each_epoch:
-                self.m.optimizer.zero_grad(set_to_none=True)
         self.doors.tell(EpochStarted(epoch, self.rules.epochs, self.m.schedule.batches_per_epoch, self.state.batch))
         for batch in self.doors.batches(epoch, self.state.batch):
             stepped = self._step(batch)
@@ -133,6 +131,8 @@ class Trainer:
     def _end_epoch(self, epoch: int, seconds: float, waited: float) -> None:
         """Validate the average, judge, write the row, save."""
         state, rules = self.state, self.rules
+        if rules.clear_gradients_each_epoch:
+            self.m.optimizer.zero_grad(set_to_none=True)  # what is left here goes on into the next epoch, and into checkpoints
         final = epoch + 1 == rules.epochs or (rules.early_stopping and state.patience.possible_stop)
         results = self._losses() | dict(zip(LR_KEYS, rates(self.m.optimizer), strict=False))
         fitness: float | None = None
@@ -207,8 +207,9 @@ class Trainer:
             scaler.update()
         else:
             self.guard.note(finite)
-            if self.m.device.type != "cpu" or bool(finite):
-                optimizer.found_inf = None if self.m.device.type == "cpu" else (~finite).float()  # type: ignore[attr-defined]  # read by fused steps
+            skips_by_itself = self.m.device.type != "cpu" and bool(optimizer.defaults.get("fused"))  # the others wait for the device
+            if skips_by_itself or bool(finite):
+                optimizer.found_inf = (~finite).float() if skips_by_itself else None  # type: ignore[attr-defined]  # read by fused steps
                 optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         self.m.average.update(self.m.detector)

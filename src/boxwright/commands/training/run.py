@@ -14,6 +14,7 @@ from boxwright.commands.training.pictures import RunPictures
 from boxwright.commands.training.plan import TrainPlan
 from boxwright.commands.training.validation import RunValidation
 from boxwright.infer.evaluator import VALIDATION_RULES
+from boxwright.native import library
 from boxwright.system.device import describe, loader_threads, prepare_process
 from boxwright.system.files import sweep_unfinished
 from boxwright.system.run_folder import make_run_folder, next_folder
@@ -90,6 +91,7 @@ def run_training(plan: TrainPlan, folder: Path | None = None) -> TrainResult:
     settings = plan.settings
     best_by(settings.best_by)  # a mistake in it is told before a folder is made
     prepare_process(plan.device, settings.threads)
+    library.switch(on=settings.kernels == "auto")
     target = folder or next_folder(settings.project, _name(plan), exist_ok=settings.exist_ok, numbering=settings.run_folders)
     make_run_folder(target, exist_ok=settings.exist_ok or folder is not None)
     tracker = _tracker(plan, target)
@@ -98,8 +100,18 @@ def run_training(plan: TrainPlan, folder: Path | None = None) -> TrainResult:
         began = time.monotonic()
         reason = run.trainer().fit()
         return _ended(run, reason, (time.monotonic() - began) / 3600)
+    except KeyboardInterrupt as stop:
+        stop.add_note(_way_on(target))
+        raise
     finally:
         tracker.close()
+
+
+def _way_on(folder: Path) -> str:
+    """What to do about a run that was ended."""
+    if (folder / "weights" / "last.pt").exists():
+        return f"the last finished epoch is kept, go on with: boxwright train --resume {folder}"
+    return f"no epoch was finished, start again ({folder} holds nothing to go on from)"
 
 
 def _name(plan: TrainPlan) -> str:
@@ -158,7 +170,7 @@ def _opening_lines(plan: TrainPlan, folder: Path, machines: Machinery, told: lis
         f"data: {plan.data.dataset.file}: {_counted(train)} for training, {_counted(val)} for validation, {plan.data.num_classes} classes",
         f"network: {plan.detector.spec.name}, {sum(p.numel() for p in plan.detector.parameters()):,} parameters, strides {plan.detector.strides}",
         *told,
-        f"image sizes {plan.train_size} train, {plan.val_size} val; {loader_threads(settings.workers)} loader threads",
+        f"image sizes {plan.train_size} train, {plan.val_size} val; {loader_threads(settings.workers)} loader threads, {library.described()}",
         f"logging to {folder}",
         f"training for {settings.epochs} epochs of {machines.schedule.batches_per_epoch} batches",
     ]
