@@ -36,6 +36,9 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "train": Verb("train a detector", "train:TrainSettings", "train:run", reports=False),
     "val": Verb("validate a checkpoint on a split", "val:ValSettings", "validate:run"),
     "predict": Verb("detect objects in images", "val:PredictSettings", "predict:run"),
+    "report": Verb("a page that shows a run, or several", "verbs:ReportSettings", "report:run"),
+    "errors": Verb("what a detector gets wrong, object by object", "verbs:ErrorsSettings", "report:errors"),
+    "compare": Verb("whether one run is better than another", "verbs:CompareSettings", "compare:run"),
     "data": {
         "check": Verb("every fault of a data set, with file and line", "datasets:CheckSettings", "dataset.check:run"),
         "report": Verb("what is in a data set, as a page", "datasets:ReportSettings", "dataset.report:run"),

@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boxwright.metrics import confusion, curves, matching
+from boxwright.metrics.flat import Flat
+from boxwright.metrics.meter import Meter
 from tests.oracles import loop_metrics
 
 
@@ -104,3 +106,19 @@ def test_the_confusion_matrix_counts_every_label_and_every_confident_detection_o
     assert matrix[:, :3].sum(axis=0).tolist() == np.bincount(labels[:, 0].astype(int), minlength=3).tolist()
     assert matrix[:3].sum(axis=1).tolist() == np.bincount(confident[:, 5].astype(int), minlength=3).tolist()
     assert matrix[3, 3] == 0
+
+
+@given(st.integers(0, 2**20))
+def test_meters_that_saw_parts_say_together_what_one_would_have_said(number):
+    found, labels, found_images, label_images = scene(number)
+    whole, parts = Meter(3), [Meter(3), Meter(3)]
+    for image in range(int(max(found_images.max(initial=0), label_images.max(initial=0))) + 1):
+        rows = found[found_images == image]
+        rows, truth = rows[np.argsort(-rows[:, 4], kind="stable")], labels[label_images == image]
+        whole.update(image, rows, truth)
+        parts[image % 2].update(image, rows, truth)
+    parts[1].merge(Flat.from_arrays(parts[0].flat().arrays()))
+    one, both = whole.compute(), parts[1].compute()
+    assert one.scores == both.scores
+    assert one.coco.numbers() == both.coco.numbers()
+    assert (one.confusion == both.confusion).all()

@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import torch
 
 from boxwright.commands.opening import fitting_size, grid_of, open_together
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import PredictSettings
-from boxwright.data.images import BrokenImageError, read_rgb, require_whole
 from boxwright.drawing.boxes import draw_boxes
 from boxwright.drawing.palette import colour
 from boxwright.errors import SettingError, printable
@@ -21,19 +22,16 @@ from boxwright.geometry.boxes import xyxy_px_to_cxcywh_norm
 from boxwright.geometry.nms import NmsRules
 from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.predictor import Predictor
-from boxwright.infer.sources import image_paths
+from boxwright.infer.sources import Shot, image_paths, shots
 from boxwright.structures.answer import Answer
 from boxwright.structures.detections import Detections
 from boxwright.system.device import choose_device, prepare_process
-from boxwright.system.files import make_folder, write_image, write_json, write_text
+from boxwright.system.files import VideoFile, make_folder, write_image, write_json, write_text
 from boxwright.system.run_folder import next_folder
-
-if TYPE_CHECKING:
-    import numpy as np
+from boxwright.track.console import Progress
 
 DEFAULT_SIZE = 640
 COLOURS = 3
-MIN_SIDE_PX = 2
 
 
 @dataclass
@@ -44,6 +42,20 @@ class _Progress:
     notes: list[str] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
+    names: set[str] = field(default_factory=set)  # of files written so far
+    films: dict[str, VideoFile] = field(default_factory=dict)  # by source; one is open at a time
+
+    def film(self, folder: Path, shot: Shot) -> VideoFile:
+        """The film that a frame belongs into."""
+        if shot.path not in self.films:
+            self.close()
+            self.films[shot.path] = VideoFile(folder / f"{Path(shot.path).stem}_{len(self.films) + 1}.mp4", shot.frames_per_second)
+        return self.films[shot.path]
+
+    def close(self) -> None:
+        """Finish what is open."""
+        for film in self.films.values():
+            film.close()
 
 
 def run(resolved: Resolved[PredictSettings]) -> Answer:
@@ -52,13 +64,24 @@ def run(resolved: Resolved[PredictSettings]) -> Answer:
     if settings.save_conf and not settings.save_txt:
         raise SettingError("--save-conf", "confidences go into label files, and none are written", "Add --save-txt")
     predictor, notes = predictor_of(settings.weights, settings.device, settings.imgsz, threads=settings.threads, augment=settings.augment)
-    paths = image_paths(settings.source)
+    paths = image_paths(settings.source, sys.stdin)
     rules = _rules(settings, predictor.names)
     folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering="exp-exp2")
-    writes = not settings.nosave or settings.save_txt or settings.save_json
+    writes = not settings.nosave or settings.save_txt or settings.save_json or settings.save_crop
     progress = _Progress(notes=list(notes))
-    for first in range(0, len(paths), settings.batch):
-        _predict(paths[first : first + settings.batch], predictor, rules, settings, folder, progress)
+    shown = Progress(f"predicting on {len(paths)} sources")
+    batch: dict[Shot, np.ndarray] = {}
+    for shot, pixels in shots(paths, settings.vid_stride):
+        if isinstance(pixels, str):
+            progress.notes.append(f"{shot.path}: {pixels}; left out")
+            continue
+        batch[shot] = pixels
+        if len(batch) == settings.batch:
+            _predict(batch, predictor, rules, settings, folder, progress)
+            batch = {}
+            shown(paths.index(shot.path) + 1, len(paths))
+    _predict(batch, predictor, rules, settings, folder, progress)
+    progress.close()
     if not progress.records:
         raise SettingError("--source", f"none of the {len(paths)} images could be read ({progress.notes[-1]})", "Give images that can be opened")
     if settings.save_json:
@@ -93,45 +116,39 @@ def _rules(settings: PredictSettings, names: tuple[str, ...]) -> NmsRules:
     return NmsRules(settings.conf_thres, settings.iou_thres, settings.max_det, classes=tuple(classes) or None, agnostic=settings.agnostic_nms)
 
 
-def _predict(paths: list[str], predictor: Predictor, rules: NmsRules, settings: PredictSettings, folder: Path, progress: _Progress) -> None:
-    images: dict[str, np.ndarray] = {}
-    for path in paths:
-        try:
-            images[path] = _opened(path)
-        except BrokenImageError as error:
-            progress.notes.append(f"{path}: {error}; left out")
+def _predict(images: dict[Shot, np.ndarray], predictor: Predictor, rules: NmsRules, settings: PredictSettings, folder: Path, progress: _Progress) -> None:
+    if not images:
+        return
     begin = time.perf_counter()
-    found = predictor(list(images.values()), rules, list(images))
+    found = predictor(list(images.values()), rules, [shot.path for shot in images])
     if predictor.device.type == "cuda":
         torch.cuda.synchronize(predictor.device)
     seconds = time.perf_counter() - begin
     progress.seconds += seconds
-    for path, one in zip(images, found, strict=True):
+    for shot, one in zip(images, found, strict=True):
         counts = ", ".join(f"{count} {name}" for name, count in one.counts().items()) or "nothing found"
-        progress.lines.append(printable(f"{path}: {one.size_hw[1]}x{one.size_hw[0]} {counts}, {seconds * 1e3 / len(found):.1f} ms"))
-        progress.records.append({"path": path, "size_wh": one.size_hw[::-1], "detections": one.records()})
-        _write(one, images[path], settings, folder, len(progress.records))
+        progress.lines.append(printable(f"{shot.title}: {one.size_hw[1]}x{one.size_hw[0]} {counts}, {seconds * 1e3 / len(found):.1f} ms"))
+        frame = {} if shot.frame is None else {"frame": shot.frame}
+        progress.records.append({"path": shot.path, **frame, "size_wh": one.size_hw[::-1], "detections": one.records()})
+        _write(shot, one, images[shot], settings, folder, progress)
 
 
-def _opened(path: str) -> np.ndarray:
-    """The upright pixels. (H, W, 3) uint8. Raises BrokenImageError."""
-    require_whole(path)
-    image = read_rgb(path)
-    if min(image.shape[:2]) < MIN_SIDE_PX:
-        raise BrokenImageError(f"{image.shape[1]} x {image.shape[0]} pixels hold nothing")
-    return image
-
-
-def _write(one: Detections, image_rgb: np.ndarray, settings: PredictSettings, folder: Path, number: int) -> None:
+def _write(shot: Shot, one: Detections, image_rgb: np.ndarray, settings: PredictSettings, folder: Path, progress: _Progress) -> None:
     if not settings.nosave or settings.save_txt:
         make_folder(folder / "labels" if settings.save_txt else folder)  # at the first picture: what cannot be read leaves no folder
-    source = Path(one.path)
-    name = source.name if not (folder / source.name).exists() else f"{source.stem}_{number}{source.suffix}"
+    source = Path(shot.name)
+    name = source.name if source.name not in progress.names else f"{source.stem}_{len(progress.records)}{source.suffix}"
+    progress.names.add(name)
+    if settings.save_crop:
+        _write_crops(one, image_rgb, folder / "crops", Path(name).stem)
     if not settings.nosave:
         captions = [_caption(settings, record) for record in one.records()]
         colours = [colour(int(number)) for number in one.classes]
-        target = folder / name if source.suffix.lower() in {".jpg", ".jpeg", ".png"} else folder / f"{name}.png"
-        write_image(target, draw_boxes(image_rgb, one.boxes_xyxy_px, captions, colours, settings.line_thickness))
+        drawn = draw_boxes(image_rgb, one.boxes_xyxy_px, captions, colours, settings.line_thickness)
+        if shot.frame is None:
+            write_image(folder / name if source.suffix.lower() in {".jpg", ".jpeg", ".png"} else folder / f"{name}.png", drawn)
+        else:
+            progress.film(folder, shot).add(drawn)
     if settings.save_txt:
         boxes = xyxy_px_to_cxcywh_norm(one.boxes_xyxy_px, one.size_hw)
         rows = [
@@ -139,6 +156,18 @@ def _write(one: Detections, image_rgb: np.ndarray, settings: PredictSettings, fo
             for c, box, s in zip(one.classes, boxes, one.scores, strict=True)
         ]
         write_text(folder / "labels" / f"{Path(name).stem}.txt", "".join(f"{row}\n" for row in rows))
+
+
+def _write_crops(one: Detections, image_rgb: np.ndarray, folder: Path, stem: str) -> None:
+    """What each box holds, in a folder per class."""
+    height, width = image_rgb.shape[:2]
+    for number, record in enumerate(one.records()):
+        x1, y1, x2, y2 = (round(value) for value in record["box_xyxy_px"])
+        held = image_rgb[max(y1, 0) : min(y2, height), max(x1, 0) : min(x2, width)]
+        if held.size:
+            home = folder / "".join(letter if letter.isalnum() or letter in " -_" else "_" for letter in record["name"])
+            make_folder(home)
+            write_image(home / f"{stem}_{number}.jpg", np.ascontiguousarray(held))
 
 
 def _caption(settings: PredictSettings, record: dict[str, Any]) -> str:

@@ -3,35 +3,43 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boxwright.commands.opening import OpenData, OpenWeights, fitting_size, grid_of, open_data, open_together
+from boxwright.commands.validating import files
+from boxwright.commands.validating.answers import Asked, told
+from boxwright.commands.validating.identity import CocoIds, read_ids
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import ValSettings
+from boxwright.data.index import Index
 from boxwright.data.loader import Loader
-from boxwright.data.sampler import RectangularBatches
+from boxwright.data.sampler import RectangularBatches, SquareBatches
 from boxwright.data.samples import PlainSamples
 from boxwright.data.store import ImageStore
 from boxwright.errors import SettingError
+from boxwright.geometry.nms import NmsRules
 from boxwright.infer.ensemble import Ensemble
-from boxwright.infer.evaluator import VALIDATION_RULES, Evaluation, Evaluator
-from boxwright.infer.told import class_results, validated
+from boxwright.infer.evaluator import VALIDATION_RULES, Evaluation, Evaluator, LabelRules
+from boxwright.infer.told import measured
+from boxwright.metrics.mistakes import outcomes
 from boxwright.model.detector import Detector
-from boxwright.report import confusion_figure, curves_figure
-from boxwright.structures.answer import Answer
-from boxwright.system.device import choose_device, loader_threads, prepare_process
-from boxwright.system.files import make_folder, write_image, write_json
+from boxwright.report.study_figure import study_figure
+from boxwright.structures.answer import Answer, table
+from boxwright.system.device import choose_device, loader_threads, prepare_process, usable_cores
+from boxwright.system.files import make_folder, write_image, write_json, write_text
 from boxwright.system.precision import Precision
 from boxwright.system.run_folder import next_folder
-from boxwright.track.console import validation_lines
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
 
-DEFAULTS: dict[str, Any] = {"imgsz": 640, "batch_size": 32, "iou_thres": 0.6, "pad": 0.5, "precision": "fp32"}
+DEFAULTS: dict[str, Any] = {"imgsz": 640, "batch_size": 32, "conf_thres": 0.001, "iou_thres": 0.6, "pad": 0.5, "precision": "fp32"}
+SPEED = {"conf_thres": 0.25, "iou_thres": 0.45}  # as a detector is used, not as it is judged
+TASK_SPLITS = {"speed": "val", "study": "val"}
+STUDY_SIZES = range(256, 1537, 128)
 
 
 @dataclass(frozen=True)
@@ -50,13 +58,37 @@ def run(resolved: Resolved[ValSettings]) -> Answer:
     """Validate and report."""
     settings = resolved.settings
     plan = plan_of(settings)
+    if settings.task == "study":
+        return _study(settings, plan)
+    ids = read_ids(settings.ids, plan.data.names)
     found = evaluate(plan, threads=loader_threads(settings.workers))
-    document = _document(found, plan)
-    event = validated(found, plan.data.names, None, show_classes=settings.verbose or plan.data.num_classes < 50)  # noqa: PLR2004 -- the family's limit
-    lines = [*validation_lines(event), _speed(found)]
+    asked = Asked(every_class=settings.verbose, at_conf=settings.at_conf, rounds=settings.ci)
+    lines, document = told(found, plan.data.names, plan.how, asked)
+    writes = settings.save_txt or settings.save_hybrid or settings.save_json or settings.errors
+    if writes or not settings.noplots:
+        folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering="exp-exp2")
+        make_folder(folder)
+        lines += _write(folder, found, plan, settings, ids)
+        write_json(folder / "metrics.json", document)
+        lines.append(f"results in {folder}")
+    return Answer("\n".join(lines), document, plan.notes)
+
+
+def _study(settings: ValSettings, plan: ValPlan) -> Answer:
+    """The same validation at many image sizes."""
+    rows: list[dict[str, Any]] = []
+    for wanted in STUDY_SIZES:
+        size, _ = fitting_size(wanted, grid_of(plan.detectors[0]))
+        found = evaluate(replace(plan, how=plan.how | {"imgsz": size}), threads=loader_threads(settings.workers))
+        rows.append({"imgsz": size, **measured(found), "speed_ms": sum(found.speed_ms.values())})
+    shown = [(row["imgsz"], *(f"{row[key]:.4g}" for key in ("metrics/mAP_0.5", "metrics/mAP_0.5:0.95", "coco/AP", "speed_ms"))) for row in rows]
+    lines = [table(shown, ("size", "mAP50", "mAP50-95", "COCO AP", "ms per image"))]
+    document = {"study": rows, "settings": plan.how}
     if not settings.noplots:
         folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering="exp-exp2")
-        _write(folder, found, plan, document)
+        make_folder(folder)
+        write_json(folder / "study.json", document)
+        write_image(folder / "study.png", study_figure({row["imgsz"]: (row["speed_ms"], row["metrics/mAP_0.5:0.95"]) for row in rows}))
         lines.append(f"results in {folder}")
     return Answer("\n".join(lines), document, plan.notes)
 
@@ -65,25 +97,23 @@ def plan_of(settings: ValSettings) -> ValPlan:
     """Everything opened and checked."""
     opened, detectors, notes = open_together(_checkpoints(settings))
     weights = opened[0]
-    stored = weights.document.get("evaluation", {})
+    stored = weights.document.get("evaluation", {}) | (SPEED if settings.task == "speed" else {})
     how = {key: _chosen(settings, stored, key) for key in DEFAULTS}
-    how |= {
-        "conf_thres": settings.conf_thres,
-        "max_det": settings.max_det,
-        "augment": settings.augment,
-        "split": settings.task,
-        "data": settings.data or stored.get("data", ""),
-    }
+    how |= {"max_det": settings.max_det, "augment": settings.augment, "split": TASK_SPLITS.get(settings.task, settings.task)}
+    how["data"] = settings.data or stored.get("data", "")
     if not how["data"]:
         raise SettingError("--data", "neither the command nor the checkpoint names a data set", "Give --data")
-    single = settings.single_cls or bool(stored.get("single_cls"))
-    data = open_data(how["data"], (settings.task,), single_class=single)
+    how["single_cls"] = settings.single_cls or bool(stored.get("single_cls"))
+    how |= {"agnostic_nms": settings.agnostic_nms, "nms": settings.nms, "square": settings.task == "speed", "hybrid": settings.save_hybrid}
+    data = open_data(how["data"], (how["split"],), single_class=how["single_cls"])
+    how["classes"] = _class_numbers(settings.classes, data.names)
     device = choose_device(settings.device)
-    _require_same_classes(weights, data, detectors[0])
+    _require_same_classes(weights, data, detectors[0], merged=how["single_cls"])
     how["imgsz"], note = fitting_size(how["imgsz"], grid_of(detectors[0]))
     if settings.half:
         how["precision"] = "fp16" if device.type == "cuda" else "bf16"
-    return ValPlan(data, detectors, device, how, settings.threads, tuple(n for n in (*data.notes, *notes, note) if n))
+    threads = settings.threads or min(int(stored.get("threads", 0)), usable_cores())  # the last digits depend on how many there are
+    return ValPlan(data, detectors, device, how, threads, tuple(n for n in (*data.notes, *notes, note) if n))
 
 
 def _checkpoints(settings: ValSettings) -> tuple[str, ...]:
@@ -98,7 +128,16 @@ def _chosen(settings: ValSettings, stored: dict[str, Any], key: str) -> Any:
     return given if given is not None else stored.get(key, DEFAULTS[key])
 
 
-def _require_same_classes(weights: OpenWeights, data: OpenData, detector: Detector) -> None:
+def _class_numbers(words: tuple[int | str, ...], names: tuple[str, ...]) -> tuple[int, ...]:
+    for word in words:
+        if (isinstance(word, str) and word not in names) or (isinstance(word, int) and not 0 <= word < len(names)):
+            raise SettingError("--classes", f"there is no class '{word}'", f"Classes: {', '.join(names)}")
+    return tuple(names.index(word) if isinstance(word, str) else word for word in words)
+
+
+def _require_same_classes(weights: OpenWeights, data: OpenData, detector: Detector, *, merged: bool) -> None:
+    if merged:
+        return
     if detector.head.num_classes != data.num_classes:
         what = f"the network has {detector.head.num_classes} classes ({', '.join(weights.names[:5])} ...), the data set {data.num_classes}"
         raise SettingError(str(weights.path), what, "Give the data set it was trained for")
@@ -114,35 +153,54 @@ def evaluate(plan: ValPlan, *, threads: int) -> Evaluation:
     index, how = plan.data.splits[plan.how["split"]], plan.how
     kind = plan.data.dataset.kind
     samples = PlainSamples(index, ImageStore(index, how["imgsz"], smooth=True, kind=kind))
-    batches = RectangularBatches(index.sizes_wh, how["batch_size"], how["imgsz"], grid_of(plan.detectors[0]), how["pad"]).batches()
-    rules = replace(VALIDATION_RULES, min_score=how["conf_thres"], max_iou=how["iou_thres"], max_det=how["max_det"])
     precision = Precision(how["precision"], plan.device)
-    evaluator = Evaluator(num_classes=plan.data.num_classes, rules=rules, box_of=samples.to_source, autocast=precision.autocast)
+    evaluator = Evaluator(
+        num_classes=plan.data.num_classes,
+        rules=_rules(how),
+        box_of=samples.to_source,
+        autocast=precision.autocast,
+        labels=LabelRules(merged=how["single_cls"], hybrid=how["hybrid"]),
+    )
+    batches = _order(plan, index).batches()
     network = Ensemble(plan.detectors, plan.device, augment=how["augment"])
     return evaluator.run(network, Loader(samples, threads=threads, kind=kind)(batches), plan.device)
 
 
-def _document(found: Evaluation, plan: ValPlan) -> dict[str, Any]:
-    scores = found.metrics.scores
-    metrics = {
-        "metrics/precision": scores.precision,
-        "metrics/recall": scores.recall,
-        "metrics/mAP_0.5": scores.map50,
-        "metrics/mAP_0.5:0.95": scores.map50_95,
-    }
-    classes = [vars(one) for one in class_results(found, plan.data.names)]
-    at = {"confidence": found.metrics.curves.confidence, "iou": 0.5}
-    return {"metrics": metrics, "at": at, "classes": classes, "speed_ms": found.speed_ms, "settings": plan.how}
+def _order(plan: ValPlan, index: Index) -> RectangularBatches | SquareBatches:
+    how = plan.how
+    if how["square"]:
+        return SquareBatches(len(index), how["batch_size"], how["imgsz"])
+    return RectangularBatches(index.sizes_wh, how["batch_size"], how["imgsz"], grid_of(plan.detectors[0]), how["pad"])
 
 
-def _speed(found: Evaluation) -> str:
-    return "speed per image: " + ", ".join(f"{value:.1f} ms {stage}" for stage, value in found.speed_ms.items())
+def _rules(how: dict[str, Any]) -> NmsRules:
+    return replace(
+        VALIDATION_RULES,
+        min_score=how["conf_thres"],
+        max_iou=how["iou_thres"],
+        max_det=how["max_det"],
+        classes=how["classes"] or None,
+        agnostic=how["agnostic_nms"] or how["single_cls"],
+        parity=how["nms"] == "parity",
+    )
 
 
-def _write(folder: Path, found: Evaluation, plan: ValPlan, document: dict[str, Any]) -> None:
-    make_folder(folder)
-    write_json(folder / "metrics.json", document)
-    names = plan.data.names
-    for name, figure in (("PR", curves_figure.pr_curve), ("F1", curves_figure.f1_curve), ("P", curves_figure.p_curve), ("R", curves_figure.r_curve)):
-        write_image(folder / f"{name}_curve.png", figure(found.metrics.curves, names))
-    write_image(folder / "confusion_matrix.png", confusion_figure.confusion_figure(found.metrics.confusion, names))
+def _write(folder: Path, found: Evaluation, plan: ValPlan, settings: ValSettings, ids: CocoIds) -> list[str]:
+    """Everything that was asked for; returns lines about it."""
+    names, flat, index = plan.data.names, found.metrics.flat, plan.data.splits[plan.how["split"]]
+    files.write_matrices(folder, found.metrics.confusion, names)
+    lines = []
+    if not settings.noplots:
+        files.write_pictures(folder, found, names)
+    if settings.save_txt or settings.save_hybrid:
+        files.write_labels(folder / "labels", flat, index, confidences=settings.save_conf)
+    if settings.save_json:
+        first = Path(_checkpoints(settings)[0])
+        path = folder / f"{'best' if first.is_dir() else first.stem}_predictions.json"
+        write_text(path, json.dumps(files.coco_results(flat, index, ids)) + "\n")
+        lines.append(f"COCO results in {path}")
+    if settings.errors:
+        listed = outcomes(flat)
+        files.write_mistakes(folder, listed, index, flat, names)
+        lines.append(", ".join(f"{count} {kind}" for kind, count in files.kind_counts(listed).items()))
+    return lines

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from typing import TYPE_CHECKING, Literal
 
 from boxwright.data.augment.plan import loaded_size
@@ -18,14 +20,20 @@ Keeping = Literal["no", "memory", "disk"]
 
 
 class ImageStore:
-    """Images by number, in a size whose long side is `long_side`. `smooth`: areas are averaged when shrinking, for validation."""
+    """Images by number, in a size whose long side is `long_side`. `smooth`: areas are averaged when shrinking, for validation.
 
-    def __init__(self, index: Index, long_side: int, *, keep: Keeping = "no", smooth: bool, kind: Kind | None = None) -> None:
+    `keep` in memory holds every image once it was asked for; otherwise as many as fit into `spare_bytes`, those that came first: which one
+    is asked for next is drawn evenly, so no other choice would be met more often. On disk they are held in one file.
+    """
+
+    def __init__(self, index: Index, long_side: int, *, keep: Keeping = "no", smooth: bool, spare_bytes: int = 0, kind: Kind | None = None) -> None:
         self.index = index
         self.long_side = long_side
         self.smooth = smooth
         self.kind = kind or Kind()
-        self._kept: dict[int, np.ndarray] | None = {} if keep == "memory" else None
+        self._kept: dict[int, np.ndarray] = {}
+        self._room = {"memory": math.inf, "disk": 0}.get(keep, spare_bytes)
+        self._lock = threading.Lock()
         self._file: PixelFile | None = None
         if keep == "disk":
             shapes = [(*self.size_hw(image), self.kind.channels) for image in range(len(index))]
@@ -43,16 +51,18 @@ class ImageStore:
 
     def __call__(self, image: int) -> np.ndarray:
         """Pixels in the loaded size: (H, W, 3) uint8 BGR, or (H, W, C) of another kind. Raises BrokenImageError for a file that broke since the scan."""
-        if self._kept is not None and image in self._kept:
-            return self._kept[image]
-        found = self._file.load(image) if self._file is not None else None
-        if found is not None:
-            return found
+        kept = self._kept.get(image)
+        if kept is None and self._file is not None:
+            kept = self._file.load(image)
+        if kept is not None:
+            return kept
         pixels = self._loaded(image)
-        if self._kept is not None:
-            self._kept[image] = pixels
         if self._file is not None:
             self._file.keep(image, pixels)
+        with self._lock:
+            if image not in self._kept and pixels.nbytes <= self._room:
+                self._kept[image] = pixels
+                self._room -= pixels.nbytes
         return pixels
 
     def _loaded(self, image: int) -> np.ndarray:

@@ -42,7 +42,15 @@ class Evaluation:
     metrics: Metrics
     losses: tuple[float, ...] | None
     speed_ms: dict[str, float]
-    capped: int  # candidates that the cap of suppression left out
+    capped: dict[int, int]  # by image number: candidates that the cap of suppression left out
+
+
+@dataclass(frozen=True)
+class LabelRules:
+    """`merged` makes one class of all; `hybrid` lets labels join the predictions as certain ones."""
+
+    merged: bool = False
+    hybrid: bool = False
 
 
 class Evaluator:
@@ -56,15 +64,16 @@ class Evaluator:
         box_of: Callable[[int, tuple[int, int]], Letterbox],
         autocast: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
         seen: Callable[[Seen], None] | None = None,
+        labels: LabelRules | None = None,
     ) -> None:
         self.num_classes, self.rules, self.box_of, self.autocast = num_classes, rules, box_of, autocast
-        self.seen = seen
+        self.seen, self.labels = seen, labels or LabelRules()
 
     @torch.inference_mode()
     def run(self, detector: Detector | Ensemble, batches: Iterable[Batch], device: torch.device, loss: DetectionLoss | None = None) -> Evaluation:
         """Validate a network in evaluation mode."""
         meter, clock = Meter(self.num_classes), _Clock(device)
-        losses, images, capped = torch.zeros(3, device=device), 0, 0
+        losses, images, capped = torch.zeros(3, device=device), 0, dict[int, int]()
         for number, batch in enumerate(batches):
             with clock.timing("pre-process"):
                 pixels = batch.images.to(device, non_blocking=True).float() / batch.full_scale
@@ -74,9 +83,9 @@ class Evaluator:
             if loss is not None:
                 losses += loss(answer.maps, batch.targets.to(device)).items * len(batch)
             with clock.timing("NMS"):
-                found = [detections(prediction, self.rules) for prediction in answer.decoded.float()]
-            rows = [kept.cpu().numpy() for kept, _ in found]
-            capped += sum(over for _, over in found)
+                found = [detections(one, self.rules, prior) for one, prior in zip(answer.decoded.float(), self._priors(batch, device), strict=True)]
+            rows = [self._relabelled(kept.cpu().numpy()) for kept, _ in found]
+            capped |= {image: over for image, (_, over) in zip(batch.image_numbers, found, strict=True) if over}
             self._take(meter, batch, rows)
             if self.seen is not None:
                 self.seen(Seen(number, batch, rows))
@@ -84,13 +93,30 @@ class Evaluator:
         mean = tuple((losses / max(images, 1)).tolist()) if loss is not None else None
         return Evaluation(meter.compute(), mean, clock.per_image(images), capped)
 
+    def _priors(self, batch: Batch, device: torch.device) -> list[torch.Tensor | None]:
+        """The labels of each image as suppression takes them, in canvas pixels, where they are to join in."""
+        if not self.labels.hybrid:
+            return [None] * len(batch)
+        height, width = batch.images.shape[2:]
+        gain = torch.tensor([1, width, height, width, height])
+        return [(batch.targets[batch.targets[:, 0] == place, 1:] * gain).to(device) for place in range(len(batch))]
+
+    def _relabelled(self, rows: np.ndarray) -> np.ndarray:
+        if self.labels.merged:
+            rows[:, 5] = 0
+        return rows
+
+    def _wanted(self, classes: np.ndarray) -> np.ndarray:
+        """Labels of the classes that are looked at."""
+        return np.ones(len(classes), bool) if self.rules.classes is None else np.isin(classes, self.rules.classes)
+
     def _take(self, meter: Meter, batch: Batch, rows: list[np.ndarray]) -> None:
         """Detections and labels of a batch in native pixels."""
         height, width = batch.images.shape[2:]
         targets = batch.targets.numpy()
         for place, (image, found) in enumerate(zip(batch.image_numbers, rows, strict=True)):
             box = self.box_of(image, (height, width))
-            mine = targets[targets[:, 0] == place]
+            mine = targets[(targets[:, 0] == place) & self._wanted(targets[:, 1])]
             corners = box.boxes_to_source(cxcywh_norm_to_xyxy_px(mine[:, 2:], (height, width)))
             native = np.concatenate((box.boxes_to_source(found[:, :4]), found[:, 4:]), axis=1)
             meter.update(image, native, np.concatenate((mine[:, 1:2], corners), axis=1))

@@ -1,31 +1,93 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where images to predict on come from: files, folders, list files."""
+"""Where images to predict on come from: files, folders, patterns, list files, videos, paths on standard input."""
 
 from __future__ import annotations
 
+import glob
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from boxwright.data.images import OTHER_PICTURES, SUFFIXES
+from boxwright.data.images import OTHER_PICTURES, SUFFIXES, BrokenImageError, read_rgb, require_whole
+from boxwright.data.video import VIDEO_SUFFIXES, frames
 from boxwright.errors import SettingError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
-def image_paths(sources: tuple[str, ...]) -> list[str]:
-    """Every image of the sources, in order. Raises SettingError for a source that does not exist or holds none."""
+    import numpy as np
+
+STANDARD_INPUT = "-"
+MIN_SIDE_PX = 2
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture: an image file, or a frame of a video with the number it has there and the pace of the video."""
+
+    path: str
+    frame: int | None = None
+    frames_per_second: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """What to call its results: the file's name, with the frame's number behind it."""
+        path = Path(self.path)
+        return path.name if self.frame is None else f"{path.stem}_{self.frame}.jpg"
+
+    @property
+    def title(self) -> str:
+        """What to call it in a line for people."""
+        return self.path if self.frame is None else f"{self.path} frame {self.frame}"
+
+
+def image_paths(sources: tuple[str, ...], standard_input: Iterable[str] = ()) -> list[str]:
+    """Every image and video of the sources, in order. Raises SettingError for a source that does not exist or holds none."""
     found: list[str] = []
     for source in sources:
-        path = Path(source)
-        if path.is_dir():
-            inside = sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in SUFFIXES | OTHER_PICTURES and not p.is_dir())
-            if not inside:
-                raise SettingError(f"--source {source}", "the folder holds no images", f"Images end in {' '.join(sorted(SUFFIXES))}")
-            found += inside
-        elif path.suffix.lower() == ".txt" and path.is_file():
-            lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-            found += [str(path.parent / line) for line in lines if line]
-        elif path.is_file() or path.is_symlink():
-            found.append(source)
-        else:
-            raise SettingError(f"--source {source}", "there is no such file or folder", "Give images, folders or list files")
+        found += [line.strip() for line in standard_input if line.strip()] if source == STANDARD_INPUT else _expanded(source)
     if not found:
-        raise SettingError("--source", "nothing to predict on was given", "Give images, folders or list files")
+        raise SettingError(
+            "--source", "nothing to predict on was given", "Give images, folders, patterns, list files, videos, or - for paths on standard input"
+        )
     return found
+
+
+def _expanded(source: str) -> list[str]:
+    path = Path(source)
+    if path.is_dir():
+        inside = sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in SUFFIXES | OTHER_PICTURES | VIDEO_SUFFIXES and not p.is_dir())
+        if not inside:
+            raise SettingError(f"--source {source}", "the folder holds no images", f"Images end in {' '.join(sorted(SUFFIXES))}")
+        return inside
+    if path.suffix.lower() == ".txt" and path.is_file():
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        return [str(path.parent / line) for line in lines if line]
+    if path.is_file() or path.is_symlink():
+        return [source]
+    if matching := sorted(glob.glob(source, recursive=True)):  # noqa: PTH207 -- a pattern may start anywhere
+        return matching
+    what = "no file matches this pattern" if glob.has_magic(source) else "there is no such file or folder"
+    raise SettingError(f"--source {source}", what, "Give images, folders, patterns, list files or videos")
+
+
+def shots(paths: list[str], stride: int) -> Iterator[tuple[Shot, np.ndarray | str]]:
+    """Every picture with its pixels, (H, W, 3) uint8 RGB, or the reason why there are none. Of a video every `stride`-th frame."""
+    for path in paths:
+        try:
+            if Path(path).suffix.lower() in VIDEO_SUFFIXES:
+                for number, pace, pixels in frames(path, stride):
+                    yield Shot(path, number, pace / stride), pixels
+            else:
+                yield Shot(path), _whole(path)
+        except BrokenImageError as error:
+            yield Shot(path), str(error)
+
+
+def _whole(path: str) -> np.ndarray:
+    """The upright pixels of a picture that is all there. (H, W, 3) uint8. Raises BrokenImageError."""
+    require_whole(path)
+    image = read_rgb(path)
+    if min(image.shape[:2]) < MIN_SIDE_PX:
+        raise BrokenImageError(f"{image.shape[1]} x {image.shape[0]} pixels hold nothing")
+    return image

@@ -46,9 +46,7 @@ class Curves:
 
 def curves(hits: np.ndarray, confidences: np.ndarray, predicted: np.ndarray, labelled: np.ndarray) -> Curves:
     """Curves of every class that has labels. hits (M, T) bool, confidences (M,), classes of detections (M,) and labels (L,)"""
-    order = np.argsort(-confidences, kind="stable")
-    hits, confidences, predicted = hits[order], confidences[order], predicted[order]
-    by_class = np.argsort(predicted, kind="stable")
+    by_class = order_by_class(confidences, predicted)
     predicted = predicted[by_class]
     classes, num_labels = np.unique(labelled, return_counts=True)
     shape = len(classes), len(CONFIDENCE_GRID)
@@ -64,11 +62,26 @@ def curves(hits: np.ndarray, confidences: np.ndarray, predicted: np.ndarray, lab
     return Curves(classes.astype(int), num_labels, average, precision, recall, recall_precision, point)
 
 
+def best_confidences(found: Curves) -> np.ndarray:
+    """The confidence at which the F1 of each class is highest, smoothed as the mean is. (C,)"""
+    return np.array([CONFIDENCE_GRID[smoothed(row).argmax()] for row in found.f1], np.float64)
+
+
+def order_by_class(confidences: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Detections class after class, each by falling confidence. (M,)"""
+    order = np.argsort(-confidences, kind="stable")
+    numbers = predicted[order]
+    small = numbers.astype(np.int16) if numbers.max(initial=0) <= np.iinfo(np.int16).max else numbers  # short numbers are sorted by counting
+    result: np.ndarray = order[np.argsort(small, kind="stable")]
+    return result
+
+
 def _of_class(hits: np.ndarray, confidences: np.ndarray, num_labels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """AP per threshold and the three curves of one class, whose rows are in order of falling confidence."""
     recall, precision = recall_precision_of(hits[:, 0], num_labels)
     over_confidence = [np.interp(-CONFIDENCE_GRID, -confidences, curve, left=left) for curve, left in ((precision, 1.0), (recall, 0.0))]
-    pr_curve = np.interp(CONFIDENCE_GRID, *envelope(recall, precision))
+    bends = corners(hits[:, 0])
+    pr_curve = np.interp(CONFIDENCE_GRID, *envelope(recall[bends], precision[bends]))
     return areas(hits, num_labels), over_confidence[0], over_confidence[1], pr_curve
 
 
@@ -82,7 +95,23 @@ def areas(hits: np.ndarray, num_labels: int) -> np.ndarray:
     """AP of one class at every threshold. (M, T) bool -> (T,)"""
     if kernels() is not None:
         return compiled.areas(hits, num_labels + EPS, RECALL_POINTS)
-    return np.array([average_precision(*recall_precision_of(column, num_labels)) for column in hits.T])
+    return np.array([_area(column, num_labels) for column in hits.T])
+
+
+def _area(hits: np.ndarray, num_labels: int) -> float:
+    """AP of one class at one threshold, looking only where the envelope can bend."""
+    bends = corners(hits)
+    right = hits.cumsum()[bends]
+    return average_precision(right / (num_labels + EPS), right / (bends + 1))
+
+
+def corners(hits: np.ndarray) -> np.ndarray:
+    """Where an envelope can bend: at each right detection, just before it, and at the last one. Between two of them precision only falls. (M,) -> (K,)"""
+    at = np.flatnonzero(hits)
+    merged = np.concatenate((at[:, None] - 1, at[:, None]), axis=1).ravel()
+    keep = np.concatenate(([True], merged[1:] > merged[:-1])) & (merged >= 0) if len(merged) else np.zeros(0, bool)
+    end = [] if len(at) and at[-1] == len(hits) - 1 else [len(hits) - 1]
+    return np.concatenate((merged[keep], end)).astype(np.int64)
 
 
 def envelope(recall: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

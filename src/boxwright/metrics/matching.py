@@ -34,15 +34,20 @@ def iou_rows(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
     return result
 
 
-def overlapping_pairs(detections_xyxy: np.ndarray, detection_keys: np.ndarray, labels_xyxy: np.ndarray, label_keys: np.ndarray, min_iou: float) -> Pairs:
-    """Pairs with equal key whose overlap is at least `min_iou`. A key is any number that says what may be paired."""
+def joined(detection_keys: np.ndarray, label_keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Detection and label of all pairs with equal key, ordered by detection, then as labels came. (K,), (K,)"""
     order = np.argsort(label_keys, kind="stable")
     sorted_keys = label_keys[order]
     begin, end = np.searchsorted(sorted_keys, detection_keys, "left"), np.searchsorted(sorted_keys, detection_keys, "right")
     counts = end - begin
     detection = np.repeat(np.arange(len(detection_keys)), counts)
     within = np.arange(len(detection)) - np.repeat(np.cumsum(counts) - counts, counts)
-    label = order[np.repeat(begin, counts) + within]
+    return detection, order[np.repeat(begin, counts) + within]
+
+
+def overlapping_pairs(detections_xyxy: np.ndarray, detection_keys: np.ndarray, labels_xyxy: np.ndarray, label_keys: np.ndarray, min_iou: float) -> Pairs:
+    """Pairs with equal key whose overlap is at least `min_iou`. A key is any number that says what may be paired."""
+    detection, label = joined(detection_keys, label_keys)
     iou = iou_rows(detections_xyxy[detection], labels_xyxy[label])
     enough = iou >= min_iou
     return Pairs(detection[enough], label[enough], iou[enough])

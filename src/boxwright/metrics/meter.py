@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from boxwright.metrics.coco import CocoInput, CocoScores, coco_scores
 from boxwright.metrics.confusion import confusion
-from boxwright.metrics.curves import Curves, curves
+from boxwright.metrics.curves import Curves, best_confidences, curves
+from boxwright.metrics.flat import Flat, flattened
 from boxwright.metrics.matching import hits, keys
 from boxwright.metrics.scores import Scores
 
@@ -22,10 +24,21 @@ class Metrics:
 
     scores: Scores
     curves: Curves
+    coco: CocoScores
     images_with_class: np.ndarray  # (C,) of the classes of the curves
-    num_images: int
-    num_labels: int
+    best_confidence: np.ndarray  # (C,) where the F1 of each class is highest
     confusion: np.ndarray  # (all classes + 1, all classes + 1)
+    flat: Flat  # what all of it was computed from
+
+    @property
+    def num_images(self) -> int:
+        """Images that were validated."""
+        return len(self.flat.images)
+
+    @property
+    def num_labels(self) -> int:
+        """Objects in them."""
+        return len(self.flat.labels)
 
     @property
     def map_by_class(self) -> np.ndarray:
@@ -46,31 +59,42 @@ class Meter:
         """One image: detections (M, 6) xyxy, confidence, class, best first; labels (L, 5) class, xyxy."""
         self._images[image] = detections.astype(np.float32), labels.astype(np.float32)
 
-    def merge(self, other: Meter) -> None:
-        """Take over the images of another meter."""
-        self._images |= other._images
+    def merge(self, other: Flat) -> None:
+        """Take over what another meter saw, such as that of another process."""
+        self._images |= {int(number): other.image(place) for place, number in enumerate(other.images)}
+
+    def flat(self) -> Flat:
+        """All images as flat arrays, in the order of their numbers."""
+        return flattened(self._images, self.num_classes)
 
     def compute(self) -> Metrics:
         """The metrics of all images together."""
-        numbers = sorted(self._images)
-        found = _stacked([self._images[n][0] for n in numbers], 6)
-        labels = _stacked([self._images[n][1] for n in numbers], 5)
-        found_images, label_images = (np.repeat(np.arange(len(numbers)), [len(self._images[n][side]) for n in numbers]) for side in (0, 1))
-        found_keys, label_keys = keys(found_images, found[:, 5], self.num_classes), keys(label_images, labels[:, 0], self.num_classes)
-        curve = curves(hits(found[:, :4], found_keys, labels[:, 1:], label_keys), found[:, 4], found[:, 5], labels[:, 0])
-        with_class = np.unique(np.stack((label_images, labels[:, 0].astype(int))), axis=1)[1] if len(labels) else np.zeros(0, int)
-        return Metrics(
-            scores=_scores(curve),
-            curves=curve,
-            images_with_class=np.bincount(with_class, minlength=self.num_classes)[curve.classes],
-            num_images=len(numbers),
-            num_labels=len(labels),
-            confusion=confusion(found, labels, found_images, label_images, self.num_classes),
-        )
+        return metrics_of(self.flat())
 
 
-def _stacked(arrays: list[np.ndarray], columns: int) -> np.ndarray:
-    return np.concatenate(arrays) if arrays else np.zeros((0, columns), np.float32)
+def hits_of(flat: Flat) -> np.ndarray:
+    """Which detection found a label of its class, at every threshold. (M, T) bool"""
+    found, labels = flat.detections, flat.labels
+    found_keys, label_keys = (
+        keys(images, classes, flat.num_classes) for images, classes in ((flat.detection_images, found[:, 5]), (flat.label_images, labels[:, 0]))
+    )
+    return hits(found[:, :4], found_keys, labels[:, 1:], label_keys)
+
+
+def metrics_of(flat: Flat) -> Metrics:
+    """The metrics of what was seen."""
+    found, labels = flat.detections, flat.labels
+    curve = curves(hits_of(flat), found[:, 4], found[:, 5], labels[:, 0])
+    with_class = np.unique(np.stack((flat.label_images, labels[:, 0].astype(int))), axis=1)[1] if len(labels) else np.zeros(0, int)
+    return Metrics(
+        scores=_scores(curve),
+        curves=curve,
+        coco=coco_scores(CocoInput(found, flat.detection_images, labels, flat.label_images)),
+        images_with_class=np.bincount(with_class, minlength=flat.num_classes)[curve.classes],
+        best_confidence=best_confidences(curve),
+        confusion=confusion(found, labels, flat.detection_images, flat.label_images, flat.num_classes),
+        flat=flat,
+    )
 
 
 def _scores(found: Curves) -> Scores:

@@ -178,6 +178,21 @@ def validation_lines(event: Validated) -> list[str]:
     return [VALIDATION_HEADER, whole, *([_class_row(found) for found in event.classes] if event.show_classes else [])]
 
 
+def footnotes(event: Validated) -> list[str]:
+    """What P and R are read at, COCO's own numbers, and whether candidates were left out."""
+    lines = [f"P and R at confidence {event.confidence:.3f} (highest mean F1) and IoU {event.iou:.2f}"]
+    if event.coco:
+        named = (("AP", "AP"), ("AP50", "AP50"), ("AP75", "AP75"), ("AP_small", "small"), ("AP_medium", "medium"), ("AP_large", "large"), ("AR100", "AR100"))
+        lines.append("COCO's own rule: " + ", ".join(f"{word} {_measured(event.coco[name])}" for name, word in named))
+    if event.capped:
+        lines.append(f"{event.capped} candidates of low confidence were left out by the cap per image")
+    return lines
+
+
+def _measured(value: float) -> str:
+    return "none" if value < 0 else f"{value:.3g}"
+
+
 def _class_row(found: ClassResult) -> str:
     return _validation_row(printable(found.name), found.images, found.labels, found.precision, found.recall, found.map50, found.map50_95)
 

@@ -76,11 +76,17 @@ class ClassResult:
     recall: float
     map50: float
     map50_95: float
+    f1: float = 0.0
+    best_confidence: float = 0.0  # where its own F1 is highest
+    coco: dict[str, float] = field(default_factory=dict)  # AP, AP_small, AP_medium, AP_large; -1 where there is nothing to measure
 
 
 @dataclass(frozen=True)
 class Validated(Event):
-    """A validation: totals, classes, speed per image in milliseconds."""
+    """A validation: totals, classes, speed per image in milliseconds.
+
+    Precision and recall are read at `confidence` and `iou`; `coco` holds the twelve numbers of COCO's own rule.
+    """
 
     epoch: int | None
     images: int
@@ -94,6 +100,8 @@ class Validated(Event):
     speed_ms: dict[str, float]
     show_classes: bool = False
     capped: int = 0
+    iou: float = 0.5
+    coco: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

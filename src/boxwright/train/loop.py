@@ -140,7 +140,7 @@ class Trainer:
         if rules.validate_each_epoch or final:
             found, fitness = self.doors.validate(self.m.average.network, epoch, final)
             results |= found
-        is_best = fitness is not None and fitness >= state.best_fitness
+        is_best = fitness is not None and (state.best_epoch < 0 or fitness >= state.best_fitness)
         if fitness is not None:
             state.patience = state.patience.after(epoch, fitness)
         if is_best and fitness is not None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 Order = ShuffledBatches | RectangularBatches | QuadBatches
 KEPT: dict[str, Keeping] = {"ram": "memory", "disk": "disk"}  # the word of --cache -> how images are kept
+SPARE_SHARE = 0.25  # of free memory that decoded images may take unasked
 CACHE_SHARE = 0.7  # of free memory that cached images may take
 
 
@@ -67,7 +68,8 @@ def training_data(plan: TrainPlan, warn: Callable[[str], None]) -> TrainingData:
     """Samples, order and loader of the training split."""
     settings, index = plan.settings, plan.data.splits["train"]
     kind = plan.data.dataset.kind
-    store = ImageStore(index, plan.train_size, keep=KEPT.get(settings.cache, "no"), smooth=False, kind=kind)
+    spare = int(min(settings.decoded_memory * 2**30, free_memory_bytes() * SPARE_SHARE))
+    store = ImageStore(index, plan.train_size, keep=KEPT.get(settings.cache, "no"), smooth=False, spare_bytes=spare, kind=kind)
     _require_memory(store, settings.cache == "ram")
     paste = partial(choose, index, settings.copy_paste) if settings.copy_paste > 0 else None
     planner = Planner(settings.part(AugmentSettings), index.sizes_wh, plan.train_size, mosaic_allowed=not settings.rect, paste=paste)

@@ -44,6 +44,8 @@ class Ending:
             results |= self._best(best)
             lines.append(f"{best} stripped, {best.stat().st_size / 1e6:.1f} MB: best epoch {self.state.best_epoch}, fitness {self.state.best_fitness:.4g}")
         self.pictures.ending(self.validation)
+        if best.exists():
+            self.pictures.report(self.validation, read_tensors(best), self.state.best_epoch)
         lines.append(f"results in {self.folder}")
         record = {"reason": reason, "epochs": self.state.epoch, "hours": hours, "best_epoch": self.state.best_epoch, "best_fitness": self.state.best_fitness}
         write_json(self.folder / DONE, {**record, "results": results})

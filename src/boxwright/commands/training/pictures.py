@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from boxwright.commands.training.plan import TrainPlan
 from boxwright.commands.training.validation import RunValidation
+from boxwright.commands.validating.reports import Source, write_report
 from boxwright.data.index import Index
 from boxwright.report import batches as sheets
 from boxwright.report import confusion_figure, correlogram_figure, curves_figure, labels_figure, results_figure
@@ -61,6 +62,16 @@ class RunPictures:
         if results.exists():
             columns = {key: [np.nan if v is None else v for v in values] for key, values in table.read(results).items()}
             self._draw("results.png", "results", lambda: results_figure.results_figure(columns))
+
+    def report(self, validation: RunValidation, checkpoint: dict[str, Any], best_epoch: int) -> None:
+        """The page of the run, with what went wrong in the final validation."""
+        if not self.on or validation.last is None:
+            return
+        data = self.plan.data
+        try:
+            write_report(Source(self.folder, validation.last, data.names, data.splits, "val", checkpoint, best_epoch))
+        except (WriteError, ValueError, ArithmeticError, MemoryError, LookupError) as error:
+            self.tell(Warned(f"the report could not be made ({error}); `boxwright report {self.folder}` tries again"))
 
     def _targets(self, batch: Batch, index: Index) -> np.ndarray:
         paths = [index.paths[number] for number in batch.image_numbers]

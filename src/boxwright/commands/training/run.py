@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from boxwright.commands.training import assembly, records
+from boxwright.commands.training.best import best_by
 from boxwright.commands.training.ending import Ending
 from boxwright.commands.training.pictures import RunPictures
 from boxwright.commands.training.plan import TrainPlan
@@ -19,6 +20,7 @@ from boxwright.system.files import sweep_unfinished
 from boxwright.system.run_folder import make_run_folder, next_folder
 from boxwright.system.tensors import rotate_and_write, write_tensors
 from boxwright.track import table
+from boxwright.track.class_table import ClassTable, cut_classes
 from boxwright.track.console import Console
 from boxwright.track.events import CheckpointSaved, RunStarted, Warned
 from boxwright.track.log import EventLog, TextLog
@@ -63,7 +65,7 @@ class _Run:
 
     def save(self, kind: str, epoch: int) -> None:
         """Write a checkpoint; last.pt keeps the generation before it."""
-        document = snapshot(self.machines, self.state, self.running, self.facts)
+        document = snapshot(self.machines, self.state, self.running, {**self.facts, "thresholds": self.validation.thresholds})
         path = self.folder / "weights" / f"{kind}.pt"
         if kind == "last":
             rotate_and_write(path, document)
@@ -87,6 +89,7 @@ class _Run:
 def run_training(plan: TrainPlan, folder: Path | None = None) -> TrainResult:
     """Train by a plan; `folder` is that of a run that goes on."""
     settings = plan.settings
+    best_by(settings.best_by)  # a mistake in it is told before a folder is made
     prepare_process(plan.device, settings.threads)
     library.switch(on=settings.kernels == "auto")
     target = folder or next_folder(settings.project, _name(plan), exist_ok=settings.exist_ok, numbering=settings.run_folders)
@@ -120,7 +123,8 @@ def _tracker(plan: TrainPlan, folder: Path) -> Tracker:
     for place in (folder, folder / "weights"):
         sweep_unfinished(place)  # what an interrupted write left; the whole files are there
     console = Console(settings.console, quiet=settings.quiet)
-    return Tracker([console, CsvTable(folder / "results.csv"), EventLog(folder / "events.jsonl"), TextLog(folder / "run.log"), TensorBoard(folder)])
+    tables = CsvTable(folder / "results.csv"), ClassTable(folder / "classes.jsonl"), EventLog(folder / "events.jsonl"), TextLog(folder / "run.log")
+    return Tracker([console, *tables, TensorBoard(folder)])
 
 
 def _assembled(plan: TrainPlan, folder: Path, tracker: Tracker) -> _Run:
@@ -139,8 +143,9 @@ def _assembled(plan: TrainPlan, folder: Path, tracker: Tracker) -> _Run:
     if plan.resumed is not None:
         state = restore(machines, running, plan.resumed)
         table.cut(folder / "results.csv", state.epoch)
+        cut_classes(folder / "classes.jsonl", state.epoch)
     rules = replace(VALIDATION_RULES, max_iou=plan.settings.val_iou)
-    validation = RunValidation(validating, plan.data.names, rules, machines.loss, machines.precision, plan.device, tracker.tell)
+    validation = RunValidation(validating, plan.data.names, rules, machines.loss, machines.precision, plan.device, tracker.tell, best_by(plan.settings.best_by))
     pictures = RunPictures(folder, plan, tracker.tell)
     records.write_records(folder, plan)
     facts = records.checkpoint_facts(plan)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from boxwright.commands.training.assembly import ValidationData
 from boxwright.geometry.nms import NmsRules
 from boxwright.infer.evaluator import Evaluation, Evaluator, Seen
-from boxwright.infer.told import validated
+from boxwright.infer.told import measured, validated
 from boxwright.loss.detection import DetectionLoss
+from boxwright.metrics.scores import BestBy
 from boxwright.model.detector import Detector
 from boxwright.model.fuse import fused
 from boxwright.system.precision import Precision
@@ -36,6 +37,7 @@ class RunValidation:
     precision: Precision
     device: torch.device
     tell: Callable[[Event], None]
+    best_by: BestBy
     last: Evaluation | None = None
     kept: list[Seen] = field(default_factory=list)
 
@@ -54,11 +56,20 @@ class RunValidation:
         found = evaluator.run(fused(network), self.data.loader(self.data.batches.batches()), self.device, self.loss)
         self.last = found
         self.tell(validated(found, self.names, epoch, show_classes=per_class))
-        return results_of(found), found.metrics.scores.fitness
+        results = results_of(found)
+        return results, self.best_by(results | {"fitness": found.metrics.scores.fitness})
 
     def _keep(self, seen: Seen) -> None:
         if seen.number < KEPT_BATCHES:
             self.kept.append(Seen(seen.number, seen.batch.copied(), seen.rows))
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """By class name, the confidence at which its F1 was highest in the last validation."""
+        if self.last is None:
+            return {}
+        metrics = self.last.metrics
+        return {self.names[number]: float(value) for number, value in zip(metrics.curves.classes, metrics.best_confidence, strict=True)}
 
     @property
     def class_maps(self) -> np.ndarray | None:
@@ -68,12 +79,5 @@ class RunValidation:
 
 def results_of(found: Evaluation) -> dict[str, float | None]:
     """The columns of the results table that a validation fills."""
-    scores = found.metrics.scores
     losses = dict(zip((f"val/{name}" for name in LOSS_NAMES), found.losses or (), strict=False))
-    return {
-        "metrics/precision": scores.precision,
-        "metrics/recall": scores.recall,
-        "metrics/mAP_0.5": scores.map50,
-        "metrics/mAP_0.5:0.95": scores.map50_95,
-        **losses,
-    }
+    return {**measured(found), **losses}

@@ -21,16 +21,29 @@ class ValSettings(Slice):
     imgsz: int | None = setting(
         None, "Image size (default: as in training, else 640).", Spelling(original=True, names=("img",), renamed=("img_size",)), ge=32, le=MAX_IMAGE_SIZE
     )
-    conf_thres: float = setting(0.001, "Least confidence of a prediction.", Spelling(original=True), ge=0, lt=1)
-    iou_thres: float | None = setting(None, "Suppression threshold (default: as in training, else 0.6).", Spelling(original=True), gt=0, lt=1)
+    conf_thres: float | None = setting(None, "Least confidence of a prediction (default: 0.001; 0.25 for speed).", Spelling(original=True), ge=0, lt=1)
+    iou_thres: float | None = setting(None, "Suppression threshold (default: as in training, else 0.6; 0.45 for speed).", Spelling(original=True), gt=0, lt=1)
     max_det: int = setting(300, "Most detections per image.", Spelling(original=True), ge=1)
-    task: Literal["train", "val", "test"] = setting("val", "Split to validate on.", Spelling(original=True))
+    task: Literal["train", "val", "test", "speed", "study"] = setting(
+        "val", "Split to validate on; speed times square batches, study goes through image sizes.", Spelling(original=True)
+    )
     device: str = setting("", "cpu, mps, 0; '' = the first GPU, else the CPU.", Spelling(original=True))
     threads: int = setting(0, "Compute threads on a CPU; 0 = as many as there are cores for this process.", Spelling(metavar="N"), ge=0, le=1024)
     workers: int = setting(8, "Loader threads.", Spelling(original=True), ge=0, le=1024)
     single_cls: bool = setting(default=False, help_text="Treat all classes as one.", spelling=Spelling(original=True))
     augment: bool = setting(default=False, help_text="Look at three sizes of every image, one mirrored.", spelling=Spelling(original=True))
     half: bool = setting(default=False, help_text="Validate in half precision where the device has it.", spelling=Spelling(original=True))
+    classes: tuple[int | str, ...] = setting((), "Only these classes, by number or name.", Spelling(original=True, many=True, metavar="CLASS"))
+    agnostic_nms: bool = setting(default=False, help_text="Let boxes of all classes suppress each other.", spelling=Spelling(original=True))
+    nms: Literal["exact", "parity"] = setting("exact", "Keep classes apart exactly, or by the family's shift of 7680 pixels in float32.", Spelling())
+    at_conf: float | None = setting(None, "Also count what a user of this confidence gets.", Spelling(metavar="CONF"), ge=0, lt=1)
+    ci: int = setting(0, "Also tell how sure the numbers are, from so many draws of the images (bare: 1000).", Spelling(bare=1000, metavar="ROUNDS"), ge=0)
+    errors: bool = setting(default=False, help_text="Write what became of every object, and lists of images to look at.", spelling=Spelling())
+    save_txt: bool = setting(default=False, help_text="Write a label file per image.", spelling=Spelling(original=True))
+    save_hybrid: bool = setting(default=False, help_text="The same with the labels among the predictions, as certain ones.", spelling=Spelling(original=True))
+    save_conf: bool = setting(default=False, help_text="With the confidence as sixth number.", spelling=Spelling(original=True))
+    save_json: bool = setting(default=False, help_text="Write COCO results.", spelling=Spelling(original=True))
+    ids: str = setting("", "File that states image and category ids of COCO results: an annotation file.", Spelling(metavar="JSON"))
     verbose: bool = setting(default=False, help_text="Show every class.", spelling=Spelling(original=True))
     project: str = setting("runs/val", "Folder of the results.", Spelling(original=True), min_length=1)
     name: str = setting("exp", "Name of the results; numbered on when it exists.", Spelling(original=True))
@@ -44,7 +57,9 @@ class PredictSettings(Slice):
     weights: tuple[str, ...] = setting(
         (), "Checkpoint or run folder (its best.pt); several predict together.", Spelling(original=True, many=True, metavar="PT")
     )
-    source: tuple[str, ...] = setting((), "Images, folders, or list files.", Spelling(original=True, many=True, metavar="PATH"))
+    source: tuple[str, ...] = setting(
+        (), "Images, folders, patterns, list files, videos; - = paths on standard input.", Spelling(original=True, many=True, metavar="PATH")
+    )
     imgsz: int | None = setting(
         None, "Image size (default: as in training, else 640).", Spelling(original=True, names=("img",), renamed=("img_size",)), ge=32, le=MAX_IMAGE_SIZE
     )
@@ -60,6 +75,8 @@ class PredictSettings(Slice):
     save_txt: bool = setting(default=False, help_text="Write a label file per image.", spelling=Spelling(original=True))
     save_conf: bool = setting(default=False, help_text="With the confidence as sixth number.", spelling=Spelling(original=True))
     save_json: bool = setting(default=False, help_text="Write all detections as one JSON file.", spelling=Spelling())
+    save_crop: bool = setting(default=False, help_text="Write what each box holds, by class.", spelling=Spelling(original=True))
+    vid_stride: int = setting(1, "Of a video take every so-manyth frame.", Spelling(original=True), ge=1)
     nosave: bool = setting(default=False, help_text="Write no pictures.", spelling=Spelling(original=True))
     line_thickness: int | None = setting(None, "Line width in pixels (default: by image size).", Spelling(original=True), ge=1)
     hide_labels: bool = setting(default=False, help_text="Draw boxes without names.", spelling=Spelling(original=True))

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from boxwright.config.setting import Slice, recipe_field
+from boxwright.config.setting import Slice, Spelling, recipe_field, setting
 
 
 class EndOfRunSettings(Slice):
     """How a run validates while it trains, and what it does when it ends."""
 
+    best_by: str = setting(
+        "fitness", "What best.pt is chosen by: a logged number, or a sum such as 0.5*metrics/recall+0.5*coco/AP.", Spelling(metavar="METRIC")
+    )
     val_pad: float = recipe_field(0.5, "Strides of padding around rectangular validation batches.", ge=0, le=4)
     val_batch_factor: int = recipe_field(2, "Validation batch in units of the training batch per process.", ge=1, le=8)
     val_iou: float = recipe_field(0.6, "Suppression threshold of validation in training.", gt=0, lt=1)

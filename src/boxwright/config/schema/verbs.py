@@ -66,3 +66,30 @@ class DemoSettings(TrainSettings):
     """`boxwright demo`: every setting of a training, from the packaged settings file `demo` on."""
 
     config: str = setting("demo", "Settings file: the packaged one of the demonstration, or another.", Spelling(metavar="YAML"))
+
+
+class ReportSettings(Slice):
+    """`boxwright report`."""
+
+    runs: tuple[str, ...] = setting(
+        (), "Run folders: one is validated and its page made again, several stand on one page.", Spelling(positional=True, many=True), min_length=1
+    )
+    threads: int = setting(0, "Compute threads on a CPU; 0 = as in training.", Spelling(metavar="N"), ge=0, le=1024)
+    project: str = setting("runs/report", "Folder of pages of several runs.", Spelling(), min_length=1)
+    name: str = setting("exp", "Name of such a page's folder; numbered on when it exists.", Spelling())
+
+
+class ErrorsSettings(Slice):
+    """`boxwright errors`."""
+
+    run: str = setting("", "Run folder or one of its checkpoints.", Spelling(positional=True), min_length=1)
+    threads: int = setting(0, "Compute threads on a CPU; 0 = as in training.", Spelling(metavar="N"), ge=0, le=1024)
+
+
+class CompareSettings(Slice):
+    """`boxwright compare`."""
+
+    runs: tuple[str, ...] = setting((), "Two run folders.", Spelling(positional=True, many=True), min_length=1)
+    data: str = setting("", "Data set to judge both on (default: that of each).", Spelling(metavar="YAML"))
+    rounds: int = setting(1000, "Draws of the images.", Spelling(), ge=10, le=100_000)
+    threads: int = setting(0, "Compute threads on a CPU; 0 = as in training.", Spelling(metavar="N"), ge=0, le=1024)

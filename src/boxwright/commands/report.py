@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`boxwright report`: the page of a run made again, or one page for several runs. `boxwright errors`: what went wrong in a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from boxwright.commands.opening import open_data, open_weights, splits_of
+from boxwright.commands.validate import evaluate, plan_of
+from boxwright.commands.validating.reports import REPORT, Source, read_content, write_report
+from boxwright.config.load import Resolved
+from boxwright.config.schema.val import ValSettings
+from boxwright.config.schema.verbs import ErrorsSettings, ReportSettings
+from boxwright.errors import SettingError
+from boxwright.report.page import page
+from boxwright.structures.answer import Answer, table
+from boxwright.system.device import loader_threads
+from boxwright.system.files import make_folder, write_text
+from boxwright.system.run_folder import next_folder
+
+
+def run(resolved: Resolved[ReportSettings]) -> Answer:
+    """One run: validate it and write its page. Several: one page of all, from their pages' content where there is one."""
+    settings = resolved.settings
+    folders = [run_folder(name) for name in settings.runs]
+    if len(folders) == 1:
+        write_report(source_of(folders[0], settings.threads))
+        return Answer(str(folders[0] / REPORT), {"report": str(folders[0] / REPORT)})
+    documents = [read_content(folder) or write_report(source_of(folder, settings.threads)) for folder in folders]
+    target = next_folder(settings.project, settings.name, exist_ok=False, numbering="exp-exp2")
+    make_folder(target)
+    write_text(target / REPORT, page(documents))
+    return Answer(str(target / REPORT), {"report": str(target / REPORT)})
+
+
+def errors(resolved: Resolved[ErrorsSettings]) -> Answer:
+    """What became of every object, into the run folder; the counts as an answer."""
+    settings = resolved.settings
+    folder = run_folder(settings.run)
+    document = write_report(source_of(folder, settings.threads))
+    rows = [(one["kind"], one["count"], "" if one["gain"] is None else f"{one['gain']:+.3f}") for one in document["kinds"]]
+    lines = [table(rows, ("kind", "count", "mAP50 to win")), f"every one in {folder / 'errors.jsonl'}, lists of images in {folder / 'lists'}"]
+    lines += [f"pictures in {folder / REPORT}"]
+    kinds = [{key: one[key] for key in ("kind", "count", "gain")} for one in document["kinds"]]
+    return Answer("\n".join(lines), {"kinds": kinds, "folder": str(folder)})
+
+
+def run_folder(name: str) -> Path:
+    """The folder of a run, from its own path or that of one of its checkpoints. Raises SettingError."""
+    path = Path(name)
+    folder = path if path.is_dir() else path.parent.parent
+    if not (folder / "weights" / "best.pt").is_file():
+        raise SettingError(name or "RUN", "is no run folder with a weights/best.pt", "Give a folder that `boxwright train` made")
+    return folder
+
+
+def source_of(folder: Path, threads: int) -> Source:
+    """Validate a run once more, as its training did."""
+    weights = folder / "weights" / "best.pt"
+    plan = plan_of(ValSettings(run=str(weights), threads=threads))
+    found = evaluate(plan, threads=loader_threads(ValSettings().workers))
+    checkpoint: dict[str, Any] = open_weights(str(weights)).document
+    present = splits_of(Path(plan.how["data"]))
+    wanted = tuple(split for split in ("train", plan.how["split"]) if split in present)
+    data = open_data(plan.how["data"], wanted, single_class=plan.how["single_cls"])
+    done = folder / "done.json"
+    best = int(json.loads(done.read_text(encoding="utf-8"))["best_epoch"]) if done.is_file() else None
+    return Source(folder, found, plan.data.names, data.splits, plan.how["split"], checkpoint, best)

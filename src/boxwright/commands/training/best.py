@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`--best-by`: a logged number or a weighted sum of them, read before anything is made."""
+
+from __future__ import annotations
+
+import re
+
+from boxwright.errors import SettingError, nearest
+from boxwright.metrics.coco import NAMES
+from boxwright.metrics.scores import BestBy
+from boxwright.track.events import LOSS_NAMES
+
+OWN = "fitness", "metrics/precision", "metrics/recall", "metrics/mAP_0.5", "metrics/mAP_0.5:0.95"
+KNOWN = *OWN, *(f"coco/{name}" for name in NAMES), *(f"val/{name}" for name in LOSS_NAMES)
+_TERM = re.compile(r"\s*([+-]?)\s*(?:([0-9.]+)\s*\*)?\s*([A-Za-z][\w/.:]*)\s*")
+
+
+def best_by(text: str) -> BestBy:
+    """What a run is judged by. A loss, of which less is better, takes a minus. Raises SettingError."""
+    place = 0
+    found: list[tuple[str, float]] = []
+    while place < len(text):
+        term = _TERM.match(text, place)
+        if term is None or (found and not term[1]):
+            raise SettingError("--best-by", f"'{text[place:]}' is no part of a sum", "Write one name, or numbers times names with + or - between them")
+        place = term.end()
+        if term[3] not in KNOWN:
+            near = nearest(term[3], KNOWN)
+            raise SettingError("--best-by", f"there is no number '{term[3]}'", f"Did you mean '{near}'?" if near else f"There is: {', '.join(KNOWN)}")
+        found.append((term[3], _weight(term[2]) * (-1 if term[1] == "-" else 1)))
+    if not found:
+        raise SettingError("--best-by", "nothing is named", f"There is: {', '.join(KNOWN)}")
+    return BestBy(tuple(found))
+
+
+def _weight(text: str | None) -> float:
+    try:
+        return float(text) if text else 1.0
+    except ValueError:
+        raise SettingError("--best-by", f"'{text}' is no number", "Write numbers such as 0.5") from None

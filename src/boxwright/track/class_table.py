@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""classes.jsonl: one line per class and validation. Names stay as they are; `version` counts changes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from boxwright.system.files import append_line, write_text
+from boxwright.track.events import ClassResult, Event, Validated
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VERSION = 1
+
+
+class ClassTable:
+    """Writes classes.jsonl. The validation at the end of a run has the epoch null."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def handle(self, event: Event) -> None:
+        """Add the lines of a validation."""
+        if isinstance(event, Validated) and event.classes:
+            append_line(self.path, "\n".join(json.dumps(class_record(one, event)) for one in event.classes))
+
+    def close(self) -> None:
+        """Every line is written already."""
+
+
+def class_record(one: ClassResult, event: Validated) -> dict[str, Any]:
+    """A class as plain values; what could not be measured is null."""
+    return {
+        "version": VERSION,
+        "epoch": event.epoch,
+        "class": one.name,
+        "images": one.images,
+        "labels": one.labels,
+        "metrics/precision": one.precision,
+        "metrics/recall": one.recall,
+        "metrics/F1": one.f1,
+        "confidence": event.confidence,
+        "iou": event.iou,
+        "best_confidence": one.best_confidence,
+        "metrics/mAP_0.5": one.map50,
+        "metrics/mAP_0.5:0.95": one.map50_95,
+        **{f"coco/{name}": value if value >= 0 else None for name, value in one.coco.items()},
+    }
+
+
+def cut_classes(path: Path, first_epoch: int) -> None:
+    """Drop the lines from an epoch on: it is about to be trained again."""
+    if path.exists():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if (epoch := json.loads(line)["epoch"]) is not None and epoch < first_epoch]
+        write_text(path, "".join(f"{line}\n" for line in kept))

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report of a run: what stands in the file, and what a person at a browser gets."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from boxwright import cli
+from boxwright.metrics.mistakes import Outcome
+from boxwright.report.advice import Facts, advice
+from boxwright.report.gallery import chosen_ones, gallery
+from boxwright.report.page import page
+from tests.support import datasets
+
+SECTIONS = ("summary", "next", "classes", "mistakes", "confusion", "worst", "curves", "course", "data", "settings", "environment")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of a few epochs with its report, and a second one beside it."""
+    folder = tmp_path_factory.mktemp("report")
+    data, model = datasets.write(folder / "data", train=40, val=12), datasets.write_model(folder)
+    for name in ("first", "second"):
+        words = ["train", "--data", data, "--cfg", model, "--weights", "", "--hyp", "small-data", "--epochs", "6", "--imgsz", "64", "--batch", "4"]
+        words += ["--device", "cpu", "--threads", "1", "--workers", "0", "--noautoanchor", "--quiet", "--project", folder / "runs", "--name", name]
+        words += ["--seed", "1"] if name == "second" else []
+        assert cli.main([*map(str, words)]) == 0
+    return folder / "runs" / "first"
+
+
+class Page(HTMLParser):
+    """What a file holds: elements with their attributes, and the text of scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self._inside = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self._inside = tag
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, _tag):
+        self._inside = ""
+
+    def handle_data(self, data):
+        if self._inside == "script":
+            self.scripts[-1] += data
+
+    @property
+    def ids(self):
+        return [attributes["id"] for _, attributes in self.elements if "id" in attributes]
+
+
+@pytest.fixture(scope="module")
+def text(trained):
+    return (trained / "report.html").read_text()
+
+
+def test_the_report_is_one_file_that_needs_nothing_from_anywhere(text):
+    found = Page(text)
+    for tag, attributes in found.elements:
+        assert tag not in {"link", "iframe", "object"}
+        for name in ("src", "href", "action"):
+            value = attributes.get(name) or "#"
+            assert value.startswith("#"), (tag, value)
+    assert "default-src 'none'" in text
+    assert not re.search(r"(@import|url\(|fetch\(|https?://(?!www\.w3\.org/2000/svg))", text)
+
+
+def test_every_section_is_there_and_every_link_leads_somewhere(text):
+    found = Page(text)
+    assert set(SECTIONS) <= set(found.ids)
+    assert len(found.ids) == len(set(found.ids))
+    links = [attributes["href"][1:] for tag, attributes in found.elements if tag == "a"]
+    assert set(links) <= set(found.ids)
+
+
+def test_every_control_has_a_name(text):
+    inputs = [place for place, (tag, _) in enumerate(Page(text).elements) if tag in {"select", "input"}]
+    assert inputs
+    elements = Page(text).elements
+    assert all("label" in [tag for tag, _ in elements[max(place - 2, 0) : place]] for place in inputs)
+
+
+def test_the_page_holds_the_numbers_of_the_run(trained, text):
+    held = json.loads(Page(text).scripts[0])
+    done = json.loads((trained / "done.json").read_text())
+    kept = json.loads((trained / "report.json").read_text())
+    assert kept["metrics"]["metrics/mAP_0.5:0.95"] == done["results"]["metrics/mAP_0.5:0.95"]
+    assert held["best_epoch"] == done["best_epoch"]
+    assert len(held["history"]["epoch"]) == 6
+    assert sum(map(sum, held["confusion"]["counts"])) == len((trained / "errors.jsonl").read_text().splitlines())
+    assert all(one["picture"].startswith("data:image/jpeg;base64,") for one in held["gallery"])
+
+
+def test_a_name_cannot_become_part_of_the_page():
+    mean = "</script><script>alert(1)</script>"
+    document = json.loads(json.dumps({**EMPTY, "name": mean, "confusion": {"names": [mean], "counts": [[1, 0], [0, 0]]}}))
+    found = Page(page([document]))
+    assert len(found.scripts) == 2
+    assert json.loads(found.scripts[0])["confusion"]["names"] == [mean]
+
+
+EMPTY = {
+    "version": 1, "name": "run", "headline": "", "metrics": {}, "confidence": "0.5", "cards": [], "advice": [], "kinds": [], "course": "", "data": [],
+    "settings": [], "environment": [], "history": {}, "best_epoch": None, "classes": [], "curves": {"confidence": [], "operating_point": 0, "classes": []},
+    "confusion": {"names": [], "counts": [[0]]}, "gallery": [], "worst": [],
+}  # fmt: skip
+
+
+def test_the_page_can_be_made_again_from_a_run_and_one_page_from_several(capsys, trained, tmp_path):
+    before = (trained / "report.json").read_text()
+    (trained / "report.html").unlink()
+    (trained / "report.json").unlink()
+    assert cli.main(["report", str(trained), "--threads", "1"]) == 0
+    assert (trained / "report.html").is_file()
+    again, known = json.loads((trained / "report.json").read_text()), json.loads(before)
+    assert {key: again[key] for key in ("metrics", "classes", "confusion", "kinds")} == {
+        key: known[key] for key in ("metrics", "classes", "confusion", "kinds")
+    }
+    capsys.readouterr()
+    assert cli.main(["report", str(trained), str(trained.parent / "second"), "--threads", "1", "--project", str(tmp_path)]) == 0
+    both = (tmp_path / "exp" / "report.html").read_text()
+    assert "first, second" in both
+    assert "<td>seed</td><td>0</td><td>1</td>" in both
+    assert cli.main(["report", str(tmp_path)]) == 2
+    assert "is no run folder" in capsys.readouterr().err
+
+
+def test_errors_are_told_in_counts_that_add_up(capsys, trained):
+    capsys.readouterr()
+    assert cli.main(["errors", str(trained), "--threads", "1", "--json"]) == 0
+    kinds = json.loads(capsys.readouterr().out)["kinds"]
+    lines = [json.loads(line) for line in (trained / "errors.jsonl").read_text().splitlines()]
+    for one in kinds[:6]:
+        assert one["count"] == sum(line["kind"] == one["kind"] for line in lines)
+
+
+def test_two_runs_are_compared_on_the_same_images(capsys, trained):
+    capsys.readouterr()
+    assert cli.main(["compare", str(trained), str(trained.parent / "second"), "--rounds", "50", "--threads", "1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    first, second = found["values"]["mAP50-95"]
+    assert found["differences"]["mAP50-95"]["value"] == pytest.approx(second - first)
+    assert {"key": "seed", "first": "0", "second": "1"} in found["settings"]
+    assert cli.main(["compare", str(trained), str(trained), "--rounds", "20", "--threads", "1"]) == 0
+    assert "not distinguishable" in capsys.readouterr().out
+    assert cli.main(["compare", str(trained)]) == 2
+
+
+# -- parts
+
+
+def outcome(kind, image=0, confidence=0.9, box=(1.0, 1.0, 20.0, 20.0)):
+    missed = kind == "missed"
+    return Outcome(kind, image, None if missed else 0, 0 if kind in {"right", "missed"} else None, None if missed else confidence, 0.5, box, box)
+
+
+def test_pictures_of_a_large_set_stay_within_their_budget(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    listed = [outcome(kind, image, confidence=0.3 + image / 10_000) for image in range(2000) for kind in ("background", "missed", "right")]
+    made = gallery(listed, [str(tmp_path / "noise.png")] * 2000, ("thing",), {})
+    assert sum(len(one["picture"]) for one in [*made.items, *made.worst]) < 4 * 2**20 * 1.4
+    assert {one["kind"] for one in made.items} == {"background", "missed", "right"}
+
+
+def test_the_most_telling_are_chosen_and_doubts_come_first():
+    sure, unsure, doubtful = outcome("background", confidence=0.9), outcome("background", 1, 0.3), outcome("wrong class", 2, 0.8)
+    assert chosen_ones([unsure, sure, doubtful], {doubtful: "the class of the label"}) == [doubtful, sure, unsure]
+
+
+def facts(**changes):
+    usual = {"gains": {}, "confused": [], "coco": {}, "labels_by_class": {"a": 500}, "num_images": 500, "suspects": 0, "fitness": [], "interval": (0.4, 0.5)}
+    return Facts(**(usual | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"suspects": 3}, "Look at 3 labels"),
+        ({"gains": {"missed": 0.2}}, "Most to win: missed (+0.20 mAP50)"),
+        ({"gains": {"wrong class": 0.2}, "confused": [("cat", "dog", 7)]}, "7 times, 'dog' is called 'cat'"),
+        ({"fitness": [0.1, 0.2, 0.3, 0.4, 0.5]}, "Train longer"),
+        ({"fitness": [0.1, 0.5, 0.4, 0.3, 0.2, 0.1]}, "by heart"),
+        ({"coco": {"AP_small": 0.1, "AP_large": 0.6}}, "larger --imgsz"),
+        ({"labels_by_class": {"a": 500, "b": 4}}, "b (4)"),
+        ({"num_images": 30}, "from 0.40 to 0.50"),
+    ],
+)
+def test_advice_names_the_number_it_comes_from(changes, says):
+    assert says in " ".join(" ".join(one) for one in advice(facts(**changes)))
+
+
+def test_without_a_reason_there_is_no_advice():
+    assert advice(facts()) == []
+
+
+# -- at a browser
+
+
+@pytest.fixture(scope="module")
+def browser():
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("there is no chromium on this machine; the laws of the page are checked above")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; the laws of the page are checked above")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def opened(browser, trained):
+    window = browser.new_page(viewport={"width": 1200, "height": 900})
+    said: list[str] = []
+    window.on("console", lambda message: said.append(message.text))
+    window.on("pageerror", lambda error: said.append(str(error)))
+    window.goto((trained / "report.html").as_uri())
+    window.wait_for_selector("body[data-ready=yes]")
+    yield window
+    assert not said
+    window.close()
+
+
+@pytest.mark.loopback
+def test_filters_show_what_they_say(opened, trained):
+    held = json.loads((trained / "report.json").read_text())["gallery"]
+    kinds = {one["kind"] for one in held}
+    for kind in kinds:
+        opened.select_option("#kind", kind)
+        tags = opened.eval_on_selector_all("#gallery figure", "all => all.map(one => one.dataset.kind)")
+        assert set(tags) == {kind}
+        assert opened.inner_text("#shown").startswith(f"{len(tags)} of {sum(one['kind'] == kind for one in held)} ")
+    opened.select_option("#kind", "")
+    opened.select_option("#class", "red")
+    assert f"of {sum('red' in (one['said'], one['true']) for one in held)} shown" in opened.inner_text("#shown")
+    opened.click("#filters button[type=reset]")
+    opened.wait_for_function(f"document.getElementById('shown').textContent.includes('of {len(held)} shown')")
+
+
+@pytest.mark.loopback
+def test_the_table_sorts_by_keyboard(opened):
+    column = "all => all.map(row => row.children[0].textContent)"
+    opened.focus("#class-table th[data-key=class] button")
+    opened.keyboard.press("Enter")
+    names = opened.eval_on_selector_all("#class-table tbody tr", column)
+    assert names == sorted(names)
+    opened.keyboard.press("Enter")
+    assert opened.eval_on_selector_all("#class-table tbody tr", column) == names[::-1]
+    assert opened.get_attribute("#class-table th[data-key=class]", "aria-sort") == "descending"
+
+
+@pytest.mark.loopback
+def test_a_cell_of_the_confusion_leads_to_its_pictures(opened):
+    cell = opened.locator("#matrix td button:not(:empty)").first
+    count = int(cell.get_attribute("title").rsplit(": ", 1)[1])
+    cell.focus()
+    opened.keyboard.press("Enter")
+    opened.wait_for_function("document.getElementById('shown').textContent.includes('(')")
+    assert len(opened.query_selector_all("#gallery figure")) <= count
+
+
+@pytest.mark.loopback
+def test_charts_are_drawn_and_classes_can_be_switched_off(opened):
+    assert len(opened.query_selector_all("#course-charts svg")) >= 8
+    lines = len(opened.query_selector_all("#curve-charts path"))
+    opened.locator("#curve-legend button").first.click()
+    assert len(opened.query_selector_all("#curve-charts path")) == lines - 4

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`boxwright val` on a tiny trained run: one set of numbers, whoever asks."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from boxwright import cli
+from boxwright.commands.face import open_data
+from boxwright.commands.training.best import best_by
+from boxwright.metrics.coco import NAMES
+from boxwright.system.tensors import read_tensors
+from tests.oracles.official_coco import official
+from tests.support import datasets
+
+
+def run(*words: str) -> int:
+    return cli.main([*words])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of three epochs on drawn rectangles."""
+    folder = tmp_path_factory.mktemp("trained")
+    data, model = datasets.write(folder / "data", train=16, val=10), datasets.write_model(folder)
+    words = ["train", "--data", data, "--cfg", model, "--weights", "", "--hyp", "small-data", "--epochs", "3", "--imgsz", "64", "--batch", "4"]
+    words += ["--device", "cpu", "--threads", "1", "--workers", "0", "--noautoanchor", "--noplots", "--quiet", "--project", folder / "runs"]
+    assert run(*map(str, words)) == 0
+    return folder / "runs" / "exp"
+
+
+def answer(capsys, *words: object) -> dict:
+    capsys.readouterr()
+    assert run(*map(str, words), "--json") == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def val(capsys, trained, tmp_path, *words: object) -> dict:
+    return answer(capsys, "val", trained, "--threads", 1, "--workers", 0, "--project", tmp_path, "--noplots", *words)
+
+
+def events(trained):
+    return [json.loads(line) for line in (trained / "events.jsonl").read_text().splitlines()]
+
+
+def test_val_repeats_what_the_training_logged_to_the_last_digit(capsys, trained, tmp_path):
+    logged = [event for event in events(trained) if event["event"] == "Validated"]
+    best = json.loads((trained / "done.json").read_text())["best_epoch"]
+    mine = val(capsys, trained, tmp_path)
+    of_epoch = next(event for event in logged if event["epoch"] == best)
+    assert mine["metrics"]["metrics/mAP_0.5"] == of_epoch["map50"] == logged[-1]["map50"]
+    assert mine["metrics"]["metrics/mAP_0.5:0.95"] == of_epoch["map50_95"]
+    assert mine["at"]["confidence"] == of_epoch["confidence"]
+    assert {name: mine["metrics"][f"coco/{name}"] for name in NAMES} == of_epoch["coco"]
+
+
+def test_every_log_tells_the_same(trained):
+    ended = [event for event in events(trained) if event["event"] == "EpochEnded"]
+    validated = [event for event in events(trained) if event["event"] == "Validated"]
+    lines = [json.loads(line) for line in (trained / "classes.jsonl").read_text().splitlines()]
+    for one, found in zip(ended, validated, strict=False):
+        mine = [line for line in lines if line["epoch"] == one["epoch"]]
+        assert np.mean([line["metrics/mAP_0.5:0.95"] for line in mine]) == pytest.approx(one["results"]["metrics/mAP_0.5:0.95"])
+        assert one["results"]["coco/AP"] == found["coco"]["AP"]
+
+
+def test_results_are_what_another_evaluator_needs_to_say_the_same(capsys, trained, tmp_path):
+    mine = val(capsys, trained, tmp_path, "--save-json")
+    results = json.loads((tmp_path / "exp" / "best_predictions.json").read_text())
+    assert results
+    index = open_split(trained)
+    annotations = []
+    for image, record in enumerate(index):
+        width, height = record.size_wh
+        for number, box in zip(record.classes, record.boxes_cxcywh_norm.astype(float), strict=True):
+            w, h = box[2] * width, box[3] * height
+            corner = [box[0] * width - w / 2, box[1] * height - h / 2]
+            annotations.append(
+                {"id": len(annotations) + 1, "image_id": image, "category_id": int(number), "bbox": [*corner, w, h], "area": w * h, "iscrowd": 0}
+            )
+    images = [{"id": i} for i in range(len(index))]
+    document = {"info": {}, "images": images, "categories": [{"id": i, "name": str(i)} for i in range(3)], "annotations": annotations}
+    theirs = official(document, results)
+    assert {name: mine["metrics"][f"coco/{name}"] for name in NAMES} == pytest.approx(theirs, abs=1e-6)  # labels are kept in single precision
+
+
+def open_split(trained):
+    return open_data(trained.parent.parent / "data" / "data.yaml")["val"]
+
+
+def test_ids_come_from_a_file_that_states_them(capsys, trained, tmp_path):
+    names = [record.path.rsplit("/", 1)[1] for record in open_split(trained)]
+    ids = {"images": [{"file_name": name, "id": 500 + i} for i, name in enumerate(names)], "categories": {"red": 7, "blue": 8, "green": 9}}
+    (tmp_path / "ids.json").write_text(json.dumps(ids))
+    val(capsys, trained, tmp_path, "--save-json", "--ids", tmp_path / "ids.json")
+    results = json.loads((tmp_path / "exp" / "best_predictions.json").read_text())
+    assert {one["category_id"] for one in results} <= {7, 8, 9}
+    assert {one["image_id"] for one in results} <= set(range(500, 500 + len(names)))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [("{", "is no JSON"), ("{}", "states no images"), ('{"images": {"x.png": 1}, "categories": {"red": 1}}', "has no category 'blue'")]
+)
+def test_a_file_of_ids_that_does_not_fit_is_one_line(capsys, trained, tmp_path, content, says):
+    (tmp_path / "ids.json").write_text(content)
+    assert run("val", str(trained), "--save-json", "--noplots", "--ids", str(tmp_path / "ids.json")) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_precision_and_recall_at_a_confidence_are_those_of_the_exported_matrix(capsys, trained, tmp_path):
+    found = val(capsys, trained, tmp_path, "--at-conf", "0.25", "--errors")["at_conf"]
+    rows = list(csv.reader((tmp_path / "exp" / "confusion_matrix.csv").read_text().splitlines()))
+    counts = np.array([row[1:] for row in rows[1:]], float)
+    for number, one in enumerate(found["classes"]):
+        said, true = counts[number].sum(), counts[:, number].sum()
+        assert one["precision"] == (pytest.approx(counts[number, number] / said) if said else None)
+        assert one["recall"] == (pytest.approx(counts[number, number] / true) if true else None)
+    errors = [json.loads(line) for line in (tmp_path / "exp" / "errors.jsonl").read_text().splitlines()]
+    assert sum(one["true"] is not None for one in errors) == counts[:, :-1].sum()
+    assert sum(one["predicted"] is not None for one in errors) == counts[:-1].sum()
+    assert set((tmp_path / "exp" / "lists" / "missed.txt").read_text().split()) == {one["path"] for one in errors if one["kind"] == "missed"}
+
+
+def test_hybrid_files_hold_the_labels_as_certain_predictions(capsys, trained, tmp_path):
+    val(capsys, trained, tmp_path, "--save-hybrid", "--save-conf")
+    for place, record in enumerate(open_split(trained)):
+        lines = (tmp_path / "exp" / "labels" / f"{place:03}.txt").read_text().splitlines()
+        certain = [line for line in lines if line.endswith(" 1.000000")]
+        assert len(certain) >= len(record.classes)
+
+
+def test_only_some_classes_are_looked_at_when_asked(capsys, trained, tmp_path):
+    found = val(capsys, trained, tmp_path, "--classes", "blue")
+    assert [one["name"] for one in found["classes"]] == ["blue"]
+    assert run("val", str(trained), "--classes", "violet") == 2
+    assert "there is no class 'violet'" in capsys.readouterr().err
+
+
+def test_a_network_of_many_classes_is_judged_as_one(capsys, trained, tmp_path):
+    found = val(capsys, trained, tmp_path, "--single-cls")
+    assert [one["name"] for one in found["classes"]] == ["item"]
+    assert found["classes"][0]["labels"] == sum(len(record.classes) for record in open_split(trained))
+
+
+def test_speed_is_measured_as_a_detector_is_used_and_study_goes_through_sizes(capsys, trained, tmp_path, monkeypatch):
+    how = val(capsys, trained, tmp_path, "--task", "speed")["settings"]
+    assert (how["conf_thres"], how["iou_thres"], how["square"]) == (0.25, 0.45, True)
+    monkeypatch.setattr("boxwright.commands.validate.STUDY_SIZES", (64, 96))
+    rows = val(capsys, trained, tmp_path, "--task", "study")["study"]
+    assert [row["imgsz"] for row in rows] == [64, 96]
+
+
+def test_intervals_hold_the_number_that_is_printed(capsys, trained, tmp_path):
+    found = val(capsys, trained, tmp_path, "--ci", "50")
+    one = found["intervals"]["metrics/mAP_0.5:0.95"]
+    assert one["value"] == pytest.approx(found["metrics"]["metrics/mAP_0.5:0.95"], abs=1e-12)
+    assert found["intervals"]["rounds"] == 50
+    assert one["low"] <= one["high"]
+
+
+def test_the_checkpoint_knows_a_threshold_for_each_class(trained):
+    thresholds = read_tensors(trained / "weights" / "best.pt")["thresholds"]
+    assert set(thresholds) <= {"red", "blue", "green"}
+    assert thresholds
+    assert all(0 <= value <= 1 for value in thresholds.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("metrics/mAP_05", "Did you mean 'metrics/mAP_0.5"), ("fitness fitness", "is no part of a sum"), ("", "nothing is named"), ("1..5*fitness", "no number")],
+)
+def test_what_best_is_chosen_by_has_to_exist(capsys, trained, tmp_path, text, says):
+    code = run("train", "--data", str(trained.parent.parent / "data" / "data.yaml"), "--cfg", "yolov5n", "--best-by", text, "--project", str(tmp_path / "new"))
+    assert code == 2
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_sum_of_logged_numbers_is_what_best_is_chosen_by():
+    judge = best_by("0.5*metrics/recall + coco/AP - 2*val/box_loss")
+    assert judge({"metrics/recall": 0.4, "coco/AP": 0.3, "val/box_loss": 0.1}) == pytest.approx(0.2 + 0.3 - 0.2)
