@@ -10,7 +10,7 @@ from boxwright.data import balance, rectangles
 from boxwright.data.dataset import read_dataset
 from boxwright.data.sampler import RectangularBatches
 from boxwright.data.samples import PlainSamples
-from boxwright.data.split import open_split
+from boxwright.data.scan import open_split
 from boxwright.data.store import ImageStore
 from boxwright.geometry import anchors
 from tests.support import bccd, golden
@@ -85,7 +85,7 @@ def first_validation_images(tmp_path):
 def test_validation_samples_equal_the_reference(first_validation_images):
     index = first_validation_images
     order = RectangularBatches(index.sizes_wh, batch_size=16, image_size=320, stride=32, pad=0.5)
-    samples = PlainSamples(index, ImageStore(index, 320, smooth=True))
+    samples = PlainSamples(index, ImageStore(index, 320, keep="no", smooth=True))
     (batch,) = order.batches(0)
     for address, known in zip(batch, CASES["val_items_320"], strict=True):
         out = np.empty((3, *address.output_hw), np.uint8)

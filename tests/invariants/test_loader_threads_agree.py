@@ -81,7 +81,7 @@ def test_one_loader_serves_one_epoch_after_the_other_as_fresh_ones_would(index):
 
 
 def test_pictures_kept_in_memory_are_the_same_pictures(index):
-    assert streamed(training(index, keep=True), square(index).batches(0) * 2, 2) == streamed(training(index), square(index).batches(0) * 2, 0)
+    assert streamed(training(index, keep="memory"), square(index).batches(0) * 2, 2) == streamed(training(index), square(index).batches(0) * 2, 0)
 
 
 def test_epochs_and_places_differ_from_each_other(index):

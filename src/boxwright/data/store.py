@@ -22,17 +22,17 @@ Keeping = Literal["no", "memory", "disk"]
 class ImageStore:
     """Images by number, in a size whose long side is `long_side`. `smooth`: areas are averaged when shrinking, for validation.
 
-    `keep` in memory holds every image once it was asked for; otherwise as many as fit into `spare_bytes`, those that came first: which one
-    is asked for next is drawn evenly, so no other choice would be met more often. On disk they are held in one file.
+    Kept in memory, every image stays once it was asked for; kept on disk, in one file. Otherwise as many stay as fit into `spare_bytes`, those that
+    came first: which one is asked for next is drawn evenly, so no other choice would be met more often.
     """
 
-    def __init__(self, index: Index, long_side: int, *, keep: Keeping = "no", smooth: bool, spare_bytes: int = 0, kind: Kind | None = None) -> None:
+    def __init__(self, index: Index, long_side: int, *, keep: Keeping = "no", smooth: bool, kind: Kind | None = None, spare_bytes: int = 0) -> None:
         self.index = index
         self.long_side = long_side
         self.smooth = smooth
         self.kind = kind or Kind()
         self._kept: dict[int, np.ndarray] = {}
-        self._room = {"memory": math.inf, "disk": 0}.get(keep, spare_bytes)
+        self._room = math.inf if keep == "memory" else spare_bytes
         self._lock = threading.Lock()
         self._file: PixelFile | None = None
         if keep == "disk":
@@ -52,13 +52,13 @@ class ImageStore:
     def __call__(self, image: int) -> np.ndarray:
         """Pixels in the loaded size: (H, W, 3) uint8 BGR, or (H, W, C) of another kind. Raises BrokenImageError for a file that broke since the scan."""
         kept = self._kept.get(image)
-        if kept is None and self._file is not None:
-            kept = self._file.load(image)
         if kept is not None:
             return kept
-        pixels = self._loaded(image)
-        if self._file is not None:
-            self._file.keep(image, pixels)
+        pixels = self._file.load(image) if self._file is not None else None
+        if pixels is None:
+            pixels = self._loaded(image)
+            if self._file is not None:
+                self._file.keep(image, pixels)
         with self._lock:
             if image not in self._kept and pixels.nbytes <= self._room:
                 self._kept[image] = pixels

@@ -79,13 +79,13 @@ def shots(paths: list[str], stride: int) -> Iterator[tuple[Shot, np.ndarray | st
                 for number, pace, pixels in frames(path, stride):
                     yield Shot(path, number, pace / stride), pixels
             else:
-                yield Shot(path), _whole(path)
+                yield Shot(path), _opened(path)
         except BrokenImageError as error:
             yield Shot(path), str(error)
 
 
-def _whole(path: str) -> np.ndarray:
-    """The upright pixels of a picture that is all there. (H, W, 3) uint8. Raises BrokenImageError."""
+def _opened(path: str) -> np.ndarray:
+    """The upright pixels. (H, W, 3) uint8 RGB. Raises BrokenImageError."""
     require_whole(path)
     image = read_rgb(path)
     if min(image.shape[:2]) < MIN_SIDE_PX:

@@ -69,7 +69,7 @@ def training_data(plan: TrainPlan, warn: Callable[[str], None]) -> TrainingData:
     settings, index = plan.settings, plan.data.splits["train"]
     kind = plan.data.dataset.kind
     spare = int(min(settings.decoded_memory * 2**30, free_memory_bytes() * SPARE_SHARE))
-    store = ImageStore(index, plan.train_size, keep=KEPT.get(settings.cache, "no"), smooth=False, spare_bytes=spare, kind=kind)
+    store = ImageStore(index, plan.train_size, keep=KEPT.get(settings.cache, "no"), smooth=False, kind=kind, spare_bytes=spare)
     _require_memory(store, settings.cache == "ram")
     paste = partial(choose, index, settings.copy_paste) if settings.copy_paste > 0 else None
     planner = Planner(settings.part(AugmentSettings), index.sizes_wh, plan.train_size, mosaic_allowed=not settings.rect, paste=paste)
