@@ -10,7 +10,7 @@ from boxwright.data import balance, rectangles
 from boxwright.data.dataset import read_dataset
 from boxwright.data.sampler import RectangularBatches
 from boxwright.data.samples import PlainSamples
-from boxwright.data.scan import open_split
+from boxwright.data.split import open_split
 from boxwright.data.store import ImageStore
 from boxwright.geometry import anchors
 from tests.support import bccd, golden
