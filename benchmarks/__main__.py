@@ -15,10 +15,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
-from benchmarks import averages, full_step, head_and_loss, scores, startup
+from benchmarks import averages, drawing, full_step, head_and_loss, label_files, scores, startup, suppression
 from benchmarks.measure import Result
 
-PARTS = {"head_and_loss": head_and_loss, "full_step": full_step, "averages": averages, "scores": scores, "startup": startup}
+PARTS = {
+    "head_and_loss": head_and_loss,
+    "full_step": full_step,
+    "averages": averages,
+    "drawing": drawing,
+    "label_files": label_files,
+    "suppression": suppression,
+    "scores": scores,
+    "startup": startup,
+}
 FOLDER = Path(__file__).parent
 TABLE = re.compile(r"(<!-- table -->\n).*?(\n<!-- end of table -->)", re.DOTALL)
 

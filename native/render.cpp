@@ -3,6 +3,7 @@
 //
 // The canvas is never made. A run of output pixels whose four neighbours lie in one tile is sampled straight from that tile; the
 // few pixels at seams and edges look up each neighbour. Coordinates are rounded to 1/64 pixel, weights are whole numbers.
+#include "colour.h"
 #include "kernels.h"
 
 #include <algorithm>
@@ -59,6 +60,7 @@ struct Steps {
     std::vector<int32_t> at;
     std::vector<uint32_t> across;
     std::vector<uint16_t> down;
+    Run straight{0, 0};  // columns whose steps of the row before hold, but for the row they start from
     explicit Steps(int width) : at(width), across(width), down(width) {}
 };
 
@@ -68,6 +70,7 @@ struct Line {
     Line(const double* m, int row)
         : ax(m[0]), bx(m[1] * row + m[2]), ay(m[3]), by(m[4] * row + m[5]), aw(m[6]), bw(m[7] * row + m[8]), dx(m[1]), dy(m[4]) {}
     bool flat() const { return aw == 0.0 && bw == 1.0; }
+    bool straight() const { return flat() && ay == 0.0 && dx == 0.0; }  // rows show rows, and columns columns
 };
 
 // Narrow [low, high] to the columns u with k * u + m >= 0.
@@ -158,15 +161,24 @@ void sample_run(const Tile& tile, const Line& line, Run run, const Page& page, S
     const float aw = static_cast<float>(line.aw), bw = static_cast<float>(line.bw);
     const float ax = static_cast<float>(line.ax - tile.x * line.aw), bx = static_cast<float>(line.bx - tile.x * line.bw);
     const float ay = static_cast<float>(line.ay - tile.y * line.aw), by = static_cast<float>(line.by - tile.y * line.bw);
-    const int count = run.end - run.begin;
-    prepare(steps.at.data(), steps.across.data(), steps.down.data(), run.begin, count, ax, bx, ay, by, aw, bw, line.flat(),
-            static_cast<int>(tile.stride), (tile.width - 2) * FRACTIONS - 1, (tile.height - 1) * FRACTIONS - 1);
+    const int count = run.end - run.begin, max_x = (tile.width - 2) * FRACTIONS - 1, max_y = (tile.height - 1) * FRACTIONS - 1;
+    const bool straight = line.straight();
+    if (!straight || steps.straight.begin != run.begin || steps.straight.end != run.end)
+        prepare(steps.at.data(), steps.across.data(), steps.down.data(), run.begin, count, ax, bx, straight ? 0.0f : ay, straight ? 0.0f : by, aw, bw,
+                line.flat(), static_cast<int>(tile.stride), max_x, max_y);
+    steps.straight = straight ? run : Run{0, 0};
+    const uint8_t* origin = tile.pixels;
+    if (straight) {
+        const int y = std::min(std::max(static_cast<int>(by * FRACTIONS + 0.5f), 0), max_y), fy = y & (FRACTIONS - 1);
+        origin += (y >> FRACTION_BITS) * tile.stride;
+        std::fill_n(steps.down.begin(), count, static_cast<uint16_t>((FRACTIONS - fy) | (fy << 8)));
+    }
     int done = 0;
     const int64_t ahead = tile.stride * static_cast<int64_t>(ROWS_AHEAD * line.dy) + 3 * static_cast<int64_t>(ROWS_AHEAD * line.dx);
 #if defined(__x86_64__)
-    if (page.wide) done = sample_wide(tile.pixels, tile.stride, steps, count, run.begin, ahead, page, row);
+    if (page.wide) done = sample_wide(origin, tile.stride, steps, count, run.begin, ahead, page, row);
 #endif
-    sample_plain(tile.pixels, tile.stride, steps, done, count, run.begin, page, row);
+    sample_plain(origin, tile.stride, steps, done, count, run.begin, page, row);
 }
 
 // One pixel of the canvas, wherever it comes from.
@@ -201,7 +213,7 @@ void sample_carefully(const Scene& scene, const Line& line, Run run, const Page&
 }
 
 // One row of a scene; returns the positions that show more than border.
-Run draw_row(const Scene& scene, int v, const Page& page, Steps& steps, Planes& row) {
+Run draw_row(const Scene& scene, int v, const Page& page, std::vector<Steps>& steps, Planes& row) {
     for (auto* plane : {&row.blue, &row.green, &row.red}) std::memset(plane->data(), page.border, page.width);
     const Line line(scene.inverse, v);
     Run drawn{page.width, 0};
@@ -216,7 +228,7 @@ Run draw_row(const Scene& scene, int v, const Page& page, Steps& steps, Planes& 
             const double right = std::min(tile.right - 1, tile.x + tile.width - 2) - MARGIN, bottom = tile.bottom - 1 - MARGIN;
             Run inner = columns_within(line, side, tile.left + MARGIN, tile.top + MARGIN, right, bottom, page.width);
             if (inner.empty()) inner = {touched.end, touched.end};
-            else sample_run(tile, line, inner, page, steps, row);
+            else sample_run(tile, line, inner, page, steps[t], row);
             sample_carefully(scene, line, {touched.begin, inner.begin}, page, row);
             sample_carefully(scene, line, {inner.end, touched.end}, page, row);
             drawn = {std::min(drawn.begin, touched.begin), std::max(drawn.end, touched.end)};
@@ -224,34 +236,6 @@ Run draw_row(const Scene& scene, int v, const Page& page, Steps& steps, Planes& 
     }
     if (drawn.empty()) return {0, 0};
     return page.mirrored ? Run{page.width - drawn.end, page.width - drawn.begin} : drawn;
-}
-
-MANY_WIDTHS void blend(uint8_t* __restrict first, const uint8_t* __restrict second, int count, float share) {
-    for (int i = 0; i < count; i++) first[i] = static_cast<uint8_t>(static_cast<int>(first[i] * share + second[i] * (1.0f - share) + 0.5f));
-}
-
-// Gains on hue, saturation and value, with the steps of 8-bit HSV: hue in 180 parts, the others in 256.
-MANY_WIDTHS void recolour(const uint8_t* __restrict blue, const uint8_t* __restrict green, const uint8_t* __restrict red, int count, float gain_h,
-                          float gain_s, float gain_v, uint8_t* __restrict out_blue, uint8_t* __restrict out_green, uint8_t* __restrict out_red) {
-    for (int i = 0; i < count; i++) {
-        const float b = blue[i], g = green[i], r = red[i];
-        const float v = std::max(r, std::max(g, b)), d = v - std::min(r, std::min(g, b));
-        float h = v == r ? g - b : (v == g ? b - r + 2.0f * d : r - g + 4.0f * d);
-        h = static_cast<float>(static_cast<int>(h * (30.0f / std::max(d, 1.0f)) + 32.5f) - 32);
-        h = h < 0.0f ? h + 180.0f : h;
-        h *= gain_h;
-        h = h >= 180.0f ? h - 180.0f : h;
-        h = static_cast<float>(static_cast<int>(h)) * (1.0f / 30.0f);
-        float s = static_cast<float>(static_cast<int>(255.0f * d / std::max(v, 1.0f) + 0.5f));
-        s = static_cast<float>(static_cast<int>(std::min(s * gain_s, 255.0f))) * (1.0f / 255.0f);
-        const float bright = static_cast<float>(static_cast<int>(std::min(v * gain_v, 255.0f))), chroma = bright * s;
-        const float less_r = std::min(std::max(2.0f - std::fabs(h - 3.0f), 0.0f), 1.0f);
-        const float less_g = std::min(std::max(std::fabs(h - 2.0f) - 1.0f, 0.0f), 1.0f);
-        const float less_b = std::min(std::max(std::fabs(h - 4.0f) - 1.0f, 0.0f), 1.0f);
-        out_blue[i] = static_cast<uint8_t>(static_cast<int>(bright - chroma * less_b + 0.5f));
-        out_green[i] = static_cast<uint8_t>(static_cast<int>(bright - chroma * less_g + 0.5f));
-        out_red[i] = static_cast<uint8_t>(static_cast<int>(bright - chroma * less_r + 0.5f));
-    }
 }
 
 }  // namespace
@@ -277,11 +261,12 @@ PUBLIC void boxwright_render(const Scene* scenes, int64_t num_scenes, const Look
         recolour(&page.border, &page.border, &page.border, 1, look->gain_h, look->gain_s, look->gain_v, &outside[0], &outside[1], &outside[2]);
     const int64_t plane = static_cast<int64_t>(height) * width;
     Planes row(width), other(width);
-    Steps steps(width);
+    std::vector<std::vector<Steps>> steps;  // of every tile of every scene
+    for (int64_t i = 0; i < num_scenes; i++) steps.emplace_back(scenes[i].num_tiles, Steps(width));
     for (int v = 0; v < height; v++) {
-        Run drawn = draw_row(scenes[0], v, page, steps, row);
+        Run drawn = draw_row(scenes[0], v, page, steps[0], row);
         if (num_scenes > 1) {
-            draw_row(scenes[1], v, page, steps, other);
+            draw_row(scenes[1], v, page, steps[1], other);
             drawn = {0, width};
             blend(row.blue.data(), other.blue.data(), width, look->share);
             blend(row.green.data(), other.green.data(), width, look->share);

@@ -13,13 +13,15 @@ import torch
 from boxwright import cli
 from boxwright.commands.opening import open_weights
 from boxwright.commands.training import legacy
+from boxwright.commands.training.plan import plan_of
 from boxwright.config.assemble import resolve_train
 from boxwright.config.schema.train import TrainSettings
 from boxwright.errors import UserError
 from boxwright.model.legacy.writer import LegacyContent, legacy_bytes
+from boxwright.system.tensors import rotate_and_write, write_tensors
 from tests.support import datasets, hostile
 from tests.support.legacy_files import midrun_bytes, momentum_of
-from tests.support.networks import tiny
+from tests.support.networks import TINY, tiny
 from tests.support.training import same_bits
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "bring-your-old-weights.md"
@@ -108,6 +110,31 @@ def test_every_parameter_gets_its_own_momentum():
 def test_what_contradicts_the_old_run_is_one_line(asked, says):
     with pytest.raises(UserError, match=says):
         prepared(**asked)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(("recipe", "updates"), [("2020.7", 6 / 8), ("2020.8", 0), ("6.0", 7)])
+def test_updates_of_the_average_follow_the_year(recipe, updates):
+    """Files of 2020 keep no count and no average: two epochs of three batches, eight to a step in July, sixteen in August."""
+    entries = {} if recipe == "6.0" else {"updates": None, "ema": None, "training_results": "0/1 ..."}
+    Path("last.pt").write_bytes(midrun_bytes(tiny(), tiny(), NAMES, epoch=1, **entries))
+    checkpoint = open_weights("last.pt")
+    assert legacy.recipe_of(checkpoint.document["legacy"], {}) == ("6.0" if recipe == "6.0" else "2020.8")
+    asked = resolve_train({"resume": "last.pt", "recipe": recipe, "data": "data.yaml"})
+    settings = legacy.resumed_settings(asked, checkpoint, {"resume"})
+    plan = legacy.with_average_updates(plan_of(settings, legacy.resumed_checkpoint(checkpoint, settings.settings)))
+    assert plan.resumed["ema_updates"] == updates
+    assert same_bits(plan.resumed["ema"], tiny().state_dict())
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_damaged_generation_of_ours_falls_back_and_an_old_file_beside_one_does_not():
+    write_tensors(Path("run.pt"), stored := {"network": TINY, "names": list(NAMES), "model": dict(tiny().state_dict())})
+    rotate_and_write(Path("run.pt"), stored)
+    Path("run.pt").write_bytes(Path("run.pt").read_bytes()[:5000])
+    assert open_weights("run.pt").path.name == "run.previous.pt"
+    Path("run.pt").write_bytes(Path("old.pt").read_bytes())
+    assert open_weights("run.pt").document["kind"] == "legacy"
 
 
 @pytest.mark.usefixtures("folder")

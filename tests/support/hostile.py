@@ -284,15 +284,15 @@ def _bombs() -> dict[str, bytes]:
     modules = module() + b"q\x00" + b"".join(module(_modules=pairs(a=b"h" + bytes([n]), b=b"h" + bytes([n]))) + b"q" + bytes([n + 1]) for n in range(60))
     own = name("models.yolo", "Model") + b")\x81q\x00" + pairs(_parameters=b"}", _buffers=b"}", _modules=pairs(again=b"h\x00")) + b"b"
     bodies = {
-        "nested tuples": b"N" + b"\x85" * 690_000,
-        "nested lists": b"]" * 300_000 + b"a" * 299_999,
+        "nested tuples": b"N" + b"\x85" * 390_000,
+        "nested lists": b"]" * 190_000 + b"a" * 189_999,
         "nested dicts": (b"}" + text("k")) * 50_000 + b"N" + b"s" * 50_000,
-        "marks": b"(" * 690_000,
-        "memo": b"N" + b"\x94" * 510_000,
+        "marks": b"(" * 390_000,
+        "memo": b"N" + b"\x94" * 310_000,
         "memo far away": b"Nr\xff\xff\xff\xff",
-        "instructions": b"N" + b"\x85" * 750_000,
-        "empty lists": b"(" + b"]" * 690_000 + b"t",
-        "empty sets": b"(" + b"\x8f" * 690_000 + b"t",
+        "instructions": b"N" + b"\x85" * 410_000,
+        "empty lists": b"(" + b"]" * 390_000 + b"t",
+        "empty sets": b"(" + b"\x8f" * 390_000 + b"t",
         "long whole number": b"\x8a\xff" + b"\x01" * 255,
         "text of a lie": b"X\xff\xff\xff\x7f",
         "bytes of a lie": b"B\xff\xff\xff\x7f",

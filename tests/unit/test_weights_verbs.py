@@ -162,6 +162,20 @@ def test_tensors_alone_are_opened_but_do_not_say_their_network(tmp_path):
         spec_of_weights(weights)
 
 
+def test_a_safetensors_header_is_taken_at_its_word_only_within_reason(tmp_path):
+    def described(**changes: object):
+        kept = {"network": "nc: 3", "names": list(NAMES), "strides": [8, 16], "evaluation": {"imgsz": 64, "iou_thres": 0.6, "precision": "fp32"}}
+        write_safetensors(tmp_path / "h.safetensors", tiny().state_dict(), {"boxwright": json.dumps({**kept, **changes})})
+        return open_weights(str(tmp_path / "h.safetensors")).document
+
+    assert described()["evaluation"] == {"imgsz": 64, "iou_thres": 0.6, "precision": "fp32"}
+    assert described(evaluation={"imgsz": "x", "iou_thres": 7, "precision": "int3", "batch_size": -1, "pad": [], "data": "\0"})["evaluation"] == {}
+    assert described(strides={"a": 1})["strides"] is None
+    for changes in ({"names": [1]}, {"network": None}, {"evaluation": 3}):
+        with pytest.raises(WeightsError, match="damaged header"):
+            described(**changes)
+
+
 @pytest.mark.parametrize("content", [b"", b"\x10\0\0\0\0\0\0\0{", b"\xff" * 64, b"\x02\0\0\0\0\0\0\0{}x"], ids=["empty", "cut", "noise", "more"])
 def test_a_damaged_safetensors_file_is_one_line(capsys, tmp_path, content):
     (tmp_path / "t.safetensors").write_bytes(content)

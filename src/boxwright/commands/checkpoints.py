@@ -24,10 +24,13 @@ OURS, SAFETENSORS, LEGACY = "boxwright", "safetensors", "legacy"
 METADATA = "boxwright"  # key of our part of a safetensors header
 DESCRIPTION = ("network", "network_name", "names", "strides", "program", "evaluation")  # of a network, beside its tensors
 
+# What a header may say about validation beside size and data, with type and bounds.
+_EVALUATION: dict[str, tuple[type, float, float]] = {"batch_size": (int, 1, 65536), "pad": (float, 0, 32), "iou_thres": (float, 0.01, 0.99)}
+
 
 def kind_of(path: Path) -> str:
     """Which kind of weights file this is, told by its content."""
-    if is_ours(path) or previous_of(path).exists():
+    if is_ours(path):
         return OURS
     return SAFETENSORS if is_safetensors(path) else LEGACY
 
@@ -36,13 +39,22 @@ def read_weights(path: Path) -> tuple[Path, dict[str, Any], str]:
     """Where the weights were found, their document, and a note about what was passed over. Raises WeightsError."""
     kind = kind_of(path)
     if kind == OURS:
-        document, used, note = newest_whole(path)
-        if not isinstance(document.get("model"), dict) or not isinstance(document.get("network"), str):
-            raise WeightsError(str(used), "holds no network", "Give a checkpoint of a training")
-        return used, document, note
+        return _own(path)
     if kind == SAFETENSORS:
         return path, document_of_safetensors(path), ""
-    return path, document_of_legacy(read_legacy(path), path), ""
+    try:
+        return path, document_of_legacy(read_legacy(path), path), ""
+    except WeightsError:
+        if previous_of(path).exists():  # it may be one of ours that lost its header
+            return _own(path)
+        raise
+
+
+def _own(path: Path) -> tuple[Path, dict[str, Any], str]:
+    document, used, note = newest_whole(path)
+    if not isinstance(document.get("model"), dict) or not isinstance(document.get("network"), str):
+        raise WeightsError(str(used), "holds no network", "Give a checkpoint of a training")
+    return used, document, note
 
 
 def document_of_legacy(checkpoint: LegacyCheckpoint, path: Path) -> dict[str, Any]:
@@ -134,9 +146,18 @@ def _own_metadata(text: str, path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         stored = None
     match stored:
-        case {"network": str(), "names": [*names], "evaluation": dict()} if all(isinstance(name, str) for name in names):
-            return {key: stored[key] for key in DESCRIPTION if key in stored}
+        case {"network": str(), "names": [*names], "evaluation": dict() as how, **rest} if all(isinstance(name, str) for name in names):
+            described = {key: rest[key] for key in ("network_name", "program") if isinstance(rest.get(key), str)}
+            strides = rest.get("strides") if isinstance(rest.get("strides"), list) else None
+            return {**described, "network": stored["network"], "names": names, "strides": strides, "evaluation": _sound(how)}
     raise WeightsError(str(path), "has a damaged header", "Give another file")
+
+
+def _sound(how: Mapping[str, Any]) -> dict[str, Any]:
+    """What a header says about validation, as far as it makes sense."""
+    within = {key: how[key] for key, (kind, low, high) in _EVALUATION.items() if type(how.get(key)) is kind and low <= how[key] <= high}
+    precision = {"precision": how["precision"]} if how.get("precision") in ("fp32", "bf16", "fp16") else {}
+    return within | precision | _evaluation(how)
 
 
 def metadata_of(document: Mapping[str, Any]) -> dict[str, str]:

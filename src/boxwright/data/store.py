@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from typing import TYPE_CHECKING
 
 from boxwright.data.augment.plan import loaded_size
@@ -14,13 +16,19 @@ if TYPE_CHECKING:
 
 
 class ImageStore:
-    """Images by number, in a size whose long side is `long_side`. `smooth`: areas are averaged when shrinking, for validation."""
+    """Images by number, in a size whose long side is `long_side`. `smooth`: areas are averaged when shrinking, for validation.
 
-    def __init__(self, index: Index, long_side: int, *, keep: bool, smooth: bool) -> None:
+    `keep` holds every image once it was asked for; otherwise as many as fit into `spare_bytes`, those that came first: which one is asked
+    for next is drawn evenly, so no other choice would be met more often.
+    """
+
+    def __init__(self, index: Index, long_side: int, *, keep: bool, smooth: bool, spare_bytes: int = 0) -> None:
         self.index = index
         self.long_side = long_side
         self.smooth = smooth
-        self._kept: dict[int, np.ndarray] | None = {} if keep else None
+        self._kept: dict[int, np.ndarray] = {}
+        self._room = math.inf if keep else spare_bytes
+        self._lock = threading.Lock()
 
     def bytes_needed(self) -> int:
         """Memory that keeping every image takes."""
@@ -33,9 +41,12 @@ class ImageStore:
 
     def __call__(self, image: int) -> np.ndarray:
         """Pixels in the loaded size. (H, W, 3) uint8 BGR. Raises BrokenImageError for a file that broke since the scan."""
-        if self._kept is not None and image in self._kept:
-            return self._kept[image]
+        kept = self._kept.get(image)
+        if kept is not None:
+            return kept
         pixels = resized(read_bgr(self.index.paths[image]), self.size_hw(image), smooth=self.smooth)
-        if self._kept is not None:
-            self._kept[image] = pixels
+        with self._lock:
+            if image not in self._kept and pixels.nbytes <= self._room:
+                self._kept[image] = pixels
+                self._room -= pixels.nbytes
         return pixels

@@ -34,6 +34,7 @@ from boxwright.train.selftest import answers_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+SPARE_SHARE = 0.25  # of free memory that decoded images may take unasked
 CACHE_SHARE = 0.7  # of free memory that cached images may take
 
 
@@ -58,7 +59,8 @@ class ValidationData:
 def training_data(plan: TrainPlan, warn: Callable[[str], None]) -> TrainingData:
     """Samples, order and loader of the training split."""
     settings, index = plan.settings, plan.data.splits["train"]
-    store = ImageStore(index, plan.train_size, keep=settings.cache == "ram", smooth=False)
+    spare = int(min(settings.decoded_memory * 2**30, free_memory_bytes() * SPARE_SHARE))
+    store = ImageStore(index, plan.train_size, keep=settings.cache == "ram", smooth=False, spare_bytes=spare)
     _require_memory(store, settings.cache == "ram")
     planner = Planner(settings.part(AugmentSettings), index.sizes_wh, plan.train_size, mosaic_allowed=not settings.rect)
     closed = settings.epochs - settings.close_mosaic if settings.close_mosaic else None

@@ -27,6 +27,9 @@ class DataSettings(Slice):
     cache: Literal["off", "ram", "disk", "val"] = setting(
         "off", "Keep decoded images: in memory, on disk, or only the validation set in memory.", Spelling(original=True, renamed=("cache_images",), bare="ram")
     )
+    decoded_memory: float = setting(
+        1.0, "GiB of decoded training images to keep in memory when --cache is off, if that much is free.", Spelling(metavar="GIB"), ge=0
+    )
     image_weights: bool = setting(default=False, help_text="Draw images of rare and badly found classes more often.", spelling=Spelling(original=True))
     multi_scale: bool = setting(default=False, help_text="Vary the size of each batch from 50 % to 150 %.", spelling=Spelling(original=True))
     single_cls: bool = setting(default=False, help_text="Treat all classes as one.", spelling=Spelling(original=True))

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds with room for the largest network of the field in training (about 300,000 instructions, 1 MB of program)."""
+    """Bounds with room for the largest network of the field in training (about 210,000 instructions, 1 MB of program)."""
 
     program_bytes: int = 32 << 20
-    instructions: int = 700_000  # a second of work or two
-    memo: int = 500_000
+    instructions: int = 400_000  # half a second of work
+    memo: int = 300_000
     values: int = 100_000  # beside those of networks: options, the optimizer
     text_bytes: int = 4 << 20  # one string; class sources in files before 2020.8 are the longest
     made_bytes: int = 64 << 20  # strings turned to bytes, which a short program could otherwise repeat without end
