@@ -40,6 +40,12 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "errors": Verb("what a detector gets wrong, object by object", "verbs:ErrorsSettings", "report:errors"),
     "compare": Verb("whether one run is better than another", "verbs:CompareSettings", "compare:run"),
     "data": {
+        "check": Verb("every fault of a data set, with file and line", "datasets:CheckSettings", "dataset.check:run"),
+        "report": Verb("what is in a data set, as a page", "datasets:ReportSettings", "dataset.report:run"),
+        "preview": Verb("what the trainer will see", "datasets:PreviewSettings", "dataset.preview:run"),
+        "convert": Verb("label files, COCO JSON and Pascal VOC into each other", "datasets:ConvertSettings", "dataset.convert:run"),
+        "split": Verb("divide images into train, val and test", "datasets:SplitSettings", "dataset.split:run"),
+        "fetch": Verb("fetch and unpack what a YAML names", "datasets:FetchSettings", "dataset.fetch:run"),
         "sample": Verb("draw the sample set", "verbs:SampleSettings", "sample:run"),
     },
     "model": {

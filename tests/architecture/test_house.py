@@ -53,7 +53,8 @@ DOORS = {
     "torch.backends": {"system/device.py"},
     "print": {"cli.py", "track/console.py"},
     "cv2.imread": {"data/images.py"},
-    "cv2.imdecode": {"data/images.py"},
+    "cv2.imdecode": {"data/images.py", "data/planes.py"},
+    "cv2.imdecodemulti": {"data/planes.py"},
     "PIL.Image.open": {"data/images.py"},
 }
 FORBIDDEN = {

@@ -66,7 +66,7 @@ FLAGS = {
     "--multi-scale --rect": ("multi_scale + rect",),
     "--data nope.yaml": ("--data nope.yaml: there is no such file",),
     "--data .": ("--data .: is a folder",),
-    "--cfg nope.yaml": ("--cfg nope.yaml", "Packaged: yolov5l"),
+    "--cfg nope.yaml": ("--cfg nope.yaml", "Packaged: yolov3"),
     "--cfg yolov5q": ("Did you mean 'yolov5",),
     "--weights nope.pt": ("--weights nope.pt: there is no such file",),
     "--weights .": ("--weights .: is a folder", "weights/best.pt"),
@@ -204,18 +204,23 @@ def test_a_hyperparameter_file_that_cannot_be_used_is_refused(ground, text):
     refused(ground, ground.words("runs", "--hyp", str(hyp), epochs=1), HYPS[text])
 
 
+FOREIGN = "Give a checkpoint of a detector, whole"
 WEIGHTS = {
-    "text": (lambda whole: b"these are no weights", "is no checkpoint"),
-    "empty": (lambda whole: b"", "is no checkpoint"),
-    "half": (lambda whole: whole[: len(whole) // 2], "is not whole, or none of ours"),
-    "one bit": (lambda whole: whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:], "is damaged: its content does not match its checksum"),
+    "text": (lambda whole: b"these are no weights", "is no checkpoint", FOREIGN),
+    "empty": (lambda whole: b"", "it is empty", FOREIGN),
+    "half": (lambda whole: whole[: len(whole) // 2], "a damaged or incomplete zip", FOREIGN),
+    "one bit": (
+        lambda whole: whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:],
+        "is damaged: its content does not match its checksum",
+        "Give another file",
+    ),
 }
 
 
 @pytest.mark.parametrize("verb", ["train", "val", "predict"])
 @pytest.mark.parametrize("case", WEIGHTS)
 def test_weights_that_are_not_whole_are_refused_by_every_verb(trained, tmp_path, verb, case):
-    spoil, says = WEIGHTS[case]
+    spoil, says, remedy = WEIGHTS[case]
     file = tmp_path / "spoilt.pt"
     file.write_bytes(spoil(trained.best.read_bytes()))
     more = {
@@ -223,7 +228,7 @@ def test_weights_that_are_not_whole_are_refused_by_every_verb(trained, tmp_path,
         "val": ["--weights", file],
         "predict": ["--weights", file, "--source", trained.ground.data.parent / "images" / "val"],
     }
-    refused(trained.ground, [verb, *map(str, more[verb])], (str(file), says, "Give another file"))
+    refused(trained.ground, [verb, *map(str, more[verb])], (str(file), says, remedy))
 
 
 def test_weights_of_another_trainer_are_not_run(trained, tmp_path):
@@ -239,7 +244,7 @@ def test_weights_of_another_trainer_are_not_run(trained, tmp_path):
 # -- other verbs
 
 VERBS = {
-    "val": ("0 checkpoints were given", "Give one checkpoint or run folder"),
+    "val": ("no checkpoint was given", "Give a checkpoint or run folder"),
     "val nope.pt": ("--weights nope.pt: there is no such file",),
     "val BEST --data nope.yaml": ("--data nope.yaml",),
     "val BEST --task test": ("has no key 'test'",),

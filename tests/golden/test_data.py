@@ -85,7 +85,7 @@ def first_validation_images(tmp_path):
 def test_validation_samples_equal_the_reference(first_validation_images):
     index = first_validation_images
     order = RectangularBatches(index.sizes_wh, batch_size=16, image_size=320, stride=32, pad=0.5)
-    samples = PlainSamples(index, ImageStore(index, 320, keep=False, smooth=True))
+    samples = PlainSamples(index, ImageStore(index, 320, keep="no", smooth=True))
     (batch,) = order.batches(0)
     for address, known in zip(batch, CASES["val_items_320"], strict=True):
         out = np.empty((3, *address.output_hw), np.uint8)

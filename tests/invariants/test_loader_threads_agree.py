@@ -16,7 +16,7 @@ from boxwright.data.dataset import read_dataset
 from boxwright.data.loader import AHEAD, Loader
 from boxwright.data.sampler import RectangularBatches, ShuffledBatches
 from boxwright.data.samples import Address, PlainSamples, TrainingSamples
-from boxwright.data.scan import open_split
+from boxwright.data.split import open_split
 from boxwright.data.store import ImageStore
 from boxwright.errors import DataError
 from tests.support import datasets
@@ -34,12 +34,17 @@ def index(tmp_path_factory):
 def training(index, *, keep: bool = False, closed_from: int | None = None, report=None, **augment) -> TrainingSamples:
     settings = AugmentSettings(**{"degrees": 10.0, "mixup": 0.5, "flipud": 0.5} | augment)
     return TrainingSamples(
-        Planner(settings, index.sizes_wh, SIZE), index, ImageStore(index, SIZE, keep=keep, smooth=False), seed=3, closed_from=closed_from, report=report
+        Planner(settings, index.sizes_wh, SIZE),
+        index,
+        ImageStore(index, SIZE, keep="memory" if keep else "no", smooth=False),
+        seed=3,
+        closed_from=closed_from,
+        report=report,
     )
 
 
 def plain(index) -> PlainSamples:
-    return PlainSamples(index, ImageStore(index, SIZE, keep=False, smooth=True))
+    return PlainSamples(index, ImageStore(index, SIZE, smooth=True))
 
 
 def streamed(samples, batches, threads: int) -> list[tuple]:
@@ -76,7 +81,7 @@ def test_one_loader_serves_one_epoch_after_the_other_as_fresh_ones_would(index):
 
 
 def test_pictures_kept_in_memory_are_the_same_pictures(index):
-    assert streamed(training(index, keep=True), square(index).batches(0) * 2, 2) == streamed(training(index), square(index).batches(0) * 2, 0)
+    assert streamed(training(index, keep="memory"), square(index).batches(0) * 2, 2) == streamed(training(index), square(index).batches(0) * 2, 0)
 
 
 def test_epochs_and_places_differ_from_each_other(index):

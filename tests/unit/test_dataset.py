@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from boxwright.data.dataset import read_dataset
-from boxwright.data.listing import image_files, label_file
-from boxwright.data.scan import open_split
+from boxwright.data.listing import listed
+from boxwright.data.source import USUAL_RULE, Source
+from boxwright.data.split import open_split
 from boxwright.errors import DataError, UserError
 from tests.support import datasets
 
@@ -28,7 +29,7 @@ def opened(root: Path, text: str, **options):
 
 
 def images_of(dataset, split: str) -> list[str]:
-    return [Path(path).name for path in image_files(dataset.sources[split], dataset.root, split)[0]]
+    return [Path(path).name for source in dataset.sources[split] for path in listed(source, split, 0.01).files]
 
 
 def refused(root: Path, text: str) -> str:
@@ -135,7 +136,7 @@ def test_only_the_splits_that_are_needed_have_to_be_there(root):
         ("train: ../images/train\nval: images/val\n", "There is 'images/train' without the leading '../'"),
         ("train: pictures/x/y\nval: images/val\n", "There is 'images/train'; correct 'train'"),
         ("train: [images/train, gone.txt]\nval: images/val\n", "'gone.txt' of split 'train' is not there (tried "),
-        ("train: gone\nval: images/val\ndownload: https://example.org/a.zip\n", "Its 'download' names https://example.org/a.zip; fetch and unpack it"),
+        ("train: gone\nval: images/val\ndownload: https://example.org/a.zip\n", "Its 'download' names https://example.org/a.zip; `boxwright data fetch "),
         ("train: gone\nval: images/val\ndownload: import os; os.remove('x')\n", "which this program never does"),
         ('train: gone\nval: images/val\ndownload: "bash \\e[31m x"\n', "\\x1b[31m"),
     ],
@@ -149,8 +150,9 @@ def test_a_split_that_is_not_there_is_one_line_with_every_place_tried_and_a_reme
 def test_a_yaml_that_is_not_there_names_its_neighbour(root):
     with pytest.raises(DataError, match=r"there is no such file\. Did you mean '.*data\.yaml'\?"):
         read_dataset(root / "dta.yaml")
-    with pytest.raises(DataError, match="is a folder"):
-        read_dataset(root)
+    with pytest.raises(DataError, match="is a folder without a data set YAML"):
+        read_dataset(root / "images")
+    assert read_dataset(root).names == read_dataset(root / "data.yaml").names
 
 
 def test_a_key_that_looks_misspelt_is_a_note_and_others_are_let_pass(root):
@@ -170,7 +172,7 @@ def test_folders_are_searched_to_the_bottom_for_pictures_of_every_spelling(tmp_p
         (deep / name).write_text("x")
     (deep / "folder.png").mkdir()
     (deep / "w.gif").write_text("x")
-    files, findings = image_files((tmp_path,), tmp_path, "train")
+    files, findings = listed(Source("yolo", tmp_path, tmp_path), "train", 0.01)[:2]
     assert [Path(file).name for file in files] == ["x.JPG", "y.TiFf", "z.webp"]
     assert [(Path(finding.file).name, finding.rule, finding.action) for finding in findings] == [("w.gif", "format", "image skipped")]
 
@@ -210,7 +212,7 @@ def test_a_list_that_cannot_be_read_is_one_line(root):
     ],
 )
 def test_a_label_file_lies_where_the_last_images_folder_becomes_labels(image, label):
-    assert label_file(image) == label
+    assert USUAL_RULE.label_of(image) == label
 
 
 # -- records

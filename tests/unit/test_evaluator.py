@@ -11,7 +11,7 @@ from boxwright.data.dataset import read_dataset
 from boxwright.data.loader import Loader
 from boxwright.data.sampler import RectangularBatches
 from boxwright.data.samples import PlainSamples
-from boxwright.data.scan import open_split
+from boxwright.data.split import open_split
 from boxwright.data.store import ImageStore
 from boxwright.infer.evaluator import VALIDATION_RULES, Evaluator
 from boxwright.infer.told import validated
@@ -30,7 +30,7 @@ class Split:
 
     def __init__(self, *, images: int = 10, batch_size: int = 4) -> None:
         index = open_split(read_dataset(datasets.write(Path("set"), train=1, val=images)), "val", cached=False)
-        self.samples = PlainSamples(index, ImageStore(index, 64, keep=False, smooth=True))
+        self.samples = PlainSamples(index, ImageStore(index, 64, smooth=True))
         self.index = index
         order = RectangularBatches(index.sizes_wh, batch_size, 64, 32, 0.5).batches()
         self.batches: list[Batch] = [batch.copied() for batch in Loader(self.samples, threads=0)(order)]

@@ -12,7 +12,7 @@ from PIL import Image
 from boxwright.data import index_cache, scan
 from boxwright.data.dataset import read_dataset
 from boxwright.data.index import Index
-from boxwright.data.scan import open_split
+from boxwright.data.split import open_split
 from tests.support import datasets
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def scanned(monkeypatch):
     """How many files were looked at, scan by scan."""
     counts: list[int] = []
     real = scan._scanned
-    monkeypatch.setattr(scan, "_scanned", lambda files, *rest: (counts.append(len(files)), real(files, *rest))[1])
+    monkeypatch.setattr(scan, "_scanned", lambda listing, how, known: (counts.append(len(listing.files)), real(listing, how, known))[1])
     return counts
 
 

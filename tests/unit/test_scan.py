@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from boxwright.data import scan
 from boxwright.data.dataset import read_dataset
 from boxwright.data.findings import Finding, summary
-from boxwright.data.scan import open_split, require_classes, require_no_findings, require_objects
+from boxwright.data.formats import yolo
+from boxwright.data.split import open_split, require_no_findings, require_objects
 from boxwright.errors import DataError, FindingsError
 from tests.support import datasets
 
@@ -81,9 +81,11 @@ def test_pictures_without_labels_or_with_empty_ones_are_background(root):
 def test_a_label_file_that_cannot_be_read_or_is_huge_is_a_finding(root, monkeypatch):
     (root / "labels/train/000.txt").unlink()
     (root / "labels/train/000.txt").mkdir()
-    monkeypatch.setattr(scan, "MAX_LABEL_BYTES", 1 << 16)
+    monkeypatch.setattr(yolo, "MAX_LABEL_BYTES", 1 << 16)
     (root / "labels/train/001.txt").write_text(GOOD * 2000)
-    assert {(Path(finding.file).name, finding.rule) for finding in found(root)} == {("000.txt", "unreadable"), ("001.txt", "size")}
+    broken = {("000.txt", "unreadable"), ("001.txt", "size")}
+    left_out = {("000.png", "no-usable-label"), ("001.png", "no-usable-label")}
+    assert {(Path(finding.file).name, finding.rule) for finding in found(root)} == broken | left_out
 
 
 def test_labels_that_two_pictures_share_and_labels_without_a_picture_are_notes(root):
@@ -118,24 +120,26 @@ def test_a_split_in_which_nothing_can_be_used_is_one_line_with_the_first_reason(
 @pytest.mark.parametrize("row", ["7 0.5 0.5 0.1 0.1", "7.0 0.5 0.5 0.1 0.1"])
 def test_a_class_without_a_name_is_refused_with_file_line_and_what_is_possible(root, row):
     (root / "labels/train/002.txt").write_bytes(b"\xef\xbb\xbf" + GOOD.encode() + row.encode())
-    index, dataset = opened(root)
+    dataset = read_dataset(root / "data.yaml")
     with pytest.raises(DataError) as caught:
-        require_classes(index, dataset, "train")
+        opened(root)
     where = root / "labels/train/002.txt"
-    assert str(caught.value).startswith(f"{where}:3: Label class 7 exceeds nc=3 in {dataset.file} (split 'train'; 1 such labels). Possible classes are 0 to 2")
+    assert str(caught.value).startswith(
+        f"{where}:3: Label class 7 exceeds nc=3 in {dataset.file} (split 'train'; 1 such findings). Possible classes are 0 to 2"
+    )
 
 
 def test_the_highest_class_that_has_a_name_is_let_pass(root):
     (root / "labels/train/002.txt").write_text("2 0.5 0.5 0.1 0.1\n")
-    require_classes(*opened(root), "train")
+    assert opened(root)[0][2].classes.tolist() == [2]
 
 
 def test_a_training_split_without_a_single_object_is_refused(root):
     for path in (root / "labels/train").iterdir():
         path.unlink()
     with pytest.raises(DataError, match=r"none of its 4 images has a label \(looked for .*labels/train/000\.txt, for example\)"):
-        require_objects(opened(root)[0], "train")
-    require_objects(opened(root, "val")[0], "val")
+        require_objects(*opened(root), "train")
+    require_objects(*opened(root, "val"), "val")
 
 
 def test_under_strict_the_first_finding_is_an_error_with_its_own_exit_code(root):

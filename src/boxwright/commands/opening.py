@@ -16,7 +16,7 @@ from boxwright.config import packaged
 from boxwright.data.dataset import Dataset, read_dataset
 from boxwright.data.findings import summary
 from boxwright.data.index import Index
-from boxwright.data.scan import open_split, require_classes, require_no_findings, require_objects
+from boxwright.data.split import open_split, require_no_findings, require_objects
 from boxwright.documents import parse_yaml, read_yaml
 from boxwright.errors import SettingError, WeightsError
 from boxwright.geometry.letterbox import rounded_up
@@ -56,17 +56,16 @@ def locate_data(name: str) -> Path:
     return Path(name)
 
 
-def open_data(name: str, splits: tuple[str, ...], *, single_class: bool = False, strict: bool = False) -> OpenData:
+def open_data(name: str, splits: tuple[str, ...], *, single_class: bool = False, strict: bool = False, trusting: bool = False) -> OpenData:
     """Open splits and check their labels against the classes. Raises DataError before anything is made."""
     dataset = read_dataset(locate_data(name), needed=splits)
     found: dict[str, Index] = {}
     notes = list(dataset.notes)
     for split in splits:
-        index = open_split(dataset, split, threads=usable_cores(), progress=Progress(f"reading split '{split}' of {dataset.file}"))
+        progress = Progress(f"reading split '{split}' of {dataset.file}")
+        index = open_split(dataset, split, threads=usable_cores(), trusting=trusting, progress=progress)
         if strict:
             require_no_findings(index, split)
-        if not single_class:
-            require_classes(index, dataset, split)
         notes += _told(index, split)
         found[split] = replace(index, classes=np.zeros_like(index.classes)) if single_class else index
     names = dataset.names if not single_class or dataset.num_classes == 1 else (SINGLE_CLASS_NAME,)
@@ -80,7 +79,7 @@ def splits_of(file: Path) -> tuple[str, ...]:
 
 def require_training_objects(data: OpenData) -> None:
     """A training split without objects teaches nothing. Raises DataError."""
-    require_objects(data.splits["train"], "train")
+    require_objects(data.splits["train"], data.dataset, "train")
 
 
 def _told(index: Index, split: str) -> list[str]:
@@ -121,11 +120,13 @@ def open_weights(name: str, flag: str = "--weights") -> OpenWeights:
     return OpenWeights(*read_weights(path))
 
 
-def spec_of_weights(weights: OpenWeights, *, num_classes: int | None = None, anchors_per_level: int | None = None) -> ModelSpec:
+def spec_of_weights(weights: OpenWeights, *, num_classes: int | None = None, in_channels: int | None = None, anchors_per_level: int | None = None) -> ModelSpec:
     """The network that a weights file describes. Raises WeightsError when it holds tensors alone."""
     if not isinstance(weights.document.get("network"), str):
         raise WeightsError(str(weights.path), "holds tensors, but does not say of which network", "Train from it with --weights and --cfg")
-    return read_spec(parse_yaml(weights.document["network"], str(weights.path)), num_classes=num_classes, anchors_per_level=anchors_per_level)
+    return read_spec(
+        parse_yaml(weights.document["network"], str(weights.path)), num_classes=num_classes, in_channels=in_channels, anchors_per_level=anchors_per_level
+    )
 
 
 def network_of_weights(weights: OpenWeights) -> Detector:
@@ -149,9 +150,9 @@ def open_together(names: tuple[str, ...]) -> tuple[list[OpenWeights], list[Detec
     return opened, detectors, notes + [f"{path} names its classes differently; the names of {opened[0].path} are used" for path in differing]
 
 
-def spec_of_cfg(cfg: str, *, num_classes: int | None = None, anchors_per_level: int | None = None) -> ModelSpec:
+def spec_of_cfg(cfg: str, *, num_classes: int | None = None, in_channels: int | None = None, anchors_per_level: int | None = None) -> ModelSpec:
     """The network of a model YAML, by path or packaged name."""
-    return read_spec(read_yaml(packaged.locate("models", cfg, "--cfg")), num_classes=num_classes, anchors_per_level=anchors_per_level)
+    return read_spec(read_yaml(packaged.locate("models", cfg, "--cfg")), num_classes=num_classes, in_channels=in_channels, anchors_per_level=anchors_per_level)
 
 
 def fitting_size(size: int, grid: int, *, lower_bound: bool = True) -> tuple[int, str]:

@@ -31,6 +31,7 @@ from boxwright.system.run_folder import next_folder
 from boxwright.track.console import Progress
 
 DEFAULT_SIZE = 640
+COLOURS = 3
 
 
 @dataclass
@@ -98,6 +99,9 @@ def predictor_of(weights: tuple[str, ...], device: str, imgsz: int | None, *, th
     opened, detectors, notes = open_together(weights)
     where = choose_device(device)
     prepare_process(where, threads)
+    if detectors[0].spec.in_channels != COLOURS:
+        what = f"the network takes images of {detectors[0].spec.in_channels} channels, and prediction reads colour pictures"
+        raise SettingError(str(opened[0].path), what, "Use `boxwright val`, which reads what a data set YAML describes")
     grid = grid_of(detectors[0])
     size, note = fitting_size(imgsz or opened[0].document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)
     return Predictor(Ensemble(detectors, where, augment=augment), opened[0].names, where, size, grid), tuple(n for n in (*notes, note) if n)

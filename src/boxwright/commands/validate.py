@@ -141,13 +141,18 @@ def _require_same_classes(weights: OpenWeights, data: OpenData, detector: Detect
     if detector.head.num_classes != data.num_classes:
         what = f"the network has {detector.head.num_classes} classes ({', '.join(weights.names[:5])} ...), the data set {data.num_classes}"
         raise SettingError(str(weights.path), what, "Give the data set it was trained for")
+    channels = data.dataset.kind.channels
+    if detector.spec.in_channels != channels:
+        what = f"the network takes images of {detector.spec.in_channels} channels, the data set has {channels}"
+        raise SettingError(str(weights.path), what, "Give the data set it was trained for")
 
 
 def evaluate(plan: ValPlan, *, threads: int) -> Evaluation:
     """Run the validation."""
     prepare_process(plan.device, plan.threads)
     index, how = plan.data.splits[plan.how["split"]], plan.how
-    samples = PlainSamples(index, ImageStore(index, how["imgsz"], keep=False, smooth=True))
+    kind = plan.data.dataset.kind
+    samples = PlainSamples(index, ImageStore(index, how["imgsz"], smooth=True, kind=kind))
     precision = Precision(how["precision"], plan.device)
     evaluator = Evaluator(
         num_classes=plan.data.num_classes,
@@ -158,7 +163,7 @@ def evaluate(plan: ValPlan, *, threads: int) -> Evaluation:
     )
     batches = _order(plan, index).batches()
     network = Ensemble(plan.detectors, plan.device, augment=how["augment"])
-    return evaluator.run(network, Loader(samples, threads=threads)(batches), plan.device)
+    return evaluator.run(network, Loader(samples, threads=threads, kind=kind)(batches), plan.device)
 
 
 def _order(plan: ValPlan, index: Index) -> RectangularBatches | SquareBatches:

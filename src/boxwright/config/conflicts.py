@@ -14,7 +14,7 @@ QUAD_GROUP = 4
 def refuse_conflicts(resolved: Resolved[Any]) -> None:
     """Raise for the first pair of settings that cannot both be meant."""
     settings = resolved.settings
-    for wrong, keys, what, remedy in _rules(settings):
+    for wrong, keys, what, remedy in (*_rules(settings), *_about_batches(settings, {key for key in resolved.sources if _explicit(resolved, key)})):
         if wrong:
             raise SettingError(" + ".join(_place(resolved, key) for key in keys), what, remedy)
 
@@ -51,6 +51,30 @@ def _rules(s: Any) -> tuple[tuple[bool, tuple[str, ...], str, str], ...]:
             "there is no mosaic or mixup to close",
             "Leave it out, or set mosaic above 0",
         ),
+    )
+
+
+def _explicit(resolved: Resolved[Any], key: str) -> bool:
+    """Whether a person asked for it, rather than a recipe or its hyperparameters."""
+    return not resolved.sources[key].startswith(("built-in", "recipe", "hyp"))
+
+
+MIXING = ("mosaic", "mixup", "copy_paste")
+CHANGING = (*MIXING, "hsv_h", "hsv_s", "hsv_v", "degrees", "translate", "scale", "shear", "perspective", "flipud", "fliplr")
+
+
+def _about_batches(s: Any, asked: set[str]) -> tuple[tuple[bool, tuple[str, ...], str, str], ...]:
+    """Augmentation that was asked for and cannot act."""
+    mixing = [key for key in MIXING if key in asked and getattr(s, key) > 0]
+    changing = [key for key in CHANGING if key in asked and getattr(s, key) > 0]
+    without = [key for key in ("mixup", "copy_paste") if getattr(s, key) > 0 and s.mosaic == 0]
+    return (
+        (s.rect and bool(mixing), ("rect", *mixing), "rectangular batches hold single images", "Leave one of them out"),
+        (s.rect and s.quad, ("rect", "quad"), "quad joins square images", "Leave one of them out"),
+        (s.aug == "none" and bool(changing), ("aug", *changing), "--aug none leaves every image as it is", "Leave one of them out"),
+        (s.aug == "none" and s.close_mosaic > 0, ("aug", "close_mosaic"), "--aug none makes no mosaic that could be closed", "Leave one of them out"),
+        (bool(without) and s.aug != "none", tuple(without), "works on mosaics, and mosaic is 0", "Set mosaic above 0, or leave it out"),
+        (s.rect and s.close_mosaic > 0, ("rect", "close_mosaic"), "rectangular batches have no mosaic that could be closed", "Leave one of them out"),
     )
 
 

@@ -3,28 +3,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from boxwright.documents import Document, read_yaml
-from boxwright.errors import DataError, nearest, printable
+from boxwright.data import layout
+from boxwright.data.classes import ClassEdits, edited, read_edits, read_names, require_known
+from boxwright.data.formats import coco, voc
+from boxwright.data.implied import open_document
+from boxwright.data.listing import in_place
+from boxwright.data.planes import Kind
+from boxwright.data.policy import Policy, read_policy
+from boxwright.data.source import FORMATS, USUAL_RULE, Format, LabelRule, Source
+from boxwright.documents import Document
+from boxwright.errors import DataError, nearest
 from boxwright.system.places import data_folder
 
 SPLITS = ("train", "val", "test")
-KNOWN_KEYS = {"path", "train", "val", "test", "names", "nc", "download"}
-SHOWN_CHARACTERS = 200
+CLASS_KEYS = {"keep", "drop", "merge", "rename"}
+KNOWN_KEYS = {"path", *SPLITS, "names", "nc", "download", "format", "images", "labels", "channels", "dtype", "policy", "sources", "checksum", *CLASS_KEYS}
+SOURCE_KEYS = {"data", "weight", *CLASS_KEYS}
+MAX_CHANNELS = 512  # what OpenCV can resize in one go
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """What the YAML says, with every path found. `sources` holds folders, list files and JSON or XML entries of each split."""
+    """What the YAML says, with every path found."""
 
     file: Path
     root: Path
-    sources: dict[str, tuple[Path, ...]]
+    sources: dict[str, tuple[Source, ...]]
     names: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    policy: Policy = field(default_factory=Policy)
+    kind: Kind = Kind()  # noqa: RUF009 -- a frozen value
 
     @property
     def num_classes(self) -> int:
@@ -32,96 +44,172 @@ class Dataset:
         return len(self.names)
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """A document on its way. `tried` are the folders that `path` could have meant."""
+
+    document: Document
+    raw: dict[str, Any]
+    home: Path
+    root: Path
+    tried: list[Path]
+
+
 def read_dataset(file: Path, *, needed: tuple[str, ...] = ("train", "val")) -> Dataset:
-    """Read a data set YAML and find its splits. Raises DataError with every path tried."""
-    if file.is_dir():
-        raise DataError(f"--data {file}", "is a folder", "Give the data set YAML that names its splits and classes")
-    if not file.is_file():
-        near = _nearby(file)
-        raise DataError(f"--data {file}", "there is no such file", f"{near}Give the path of a data set YAML, or --data sample to try the program")
-    document = read_yaml(file)
+    """Read a data set YAML, a COCO JSON or a VOC folder and find its splits. Raises DataError with every path tried."""
+    document, home = open_document(file)
     raw = document.mapping()
-    names = _names(document, raw)
-    root, tried = _root(document, raw)
-    sources = {split: _split(document, raw, split, root, tried) for split in SPLITS if raw.get(split) or split in needed}
-    notes = tuple(_note(document, key) for key in raw if key not in KNOWN_KEYS and nearest(str(key), KNOWN_KEYS))
-    return Dataset(file, root, sources, names, notes)
+    if raw.get("sources"):
+        return _several(document, raw, home, needed)
+    names = read_names(document, raw) if raw.get("names") is not None or _reads_numbers(raw) else ()
+    root, tried = _root(document, raw, home)
+    reading = _Reading(document, raw, home, root, tried)
+    _require_splits(document, raw, needed)
+    sources = {split: _split(reading, split, names) for split in SPLITS if raw.get(split)}
+    names = names or _found_names(document, sources)
+    edits = read_edits(document, raw)
+    require_known(document, edits, names)
+    sources = {split: tuple(replace(source, edits=(edits,)) for source in found) for split, found in sources.items()}
+    return Dataset(Path(document.name), root, sources, edited(names, edits), _notes(document, raw, KNOWN_KEYS), read_policy(document, raw), _kind(reading))
 
 
-def _note(document: Document, key: str) -> str:
-    return f"{document.place(key)}: key '{key}' has no effect; did you mean '{nearest(str(key), KNOWN_KEYS)}'?"
+def _reads_numbers(raw: dict[str, Any]) -> bool:
+    """Whether any split holds label files with numbers, which mean nothing without names."""
+    entries = [entry for split in SPLITS if raw.get(split) for entry in (raw[split] if isinstance(raw[split], list) else [raw[split]])]
+    return raw.get("format") not in {"coco", "voc"} and not (entries and all(str(entry).lower().endswith(".json") for entry in entries))
 
 
-def _nearby(file: Path) -> str:
-    folder = file.parent if file.parent.is_dir() else Path()
-    near = nearest(file.name, (path.name for path in folder.glob("*.y*ml")))
-    return f"Did you mean '{folder / near}'? " if near else ""
+def _notes(document: Document, raw: dict[str, Any], known: set[str]) -> tuple[str, ...]:
+    odd = [str(key) for key in raw if key not in known and nearest(str(key), known)]
+    return tuple(f"{document.place(key)}: key '{key}' has no effect; did you mean '{nearest(key, known)}'?" for key in odd)
 
 
-# -- classes
+def _require_splits(document: Document, raw: dict[str, Any], needed: tuple[str, ...]) -> None:
+    for split in needed:
+        if not raw.get(split):
+            present = ", ".join(key for key in raw if key in SPLITS) or "none"
+            near = nearest(split, (str(key) for key in raw if key not in KNOWN_KEYS))
+            advice = f"Add '{split}:' with a folder of images or a list file (found: {present}), or let `boxwright data split` divide it"
+            remedy = f"Is '{near}' meant to be it?" if near else advice
+            raise DataError(document.name, f"has no key '{split}'", remedy)
 
 
-def _names(document: Document, raw: dict[str, Any]) -> tuple[str, ...]:
-    listed = raw.get("names")
-    count = raw.get("nc")
-    if "names" not in raw or listed is None:
-        raise DataError(document.place("names"), "the classes have no names", "Add 'names:' with one name per class")
-    if isinstance(listed, dict):
-        names = _from_mapping(document, listed)
-    elif isinstance(listed, list) and listed:
-        names = tuple(document.texts.get(("names", i), str(name)) for i, name in enumerate(listed))
-    else:
-        raise DataError(document.place("names"), f"names are {listed!r}", "Give a list of names, or 'number: name' lines")
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count != len(names)):
-        raise DataError(document.place("nc"), f"nc is {count!r}, but names lists {len(names)}", "Make them agree, or leave nc out")
-    return names
+def _kind(reading: _Reading) -> Kind:
+    document, channels, depth = reading.document, reading.raw.get("channels", 3), reading.raw.get("dtype", "uint8")
+    if isinstance(channels, bool) or not isinstance(channels, int) or not 1 <= channels <= MAX_CHANNELS:
+        raise DataError(document.place("channels"), f"channels is {channels!r}", f"Give a whole number from 1 to {MAX_CHANNELS}")
+    if depth not in {"uint8", "uint16"}:
+        raise DataError(document.place("dtype"), f"dtype is {depth!r}", "Give uint8 or uint16")
+    return Kind(channels, depth)
 
 
-def _from_mapping(document: Document, listed: dict[Any, Any]) -> tuple[str, ...]:
-    numbers = {key for key in listed if isinstance(key, int)}
-    if len(numbers) != len(listed) or not numbers:
-        odd = next((key for key in listed if not isinstance(key, int)), "")
-        raise DataError(document.place("names"), f"'{odd}' is no class number", "Write 'number: name' lines, numbered from 0")
-    missing = [number for number in range(max(numbers) + 1) if number not in numbers]
-    if missing or min(numbers) < 0:
-        raise DataError(
-            document.place("names"), f"names has no class {missing[0] if missing else min(numbers)}", f"Number the {len(numbers)} classes from 0 without gaps"
-        )
-    return tuple(document.texts.get(("names", number), str(listed[number])) for number in sorted(numbers))
+# -- several sources
+
+
+def _several(document: Document, raw: dict[str, Any], home: Path, needed: tuple[str, ...]) -> Dataset:
+    """A YAML that names others, each with class edits and a weight of its own."""
+    entries = raw["sources"]
+    if not isinstance(entries, list):
+        raise DataError(document.place("sources"), f"sources are {entries!r}", "Write a list with '- data: FILE' entries")
+    read = [_source(document, home, number, entry) for number, entry in enumerate(entries)]
+    wanted = read_names(document, raw) if raw.get("names") is not None else tuple(dict.fromkeys(name for part in read for name in part.names))
+    for part in read:
+        for name in part.names:
+            if name not in wanted:
+                near = nearest(name, wanted)
+                raise DataError(
+                    document.place("names"), f"class '{name}' of {part.file} is not among the names", f"{_meant(near)}Name it under 'drop' or 'rename' there"
+                )
+    edits = read_edits(document, raw)
+    require_known(document, edits, wanted)
+    sources = {split: tuple(replace(source, edits=(*source.edits, edits)) for part in read for source in part.sources.get(split, ())) for split in SPLITS}
+    sources = {split: found for split, found in sources.items() if found}
+    _require_splits(document, {**raw, **sources}, needed)
+    kinds = {part.kind for part in read}
+    if len(kinds) > 1:
+        stated = " and ".join(f"{kind.channels} channels of {kind.depth}" for kind in sorted(kinds))
+        raise DataError(document.place("sources"), f"sources have {stated}", "Name sources of one kind")
+    notes = (*_notes(document, raw, KNOWN_KEYS), *(note for part in read for note in part.notes))
+    return Dataset(Path(document.name), home, sources, edited(wanted, edits), notes, read_policy(document, raw), kinds.pop())
+
+
+def _meant(near: str) -> str:
+    return f"Did you mean '{near}'? " if near else ""
+
+
+def _source(document: Document, home: Path, number: int, entry: Any) -> Dataset:
+    address = ("sources", number)
+    stated = {"data": entry} if isinstance(entry, str) else entry
+    if not isinstance(stated, dict) or not stated.get("data"):
+        raise DataError(document.place(*address), f"source {number + 1} is {entry!r}", "Write '- data: FILE', with weight, keep, drop, merge, rename as needed")
+    unknown = next((str(key) for key in stated if key not in SOURCE_KEYS), "")
+    if unknown:
+        raise DataError(document.place(*address, unknown), f"a source has no key '{unknown}'", f"{_meant(nearest(unknown, SOURCE_KEYS))}Move it into that file")
+    weight = stated.get("weight")
+    if weight is not None and (isinstance(weight, bool) or not isinstance(weight, int | float) or not weight > 0):
+        raise DataError(document.place(*address, "weight"), f"weight is {weight!r}", "Give a number above 0")
+    file = home / str(stated["data"])
+    inner, _ = open_document(file)
+    if isinstance(inner.value, dict) and inner.value.get("sources"):
+        raise DataError(document.place(*address), f"{file} names sources itself", "Name its sources here")
+    found = read_dataset(file, needed=())
+    edits = read_edits(document, stated, address)
+    require_known(document, edits, found.names)
+    return _weighted(found, edits, None if weight is None else float(weight))
+
+
+def _weighted(found: Dataset, edits: ClassEdits, weight: float | None) -> Dataset:
+    sources = {
+        split: tuple(replace(source, edits=(*source.edits, edits), weight=weight, title=str(found.file)) for source in parts)
+        for split, parts in found.sources.items()
+    }
+    return replace(found, sources=sources, names=edited(found.names, edits))
 
 
 # -- folders
 
 
-def _root(document: Document, raw: dict[str, Any]) -> tuple[Path, list[Path]]:
+def _root(document: Document, raw: dict[str, Any], home: Path) -> tuple[Path, list[Path]]:
     """The first place that exists: beside the YAML, in the working folder, in the data folder. And all that were tried."""
-    home = Path(document.name).resolve().parent
-    stated = document.texts.get(("path",), "") or "."
+    stated = _text(document, raw, "path") or "."
     bases = [home, Path.cwd(), *([folder] if (folder := data_folder()) else [])]
     tried = list(dict.fromkeys((base / stated).resolve() for base in bases))
     found = next((path for path in tried if path.is_dir()), None)
     if found is None:
-        raise DataError(document.place("path"), f"the folder '{stated}' is not there (tried {_listed(tried)})", _download(document, raw) or "Correct 'path'")
+        remedy = layout.about_download(document, raw) or layout.about_root(home, stated)
+        raise DataError(document.place("path"), f"the folder '{stated}' is not there (tried {_listed(tried)})", remedy)
     return found, tried
 
 
-def _split(document: Document, raw: dict[str, Any], split: str, root: Path, tried_roots: list[Path]) -> tuple[Path, ...]:
-    if not raw.get(split):
-        present = ", ".join(key for key in raw if key in SPLITS) or "none"
-        near = nearest(split, (str(key) for key in raw if key not in KNOWN_KEYS))
-        remedy = f"Is '{near}' meant to be it?" if near else f"Add '{split}:' with a folder of images or a list file (found: {present})"
-        raise DataError(document.name, f"has no key '{split}'", remedy)
-    entries = raw[split] if isinstance(raw[split], list) else [raw[split]]
-    texts = [document.texts.get((split, i) if isinstance(raw[split], list) else (split,), str(entry)) for i, entry in enumerate(entries)]
-    return tuple(_found(document, raw, split, text, root, tried_roots) for text in texts)
+def _text(document: Document, raw: dict[str, Any], *address: str | int) -> str:
+    """A value as it was written."""
+    value: Any = raw
+    for key in address:
+        value = value.get(key) if isinstance(value, dict) else value[cast("int", key)] if isinstance(value, list) else None
+    return document.texts.get(address, "" if value is None else str(value))
 
 
-def _found(document: Document, raw: dict[str, Any], split: str, text: str, root: Path, tried_roots: list[Path]) -> Path:
-    tried = list(dict.fromkeys(base / text for base in (root, *tried_roots, Path(document.name).resolve().parent)))
+def _split(reading: _Reading, split: str, names: tuple[str, ...]) -> tuple[Source, ...]:
+    raw = reading.raw[split]
+    addresses: list[tuple[str | int, ...]] = [(split, i) for i in range(len(raw))] if isinstance(raw, list) else [(split,)]
+    made = [_made(reading, split, _found(reading, split, _text(reading.document, reading.raw, *address)), names) for address in addresses]
+    return (*(source for source in made if source.format == "coco"), *_as_one([source for source in made if source.format != "coco"]))
+
+
+def _as_one(sources: list[Source]) -> list[Source]:
+    """Folders and lists of one format are read together, so that an image that is named twice counts once."""
+    formats = dict.fromkeys(source.format for source in sources)
+    groups = [[source for source in sources if source.format == kind] for kind in formats]
+    return [replace(group[0], more=tuple(source.place for source in group[1:])) for group in groups]
+
+
+def _found(reading: _Reading, split: str, text: str) -> Path:
+    tried = list(dict.fromkeys(base / text for base in (reading.root, *reading.tried, reading.home)))
     for path in tried:
         if path.exists():
             return path
-    remedy = _download(document, raw) or _hint(root, text, split)
+    document = reading.document
+    remedy = layout.about_download(document, reading.raw) or layout.about_split(reading.root, text, split)
     raise DataError(document.place(split), f"'{text}' of split '{split}' is not there (tried {_listed(tried)})", remedy)
 
 
@@ -129,24 +217,63 @@ def _listed(paths: list[Path]) -> str:
     return ", ".join(map(str, paths))
 
 
-def _hint(root: Path, text: str, split: str) -> str:
-    """Where images seem to be instead."""
-    if text.startswith("../") and (root / text[3:]).exists():
-        return f"There is '{text[3:]}' without the leading '../'; correct '{split}'"
-    parent = (root / text).parent
-    near = nearest(Path(text).name, (path.name for path in parent.iterdir())) if parent.is_dir() else ""
-    if near:
-        return f"Did you mean '{Path(text).parent / near}'?"
-    swapped = [candidate for candidate in (f"images/{split}", f"{split}/images", split, "images") if (root / candidate).is_dir()]
-    return f"There is '{swapped[0]}'; correct '{split}'" if swapped else f"Correct '{split}', or 'path'"
+def _made(reading: _Reading, split: str, place: Path, names: tuple[str, ...]) -> Source:
+    kind = _format(reading, place)
+    images = None
+    if kind == "coco":
+        place = layout.annotations_in(place, reading.document.place(split)) if place.is_dir() else place
+        images = _images(reading, split, place)
+    return Source(kind, place, reading.root, names, images=images, rule=_rule(reading))
 
 
-def _download(document: Document, raw: dict[str, Any]) -> str:
-    """What to do about a `download:` entry. It is shown; it is never run and never fetched here."""
-    if not raw.get("download"):
-        return ""
-    text = " ".join(document.texts.get(("download",), str(raw["download"])).split())
-    shown = printable(text[:SHOWN_CHARACTERS]) + ("..." if len(text) > SHOWN_CHARACTERS else "")
-    if text.startswith("https://") and " " not in text:
-        return f"Its 'download' names {shown}; fetch and unpack it there by hand"
-    return f"Its 'download' holds text that would have to be run, which this program never does; look at it and run it by hand if you trust it: {shown}"
+def _format(reading: _Reading, place: Path) -> Format:
+    stated = reading.raw.get("format")
+    if stated is not None:
+        if stated not in FORMATS:
+            raise DataError(reading.document.place("format"), f"there is no format '{stated}'", f"Formats: {', '.join(FORMATS)}")
+        return cast("Format", stated)
+    if place.suffix.lower() == ".json":
+        return "coco"
+    in_voc = place.name == "JPEGImages" or "ImageSets" in place.parts
+    return "voc" if in_voc else "yolo"
+
+
+def _images(reading: _Reading, split: str, place: Path) -> Path:
+    """Where the file names of a COCO JSON begin: as stated, else the first likely place that holds the first of them."""
+    stated = reading.raw.get("images")
+    text = _text(reading.document, reading.raw, "images", split) if isinstance(stated, dict) else _text(reading.document, reading.raw, "images")
+    if text:
+        folder = next((base / text for base in (reading.root, reading.home) if (base / text).is_dir()), None)
+        if folder is None:
+            raise DataError(reading.document.place("images"), f"the folder '{text}' is not there", layout.about_split(reading.root, text, split))
+        return folder
+    first = next(iter(coco.read_coco(place).images))
+    return layout.images_of_json(place, reading.root, split, first)
+
+
+def _rule(reading: _Reading) -> LabelRule:
+    stated = reading.raw.get("labels")
+    if stated is None:
+        return USUAL_RULE
+    if stated == "beside":
+        return LabelRule("", "")
+    before, found, after = (part.strip() for part in str(stated).partition("->"))
+    if not found or not before:
+        remedy = "Write 'beside', or what of the path becomes what: '/images/ -> /labels/'"
+        raise DataError(reading.document.place("labels"), f"labels is {stated!r}, which is no rule", remedy)
+    return LabelRule(before, after)
+
+
+def _found_names(document: Document, sources: dict[str, tuple[Source, ...]]) -> tuple[str, ...]:
+    """The classes that annotations name: categories in the order of their ids, names in XML files in alphabetical order."""
+    names: dict[str, None] = {}
+    spelt: set[str] = set()
+    for source in (one for found in sources.values() for one in found):
+        if source.format == "coco":
+            names |= dict.fromkeys(coco.read_coco(source.place).names)
+        else:
+            spelt |= set(voc.class_names((str(file) for file in in_place(source)), source.label_of))
+    found = (*names, *sorted(spelt - set(names)))
+    if not found:
+        raise DataError(document.name, "its annotations name no class", "Add 'names:', or check the annotations")
+    return found

@@ -116,6 +116,13 @@ def _words(error: BaseException) -> str:
     return " ".join(str(error).split())[:120] or type(error).__name__
 
 
+def require_whole(path: str) -> None:
+    """Refuse a JPEG that ends in the middle: decoders would fill the rest with grey. Raises BrokenImageError."""
+    content = _read(path)
+    if content.startswith(_JPEG_START) and not content.rstrip(b"\0").endswith(_JPEG_END):
+        _decode_fully(content)
+
+
 def read_bgr(path: str) -> np.ndarray:
     """The upright pixels as 8-bit BGR. (H, W, 3) uint8. Raises BrokenImageError."""
     content = _read(path)

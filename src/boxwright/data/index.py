@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The index of a split: every usable image with its size and objects, in flat arrays that stay small for large sets.
 
-N images, M objects, P polygon points in all.
+N images, M objects, P polygon points, K regions to ignore in all.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Record:
     classes: np.ndarray  # (n,) int32
     boxes_cxcywh_norm: np.ndarray  # (n, 4) float32
     polygons: tuple[np.ndarray, ...]  # one (p, 2) each, empty for plain boxes
+    ignored: np.ndarray  # (k, 5) float32 rows class, cx, cy, w, h: regions where nothing is right or wrong
 
     def image_rgb(self) -> np.ndarray:
         """The upright pixels in full size. (H, W, 3) uint8"""
@@ -48,6 +49,9 @@ class Index:
     points: np.ndarray  # (P, 2) float32
     findings: tuple[Finding, ...] = field(default=(), compare=False)
     skipped: int = 0
+    ignored: np.ndarray = field(default_factory=lambda: np.zeros((0, 5), np.float32))  # (K, 5) class, cx, cy, w, h: crowds, difficult objects
+    image_of_ignored: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # (K,) ascending
+    source_of_image: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int16))  # (N,) which source of the split; empty: there is one
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -58,7 +62,7 @@ class Index:
         image %= len(self)
         objects = self.objects(image)
         width, height = self.sizes_wh[image].tolist()
-        return Record(self.paths[image], (width, height), self.classes[objects], self.boxes[objects], self.polygons(image))
+        return Record(self.paths[image], (width, height), self.classes[objects], self.boxes[objects], self.polygons(image), self.ignored_in(image))
 
     def __iter__(self) -> Iterator[Record]:
         return (self[image] for image in range(len(self)))
@@ -72,6 +76,11 @@ class Index:
         objects = self.objects(image)
         ends = self.first_point[objects.start : objects.stop + 1].tolist()
         return tuple(self.points[begin:end] for begin, end in itertools.pairwise(ends))
+
+    def ignored_in(self, image: int) -> np.ndarray:
+        """Regions of an image in which nothing is right or wrong. (k, 5) class, cx, cy, w, h"""
+        begin, end = np.searchsorted(self.image_of_ignored, [image, image + 1])
+        return self.ignored[begin:end]
 
     @property
     def has_polygons(self) -> bool:
@@ -101,13 +110,14 @@ class Index:
     def fingerprint(self) -> str:
         """A digest of names and objects: the same data gives the same, wherever it lies."""
         digest = hashlib.sha256("\n".join(_short(path) for path in self.paths).encode())
-        for array in (self.sizes_wh, self.first_object, self.classes, self.boxes, self.points):
+        for array in (self.sizes_wh, self.first_object, self.classes, self.boxes, self.points, self.ignored):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
     def arrays(self) -> dict[str, Any]:
         """The flat arrays by name."""
-        return {name: getattr(self, name) for name in ("sizes_wh", "first_object", "classes", "boxes", "first_point", "points")}
+        names = ("sizes_wh", "first_object", "classes", "boxes", "first_point", "points", "ignored", "image_of_ignored")
+        return {name: getattr(self, name) for name in names}
 
 
 def _short(path: str) -> str:

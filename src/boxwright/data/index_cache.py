@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cache of an index: numbers and text only, keyed by content, rebuilt without a word whenever anything is in doubt.
+"""The cache of a source's index: numbers and text only, keyed by content, rebuilt without a word whenever anything is in doubt.
 
-It lies beside the labels, or in the user's cache folder where that cannot be written.
+It lies beside the labels, or in the user's cache folder where that cannot be written. Paths in it are relative to the data
+set's root: a set that was moved as a whole needs no new scan.
 """
 
 from __future__ import annotations
@@ -10,43 +11,80 @@ import hashlib
 import json
 import os
 import stat
+import zipfile
 import zlib
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from boxwright.data.findings import Finding
 from boxwright.data.index import Index
-from boxwright.data.listing import label_file
+from boxwright.data.source import Source
 from boxwright.system.files import WriteError, make_folder, packed_arrays, unpacked_arrays, write_bytes
 from boxwright.system.places import cache_folder
 
-VERSION = 1  # of the parser and of this format: raise it when either changes
+VERSION = 2  # of the parsers and of this format: raise it when either changes
 SUFFIX = ".boxwright.cache"
 _MAGIC = b"boxwright index\n"
+_HERE = "\x00"  # stands for the root in a stored path
 
 
-def content_key(images: list[str], labels: list[str]) -> str:
-    """A digest of the list and of every file's size and time of change."""
-    digest = hashlib.sha256(f"{VERSION}\n".encode())
-    for file in (*images, *labels):
-        digest.update(f"{file}\0{_stamp(file)}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+@dataclass(frozen=True)
+class Stored:
+    """What is kept. `listed` are all image files of the source, `stamps` (L,) uint64 of each with its annotations, `origin` that of the listing itself."""
+
+    index: Index
+    names: tuple[str, ...]
+    listed: tuple[str, ...]
+    stamps: np.ndarray
+    origin: str
 
 
-def _stamp(file: str) -> str:
+def stamp(file: str) -> str:
+    """Size and times of a file. The time of the last change of its entry betrays edits that put the other one back."""
     try:
         found = os.stat(file)  # noqa: PTH116 -- a path object for each of a million files is felt
     except OSError:
         return "-"
-    return f"{found.st_size} {found.st_mtime_ns}"
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
 
 
-def _places(images: list[str], split: str) -> list[Path]:
-    """Where the cache may lie, the preferred place first. Splits may share a folder, so each has a file of its own."""
-    folder = Path(label_file(images[0])).parent
-    name = hashlib.sha256(str(folder).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    beside = [folder.with_name(f"{folder.name}.{split}{SUFFIX}")] if folder.is_dir() and _invites_writing(folder.parent) else []
-    return [*beside, cache_folder() / "indexes" / f"{name}.{split}{SUFFIX}"]
+def stamps_of(files: list[str], source: Source) -> np.ndarray:
+    """One number per image for what it and its annotations are now. (L,) uint64"""
+    if source.format == "coco":
+        shared = stamp(str(source.place))
+        texts = (f"{stamp(file)}|{shared}" for file in files)
+    else:
+        texts = (f"{stamp(file)}|{stamp(source.label_of(file))}" for file in files)
+    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
+    return np.frombuffer(digests, "<u8")
+
+
+def identity(source: Source, split: str, how: tuple[Any, ...]) -> str:
+    """A digest of everything but content that a scan depends on; `how` are the settings of the scan."""
+    root = str(source.root)
+    facts = (
+        VERSION,
+        split,
+        source.format,
+        tuple(_short(str(place), root) for place in (source.place, *source.more)),
+        source.rule,
+        source.names,
+        _short(str(source.images), root),
+        how,
+    )
+    return hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _places(source: Source, key: str) -> list[Path]:
+    """Where the cache may lie, the preferred place first."""
+    place = source.place
+    folder = place.parent if source.format == "coco" else Path(source.label_of(str(place / "x.jpg" if place.is_dir() else source.root / "images/x.jpg"))).parent
+    inviting = folder.is_dir() and _invites_writing(folder.parent)
+    beside = [folder.with_name(f"{folder.name}.{key[:8]}{SUFFIX}")] if inviting else []
+    return [*beside, cache_folder() / "indexes" / f"{key[:24]}{SUFFIX}"]
 
 
 def _invites_writing(folder: Path) -> bool:
@@ -54,23 +92,23 @@ def _invites_writing(folder: Path) -> bool:
     return bool(folder.stat().st_mode & stat.S_IWUSR)
 
 
-def load(images: list[str], split: str, key: str) -> Index | None:
-    """The cached index, if there is a whole one for exactly this content."""
-    for place in _places(images, split):
+def load(source: Source, key: str) -> Stored | None:
+    """What is kept for a source, if it is whole. Whether it still holds is for the caller to see."""
+    for place in _places(source, key):
         try:
             content = place.read_bytes()
         except OSError:
             continue
-        index = _decoded(content, key)
-        if index is not None:
-            return index
+        stored = _decoded(content, key, str(source.root))
+        if stored is not None:
+            return stored
     return None
 
 
-def store(images: list[str], split: str, key: str, index: Index) -> None:
+def store(source: Source, key: str, stored: Stored) -> None:
     """Keep an index where possible; a place that refuses is no trouble."""
-    content = _encoded(index, key)
-    for place in _places(images, split):
+    content = _encoded(stored, key, str(source.root))
+    for place in _places(source, key):
         try:
             make_folder(place.parent)
             write_bytes(place, content)
@@ -79,21 +117,43 @@ def store(images: list[str], split: str, key: str, index: Index) -> None:
         return
 
 
-def _encoded(index: Index, key: str) -> bytes:
-    head = {"key": key, "paths": index.paths, "findings": [asdict(finding) for finding in index.findings], "skipped": index.skipped}
+def _short(path: str, root: str) -> str:
+    return f"{_HERE}{path[len(root) :]}" if path.startswith(f"{root}/") else path
+
+
+def _long(path: str, root: str) -> str:
+    return f"{root}{path[1:]}" if path.startswith(_HERE) else path
+
+
+def _encoded(stored: Stored, key: str, root: str) -> bytes:
+    head = {
+        "key": key,
+        "paths": [_short(path, root) for path in stored.index.paths],
+        "findings": [{**asdict(finding), "file": _short(finding.file, root)} for finding in stored.index.findings],
+        "skipped": stored.index.skipped,
+        "names": stored.names,
+        "listed": [_short(path, root) for path in stored.listed],
+        "origin": stored.origin,
+    }
     text = zlib.compress(json.dumps(head).encode("utf-8", "surrogateescape"), 1)
-    payload = len(text).to_bytes(8, "little") + text + packed_arrays(index.arrays())
+    payload = len(text).to_bytes(8, "little") + text + packed_arrays({**stored.index.arrays(), "stamps": stored.stamps})
     return _MAGIC + hashlib.sha256(payload).digest() + payload
 
 
-def _decoded(content: bytes, key: str) -> Index | None:
+def _decoded(content: bytes, key: str, root: str) -> Stored | None:
     start = len(_MAGIC) + 32
     payload = content[start:]
     if not content.startswith(_MAGIC) or hashlib.sha256(payload).digest() != content[len(_MAGIC) : start]:
         return None
     length = int.from_bytes(payload[:8], "little")
-    head = json.loads(zlib.decompress(payload[8 : 8 + length]).decode("utf-8", "surrogateescape"))
-    if head["key"] != key:
+    try:
+        head = json.loads(zlib.decompress(payload[8 : 8 + length]).decode("utf-8", "surrogateescape"))
+        arrays = unpacked_arrays(payload[8 + length :])
+    except (ValueError, zlib.error, zipfile.BadZipFile):
         return None
-    found = unpacked_arrays(payload[8 + length :])
-    return Index(paths=tuple(head["paths"]), findings=tuple(Finding(**item) for item in head["findings"]), skipped=head["skipped"], **found)
+    if head.get("key") != key:
+        return None
+    stamps = arrays.pop("stamps")
+    findings = tuple(Finding(**{**item, "file": _long(item["file"], root)}) for item in head["findings"])
+    index = Index(paths=tuple(_long(path, root) for path in head["paths"]), findings=findings, skipped=head["skipped"], **arrays)
+    return Stored(index, tuple(head["names"]), tuple(_long(path, root) for path in head["listed"]), stamps, head["origin"])

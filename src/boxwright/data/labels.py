@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from boxwright.data.findings import Action, Finding, Severity
+from boxwright.data.policy import CLIP_MARGIN
 from boxwright.geometry.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from boxwright.geometry.polygons import box_xyxy
 from boxwright.native import labels as compiled
@@ -20,7 +21,6 @@ from boxwright.native.library import kernels
 
 BOX_COLUMNS = 5
 MIN_POLYGON_COLUMNS = 7  # a class and three points
-CLIP_MARGIN = 0.01  # coordinates out by up to this share of the side are clipped, further out the box is dropped
 MAX_CLASSES = 1 << 31  # what a 32-bit number holds
 ROUNDING = 1e-6  # how far out six written decimals can put a coordinate that is inside
 
@@ -43,10 +43,10 @@ class Labels:
 NO_LABELS = Labels(np.zeros(0, np.int32), np.zeros((0, 4), np.float32), ())
 
 
-def parse_labels(content: bytes, file: str) -> Labels:
-    """Read a label file's bytes."""
+def parse_labels(content: bytes, file: str, *, clip_margin: float = CLIP_MARGIN) -> Labels:
+    """Read a label file's bytes. Boxes that reach out by up to `clip_margin` of the side are clipped, others are dropped."""
     fast = _compiled(content) if kernels() is not None else _plain_boxes(content)
-    return fast if fast is not None else _Reader(file).read(content)
+    return fast if fast is not None else _Reader(file, clip_margin).read(content)
 
 
 def _compiled(content: bytes) -> Labels | None:
@@ -86,8 +86,9 @@ def _plain_boxes(content: bytes) -> Labels | None:
 class _Reader:
     """Line by line, with a finding for whatever is wrong."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, clip_margin: float) -> None:
         self.file = file
+        self.clip_margin = clip_margin
         self.findings: list[Finding] = []
         self.seen: dict[tuple[float, ...], int] = {}
         self.classes: list[int] = []
@@ -151,15 +152,15 @@ class _Reader:
             self._found(number, "no-area", f"the box is {width:g} wide and {height:g} high", "Remove the row or draw the box again")
             return
         out = max(-corners.min(), corners.max() - 1, 0.0)
-        if out > CLIP_MARGIN:
-            self._found(number, "outside", f"the box reaches {out:.1%} of the side out of the image", "Coordinates are shares of the image, from 0 to 1")
+        rule = "slightly-outside" if out <= CLIP_MARGIN else "outside"
+        clipped = corners.clip(0, 1)
+        if out > self.clip_margin or (clipped[2:] <= clipped[:2]).any():
+            self._found(number, rule, f"the box reaches {out:.1%} of the side out of the image", "Coordinates are shares of the image, from 0 to 1")
             return
         if out > ROUNDING:
-            self._found(
-                number, "slightly-outside", f"the box reaches {out:.2%} of the side out of the image", "Clip the coordinates to 0..1", action="box clipped"
-            )
+            self._found(number, rule, f"the box reaches {out:.2%} of the side out of the image", "Clip the coordinates to 0..1", action="box clipped")
         self.classes.append(int(values[0]))
-        self.boxes.append(xyxy_to_cxcywh(corners.clip(0, 1)))
+        self.boxes.append(xyxy_to_cxcywh(clipped))
         self.polygons.append(EMPTY_POLYGON if outline is None else outline.clip(0, 1).astype(np.float32))
 
 

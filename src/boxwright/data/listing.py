@@ -1,43 +1,72 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the sources of a split to image files in order of their paths, and from an image to its label file."""
+"""From a source to image files in order of their paths, and how their annotations are read."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from boxwright.data import layout
 from boxwright.data.findings import Finding
+from boxwright.data.formats import coco, voc, yolo
+from boxwright.data.formats.annotated import Listed
 from boxwright.data.images import OTHER_PICTURES, SUFFIXES
+from boxwright.data.source import Source
 from boxwright.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+ARRAY_SUFFIX = ".npy"
 
-def image_files(sources: tuple[Path, ...], root: Path, split: str) -> tuple[list[str], list[Finding]]:
-    """Every image of a split, sorted by path, each once; pictures of other formats come back as findings."""
+
+def listed(source: Source, split: str, clip_margin: float) -> Listed:
+    """Every image of a source, sorted by path, each once; pictures of other formats come back as findings. Raises DataError when there is none."""
+    if source.format == "coco":
+        return _of_coco(source, clip_margin)
     files: dict[str, None] = {}
     findings: list[Finding] = []
-    for source in sources:
-        found = _in_folder(source) if source.is_dir() else _in_list(source, root)
-        for path in found:
-            suffix = path.suffix.lower()
-            if suffix in SUFFIXES:
-                files[str(path)] = None
-            elif suffix in OTHER_PICTURES:
-                text = f"pictures of type {suffix} are not read"
-                findings.append(Finding(str(path), None, "format", "warning", text, "image skipped", "Convert it to JPEG or PNG"))
+    for path in in_place(source):
+        suffix = path.suffix.lower()
+        if suffix in SUFFIXES or suffix == ARRAY_SUFFIX:
+            files[str(path)] = None
+        elif suffix in OTHER_PICTURES:
+            text = f"pictures of type {suffix} are not read"
+            findings.append(Finding(str(path), None, "format", "warning", text, "image skipped", "Convert it to JPEG or PNG"))
     if not files:
-        places = ", ".join(map(str, sources))
-        raise DataError(f"split '{split}'", f"no images in {places}", f"Put images there ({' '.join(sorted(SUFFIXES))}), or correct the path")
-    return sorted(files), findings
+        raise DataError(f"split '{split}'", f"no images in {', '.join(map(str, (source.place, *source.more)))}", layout.about_no_images(source, SUFFIXES))
+    images = sorted(files)
+    if source.format == "yolo":
+        return Listed(images, findings, source.names, yolo.reader(source.label_of, clip_margin))
+    names = source.names or voc.class_names(images, source.label_of)
+    return Listed(images, findings, names, voc.reader({name: number for number, name in enumerate(names)}, source.label_of, clip_margin))
+
+
+def _of_coco(source: Source, clip_margin: float) -> Listed:
+    found = coco.read_coco(source.place)
+    root = str(source.images)
+    files = sorted(f"{root}/{name}" for name in found.images)
+    return Listed(files, [], found.names, coco.reader(found, root, clip_margin))
+
+
+def in_place(source: Source) -> list[Path]:
+    """What a source's folders and lists name, pictures or not."""
+    return [path for place in (source.place, *source.more) for path in _in_one(source, place)]
+
+
+def _in_one(source: Source, place: Path) -> list[Path]:
+    if place.is_dir():
+        return _in_folder(place)
+    lines = _lines(place)
+    if source.format == "voc" and not any("/" in line or "\\" in line for line in lines):
+        return voc.images_of_list(place, lines)
+    return _in_list(place, lines, source.root)
 
 
 def _in_folder(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.suffix and (path.is_symlink() or path.is_file()) and not path.is_dir()]
 
 
-def _in_list(file: Path, root: Path) -> list[Path]:
-    """Paths from a text file: `./` means beside the file, others are relative to the root, absolute ones stay."""
+def _lines(file: Path) -> list[str]:
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -46,17 +75,15 @@ def _in_list(file: Path, root: Path) -> list[Path]:
         text = "\0"
     if "\0" in text:  # no path holds it, other encodings and binary files do
         raise DataError(str(file), "is not a text file with one image path per line", "Name a folder of images or a list file in UTF-8")
+    return text.splitlines()
+
+
+def _in_list(file: Path, lines: list[str], root: Path) -> list[Path]:
+    """Paths from a text file: `./` means beside the file, others are relative to the root, absolute ones stay."""
     paths = []
-    for line in (line.strip() for line in text.splitlines()):
+    for line in (line.strip() for line in lines):
         if line.startswith("./"):
             paths.append(file.parent / line[2:])
         elif line:
             paths.append(root / line)
     return paths
-
-
-def label_file(image: str) -> str:
-    """The label file of an image: the last `/images/` of its path becomes `/labels/`, its suffix `.txt`."""
-    before, found, after = image.rpartition("/images/")
-    moved = f"{before}/labels/{after}" if found else image
-    return f"{moved.rpartition('.')[0]}.txt"

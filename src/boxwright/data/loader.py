@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
+from boxwright.data.planes import Kind
 from boxwright.data.samples import Address
 from boxwright.structures.batch import Batch
 from boxwright.system.device import lower_this_thread
@@ -30,7 +31,7 @@ class Samples(Protocol):
     """Draws the sample of an address and returns its labels."""
 
     def __call__(self, address: Address, out: np.ndarray) -> np.ndarray:
-        """`out` (3, H, W) uint8 RGB receives the pixels; labels are (n, 5)."""
+        """`out` (C, H, W) receives the pixels; labels are (n, 5)."""
         ...
 
 
@@ -40,7 +41,7 @@ class _Job:
 
     addresses: Sequence[Address]
     flat: torch.Tensor  # the whole buffer
-    images: torch.Tensor  # the part of it that holds this batch, (B, 3, H, W)
+    images: torch.Tensor  # the part of it that holds this batch, (B, C, H, W)
     labels: list[np.ndarray | None]
     done: threading.Event = field(default_factory=threading.Event)
     error: BaseException | None = None
@@ -51,10 +52,11 @@ class _Job:
 class Loader:
     """Batches of one split. `threads` = 0 draws in the asking thread."""
 
-    def __init__(self, samples: Samples, *, threads: int, pinned: bool = False) -> None:
+    def __init__(self, samples: Samples, *, threads: int, pinned: bool = False, kind: Kind | None = None) -> None:
         self.samples = samples
         self.threads = threads
         self.pinned = pinned
+        self.kind = kind or Kind()
         self._free: dict[int, list[torch.Tensor]] = {}
 
     def __call__(self, batches: Sequence[Sequence[Address]]) -> Iterator[Batch]:
@@ -114,8 +116,9 @@ class Loader:
 
     def _job(self, addresses: Sequence[Address]) -> _Job:
         count, (height, width) = len(addresses), addresses[0].output_hw
-        flat = self._buffer(count * 3 * height * width)
-        images = flat[: count * 3 * height * width].view(count, 3, height, width)
+        size = count * self.kind.channels * height * width
+        flat = self._buffer(size)
+        images = flat[:size].view(count, self.kind.channels, height, width)
         return _Job(addresses, flat, images, [None] * count, left=count)
 
     def _buffer(self, size: int) -> torch.Tensor:
@@ -123,7 +126,7 @@ class Loader:
         for capacity, free in sorted(self._free.items()):
             if capacity >= size and free:
                 return free.pop()
-        return torch.empty(size, dtype=torch.uint8, pin_memory=self.pinned)
+        return torch.empty(size, dtype=torch.uint8 if self.kind.depth == "uint8" else torch.uint16, pin_memory=self.pinned)
 
     def _give_back(self, flat: torch.Tensor) -> None:
         self._free.setdefault(flat.numel(), []).append(flat)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from boxwright.data.augment.moved import labels_of
-from boxwright.data.augment.pixels import render
+from boxwright.data.augment.paint import Painter
 from boxwright.data.augment.plan import Plan, Planner
 from boxwright.data.images import BrokenImageError, resized
 from boxwright.data.index import Index
@@ -43,6 +43,8 @@ class TrainingSamples:
         self.planner, self.index, self.store, self.seed = planner, index, store, seed
         self.closed_from = closed_from  # the epoch from which on there is no mosaic
         self.replaced: dict[int, int] = {}
+        self.paint = Painter(index, store.kind)
+        self.plug: Callable[[np.ndarray, int], None] | None = None  # changes the finished picture, by key
         self._report = report or (lambda _: None)
         self._lock = threading.Lock()
 
@@ -57,10 +59,12 @@ class TrainingSamples:
         for _ in range(MAX_SUBSTITUTES):
             plan = self.plan(address)
             try:
-                render(plan, self._load, out)
+                self.paint(plan, self._load, out)
             except _BrokenTileError as broken:
                 self._replace(broken.image, broken.reason)
             else:
+                if self.plug is not None:
+                    self.plug(out, int(generator(self.seed, Purpose.SAMPLE, address.epoch, address.position, 1).integers(1 << 31)))
                 return labels_of(plan, self.index)
         raise self._gone(address.image)
 
@@ -126,7 +130,8 @@ class PlainSamples:
     def __call__(self, address: Address, out: np.ndarray) -> np.ndarray:
         """Draw an image into `out` (3, H, W) uint8 RGB; returns its labels (n, 5) class, cx, cy, w, h normalised to the canvas."""
         box = self.box(address.image, address.output_hw)
-        out[:] = GREY
+        kind = self.store.kind
+        out[:] = GREY * kind.full_scale // 255
         try:
             pixels = self.store(address.image)
         except BrokenImageError as error:
@@ -134,8 +139,8 @@ class PlainSamples:
         else:
             top, left = box.top_left
             height, width = box.resized_hw
-            placed = resized(pixels, box.resized_hw, smooth=True)
-            out[:, top : top + height, left : left + width] = placed[..., ::-1].transpose(2, 0, 1)
+            placed = resized(pixels, box.resized_hw, smooth=True).reshape(height, width, -1)
+            out[:, top : top + height, left : left + width] = (placed[..., ::-1] if kind.usual else placed).transpose(2, 0, 1)
         return self._labels(address.image, box)
 
     def _labels(self, image: int, box: Letterbox) -> np.ndarray:

@@ -1,38 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pixels of a split in the size that training or validation wants, from files or from memory. Safe to ask from several threads."""
+"""Pixels of a split in the size that training or validation wants, from files, memory or disk. Safe to ask from several threads."""
 
 from __future__ import annotations
 
 import math
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from boxwright.data.augment.plan import loaded_size
-from boxwright.data.images import read_bgr, resized
+from boxwright.data.images import BrokenImageError, read_bgr, resized
 from boxwright.data.index import Index
+from boxwright.data.pixel_file import PixelFile
+from boxwright.data.planes import Kind, read_planes
 
 if TYPE_CHECKING:
     import numpy as np
+
+Keeping = Literal["no", "memory", "disk"]
 
 
 class ImageStore:
     """Images by number, in a size whose long side is `long_side`. `smooth`: areas are averaged when shrinking, for validation.
 
-    `keep` holds every image once it was asked for; otherwise as many as fit into `spare_bytes`, those that came first: which one is asked
-    for next is drawn evenly, so no other choice would be met more often.
+    Kept in memory, every image stays once it was asked for; kept on disk, in one file. Otherwise as many stay as fit into `spare_bytes`, those that
+    came first: which one is asked for next is drawn evenly, so no other choice would be met more often.
     """
 
-    def __init__(self, index: Index, long_side: int, *, keep: bool, smooth: bool, spare_bytes: int = 0) -> None:
+    def __init__(self, index: Index, long_side: int, *, keep: Keeping = "no", smooth: bool, kind: Kind | None = None, spare_bytes: int = 0) -> None:
         self.index = index
         self.long_side = long_side
         self.smooth = smooth
+        self.kind = kind or Kind()
         self._kept: dict[int, np.ndarray] = {}
-        self._room = math.inf if keep else spare_bytes
+        self._room = math.inf if keep == "memory" else spare_bytes
         self._lock = threading.Lock()
+        self._file: PixelFile | None = None
+        if keep == "disk":
+            shapes = [(*self.size_hw(image), self.kind.channels) for image in range(len(index))]
+            self._file = PixelFile(index.paths, shapes, self.kind.dtype, f"{long_side} {smooth}")
 
     def bytes_needed(self) -> int:
         """Memory that keeping every image takes."""
-        return sum(3 * h * w for h, w in (self.size_hw(image) for image in range(len(self.index))))
+        values = sum(h * w for h, w in (self.size_hw(image) for image in range(len(self.index))))
+        return values * self.kind.channels * self.kind.dtype.itemsize
 
     def size_hw(self, image: int) -> tuple[int, int]:
         """The size an image is loaded in."""
@@ -40,13 +50,25 @@ class ImageStore:
         return loaded_size((height, width), self.long_side)
 
     def __call__(self, image: int) -> np.ndarray:
-        """Pixels in the loaded size. (H, W, 3) uint8 BGR. Raises BrokenImageError for a file that broke since the scan."""
+        """Pixels in the loaded size: (H, W, 3) uint8 BGR, or (H, W, C) of another kind. Raises BrokenImageError for a file that broke since the scan."""
         kept = self._kept.get(image)
         if kept is not None:
             return kept
-        pixels = resized(read_bgr(self.index.paths[image]), self.size_hw(image), smooth=self.smooth)
+        pixels = self._file.load(image) if self._file is not None else None
+        if pixels is None:
+            pixels = self._loaded(image)
+            if self._file is not None:
+                self._file.keep(image, pixels)
         with self._lock:
             if image not in self._kept and pixels.nbytes <= self._room:
                 self._kept[image] = pixels
                 self._room -= pixels.nbytes
         return pixels
+
+    def _loaded(self, image: int) -> np.ndarray:
+        path, size_hw = self.index.paths[image], self.size_hw(image)
+        try:
+            native = read_bgr(path) if self.kind.usual else read_planes(path, self.kind)
+            return resized(native, size_hw, smooth=self.smooth).reshape(*size_hw, -1)
+        except MemoryError:
+            raise BrokenImageError("there is not enough memory to decode it") from None

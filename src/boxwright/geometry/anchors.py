@@ -41,6 +41,7 @@ def ordered_by_area(anchors_wh_px: np.ndarray) -> np.ndarray:
 
 RESTARTS = 30
 LLOYD_ROUNDS = 100
+MAX_BOXES = 20_000  # more boxes say the same about nine anchors and take minutes
 MIN_SIDE_PX = 2.0  # boxes below teach anchors nothing
 MUTATION = (0.9, 0.1)  # probability per number, spread of its factor
 FACTORS = (0.3, 3.0)
@@ -51,6 +52,8 @@ def fitted(boxes_wh_px: np.ndarray, num_anchors: int, anchor_t: float, draw: np.
     usable = boxes_wh_px[(boxes_wh_px >= MIN_SIDE_PX).any(axis=1)]
     if not len(usable):
         usable = np.full((1, 2), MIN_SIDE_PX)
+    if len(usable) > MAX_BOXES:
+        usable = usable[draw.choice(len(usable), MAX_BOXES, replace=False)]
     anchors = clustered(usable, num_anchors, draw)
     best = fit(usable, anchors, anchor_t).fitness
     for _ in range(generations):

@@ -31,3 +31,8 @@ def visible_box_xyxy(polygon_px: np.ndarray, size_hw: tuple[float, float]) -> np
     x, y = polygon_px[:, 0], polygon_px[:, 1]
     inside = polygon_px[(x >= 0) & (y >= 0) & (x <= width) & (y <= height)]
     return box_xyxy(inside) if len(inside) else np.zeros(4, polygon_px.dtype)
+
+
+def mirrored(polygon_px: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+    """An outline on the other side of its image, left and right exchanged. (P, 2)"""
+    return np.stack((size_hw[1] - polygon_px[:, 0], polygon_px[:, 1]), axis=1)

@@ -76,7 +76,7 @@ class Evaluator:
         losses, images, capped = torch.zeros(3, device=device), 0, dict[int, int]()
         for number, batch in enumerate(batches):
             with clock.timing("pre-process"):
-                pixels = batch.images.to(device, non_blocking=True).float() / 255
+                pixels = batch.images.to(device, non_blocking=True).float() / batch.full_scale
                 pixels = pixels.contiguous(memory_format=torch.channels_last)
             with clock.timing("inference"), self.autocast():
                 answer = detector(pixels)

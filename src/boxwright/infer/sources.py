@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boxwright.data.images import OTHER_PICTURES, SUFFIXES, BrokenImageError, read_rgb
+from boxwright.data.images import OTHER_PICTURES, SUFFIXES, BrokenImageError, read_rgb, require_whole
 from boxwright.data.video import VIDEO_SUFFIXES, frames
 from boxwright.errors import SettingError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 STANDARD_INPUT = "-"
+MIN_SIDE_PX = 2
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,15 @@ def shots(paths: list[str], stride: int) -> Iterator[tuple[Shot, np.ndarray | st
                 for number, pace, pixels in frames(path, stride):
                     yield Shot(path, number, pace / stride), pixels
             else:
-                yield Shot(path), read_rgb(path)
+                yield Shot(path), _opened(path)
         except BrokenImageError as error:
             yield Shot(path), str(error)
+
+
+def _opened(path: str) -> np.ndarray:
+    """The upright pixels. (H, W, 3) uint8 RGB. Raises BrokenImageError."""
+    require_whole(path)
+    image = read_rgb(path)
+    if min(image.shape[:2]) < MIN_SIDE_PX:
+        raise BrokenImageError(f"{image.shape[1]} x {image.shape[0]} pixels hold nothing")
+    return image

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`images` (B, 3, H, W) uint8 RGB, valid until the next batch is asked for; `targets` (N, 6) image, class, cx, cy, w, h normalised.
+    """`images` (B, C, H, W) uint8 or uint16, RGB where C is 3, valid until the next batch is asked for; `targets` (N, 6) image, class, cx, cy, w, h normalised.
 
     `image_numbers` (B,) are the places of the images in their index; `wait_s` is how long the loop had to wait for it.
     """
@@ -21,12 +22,23 @@ class Batch:
     wait_s: float = 0.0
 
     def __post_init__(self) -> None:
-        assert self.images.dtype == torch.uint8
+        assert self.images.dtype in {torch.uint8, torch.uint16}
         assert self.images.shape[0] == len(self.image_numbers)
         assert self.targets.shape[1] == 6  # noqa: PLR2004 -- the columns above
 
     def __len__(self) -> int:
         return len(self.image_numbers)
+
+    @property
+    def full_scale(self) -> int:
+        """The value that stands for 1."""
+        return 255 if self.images.dtype == torch.uint8 else 65535
+
+    def visible(self) -> np.ndarray:
+        """The images for eyes: their first three channels, or the first one thrice, in 8 bits. (B, 3, H, W) uint8"""
+        pixels = self.images.numpy()
+        eight_bit: np.ndarray = pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
+        return eight_bit[:, :3] if eight_bit.shape[1] >= 3 else np.repeat(eight_bit[:, :1], 3, axis=1)  # noqa: PLR2004 -- red, green, blue
 
     def copied(self) -> Batch:
         """The same, in memory of its own: for those who keep it."""

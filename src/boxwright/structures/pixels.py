@@ -14,8 +14,8 @@ class PixelBuffer:
         self._kept: dict[tuple[int, ...], torch.Tensor] = {}
 
     def of(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (B, C, H, W) uint8 -> float32 in 0..1 on the device, valid until the next call."""
+        """Images (B, C, H, W) uint8 or uint16 -> float32 in 0..1 on the device, valid until the next call."""
         shape = tuple(images.shape)
         if shape not in self._kept:
             self._kept = {shape: torch.empty(shape, device=self.device).to(memory_format=torch.channels_last)}  # the last shape only
-        return self._kept[shape].copy_(images.to(self.device, non_blocking=True)).div_(255)
+        return self._kept[shape].copy_(images.to(self.device, non_blocking=True)).div_(255 if images.dtype == torch.uint8 else 65535)

@@ -19,6 +19,7 @@ from PIL import Image
 from boxwright.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 
@@ -127,6 +128,63 @@ def append_line(path: Path, line: str) -> None:
             file.write(line + "\n")
     except OSError as error:
         raise write_error(path, error) from None
+
+
+def open_shared(path: Path, size: int) -> np.memmap[Any, np.dtype[np.uint8]]:
+    """A file of this many bytes as memory that is shared with whoever else has it open; made of zeros when it is not there. Raises WriteError."""
+    make_folder(path.parent)
+    try:
+        with path.open("ab") as file:
+            if file.tell() != size:
+                file.truncate(0)
+                file.truncate(size)
+        return np.memmap(path, np.uint8, mode="r+", shape=(size,))
+    except OSError as error:
+        raise write_error(path, error) from None
+
+
+def free_disk_bytes(folder: Path) -> int:
+    """Free space where a folder is or will be."""
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    return shutil.disk_usage(existing).free
+
+
+def stream_to(path: Path, chunks: Iterable[bytes], told: Callable[[int], object] = lambda _done: None) -> int:
+    """Write what comes, piece by piece; returns the number of bytes. An unfinished file is for the caller to remove. Raises WriteError."""
+    done = 0
+    try:
+        with path.open("wb") as file:
+            for chunk in chunks:
+                try:
+                    file.write(chunk)
+                except OSError as error:
+                    raise write_error(path, error) from None
+                done += len(chunk)
+                told(done)
+    except FileNotFoundError as error:
+        raise write_error(path, error) from None
+    return done
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """A copy of a file, whole or not at all. Raises WriteError."""
+    write_bytes(target, source.read_bytes(), durable=False)
+
+
+def link_file(source: Path, target: Path) -> None:
+    """A link to where a file is. Raises WriteError."""
+    try:
+        target.symlink_to(source.resolve())
+    except OSError as error:
+        raise write_error(target, error) from None
+
+
+def move_folder(source: Path, target: Path) -> None:
+    """Give a finished folder its name. Raises WriteError."""
+    try:
+        source.rename(target)
+    except OSError as error:
+        raise write_error(target, error) from None
 
 
 def make_folder(path: Path) -> None:

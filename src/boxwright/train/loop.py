@@ -54,6 +54,7 @@ class LoopRules:
     grid: int
     image_size: int
     multi_scale: bool
+    loss_gain: float = 1.0  # quad batches: four images in one
 
 
 @dataclass
@@ -175,7 +176,7 @@ class Trainer:
         self.doors.train_batch(number, batch)
         with m.precision.autocast():
             terms = m.loss(m.detector(self._pixels(batch, number)), batch.targets.to(m.device, non_blocking=True))
-        m.precision.backward(terms.total)  # gradients of accumulated batches are summed: the loss is already times the batch
+        m.precision.backward(terms.total * self.rules.loss_gain)  # gradients of accumulated batches are summed: the loss is already times the batch
         self.running.add(terms.items)
         apply_moment(m.optimizer, now)
         if steps:

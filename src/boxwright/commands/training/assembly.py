@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,16 +16,21 @@ from boxwright.config.schema.augment import AugmentSettings
 from boxwright.config.schema.loss import LossSettings
 from boxwright.config.schema.optimizer import OptimizerSettings
 from boxwright.config.schema.schedule import ScheduleSettings
+from boxwright.data.augment.paste import choose
 from boxwright.data.augment.plan import Planner
+from boxwright.data.augment.plug import Plug
 from boxwright.data.loader import Loader
+from boxwright.data.quad import GROUP, QuadBatches, QuadSamples
 from boxwright.data.sampler import RectangularBatches, ShuffledBatches
 from boxwright.data.samples import PlainSamples, TrainingSamples
-from boxwright.data.store import ImageStore
+from boxwright.data.split import sampling_weights
+from boxwright.data.store import ImageStore, Keeping
 from boxwright.errors import SettingError
 from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import rules_for
 from boxwright.system.device import free_memory_bytes, loader_threads
-from boxwright.system.precision import Precision, candidates, choose, not_offered
+from boxwright.system.precision import Precision, candidates, not_offered
+from boxwright.system.precision import choose as choose_precision
 from boxwright.train.ema import Ema
 from boxwright.train.loop import LoopRules, Machinery
 from boxwright.train.optim import Groups, make_optimizer, parameter_groups
@@ -34,6 +40,8 @@ from boxwright.train.selftest import answers_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+Order = ShuffledBatches | RectangularBatches | QuadBatches
+KEPT: dict[str, Keeping] = {"ram": "memory", "disk": "disk"}  # the word of --cache -> how images are kept
 SPARE_SHARE = 0.25  # of free memory that decoded images may take unasked
 CACHE_SHARE = 0.7  # of free memory that cached images may take
 
@@ -44,7 +52,7 @@ class TrainingData:
 
     loader: Loader
     samples: TrainingSamples
-    batches: ShuffledBatches | RectangularBatches
+    batches: Order
 
 
 @dataclass(frozen=True)
@@ -59,30 +67,41 @@ class ValidationData:
 def training_data(plan: TrainPlan, warn: Callable[[str], None]) -> TrainingData:
     """Samples, order and loader of the training split."""
     settings, index = plan.settings, plan.data.splits["train"]
+    kind = plan.data.dataset.kind
     spare = int(min(settings.decoded_memory * 2**30, free_memory_bytes() * SPARE_SHARE))
-    store = ImageStore(index, plan.train_size, keep=settings.cache == "ram", smooth=False, spare_bytes=spare)
+    store = ImageStore(index, plan.train_size, keep=KEPT.get(settings.cache, "no"), smooth=False, kind=kind, spare_bytes=spare)
     _require_memory(store, settings.cache == "ram")
-    planner = Planner(settings.part(AugmentSettings), index.sizes_wh, plan.train_size, mosaic_allowed=not settings.rect)
+    paste = partial(choose, index, settings.copy_paste) if settings.copy_paste > 0 else None
+    planner = Planner(settings.part(AugmentSettings), index.sizes_wh, plan.train_size, mosaic_allowed=not settings.rect, paste=paste)
     closed = settings.epochs - settings.close_mosaic if settings.close_mosaic else None
     samples = TrainingSamples(planner, index, store, seed=settings.seed, closed_from=closed, report=warn)
-    order: ShuffledBatches | RectangularBatches
+    samples.plug = Plug() if settings.albumentations else None
+    order = _order(plan)
+    drawn = QuadSamples(samples, order, settings.seed) if isinstance(order, QuadBatches) else samples
+    return TrainingData(Loader(drawn, threads=loader_threads(settings.workers), pinned=plan.device.type == "cuda", kind=kind), samples, order)
+
+
+def _order(plan: TrainPlan) -> Order:
+    settings, index = plan.settings, plan.data.splits["train"]
     if settings.rect:
-        order = RectangularBatches(index.sizes_wh, settings.batch_size, plan.train_size, plan.grid, 0.0)
-    else:
-        order = ShuffledBatches(len(index), settings.batch_size, plan.train_size, settings.seed)
-    return TrainingData(Loader(samples, threads=loader_threads(settings.workers), pinned=plan.device.type == "cuda"), samples, order)
+        return RectangularBatches(index.sizes_wh, settings.batch_size, plan.train_size, plan.grid, 0.0)
+    weights = sampling_weights(plan.data.dataset, "train", index)
+    order = ShuffledBatches(len(index), settings.batch_size, plan.train_size, settings.seed, weights)
+    return QuadBatches(order) if settings.quad else order
 
 
 def validation_data(plan: TrainPlan, warn: Callable[[str], None]) -> ValidationData:
     """Samples, order and loader of the validation split."""
     settings, index = plan.settings, plan.data.splits["val"]
-    keep = settings.cache in {"ram", "val"} and not settings.noval
-    store = ImageStore(index, plan.val_size, keep=keep, smooth=True)
-    _require_memory(store, keep)
+    word = {"val": "ram"}.get(settings.cache, settings.cache)
+    keep = "no" if settings.noval else KEPT.get(word, "no")
+    store = ImageStore(index, plan.val_size, keep=keep, smooth=True, kind=plan.data.dataset.kind)
+    _require_memory(store, keep == "memory")
     size = settings.batch_size * settings.val_batch_factor
     order = RectangularBatches(index.sizes_wh, size, plan.val_size, plan.grid, settings.val_pad)
     samples = PlainSamples(index, store, report=warn)
-    return ValidationData(Loader(samples, threads=loader_threads(settings.workers), pinned=plan.device.type == "cuda"), samples, order)
+    loader = Loader(samples, threads=loader_threads(settings.workers), pinned=plan.device.type == "cuda", kind=plan.data.dataset.kind)
+    return ValidationData(loader, samples, order)
 
 
 def _require_memory(store: ImageStore, wanted: bool) -> None:
@@ -137,7 +156,7 @@ def _precision(plan: TrainPlan, detector: torch.nn.Module, loss: DetectionLoss, 
     names = candidates(plan.settings.amp, plan.device, on_cpu=plan.settings.amp_on_cpu)
     if plan.resumed is not None and "precision" in plan.resumed:
         return Precision(plan.resumed["precision"]["name"], plan.device)
-    precision, note = choose(names, plan.device, answers_of(detector, loss, plan.grid))
+    precision, note = choose_precision(names, plan.device, answers_of(detector, loss, plan.grid))
     note = note or not_offered(plan.settings.amp, precision)
     if note:
         warn(note)
@@ -165,4 +184,5 @@ def loop_rules(plan: TrainPlan) -> LoopRules:
         grid=plan.grid,
         image_size=plan.train_size,
         multi_scale=s.multi_scale,
+        loss_gain=float(GROUP) if s.quad else 1.0,
     )

@@ -75,12 +75,12 @@ class RunPictures:
 
     def _targets(self, batch: Batch, index: Index) -> np.ndarray:
         paths = [index.paths[number] for number in batch.image_numbers]
-        return sheets.batch_sheet(batch.images.numpy(), batch.targets.numpy(), self.plan.data.names, paths)
+        return sheets.batch_sheet(batch.visible(), batch.targets.numpy(), self.plan.data.names, paths)
 
     def _predictions(self, batch: Batch, rows: list[np.ndarray]) -> np.ndarray:
         index = self.plan.data.splits["val"]
         paths = [index.paths[number] for number in batch.image_numbers]
-        return sheets.prediction_sheet(batch.images.numpy(), rows, self.plan.data.names, paths)
+        return sheets.prediction_sheet(batch.visible(), rows, self.plan.data.names, paths)
 
     def _draw(self, name: str, title: str, figure: Callable[[], np.ndarray]) -> None:
         if not self.on:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from boxwright.commands.dataset.fetch import ensure_present
 from boxwright.commands.opening import (
     OpenData,
     OpenWeights,
@@ -58,12 +59,14 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
     """Check everything, in order. Raises for the first thing that cannot work."""
     settings = resolved.settings
     _refuse_what_cannot_act(settings)
-    data = open_data(settings.data, ("train", "val"), single_class=settings.single_cls, strict=settings.strict)
+    fetched = ensure_present(settings.data) if settings.allow_download else ()
+    data = open_data(settings.data, ("train", "val"), single_class=settings.single_cls, strict=settings.strict, trusting=settings.trust_cache)
     require_training_objects(data)
+    about_data = _fitting_data(resolved, data)
     detector, lines = _network(settings, data, resumed)
     device = choose_device(settings.device)
     grid = grid_of(detector)
-    notes = [*resolved.notes, *data.notes, *detector.spec.notes]
+    notes = [*resolved.notes, *fetched, *data.notes, *about_data, *detector.spec.notes]
     sizes = []
     for size in single_size(settings.imgsz):
         fitted, note = fitting_size(size, grid)
@@ -82,9 +85,6 @@ _LATER: tuple[tuple[str, str], ...] = (
     ("track", "trackers beside CSV and TensorBoard"),
     ("sync_bn", "shared batch statistics"),
     ("image_weights", "class-balanced sampling"),
-    ("quad", "quad batches"),
-    ("albumentations", "the albumentations plug"),
-    ("copy_paste", "copy-paste"),
     ("dry_run", "the dry run"),
     ("device_check", "the device check"),
     ("ndjson_console", "JSON lines on the console"),
@@ -98,10 +98,21 @@ def _refuse_what_cannot_act(settings: TrainSettings) -> None:
             raise SettingError(key, f"{what} is not offered yet", f"Leave {key} out")
     if settings.batch_size == -1:
         raise SettingError("batch_size", "choosing the batch size is not offered yet", "Give a number, such as 16")
-    if settings.cache == "disk":
-        raise SettingError("cache", "the disk cache is not offered yet", "Use --cache ram or leave it out")
     if settings.freeze != (0,):
         raise SettingError("freeze", "freezing is not offered yet", "Leave freeze out")
+
+
+def _fitting_data(resolved: Resolved[TrainSettings], data: OpenData) -> list[str]:
+    """Refuse settings that cannot act on this data; say which of the recipe's do not."""
+    settings, kind = resolved.settings, data.dataset.kind
+    if settings.copy_paste > 0 and not data.splits["train"].has_polygons:
+        remedy = "Leave copy_paste out, or use labels with outlines (class x1 y1 x2 y2 ...)"
+        raise SettingError("copy_paste", "no label of the training split is an outline, and only outlines can be pasted", remedy)
+    if settings.albumentations and not kind.usual:
+        raise SettingError("albumentations", f"it changes pictures of 3 channels of 8 bits, and these have {kind.channels} of {kind.depth}", "Leave it out")
+    if kind.usual or settings.aug == "none" or not any((settings.hsv_h, settings.hsv_s, settings.hsv_v)):
+        return []
+    return [f"hsv_h, hsv_s and hsv_v are off: images have {kind.channels} channels of {kind.depth}, and hue is for colour pictures of 8 bits"]
 
 
 def _network(settings: TrainSettings, data: OpenData, resumed: OpenWeights | None) -> tuple[Detector, list[str]]:
@@ -139,14 +150,15 @@ def _shared_classes(settings: TrainSettings, weights: OpenWeights, names: tuple[
 
 def _spec(settings: ModelSettings, data: OpenData, weights: OpenWeights | None) -> tuple[ModelSpec, list[str]]:
     anchors = round(settings.anchors) or None
+    channels = data.dataset.kind.channels
     described = weights is not None and isinstance(weights.document.get("network"), str)
     from_weights = described and not settings.cfg and not settings.cfg_always_builds
     if from_weights and weights is not None:
-        spec = spec_of_weights(weights, num_classes=data.num_classes, anchors_per_level=anchors)
+        spec = spec_of_weights(weights, num_classes=data.num_classes, in_channels=channels, anchors_per_level=anchors)
         stated = spec_of_weights(weights).num_classes
     else:
         cfg = settings.cfg or DEFAULT_CFG
-        spec = spec_of_cfg(cfg, num_classes=data.num_classes, anchors_per_level=anchors)
+        spec = spec_of_cfg(cfg, num_classes=data.num_classes, in_channels=channels, anchors_per_level=anchors)
         stated = spec_of_cfg(cfg).num_classes
     note = f"nc {stated} of the network becomes {data.num_classes}, the data set's" if stated != data.num_classes else ""
     return spec, [note] if note else []

@@ -15,7 +15,7 @@ MAX_IMAGE_SIZE = 8192  # pixels; one float32 activation of 16 channels is 4 GiB 
 class DataSettings(Slice):
     """Where samples come from and in which form."""
 
-    data: str = setting("sample", "Data set: a YAML file or a packaged name.", Spelling(original=True, metavar="YAML"))
+    data: str = setting("sample", "Data set: a YAML, a COCO JSON, a folder in VOC layout, or a packaged name.", Spelling(original=True, metavar="YAML"))
     imgsz: tuple[Annotated[int, Field(ge=1, le=MAX_IMAGE_SIZE)], ...] = setting(
         (640,),
         "Image size in pixels: one, or two for training and validation.",
@@ -34,6 +34,7 @@ class DataSettings(Slice):
     multi_scale: bool = setting(default=False, help_text="Vary the size of each batch from 50 % to 150 %.", spelling=Spelling(original=True))
     single_cls: bool = setting(default=False, help_text="Treat all classes as one.", spelling=Spelling(original=True))
     quad: bool = setting(default=False, help_text="Join four images into one of twice the size.", spelling=Spelling(original=True))
+    trust_cache: bool = setting(default=False, help_text="Take the index of the data from its cache without a look at the files.", spelling=Spelling())
     workers: int = setting(8, "Loader threads per process.", Spelling(original=True), ge=0, le=1024)
     strict: bool = setting(default=False, help_text="Treat every finding in the data as an error.", spelling=Spelling())
     allow_download: bool = setting(default=False, help_text="Allow fetching data and weights that are not here.", spelling=Spelling())

@@ -9,6 +9,7 @@ from boxwright.data.augment.plan import Plan, Scene, Tile
 from boxwright.data.index import Index
 from boxwright.geometry.affine import moved_boxes, moved_polygons
 from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px, xyxy_px_to_cxcywh_norm
+from boxwright.geometry.polygons import box_xyxy, mirrored
 
 EDGE_PX = 1e-3  # boxes stay this far inside the right and lower edge
 
@@ -30,9 +31,13 @@ def labels_of(plan: Plan, index: Index) -> np.ndarray:
 
 def _of_scene(scene: Scene, index: Index) -> np.ndarray:
     """Rows class, x1, y1, x2, y2 in output pixels. (N, 5) float64"""
-    parts = [_on_canvas(tile, scene.canvas_hw, index) for tile in scene.tiles]
+    parts = [on_canvas(tile, scene.canvas_hw, index) for tile in scene.tiles]
     classes, boxes = (np.concatenate(column) for column in zip(*(part[:2] for part in parts), strict=True))
     outlines = [outline for part in parts for outline in part[2]]
+    for place, number in scene.pastes:
+        outlines.append(mirrored(parts[place][2][number], scene.canvas_hw))
+        boxes = np.concatenate((boxes, box_xyxy(outlines[-1])[None]))
+        classes = np.append(classes, parts[place][0][number])
     if not len(classes):
         return np.zeros((0, 5))
     matrix = scene.warp.matrix(scene.canvas_hw, scene.output_hw)
@@ -43,7 +48,7 @@ def _of_scene(scene: Scene, index: Index) -> np.ndarray:
     return np.concatenate((classes[kept, None], moved[kept]), axis=1)
 
 
-def _on_canvas(tile: Tile, canvas_hw: tuple[int, int], index: Index) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+def on_canvas(tile: Tile, canvas_hw: tuple[int, int], index: Index) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """Classes, boxes as corners and outlines of a tile's objects in canvas pixels, clipped to the canvas."""
     objects = index.objects(tile.image)
     size = tile.loaded_hw[0] * tile.gain_xy[1], tile.loaded_hw[1] * tile.gain_xy[0]

@@ -17,7 +17,7 @@ from boxwright.geometry.affine import Warp
 from boxwright.geometry.letterbox import fit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
 
@@ -49,6 +49,7 @@ class Scene:
     canvas_hw: tuple[int, int]
     output_hw: tuple[int, int]
     warp: Warp
+    pastes: tuple[tuple[int, int], ...] = ()  # tile and object of what is copied to the other side
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Planner:
     sizes_wh: np.ndarray
     image_size: int
     mosaic_allowed: bool = True
+    paste: Callable[[Sequence[Tile], tuple[int, int], np.random.Generator], tuple[tuple[int, int], ...]] | None = None
 
     def plan(
         self, image: int, draw: np.random.Generator, output_hw: tuple[int, int], *, mosaic_closed: bool = False, replaced: Mapping[int, int] = NOTHING_REPLACED
@@ -102,7 +104,9 @@ class Planner:
         images = draw.permutation([image, *partners.tolist()])
         chosen = [replaced.get(number, number) for number in images.tolist()]
         tiles = [self._tile(number, corner, (centre_x, centre_y)) for corner, number in enumerate(chosen)]
-        return Scene(tuple(tiles), (2 * size, 2 * size), (size, size), self._warp(draw))
+        warp, canvas = self._warp(draw), (2 * size, 2 * size)
+        pastes = () if self.paste is None else self.paste(tiles, canvas, draw)
+        return Scene(tuple(tiles), canvas, (size, size), warp, pastes)
 
     def _tile(self, image: int, corner: int, centre_xy: tuple[int, int]) -> Tile:
         """A tile whose inner corner lies at the centre: 0 up left, 1 up right, 2 down left, 3 down right."""

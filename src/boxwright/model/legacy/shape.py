@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A network of ours as the tree of objects that the original program stores: same class names, same attributes, same order.
 
-What each class carries is read from a real file of that program (docs/decisions/0010-legacy-files-are-data.md). A block of
+What each class carries is read from a real file of that program (docs/decisions/0014-legacy-files-are-data.md). A block of
 which no file shows the attributes is refused.
 """
 

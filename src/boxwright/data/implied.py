@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data sets without a YAML: a COCO JSON, a folder in the layout of Pascal VOC, or a folder that holds a YAML. Read as if one were there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from boxwright.documents import Document, read_yaml
+from boxwright.errors import DataError, nearest
+
+SPLIT_WORDS = {"train": ("train", "training", "trainval"), "val": ("val", "valid", "validation"), "test": ("test",)}
+
+
+def open_document(file: Path) -> tuple[Document, Path]:
+    """The YAML that a path means, and the folder that its relative paths begin at. Raises DataError."""
+    if file.is_dir():
+        return _of_folder(file)
+    if not file.is_file():
+        remedy = f"{_nearby(file)}Give a data set YAML, a COCO JSON, a folder in VOC layout, or --data sample to try the program"
+        raise DataError(f"--data {file}", "there is no such file", remedy)
+    if file.suffix.lower() == ".json":
+        return Document(str(file), _of_json(file)), file.resolve().parent
+    return read_yaml(file), file.resolve().parent
+
+
+def _nearby(file: Path) -> str:
+    folder = file.parent if file.parent.is_dir() else Path()
+    near = nearest(file.name, (path.name for path in folder.glob("*.y*ml")))
+    return f"Did you mean '{folder / near}'? " if near else ""
+
+
+def _of_folder(folder: Path) -> tuple[Document, Path]:
+    if (folder / "Annotations").is_dir() and (folder / "JPEGImages").is_dir():
+        return Document(str(folder), _of_voc(folder)), folder.resolve()
+    yamls = sorted(path for path in folder.glob("*.y*ml") if path.is_file())
+    if len(yamls) == 1:
+        return read_yaml(yamls[0]), folder.resolve()
+    jsons = sorted((*folder.glob("annotations/*.json"), *folder.glob("*.json")))
+    if len(yamls) > 1:
+        raise DataError(f"--data {folder}", f"the folder holds {len(yamls)} YAML files", f"Name one of them: {', '.join(map(str, yamls))}")
+    if jsons:
+        raise DataError(f"--data {folder}", "the folder holds JSON annotations and no data set YAML", f"Name one of them: {', '.join(map(str, jsons[:4]))}")
+    remedy = "Write a YAML with 'train', 'val' and 'names'; `boxwright data split` makes one from a folder of images"
+    raise DataError(f"--data {folder}", "is a folder without a data set YAML", remedy)
+
+
+def _of_voc(folder: Path) -> dict[str, Any]:
+    """The lists in ImageSets/Main that are called like splits; without them all images are one split."""
+    lists = folder / "ImageSets" / "Main"
+    found: dict[str, Any] = {"path": ".", "format": "voc"}
+    for split, words in SPLIT_WORDS.items():
+        name = next((word for word in words if (lists / f"{word}.txt").is_file()), None)
+        if name is not None:
+            found[split] = f"ImageSets/Main/{name}.txt"
+    if not any(split in found for split in SPLIT_WORDS):
+        found["train"] = "JPEGImages"
+    return found
+
+
+def _of_json(file: Path) -> dict[str, Any]:
+    """This file for the split that its name says, and its sisters for the others."""
+    found: dict[str, Any] = {"path": ".", "format": "coco"}
+    mine, word = _split_of(file.stem)
+    found[mine] = file.name
+    if not word:
+        return found
+    for split, words in SPLIT_WORDS.items():
+        for other in words:
+            sister = file.with_name(f"{_replaced(file.stem, word, other)}{file.suffix}")
+            if split != mine and sister.is_file():
+                found.setdefault(split, sister.name)
+    return found
+
+
+def _split_of(stem: str) -> tuple[str, str]:
+    words = re.split(r"[^a-z]+", stem.lower())
+    for split, known in SPLIT_WORDS.items():
+        for word in known:
+            if word in words:
+                return split, word
+    return "train", ""
+
+
+def _replaced(stem: str, word: str, other: str) -> str:
+    return re.sub(rf"(?<![A-Za-z]){word}(?![A-Za-z])", other, stem, flags=re.IGNORECASE)

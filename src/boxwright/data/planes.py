@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images of any number of channels and of 8 or 16 bits, their values kept: arrays in .npy files, pages of a TIFF, ordinary pictures.
+
+Channels come in the order of the file; red, green, blue where it is a colour picture. C channels.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import cv2
+import numpy as np
+
+from boxwright.data.images import MAX_PIXELS, MIN_SIDE_PX, BrokenImageError
+
+RGB, RGBA = 3, 4
+WIDER = 257  # 255 * 257 = 65535: from 8 bits to 16 and back
+LUMA = (0.299, 0.587, 0.114)  # shares of red, green and blue in brightness, as in ITU-R BT.601
+_NPY = b"\x93NUMPY"
+_TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+class Kind(NamedTuple):
+    """What pixels a data set has."""
+
+    channels: int = RGB
+    depth: Literal["uint8", "uint16"] = "uint8"
+
+    @property
+    def usual(self) -> bool:
+        """Whether these are ordinary colour pictures."""
+        return self.channels == RGB and self.depth == "uint8"
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of a value."""
+        return np.dtype(np.uint8 if self.depth == "uint8" else np.uint16)
+
+    @property
+    def full_scale(self) -> int:
+        """The largest value."""
+        return 255 if self.depth == "uint8" else 65535
+
+
+def inspect_planes(path: str, kind: Kind) -> tuple[int, int]:
+    """Width and height of a file that holds what is expected. Raises BrokenImageError."""
+    height, width = read_planes(path, kind).shape[:2]
+    if min(width, height) < MIN_SIDE_PX:
+        raise BrokenImageError(f"{width} x {height} pixels, under the {MIN_SIDE_PX} that a side needs")
+    return width, height
+
+
+def read_planes(path: str, kind: Kind) -> np.ndarray:
+    """All channels. (H, W, C) uint8 or uint16. Raises BrokenImageError."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise BrokenImageError((error.strerror or str(error)).lower()) from None
+    found = _array(content, kind.channels) if content.startswith(_NPY) else _picture(content, kind.channels)
+    if found.shape[2] != kind.channels:
+        raise BrokenImageError(f"has {found.shape[2]} channels, and the data set says {kind.channels}")
+    return np.ascontiguousarray(_in_depth(found, kind))
+
+
+def _array(content: bytes, channels: int) -> np.ndarray:
+    try:
+        found: np.ndarray = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError, OSError, MemoryError) as error:
+        raise BrokenImageError(f"is no array that can be read ({str(error).splitlines()[0][:80]})") from None
+    if found.ndim == 2:  # noqa: PLR2004 -- height and width
+        found = found[..., None]
+    if found.ndim != 3:  # noqa: PLR2004 -- and channels
+        raise BrokenImageError(f"is an array of shape {found.shape}, not height, width and channels")
+    first_is_channels = found.shape[0] == channels and found.shape[2] != channels
+    return found.transpose(1, 2, 0) if first_is_channels else found
+
+
+def _picture(content: bytes, channels: int) -> np.ndarray:
+    pages = _pages(content, channels)
+    if any(page.shape[:2] != pages[0].shape[:2] for page in pages):
+        raise BrokenImageError("its pages have different sizes")
+    if pages[0].shape[0] * pages[0].shape[1] > MAX_PIXELS:
+        raise BrokenImageError(f"is over the limit of {MAX_PIXELS:,} pixels")
+    found = np.concatenate([_in_file_order(page) for page in pages], axis=2)
+    if channels == 1 and found.shape[2] in {RGB, RGBA}:
+        brightness: np.ndarray = np.rint(found[..., :RGB] @ np.array(LUMA)).astype(found.dtype)[..., None]
+        return brightness
+    return found[..., :channels] if found.shape[2] == RGBA and channels == RGB else found
+
+
+def _pages(content: bytes, channels: int) -> list[np.ndarray]:
+    buffer = np.frombuffer(content, np.uint8)
+    try:
+        if content[:4] in _TIFFS:
+            done, pages = cv2.imdecodemulti(buffer, cv2.IMREAD_UNCHANGED)
+            if done and pages:
+                return list(pages)
+        flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH if channels == 1 else cv2.IMREAD_UNCHANGED
+        page = cv2.imdecode(buffer, flags) if len(buffer) else None
+    except cv2.error:
+        page = None
+    if page is None:
+        raise BrokenImageError("the file is empty" if not content else "not an image of a known format")
+    return [page]
+
+
+def _in_file_order(page: np.ndarray) -> np.ndarray:
+    """OpenCV hands out blue first; alpha stays last. (H, W) or (H, W, C) -> (H, W, C)"""
+    if page.ndim == 2:  # noqa: PLR2004 -- one channel
+        return page[..., None]
+    if page.shape[2] in {RGB, RGBA}:
+        return np.concatenate((page[..., 2::-1], page[..., 3:]), axis=2)
+    return page
+
+
+def _in_depth(found: np.ndarray, kind: Kind) -> np.ndarray:
+    """The same picture with values of the asked type: 8 and 16 bits are scaled into each other, shares of one to full."""
+    if found.dtype == kind.dtype:
+        return found
+    if found.dtype == np.uint8:
+        wider: np.ndarray = found.astype(np.uint16) * np.uint16(WIDER)
+        return wider
+    if found.dtype == np.uint16:
+        narrower: np.ndarray = (found // WIDER).astype(np.uint8)
+        return narrower
+    if np.issubdtype(found.dtype, np.floating) and np.isfinite(found).all() and found.size and found.min() >= 0 and found.max() <= 1:
+        scaled: np.ndarray = np.rint(found * kind.full_scale).astype(kind.dtype)
+        return scaled
+    raise BrokenImageError(f"holds values of type {found.dtype}; whole numbers of 8 or 16 bits, or shares from 0 to 1, can be used")

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page about a data set: one HTML file with everything in it, no script, nothing loaded from anywhere."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from boxwright.drawing.palette import colour
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy as np
+
+STYLE = """
+:root{color-scheme:light dark;--ink:#1d2330;--soft:#667085;--line:#e3e7ee;--paper:#fff;--ground:#f5f7fa;--bar:#3b6fd4;--bad:#b42318;--good:#067647}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--soft:#98a2b3;--line:#2c3440;--paper:#171c24;
+--ground:#0f131a;--bar:#6f9bf0;--bad:#f97066;--good:#47cd89}}
+*{box-sizing:border-box}body{margin:0;background:var(--ground);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
+main{max-width:1180px;margin:0 auto;padding:32px 20px 80px}h1{font-size:26px;margin:0 0 4px}h2{font-size:19px;margin:40px 0 12px}
+h3{font-size:15px;margin:0 0 10px}
+.soft{color:var(--soft)}.grid{display:grid;gap:16px;grid-template-columns:repeat(auto-fit,minmax(330px,1fr))}
+.card{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:16px;overflow:auto}
+.figures{display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));margin:16px 0}
+.figure{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:12px 16px}.figure b{display:block;font-size:24px}
+table{border-collapse:collapse;width:100%}td,th{padding:4px 10px 4px 0;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
+.bars td{vertical-align:middle}
+.bars td:first-child{white-space:nowrap}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.track{background:var(--line);border-radius:3px;height:10px;min-width:80px}
+.fill{background:var(--bar);border-radius:3px;height:10px}.bad{color:var(--bad)}.good{color:var(--good)}
+.map{display:grid;gap:2px}.map i{aspect-ratio:1;border-radius:2px;background:var(--bar);display:block}
+img{max-width:100%;border-radius:8px;border:1px solid var(--line)}code{font-size:13px;overflow-wrap:anywhere}
+"""
+
+
+def page(document: dict[str, Any], mosaics: dict[str, np.ndarray]) -> str:
+    """The whole page. `document` is what report.json holds, `mosaics` a sheet of samples per split, (H, W, 3) uint8 RGB."""
+    names = document["names"]
+    body = [f"<h1>{_text(document['title'])}</h1><div class=soft>{_text(document['data'])}</div>", _figures(document), _faults(document)]
+    for split, facts in document["splits"].items():
+        body += [f"<h2>{_text(split)}</h2>", _split(facts, names, document["image_size"])]
+        if split in mosaics:
+            body.append(
+                f"<div class=card style='margin-top:16px'><h3>Samples</h3><img alt='samples of {_text(split)}' src='{_embedded(mosaics[split])}'></div>"
+            )
+    head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>{_text(document['title'])}</title><style>{STYLE}</style>"
+    return f"<!doctype html><html lang=en><head>{head}</head><body><main>{''.join(body)}</main></body></html>\n"
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))
+
+
+def _embedded(image_rgb: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(image_rgb).save(buffer, "JPEG", quality=82)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def _figures(document: dict[str, Any]) -> str:
+    splits = document["splits"]
+    anchors = document["anchors"]
+    shown = [
+        (sum(s["images"] for s in splits.values()), "images"),
+        (sum(s["objects"] for s in splits.values()), "objects"),
+        (len(document["names"]), "classes"),
+    ]
+    shown += [(len(document["duplicates"]), "pairs alike"), (len(document["leakage"]), "across splits"), (sum(document["findings"].values()), "findings")]
+    shown += [(f"{anchors['recall']:.1%}", f"of boxes fit the anchors of {anchors['network']}")]
+    cells = "".join(f"<div class=figure><b>{_text(value)}</b><span class=soft>{_text(what)}</span></div>" for value, what in shown)
+    return f"<div class=figures>{cells}</div>"
+
+
+def _faults(document: dict[str, Any]) -> str:
+    cards = []
+    if document["leakage"]:
+        rows = [(pair["first"], pair["second"], "the same file" if pair["exact"] else "nearly the same") for pair in document["leakage"]]
+        cards.append(_card("Pictures in two splits", _table(("one", "other", ""), rows), "bad"))
+    within = [pair for pair in document["duplicates"] if pair not in document["leakage"]]
+    if within:
+        rows = [(pair["first"], pair["second"], "the same file" if pair["exact"] else "nearly the same") for pair in within[:100]]
+        cards.append(_card("Pictures that are there twice", _table(("one", "other", ""), rows), "bad"))
+    if document["findings"]:
+        cards.append(_card("Findings by rule", _bars(document["findings"].items()) + "<p class=soft><code>boxwright data check</code> lists each of them.</p>"))
+    if not cards:
+        cards.append(_card("Faults", "No finding, no picture twice, none in two splits.", "good"))
+    return f"<h2>Faults</h2><div class=grid>{''.join(cards)}</div>"
+
+
+def _card(title: str, content: str, kind: str = "") -> str:
+    return f"<div class=card><h3 class='{kind}'>{_text(title)}</h3>{content}</div>"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    head = "".join(f"<th>{_text(word)}</th>" for word in header)
+    lines = "".join("<tr>" + "".join(f"<td><code>{_text(_short(cell))}</code></td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><tr>{head}</tr>{lines}</table>"
+
+
+def _short(cell: object) -> str:
+    """The end of a path says most."""
+    parts = PurePath(str(cell)).parts
+    return "/".join(parts[-3:]) if len(parts) > 3 else str(cell)  # noqa: PLR2004 -- split, folder and name
+
+
+def _bars(counts: Iterable[tuple[str, int]], inks: Sequence[str] | None = None) -> str:
+    """Rows with bars; empty ones at both ends are left out, unless each row has an ink of its own."""
+    rows = list(counts)
+    while not inks and len(rows) > 1 and not rows[-1][1]:
+        rows.pop()
+    while not inks and len(rows) > 1 and not rows[0][1]:
+        rows.pop(0)
+    most = max((count for _, count in rows), default=0) or 1
+    lines = []
+    for number, (label, count) in enumerate(rows):
+        ink = f";background:{inks[number]}" if inks else ""
+        fill = f"<div class=track><div class=fill style='width:{100 * count / most:.1f}%{ink}'></div></div>"
+        lines.append(f"<tr><td>{_text(label)}</td><td style='width:55%'>{fill}</td><td class=n>{count:,}</td></tr>")
+    return f"<table class=bars>{''.join(lines)}</table>"
+
+
+def _split(facts: dict[str, Any], names: Sequence[str], image_size: int) -> str:
+    inks = ["#{:02x}{:02x}{:02x}".format(*colour(number)) for number in range(len(names))]
+    backgrounds = facts["backgrounds_by_kind"]
+    summary = [("images", facts["images"]), ("objects", facts["objects"]), ("regions to ignore", facts["ignored"]), ("left out", facts["skipped"])]
+    summary += [("without objects, empty label file", len(backgrounds["empty file"])), ("without objects, no label file", len(backgrounds["no file"]))]
+    summary += [(f"boxes under 8 px at {image_size}", facts["tiny_count"]), ("boxes that fill the image", facts["huge_count"])]
+    cards = [
+        _card("In short", "<table>" + "".join(f"<tr><td>{_text(what)}</td><td class=n>{value:,}</td></tr>" for what, value in summary) + "</table>"),
+        _card("Objects of each class", _bars(zip(names, facts["classes"], strict=True), inks)),
+        _card("Images with each class", _bars(zip(names, facts["images_with_class"], strict=True), inks)),
+        _card(f"Size of objects at {image_size} (root of area)", _bars(facts["size_px"].items())),
+        _card("Width by height of objects", _bars(facts["aspect"].items())),
+        _card("Objects in an image", _bars(facts["per_image"].items())),
+        _card("Where their centres lie", _map(facts["places"])),
+        _card("Sizes of images", _bars(facts["image_sizes"].items())),
+        _card("Classes in one image", _together(facts["together"], names)),
+    ]
+    return f"<div class=grid>{''.join(cards)}</div>"
+
+
+def _map(places: list[list[int]]) -> str:
+    most = max((count for row in places for count in row), default=0) or 1
+    cells = "".join(f"<i title='{count}' style='opacity:{0.06 + 0.94 * count / most:.3f}'></i>" for row in places for count in row)
+    return f"<div class=map style='grid-template-columns:repeat({len(places)},1fr);max-width:280px'>{cells}</div>"
+
+
+MAX_TOGETHER = 20
+
+
+def _together(counts: list[list[int]], names: Sequence[str]) -> str:
+    """The pairs of classes that are seen together most often."""
+    pairs = [(f"{names[i]} + {names[j]}", counts[i][j]) for i in range(len(names)) for j in range(i) if counts[i][j]]
+    pairs.sort(key=lambda pair: -pair[1])
+    return _bars(pairs[:MAX_TOGETHER]) if pairs else "<span class=soft>No two classes are seen in one image.</span>"
