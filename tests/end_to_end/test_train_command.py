@@ -22,7 +22,12 @@ from tests.support.commands import command, contents, done
 from tests.support.processes import started, wait_for
 from tests.support.runs import EPOCHS, differences, train, training_state
 
-TEXTS = ("results.csv", "opt.yaml", "hyp.yaml", "config.yaml", "data.json", "events.jsonl", "run.log", "done.json")
+TEXTS = ("results.csv", "opt.yaml", "hyp.yaml", "config.yaml", "data.json", "events.jsonl", "run.log", "done.json", "classes.jsonl")
+REPORT = (
+    *("report.html", "report.json", "errors.jsonl", "suspects.jsonl"),
+    *(f"lists/{name}.txt" for name in ("wrong_class", "badly_placed", "duplicate", "background", "missed", "suspects")),
+    *(f"confusion_matrix{suffix}.csv" for suffix in ("", "_columns", "_rows")),
+)
 PICTURES = (
     "results.png",
     "labels.jpg",
@@ -46,7 +51,7 @@ def test_a_run_leaves_everything_that_the_contract_names_and_nothing_unfinished(
     there = {str(path.relative_to(trained.folder)) for path in trained.folder.rglob("*") if path.is_file()}
     tensorboard = {name for name in there if name.startswith("events.out.tfevents.")}
     assert len(tensorboard) == 1
-    assert there - tensorboard == {*TEXTS, *PICTURES, "weights/best.pt", "weights/last.pt", "weights/last.previous.pt"}
+    assert there - tensorboard == {*TEXTS, *REPORT, *PICTURES, "weights/best.pt", "weights/last.pt", "weights/last.previous.pt"}
 
 
 @pytest.mark.parametrize("name", PICTURES)

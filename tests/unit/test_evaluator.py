@@ -67,7 +67,7 @@ def test_a_network_that_knows_everything_gets_full_marks(split):
     assert (scores.map50, scores.map50_95) == pytest.approx((0.995, 0.995))
     assert (found.metrics.num_images, found.metrics.num_labels) == (10, len(split.index.classes))
     assert found.losses is None
-    assert found.capped == 0
+    assert not found.capped
 
 
 def test_one_wrong_class_and_one_missed_object_are_seen(split):

@@ -249,7 +249,7 @@ def test_filters_show_what_they_say(opened, trained):
     opened.select_option("#class", "red")
     assert f"of {sum('red' in (one['said'], one['true']) for one in held)} shown" in opened.inner_text("#shown")
     opened.click("#filters button[type=reset]")
-    opened.wait_for_function(f"document.getElementById('shown').textContent.includes('of {len(held)} shown')")
+    opened.locator("#shown", has_text=f"of {len(held)} shown").wait_for()
 
 
 @pytest.mark.loopback
@@ -270,7 +270,7 @@ def test_a_cell_of_the_confusion_leads_to_its_pictures(opened):
     count = int(cell.get_attribute("title").rsplit(": ", 1)[1])
     cell.focus()
     opened.keyboard.press("Enter")
-    opened.wait_for_function("document.getElementById('shown').textContent.includes('(')")
+    opened.locator("#shown", has_text="(").wait_for()
     assert len(opened.query_selector_all("#gallery figure")) <= count
 
 

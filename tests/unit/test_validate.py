@@ -29,6 +29,7 @@ def trained(tmp_path_factory):
     data, model = datasets.write(folder / "data", train=16, val=10), datasets.write_model(folder)
     words = ["train", "--data", data, "--cfg", model, "--weights", "", "--hyp", "small-data", "--epochs", "3", "--imgsz", "64", "--batch", "4"]
     words += ["--device", "cpu", "--threads", "1", "--workers", "0", "--noautoanchor", "--noplots", "--quiet", "--project", folder / "runs"]
+    words += ["--keep-best", "coco/AP", "0*fitness-val/box_loss"]
     assert run(*map(str, words)) == 0
     return folder / "runs" / "exp"
 
@@ -183,3 +184,12 @@ def test_what_best_is_chosen_by_has_to_exist(capsys, trained, tmp_path, text, sa
 def test_a_sum_of_logged_numbers_is_what_best_is_chosen_by():
     judge = best_by("0.5*metrics/recall + coco/AP - 2*val/box_loss")
     assert judge({"metrics/recall": 0.4, "coco/AP": 0.3, "val/box_loss": 0.1}) == pytest.approx(0.2 + 0.3 - 0.2)
+
+
+def test_the_best_by_other_numbers_is_kept_beside_the_best(capsys, trained, tmp_path):
+    ended = [event["results"] for event in events(trained) if event["event"] == "EpochEnded"]
+    kept = read_tensors(trained / "weights" / "best_coco-AP.pt")
+    assert kept["bests"]["coco-AP"] == max(one["coco/AP"] for one in ended)
+    assert read_tensors(trained / "weights" / "best_0-fitness-val-box_loss.pt")["bests"]["0-fitness-val-box_loss"] == -min(one["val/box_loss"] for one in ended)
+    mine = val(capsys, trained / "weights" / "best_coco-AP.pt", tmp_path)
+    assert mine["metrics"]["coco/AP"] == kept["bests"]["coco-AP"]

@@ -147,7 +147,7 @@ class Console:
 
     def _validated(self, event: Validated) -> None:
         if self.live or event.show_classes:
-            self._lines(tuple(validation_lines(event)))
+            self._lines((*validation_lines(event), *(footnotes(event) if event.epoch is None else ())))
 
 
 class Progress:

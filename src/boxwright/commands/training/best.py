@@ -4,11 +4,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from boxwright.errors import SettingError, nearest
 from boxwright.metrics.coco import NAMES
 from boxwright.metrics.scores import BestBy
 from boxwright.track.events import LOSS_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OWN = "fitness", "metrics/precision", "metrics/recall", "metrics/mAP_0.5", "metrics/mAP_0.5:0.95"
 KNOWN = *OWN, *(f"coco/{name}" for name in NAMES), *(f"val/{name}" for name in LOSS_NAMES)
@@ -38,3 +43,23 @@ def _weight(text: str | None) -> float:
         return float(text) if text else 1.0
     except ValueError:
         raise SettingError("--best-by", f"'{text}' is no number", "Write numbers such as 0.5") from None
+
+
+@dataclass
+class KeptBests:
+    """`--keep-best`: checkpoints beside best.pt, each the best by a number of its own. `values` are the highest so far."""
+
+    judges: dict[str, BestBy]
+    values: dict[str, float]
+
+    @classmethod
+    def of(cls, texts: tuple[str, ...], values: dict[str, float]) -> KeptBests:
+        """What is asked for, and how far a run that goes on had come. Raises SettingError."""
+        return cls({re.sub(r"[^\w.]+", "-", text).strip("-"): best_by(text) for text in texts}, dict(values))
+
+    def improved(self, numbers: Mapping[str, float | None]) -> list[str]:
+        """Names of the files whose number has risen; remembers it."""
+        found = {name: judge(numbers) for name, judge in self.judges.items()} if numbers else {}
+        risen = [name for name, value in found.items() if value > self.values.get(name, float("-inf"))]
+        self.values |= {name: found[name] for name in risen}
+        return risen

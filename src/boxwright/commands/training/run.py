@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from boxwright.commands.training import assembly, records
-from boxwright.commands.training.best import best_by
+from boxwright.commands.training.best import KeptBests, best_by
 from boxwright.commands.training.ending import Ending
 from boxwright.commands.training.pictures import RunPictures
 from boxwright.commands.training.plan import TrainPlan
@@ -27,7 +27,7 @@ from boxwright.track.log import EventLog, TextLog
 from boxwright.track.table import CsvTable
 from boxwright.track.tensorboard import TensorBoard
 from boxwright.track.tracker import Tracker
-from boxwright.train.checkpoint import restore, snapshot
+from boxwright.train.checkpoint import restore, snapshot, stripped
 from boxwright.train.loop import Doors, Machinery, Trainer
 from boxwright.train.state import RunningLosses, TrainState
 from boxwright.train.stopping import Patience
@@ -62,16 +62,22 @@ class _Run:
     facts: dict[str, Any]
     state: TrainState
     running: RunningLosses
+    bests: KeptBests
 
     def save(self, kind: str, epoch: int) -> None:
         """Write a checkpoint; last.pt keeps the generation before it."""
-        document = snapshot(self.machines, self.state, self.running, {**self.facts, "thresholds": self.validation.thresholds})
+        risen = self.bests.improved(self.validation.numbers) if kind == "last" else []
+        facts = {**self.facts, "thresholds": self.validation.thresholds, "bests": dict(self.bests.values)}
+        document = snapshot(self.machines, self.state, self.running, facts)
         path = self.folder / "weights" / f"{kind}.pt"
         if kind == "last":
             rotate_and_write(path, document)
         else:
             write_tensors(path, document)
         self.tracker.tell(CheckpointSaved(str(path), kind, epoch))
+        for name in risen:
+            write_tensors(path.with_name(f"best_{name}.pt"), stripped(document))
+            self.tracker.tell(CheckpointSaved(str(path.with_name(f"best_{name}.pt")), f"best_{name}", epoch))
 
     def trainer(self) -> Trainer:
         """The trainer with its doors open."""
@@ -89,7 +95,8 @@ class _Run:
 def run_training(plan: TrainPlan, folder: Path | None = None) -> TrainResult:
     """Train by a plan; `folder` is that of a run that goes on."""
     settings = plan.settings
-    best_by(settings.best_by)  # a mistake in it is told before a folder is made
+    for text in (settings.best_by, *settings.keep_best):
+        best_by(text)  # a mistake in it is told before a folder is made
     prepare_process(plan.device, settings.threads)
     library.switch(on=settings.kernels == "auto")
     target = folder or next_folder(settings.project, _name(plan), exist_ok=settings.exist_ok, numbering=settings.run_folders)
@@ -150,7 +157,8 @@ def _assembled(plan: TrainPlan, folder: Path, tracker: Tracker) -> _Run:
     records.write_records(folder, plan)
     facts = records.checkpoint_facts(plan)
     facts["evaluation"] |= {"precision": machines.precision.name, "threads": facts["machine"]["threads"]}
-    run = _Run(plan, folder, tracker, training, machines, validation, pictures, facts, state, running)
+    bests = KeptBests.of(plan.settings.keep_best, (plan.resumed or {}).get("bests", {}))
+    run = _Run(plan, folder, tracker, training, machines, validation, pictures, facts, state, running, bests)
     tracker.tell(
         RunStarted(str(folder), tuple(_opening_lines(plan, folder, machines, told)), state.epoch, plan.settings.epochs, plan.settings.model_dump(mode="json"))
     )

@@ -39,6 +39,7 @@ class RunValidation:
     tell: Callable[[Event], None]
     best_by: BestBy
     last: Evaluation | None = None
+    numbers: dict[str, float | None] = field(default_factory=dict)  # of the last one, all that a run can be judged by
     kept: list[Seen] = field(default_factory=list)
 
     def __call__(
@@ -57,7 +58,8 @@ class RunValidation:
         self.last = found
         self.tell(validated(found, self.names, epoch, show_classes=per_class))
         results = results_of(found)
-        return results, self.best_by(results | {"fitness": found.metrics.scores.fitness})
+        self.numbers = results | {"fitness": found.metrics.scores.fitness}
+        return results, self.best_by(self.numbers)
 
     def _keep(self, seen: Seen) -> None:
         if seen.number < KEPT_BATCHES:

@@ -14,6 +14,7 @@ class EndOfRunSettings(Slice):
     best_by: str = setting(
         "fitness", "What best.pt is chosen by: a logged number, or a sum such as 0.5*metrics/recall+0.5*coco/AP.", Spelling(metavar="METRIC")
     )
+    keep_best: tuple[str, ...] = setting((), "Also keep the best by each of these, as best_NAME.pt.", Spelling(many=True, metavar="METRIC"))
     val_pad: float = recipe_field(0.5, "Strides of padding around rectangular validation batches.", ge=0, le=4)
     val_batch_factor: int = recipe_field(2, "Validation batch in units of the training batch per process.", ge=1, le=8)
     val_iou: float = recipe_field(0.6, "Suppression threshold of validation in training.", gt=0, lt=1)
