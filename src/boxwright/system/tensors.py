@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from boxwright.errors import WeightsError
-from boxwright.system.files import remove, write_bytes
+from boxwright.system.files import TEMPORARY_MARK, remove, write_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,18 +123,31 @@ def previous_of(path: Path) -> Path:
 
 
 def rotate_and_write(path: Path, document: dict[str, Any]) -> None:
-    """Write a new generation; the one before stays as `NAME.previous.SUFFIX`. At every moment there is a whole file. Raises WriteError."""
+    """Write a new generation; the one before stays as `NAME.previous.SUFFIX`. At every moment there is a whole file. Raises WriteError.
+
+    The older generation goes only after the newer one was read back whole.
+    """
     content = packed(document)
-    if path.exists():
+    if is_whole(path):
         keep = previous_of(path)
-        spare = keep.with_name(f".{keep.name}.link")
-        remove(spare)
+        spare = keep.with_name(f".{keep.name}{TEMPORARY_MARK}link")
         try:
+            remove(spare)
             os.link(path, spare)
             os.replace(spare, keep)  # noqa: PTH105 -- Path.replace is this
+            remove(spare)  # still there when both names meant one file already
         except OSError:
             write_bytes(keep, path.read_bytes())  # a file system without links
     write_bytes(path, content)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether this is a file of ours whose content matches its checksum."""
+    try:
+        _checked(path, path.read_bytes())
+    except (OSError, WeightsError):
+        return False
+    return True
 
 
 def newest_whole(path: Path) -> tuple[dict[str, Any], Path, str]:
@@ -143,6 +156,6 @@ def newest_whole(path: Path) -> tuple[dict[str, Any], Path, str]:
         return read_tensors(path), path, ""
     except DamagedFileError as error:
         before = previous_of(path)
-        if not before.exists():
+        if not is_whole(before):
             raise
         return read_tensors(before), before, f"{error} Going on from {before.name} instead"

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from boxwright.system.files import append_line
-from boxwright.track.events import Event, StepLogged, Told, Warned
+from boxwright.track.events import EpochTrained, Event, StepLogged, Told, Warned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ class EventLog:
 
     def handle(self, event: Event) -> None:
         """Add one line."""
-        if not isinstance(event, StepLogged):
+        if not isinstance(event, StepLogged | EpochTrained):
             append_line(self.path, json.dumps({"time": round(time.time(), 3), **event.record()}, default=str))
 
     def close(self) -> None:

@@ -5,30 +5,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from boxwright.system.files import append_line, write_text
+from boxwright.system.files import write_text
 from boxwright.track.events import RESULT_KEYS, EpochEnded, Event
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 WIDTH = 20
 
 
 class CsvTable:
-    """Writes results.csv."""
+    """Writes results.csv, whole at every epoch: no row can be torn, doubled, or missing after a disk was full for a while."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, past: Iterable[EpochEnded] = ()) -> None:
         self.path = path
+        self.rows = [row(event) for event in past]
+        if self.rows or path.exists():
+            self._write()
 
     def handle(self, event: Event) -> None:
         """Add the row of an epoch."""
         if isinstance(event, EpochEnded):
-            if not self.path.exists():
-                write_text(self.path, header() + "\n")
-            append_line(self.path, row(event))
+            self.rows.append(row(event))
+            self._write()
 
     def close(self) -> None:
         """Every row is written already."""
+
+    def _write(self) -> None:
+        write_text(self.path, "\n".join([header(), *self.rows]) + "\n", durable=False)
 
 
 def header() -> str:
@@ -51,11 +57,3 @@ def read(path: Path) -> dict[str, list[float | None]]:
     names = [name.strip() for name in lines[0].split(",")]
     rows = [[cell.strip() for cell in line.split(",")] for line in lines[1:]]
     return {name: [float(cells[i]) if i < len(cells) and cells[i] else None for cells in rows] for i, name in enumerate(names)}
-
-
-def cut(path: Path, first_epoch: int) -> None:
-    """Drop the rows from an epoch on: it is about to be trained again."""
-    if path.exists():
-        lines = path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines[1:] if line.strip() and int(line.split(",")[0]) < first_epoch]
-        write_text(path, "\n".join([lines[0], *kept]) + "\n")

@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING
 
 from torch.utils.tensorboard import SummaryWriter
 
+from boxwright.system.files import remove
 from boxwright.track.events import EpochEnded, Event
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
 class TensorBoard:
-    """Writes an event file into the run folder."""
+    """Writes an event file into the run folder. What a run has behind it is written anew, so that no step stands there twice."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, past: Iterable[EpochEnded] = ()) -> None:
+        for old in folder.glob("events.out.tfevents.*"):
+            remove(old)
         self.writer = SummaryWriter(str(folder))
+        for event in past:
+            self.handle(event)
 
     def handle(self, event: Event) -> None:
         """Add the scalars of an epoch."""

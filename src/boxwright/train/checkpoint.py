@@ -30,6 +30,7 @@ def snapshot(machines: Machinery, state: TrainState, running: RunningLosses, fac
         "precision": machines.precision.state(),
         "balance": machines.loss.balance.clone(),
         "running": {"sums": running.sums.clone(), "batches": running.batches},
+        "pending": {name: p.grad.detach().to("cpu", copy=True) for name, p in machines.detector.named_parameters() if p.grad is not None},
         "torch_rng": torch.get_rng_state(),
         **facts,
     }
@@ -43,19 +44,28 @@ def copied(network: torch.nn.Module) -> dict[str, torch.Tensor]:
 @torch.no_grad()
 def restore(machines: Machinery, running: RunningLosses, stored: dict[str, Any]) -> TrainState:
     """Put a run back to where it stood."""
+    put_back(machines, stored)
+    running.sums.copy_(stored["running"]["sums"])
+    running.batches = stored["running"]["batches"]
+    parameters = dict(machines.detector.named_parameters())
+    for name, gradient in stored.get("pending", {}).items():
+        parameters[name].grad = gradient.clone().to(machines.device)
+    torch.set_rng_state(stored["torch_rng"])
+    return TrainState.from_document(stored["state"])
+
+
+@torch.no_grad()
+def put_back(machines: Machinery, stored: dict[str, Any]) -> None:
+    """Weights, average, optimizer and scale as they were; the position of the run stays."""
     machines.detector.load_state_dict(stored["model"])
     machines.average.network.load_state_dict(stored["ema"])
     machines.average.updates = stored["ema_updates"]
     restore_state(machines.detector, machines.optimizer, stored["optimizer"]["memory"])
     machines.precision.restore(stored["precision"])
     machines.loss.balance = stored["balance"].to(machines.device)
-    running.sums.copy_(stored["running"]["sums"])
-    running.batches = stored["running"]["batches"]
-    torch.set_rng_state(stored["torch_rng"])
-    return TrainState.from_document(stored["state"])
 
 
 def stripped(stored: dict[str, Any]) -> dict[str, Any]:
     """For use, not for going on: the average as the model, no training state, epoch -1."""
-    gone = {"state", "ema", "ema_updates", "optimizer", "precision", "balance", "running", "torch_rng"}
+    gone = {"state", "ema", "ema_updates", "optimizer", "precision", "balance", "running", "pending", "torch_rng"}
     return {**{key: value for key, value in stored.items() if key not in gone}, "model": stored["ema"], "epoch": STRIPPED_EPOCH}

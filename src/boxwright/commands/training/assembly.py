@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from boxwright.commands.opening import require_memory_format
@@ -16,9 +17,11 @@ from boxwright.config.schema.loss import LossSettings
 from boxwright.config.schema.optimizer import OptimizerSettings
 from boxwright.config.schema.schedule import ScheduleSettings
 from boxwright.data.augment.plan import Planner
+from boxwright.data.balance import adapted_class_weights, image_weights
+from boxwright.data.index import Index
 from boxwright.data.loader import Loader
 from boxwright.data.sampler import RectangularBatches, ShuffledBatches
-from boxwright.data.samples import PlainSamples, TrainingSamples
+from boxwright.data.samples import Address, PlainSamples, TrainingSamples
 from boxwright.data.store import ImageStore
 from boxwright.errors import SettingError
 from boxwright.loss.detection import DetectionLoss
@@ -34,6 +37,7 @@ from boxwright.train.selftest import answers_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+QUAD_FACTOR = 4.0  # a quad batch holds a quarter of the images
 CACHE_SHARE = 0.7  # of free memory that cached images may take
 
 
@@ -44,6 +48,14 @@ class TrainingData:
     loader: Loader
     samples: TrainingSamples
     batches: ShuffledBatches | RectangularBatches
+    by_weight: bool = False  # images of rare and badly found classes are drawn more often
+
+    def addresses(self, epoch: int, first: int, class_maps: list[float]) -> list[list[Address]]:
+        """The batches of an epoch from one on. `class_maps` are those of the last validation, [] before the first."""
+        batches = self.batches
+        if self.by_weight and isinstance(batches, ShuffledBatches):
+            batches = replace(batches, image_weights=weights_of_images(self.samples.index, class_maps))
+        return batches.batches(epoch, first)
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,16 @@ def training_data(plan: TrainPlan, warn: Callable[[str], None]) -> TrainingData:
         order = RectangularBatches(index.sizes_wh, settings.batch_size, plan.train_size, plan.grid, 0.0)
     else:
         order = ShuffledBatches(len(index), settings.batch_size, plan.train_size, settings.seed)
-    return TrainingData(Loader(samples, threads=loader_threads(settings.workers), pinned=plan.device.type == "cuda"), samples, order)
+    return TrainingData(Loader(samples, threads=loader_threads(settings.workers), pinned=plan.device.type == "cuda"), samples, order, settings.image_weights)
+
+
+def weights_of_images(index: Index, class_maps: list[float]) -> np.ndarray:
+    """How often each image is drawn. (N,)"""
+    num_classes = max(int(index.classes.max(initial=0)) + 1, len(class_maps))
+    counts = np.bincount(index.classes.astype(np.int64), minlength=num_classes)
+    maps = np.zeros(num_classes)
+    maps[: len(class_maps)] = class_maps
+    return image_weights(index.classes.astype(np.int64), index.image_of_object, len(index), adapted_class_weights(counts, maps))
 
 
 def validation_data(plan: TrainPlan, warn: Callable[[str], None]) -> ValidationData:
@@ -162,4 +183,6 @@ def loop_rules(plan: TrainPlan) -> LoopRules:
         grid=plan.grid,
         image_size=plan.train_size,
         multi_scale=s.multi_scale,
+        loss_factor=QUAD_FACTOR if s.quad else 1.0,
+        restore_when_nonfinite=s.on_nonfinite == "restore",
     )

@@ -81,14 +81,12 @@ _LATER: tuple[tuple[str, str], ...] = (
     ("bucket", "mirroring to a bucket"),
     ("track", "trackers beside CSV and TensorBoard"),
     ("sync_bn", "shared batch statistics"),
-    ("image_weights", "class-balanced sampling"),
     ("quad", "quad batches"),
     ("albumentations", "the albumentations plug"),
     ("copy_paste", "copy-paste"),
     ("dry_run", "the dry run"),
     ("device_check", "the device check"),
     ("ndjson_console", "JSON lines on the console"),
-    ("time", "the time budget"),
 )
 
 
