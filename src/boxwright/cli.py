@@ -44,6 +44,8 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
         "info": Verb("one network, row by row", "verbs:ModelVerbSettings", "model:info"),
         "check": Verb("whether a network description is sound", "verbs:ModelVerbSettings", "model:check"),
     },
+    "anchors": Verb("how anchors fit a data set, and which would fit better", "verbs:AnchorsSettings", "anchors:run"),
+    "replay": Verb("rebuild results.csv and TensorBoard from the event log", "verbs:ReplaySettings", "replay:run"),
     "recipes": Verb("the five trainers: list, show, --diff", "verbs:RecipesSettings", "recipes:run"),
     "schedule": Verb("rates, momentum and accumulation of a planned run", "verbs:ScheduleVerbSettings", "schedule:run"),
     "config": {

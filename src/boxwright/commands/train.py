@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from boxwright.commands.opening import OpenWeights
 from boxwright.commands.training import replanning, resuming
+from boxwright.commands.training.dry_run import planned
 from boxwright.commands.training.ending import DONE
-from boxwright.commands.training.plan import plan_of
+from boxwright.commands.training.plan import TrainPlan, plan_of
 from boxwright.commands.training.run import TrainResult, run_training
 from boxwright.config.load import Resolved
 from boxwright.config.schema.train import TrainSettings
@@ -25,10 +26,20 @@ ALREADY_DONE = "this run is done"
 
 def run(resolved: Resolved[TrainSettings]) -> Answer:
     """Train, or go on training. The last line is the run folder."""
+    if resolved.settings.dry_run:
+        return _dry(resolved)
     result = trained(resolved)
     lines = [result.reason, str(result.folder)] if result.reason.startswith(ALREADY_DONE) else [str(result.folder)]
     document = {"folder": str(result.folder), "epochs": result.epochs_done, "results": result.results}
     return Answer("\n".join(lines), document, exit_code=result.exit_code)
+
+
+def _dry(resolved: Resolved[TrainSettings]) -> Answer:
+    """The plan alone."""
+    if not resolved.settings.resume:
+        return planned(plan_of(resolved, None))
+    plan, _ = _plan_of_resumed(resolved, resuming.find_checkpoint(resolved.settings))
+    return planned(plan)
 
 
 def trained(resolved: Resolved[TrainSettings], observers: Sequence[object] = ()) -> TrainResult:
@@ -39,18 +50,24 @@ def trained(resolved: Resolved[TrainSettings], observers: Sequence[object] = ())
 
 
 def _resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights, observers: Sequence[object]) -> TrainResult:
-    folder, state = checkpoint.path.parent.parent, checkpoint.document["state"]
-    before = resuming.stored_settings(checkpoint)
+    folder = checkpoint.path.parent.parent
+    if (folder / DONE).exists() and resuming.merged(asked, checkpoint)[0].settings.epochs == resuming.stored_settings(checkpoint).epochs:
+        return _already_done(folder, checkpoint.document["state"])
+    plan, folder = _plan_of_resumed(asked, checkpoint)
+    remove(folder / DONE)
+    return run_training(plan, folder, observers)
+
+
+def _plan_of_resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights) -> tuple[TrainPlan, Path]:
+    """The plan to go on with, what changed in it, and the folder of the run."""
+    state, before = checkpoint.document["state"], resuming.stored_settings(checkpoint)
     resolved, changes = resuming.merged(asked, checkpoint)
-    if (folder / DONE).exists() and resolved.settings.epochs == before.epochs:
-        return _already_done(folder, state)
     resolved, told = replanning.replanned(resolved, before, state)
     plan = plan_of(resolved, checkpoint)
     resuming.require_same_data({split: index.fingerprint() for split, index in plan.data.splits.items()}, checkpoint)
-    moved = replanning.in_other_batches(state, len(plan.data.splits["train"]), before.batch_size, resolved.settings.batch_size)
-    document = {**checkpoint.document, "state": moved}
-    remove(folder / DONE)
-    return run_training(replace(plan, resumed=document, lines=(*resuming.table_of(changes), *told, *plan.lines)), folder, observers)
+    moved = replanning.in_other_batches(state, len(plan.data.splits["train"]), before.batch_size, plan.settings.batch_size)
+    lines = (*resuming.table_of(changes), *told, *plan.lines)
+    return replace(plan, resumed={**checkpoint.document, "state": moved}, lines=lines), checkpoint.path.parent.parent
 
 
 def _already_done(folder: Path, state: dict[str, Any]) -> TrainResult:

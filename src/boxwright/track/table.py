@@ -6,13 +6,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from boxwright.system.files import write_text
-from boxwright.track.events import RESULT_KEYS, EpochEnded, Event
+from boxwright.track.events import LOSS_NAMES, RESULT_KEYS, EpochEnded, Event, StepLogged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
 WIDTH = 20
+TEXT_KEYS = RESULT_KEYS[3:10]  # precision, recall, both mAPs, three validation losses
 
 
 class CsvTable:
@@ -35,6 +36,36 @@ class CsvTable:
 
     def _write(self) -> None:
         write_text(self.path, "\n".join([header(), *self.rows]) + "\n", durable=False)
+
+
+class TextTable:
+    """Writes results.txt as in 2020: the columns of the epoch's last batch, then seven values. Without a header."""
+
+    def __init__(self, path: Path, first_epoch: int = 0) -> None:
+        self.path = path
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        self.rows = [line for line in lines if line.split() and int(line.split("/")[0]) < first_epoch]
+        self._last: StepLogged | None = None
+
+    def handle(self, event: Event) -> None:
+        """Remember the last batch; add the row of an epoch."""
+        if isinstance(event, StepLogged):
+            self._last = event
+        elif isinstance(event, EpochEnded):
+            self.rows.append(text_row(event, self._last))
+            write_text(self.path, "\n".join(self.rows) + "\n", durable=False)
+
+    def close(self) -> None:
+        """Every row is written already."""
+
+
+def text_row(event: EpochEnded, last: StepLogged | None) -> str:
+    """Two columns of %10s, six of %10.4g, seven of %10.4g; 0 for what was not measured, so that the columns stay."""
+    losses = [event.results.get(f"train/{name}") or 0.0 for name in LOSS_NAMES]
+    memory, objects, width = (last.memory, last.objects, last.width) if last is not None else (0, 0, 0)
+    words = f"{f'{event.epoch}/{event.epochs - 1}':>10}{f'{memory / 1e9:.3g}G':>10}"
+    values = [*losses, sum(losses), objects, width, *(event.results.get(key) or 0.0 for key in TEXT_KEYS)]
+    return words + "".join(f"{value:10.4g}" for value in values)
 
 
 def header() -> str:

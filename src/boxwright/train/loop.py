@@ -70,6 +70,7 @@ class Machinery:
     precision: Precision
     schedule: Schedule
     device: torch.device
+    still: tuple[torch.nn.Module, ...] = ()  # layers that do not learn statistics either
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,8 @@ class Trainer:
     def _epoch(self) -> None:
         epoch, began, waited = self.state.epoch, time.perf_counter(), 0.0
         self.m.detector.train()
+        for layer in self.m.still:
+            layer.eval()
         if self.state.batch == 0:
             self.running.reset()
             if self.rules.clear_gradients_each_epoch:

@@ -130,7 +130,9 @@ def machines_of(plan: TrainPlan, batches_per_epoch: int, tell: Callable[[str], N
     loss = DetectionLoss(rules, detector.head.anchors, detector.strides, plan.data.num_classes)
     precision = _precision(plan, detector, loss, warn)
     tell(_about_optimizer(settings.optimizer, groups, decay, schedule))
-    return Machinery(detector, Ema(detector, limit=settings.ema_decay, ramp=settings.ema_ramp), loss, optimizer, precision, schedule, plan.device)
+    return Machinery(
+        detector, Ema(detector, limit=settings.ema_decay, ramp=settings.ema_ramp), loss, optimizer, precision, schedule, plan.device, plan.frozen.still
+    )
 
 
 def _fit_anchors(plan: TrainPlan, tell: Callable[[str], None]) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from boxwright.commands.opening import (
@@ -18,6 +18,7 @@ from boxwright.commands.opening import (
     spec_of_cfg,
     spec_of_weights,
 )
+from boxwright.commands.training.batch_size import chosen_batch
 from boxwright.config.load import Resolved
 from boxwright.config.schema.model import ModelSettings
 from boxwright.config.schema.train import TrainSettings
@@ -26,6 +27,7 @@ from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec
 from boxwright.model.weights import load_exactly, transfer
 from boxwright.system.device import choose_device
+from boxwright.train.freezing import Frozen, freeze, in_words
 
 if TYPE_CHECKING:
     import torch
@@ -47,6 +49,7 @@ class TrainPlan:
     resumed: dict[str, Any] | None
     lines: tuple[str, ...]
     notes: tuple[str, ...]
+    frozen: Frozen
 
     @property
     def settings(self) -> TrainSettings:
@@ -72,7 +75,13 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
     if settings.multi_scale and settings.rect:
         raise SettingError("multi_scale + rect", "a rectangular batch has its own size", "Leave one of them out")
     document = None if resumed is None else resumed.document
-    return TrainPlan(resolved, data, detector, device, grid, sizes[0], sizes[1], document, tuple(lines), tuple(notes))
+    frozen = freeze(detector, settings.freeze, statistics=settings.freeze_bn)
+    lines += [line for line in (in_words(detector),) if line]
+    if settings.batch_size == -1:
+        batch, told = chosen_batch(settings, detector, data.splits["train"], device, (sizes[0], sizes[1]))
+        lines.append(told)
+        resolved = replace(resolved, settings=settings.model_copy(update={"batch_size": batch}), sources={**resolved.sources, "batch_size": "measured"})
+    return TrainPlan(resolved, data, detector, device, grid, sizes[0], sizes[1], document, tuple(lines), tuple(notes), frozen)
 
 
 # Accepted so that old command lines are understood, and refused where they would be silently without effect.
@@ -84,7 +93,6 @@ _LATER: tuple[tuple[str, str], ...] = (
     ("quad", "quad batches"),
     ("albumentations", "the albumentations plug"),
     ("copy_paste", "copy-paste"),
-    ("dry_run", "the dry run"),
     ("device_check", "the device check"),
     ("ndjson_console", "JSON lines on the console"),
 )
@@ -94,12 +102,8 @@ def _refuse_what_cannot_act(settings: TrainSettings) -> None:
     for key, what in _LATER:
         if getattr(settings, key):
             raise SettingError(key, f"{what} is not offered yet", f"Leave {key} out")
-    if settings.batch_size == -1:
-        raise SettingError("batch_size", "choosing the batch size is not offered yet", "Give a number, such as 16")
     if settings.cache == "disk":
         raise SettingError("cache", "the disk cache is not offered yet", "Use --cache ram or leave it out")
-    if settings.freeze != (0,):
-        raise SettingError("freeze", "freezing is not offered yet", "Leave freeze out")
 
 
 def _network(settings: TrainSettings, data: OpenData, resumed: OpenWeights | None) -> tuple[Detector, list[str]]:

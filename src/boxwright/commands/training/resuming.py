@@ -57,7 +57,7 @@ def find_checkpoint(settings: TrainSettings) -> OpenWeights:
         raise SettingError("resume + weights", "a resumed run goes on with its own weights", "Leave --weights out, or leave --resume out to start a new run")
     if isinstance(settings.resume, str):
         path = Path(settings.resume)
-        path = path / "weights" / "last.pt" if path.is_dir() else path
+        path = last_of(path) if path.is_dir() else path
     else:
         found = newest_checkpoint(settings.project)
         if found is None:
@@ -67,6 +67,13 @@ def find_checkpoint(settings: TrainSettings) -> OpenWeights:
     if checkpoint.document.get("epoch") == STRIPPED_EPOCH or checkpoint.document.get("state") is None:
         raise WeightsError(str(path), "was stripped of its training state when its run ended", "Resume last.pt, or start a new run with --weights")
     return checkpoint
+
+
+def last_of(folder: Path) -> Path:
+    """The newest state in a run folder; the trainers of 2020 put the run's name behind it when it is done."""
+    plain = folder / "weights" / "last.pt"
+    named = [path for path in sorted(plain.parent.glob("last*.pt")) if path.stem != "last.previous"]
+    return plain if plain.exists() or not named else named[0]
 
 
 def stored_settings(checkpoint: OpenWeights) -> TrainSettings:

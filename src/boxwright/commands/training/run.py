@@ -18,7 +18,7 @@ from boxwright.infer.evaluator import VALIDATION_RULES
 from boxwright.model.detector import Detector
 from boxwright.structures.batch import Batch
 from boxwright.system.device import describe, loader_threads, prepare_process
-from boxwright.system.files import sweep_unfinished
+from boxwright.system.files import copy_folder, sweep_unfinished
 from boxwright.system.run_folder import make_run_folder, next_folder
 from boxwright.system.signals import stops_collected
 from boxwright.system.tensors import newest_whole
@@ -26,7 +26,7 @@ from boxwright.track.console import Console
 from boxwright.track.events import EpochEnded, RunEnded, RunStarted, Warned, epoch_ended
 from boxwright.track.log import EventLog, TextLog
 from boxwright.track.observers import EventObservers, Observers
-from boxwright.track.table import CsvTable
+from boxwright.track.table import CsvTable, TextTable
 from boxwright.track.tensorboard import TensorBoard
 from boxwright.track.tracker import Sink, Tracker
 from boxwright.train.checkpoint import put_back, restore, snapshot
@@ -129,6 +129,8 @@ def run_training(plan: TrainPlan, folder: Path | None = None, observers: Sequenc
     target = folder or next_folder(settings.project, _name(plan), exist_ok=settings.exist_ok, numbering=settings.run_folders)
     watching = Observers(observers)
     make_run_folder(target, exist_ok=settings.exist_ok or folder is not None)
+    if plan.resumed is not None and settings.resume_backs_up_weights:
+        copy_folder(target / "weights", target / f"weights_backup_epoch{plan.resumed['state']['epoch'] - 1}")
     tracker = _tracker(plan, target, watching)
     watching.warn = lambda text: tracker.tell(Warned(text))
     try:
@@ -188,7 +190,11 @@ def _tracker(plan: TrainPlan, folder: Path, observers: Observers) -> Tracker:
         sweep_unfinished(place)  # what an interrupted write left; the whole files are there
     past = _past(plan)
     console = Console(settings.console, quiet=settings.quiet)
-    tables: list[Sink] = [CsvTable(folder / "results.csv", past), TensorBoard(folder, past)]
+    board = TensorBoard(folder, past, settings.tensorboard_tags)
+    board.classes(plan.data.splits["train"].classes)
+    tables: list[Sink] = [CsvTable(folder / "results.csv", past), board]
+    if settings.results_file == "txt":
+        tables.append(TextTable(folder / "results.txt", plan.resumed["state"]["epoch"] if plan.resumed is not None else 0))
     return Tracker([console, *tables, EventLog(folder / "events.jsonl"), TextLog(folder / "run.log"), EventObservers(observers)])
 
 
@@ -260,8 +266,9 @@ def _counted(counts: dict[str, int]) -> str:
 
 
 def _ended(run: _Run, reason: str, hours: float) -> TrainResult:
-    state, weights = run.state, run.weights
+    state = run.state
     ending = Ending(run.plan, run.folder, run.machines.average.network, run.validation, run.pictures, state, run.tracker.tell)
     results = ending.finish(reason, hours)
-    run.observers.call("on_train_end", weights / "last.pt", weights / "best.pt", run.pictures.on, state.epoch - 1, results)
-    return TrainResult(run.folder, weights / "best.pt", weights / "last.pt", results, state.epoch, reason)
+    last, best = (run.weights / f"{kind}{ending.suffix}.pt" for kind in ("last", "best"))
+    run.observers.call("on_train_end", last, best, run.pictures.on, state.epoch - 1, results)
+    return TrainResult(run.folder, best, last, results, state.epoch, reason)

@@ -50,3 +50,23 @@ class DemoSettings(TrainSettings):
     """`boxwright demo`: every setting of a training, from the packaged settings file `demo` on."""
 
     config: str = setting("demo", "Settings file: the packaged one of the demonstration, or another.", Spelling(metavar="YAML"))
+
+
+class ReplaySettings(Slice):
+    """`boxwright replay`."""
+
+    run: str = setting("", "Run folder.", Spelling(positional=True), min_length=1)
+
+
+class AnchorsSettings(Slice):
+    """`boxwright anchors`."""
+
+    data: str = setting("sample", "Data set: a YAML or a packaged name.", Spelling(original=True, metavar="YAML"))
+    cfg: str = setting("yolov5s", "Model YAML whose anchors are measured: a path or a packaged name.", Spelling(original=True, metavar="YAML"))
+    imgsz: tuple[int, ...] = setting(
+        (640,), "Image size in pixels.", Spelling(original=True, names=("img",), many=True, metavar="PX"), min_length=1, max_length=2
+    )
+    anchors: int = setting(0, "Anchors per level to find; 0 = as many as the network has.", Spelling(metavar="N"), ge=0, le=100)
+    anchor_t: float = setting(4.0, "A box and an anchor fit while no side differs by this factor.", Spelling(), gt=1, le=100)
+    generations: int = setting(1000, "Mutations that are tried on the clustered anchors.", Spelling(metavar="N"), ge=0, le=1_000_000)
+    seed: int = setting(0, "Seed of the search.", Spelling(original=True), ge=0)
