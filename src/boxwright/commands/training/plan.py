@@ -19,6 +19,7 @@ from boxwright.commands.opening import (
     spec_of_weights,
 )
 from boxwright.commands.training.batch_size import chosen_batch
+from boxwright.commands.training.carrying import Carried, carried_of, epochs_after
 from boxwright.config.load import Resolved
 from boxwright.config.schema.model import ModelSettings
 from boxwright.config.schema.train import TrainSettings
@@ -50,6 +51,7 @@ class TrainPlan:
     lines: tuple[str, ...]
     notes: tuple[str, ...]
     frozen: Frozen
+    carried: Carried | None = None
 
     @property
     def settings(self) -> TrainSettings:
@@ -63,7 +65,14 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
     _refuse_what_cannot_act(settings)
     data = open_data(settings.data, ("train", "val"), single_class=settings.single_cls, strict=settings.strict)
     require_training_objects(data)
-    detector, lines = _network(settings, data, resumed)
+    weights = open_weights(settings.weights) if settings.weights and resumed is None else None
+    detector, lines = _network(settings, data, weights, resumed)
+    carried = carried_of(settings, weights.document) if weights is not None else None
+    if carried is not None:
+        epochs, told = epochs_after(settings, carried)
+        lines.append(told)
+        settings = settings.model_copy(update={"epochs": epochs})
+        resolved = replace(resolved, settings=settings)
     device = choose_device(settings.device)
     grid = grid_of(detector)
     notes = [*resolved.notes, *data.notes, *detector.spec.notes]
@@ -80,8 +89,9 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
     if settings.batch_size == -1:
         batch, told = chosen_batch(settings, detector, data.splits["train"], device, (sizes[0], sizes[1]))
         lines.append(told)
-        resolved = replace(resolved, settings=settings.model_copy(update={"batch_size": batch}), sources={**resolved.sources, "batch_size": "measured"})
-    return TrainPlan(resolved, data, detector, device, grid, sizes[0], sizes[1], document, tuple(lines), tuple(notes), frozen)
+        changed = settings.model_copy(update={"batch_size": batch})
+        resolved = replace(resolved, settings=changed, sources={**resolved.sources, "batch_size": "measured"})
+    return TrainPlan(resolved, data, detector, device, grid, sizes[0], sizes[1], document, tuple(lines), tuple(notes), frozen, carried)
 
 
 # Accepted so that old command lines are understood, and refused where they would be silently without effect.
@@ -106,13 +116,12 @@ def _refuse_what_cannot_act(settings: TrainSettings) -> None:
         raise SettingError("cache", "the disk cache is not offered yet", "Use --cache ram or leave it out")
 
 
-def _network(settings: TrainSettings, data: OpenData, resumed: OpenWeights | None) -> tuple[Detector, list[str]]:
+def _network(settings: TrainSettings, data: OpenData, weights: OpenWeights | None, resumed: OpenWeights | None) -> tuple[Detector, list[str]]:
     """The network, with its weights, and what to say about it."""
     if resumed is not None:
         detector = build(spec_of_weights(resumed))
         load_exactly(detector, resumed.document["model"], str(resumed.path))
         return detector, []
-    weights = open_weights(settings.weights) if settings.weights else None
     spec, lines = _spec(settings, data, weights)
     detector = build(spec, seed=settings.seed)
     if weights is not None:

@@ -221,6 +221,8 @@ def _assembled(plan: TrainPlan, folder: Path, tracker: Tracker, observers: Obser
         state = restore(machines, running, plan.resumed)
         state.patience = replace(state.patience, epochs=plan.settings.patience)
         told += resuming.lines_of(plan.resumed, state, records.machine(plan.device) | {"precision": machines.precision.name})
+    elif plan.carried is not None:
+        plan.carried.into(machines, state)
     rules = replace(VALIDATION_RULES, max_iou=plan.settings.val_iou)
     validation = RunValidation(validating, plan.data.names, rules, machines.loss, machines.precision, plan.device, tracker.tell, observers=observers)
     pictures = RunPictures(folder, plan, tracker.tell)
