@@ -8,7 +8,9 @@ TORCH := torch==2.13.0
 # Two compute threads on two shared cores spin against each other; tests run side by side instead.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo check test golden bench quality format clean
+KERNELS := src/boxwright/native/kernels.so
+
+.PHONY: demo check test golden fuzz bench quality format clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; try: make PYTHON=python3.11"; exit 2; }
@@ -18,27 +20,38 @@ $(READY): pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
+# The installation builds it too; this is for those who change it.
+$(KERNELS): $(wildcard native/*.cpp native/*.h) native/CMakeLists.txt | $(READY)
+	@command -v c++ > /dev/null || { echo "no C++ compiler: compiled kernels are left out"; exit 0; }; \
+	$(BIN)/cmake -S native -B build/native -DCMAKE_BUILD_TYPE=Release > /dev/null && $(BIN)/cmake --build build/native --parallel 2 > /dev/null && touch $@
+
 demo: $(READY) ## from nothing to a trained detector and its pictures, in minutes
 	env -u OMP_NUM_THREADS $(BIN)/boxwright demo $(ARGS)
 
-check: $(READY) ## format, lint, types, architecture, unit: under a minute
+check: $(READY) $(KERNELS) ## format, lint, types, architecture, unit: under a minute
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest tests/architecture tests/unit -n 2
 
-test: $(READY) ## every test
+test: $(READY) $(KERNELS) ## every test
 	$(BIN)/pytest -n 2
 
-golden: $(READY) ## the reference numbers (BOXWRIGHT_GOLDEN = another folder of them)
+golden: $(READY) $(KERNELS) ## the reference numbers (BOXWRIGHT_GOLDEN = another folder of them)
 	$(BIN)/pytest tests/golden -n 2
 
-bench: $(READY) ## speed, as ratios against the textbook in the same run
+fuzz: $(READY) $(KERNELS) ## random damage to weights files, 20,000 rounds: minutes (ROUNDS = another number)
+	$(BIN)/python -m tests.fuzz.weights $(ROUNDS)
+
+bench: $(READY) $(KERNELS) ## speed, as ratios against the textbook in the same run
 	$(BIN)/python -m benchmarks
+
+quality: $(READY) $(KERNELS) ## real data, several seeds, beside the original's curve (BOXWRIGHT_DATA = the folder of data sets)
+	$(BIN)/python -m benchmarks.quality
 
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(KERNELS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

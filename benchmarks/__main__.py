@@ -15,10 +15,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
-from benchmarks import averages, head_and_loss, startup
+from benchmarks import averages, full_step, head_and_loss, startup
 from benchmarks.measure import Result
 
-PARTS = {"head_and_loss": head_and_loss, "averages": averages, "startup": startup}
+PARTS = {"head_and_loss": head_and_loss, "full_step": full_step, "averages": averages, "startup": startup}
 FOLDER = Path(__file__).parent
 TABLE = re.compile(r"(<!-- table -->\n).*?(\n<!-- end of table -->)", re.DOTALL)
 

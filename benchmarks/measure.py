@@ -43,9 +43,12 @@ def against(
     note: str = "",
 ) -> Result:
     """The ratio textbook / ours, pair by pair; the median counts, the spread is shown."""
-    pairs = _pairs(ours, textbook, rounds, clock)
-    ratios = [theirs / mine for mine, theirs in pairs]
-    return _result(name, pairs, ratios, goal, lower=False, note=note)
+    return paired(name, _pairs(ours, textbook, rounds, clock), goal=goal, note=note)
+
+
+def paired(name: str, pairs: list[tuple[float, float]], *, goal: float, note: str = "") -> Result:
+    """The same from pairs (ours, textbook) that were timed elsewhere."""
+    return _result(name, pairs, [theirs / mine for mine, theirs in pairs], goal, lower=False, note=note)
 
 
 def share_of(

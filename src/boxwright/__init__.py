@@ -39,12 +39,17 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-class _Face(ModuleType):
-    """This package. A room of the house that bears the name of a public function, such as `train`, does not take its place."""
+class _Package(ModuleType):
+    """`boxwright.train` is the verb. The room `train/` would take that place as soon as anything imports it."""
 
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _FACE and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
+    @property
+    def train(self) -> Any:
+        """The verb."""
+        return __getattr__("train")
+
+    @train.setter
+    def train(self, room: ModuleType) -> None:
+        """What the import system does for a room; `from boxwright.train.loop import ...` does not need it."""
 
 
-sys.modules[__name__].__class__ = _Face
+sys.modules[__name__].__class__ = _Package

@@ -41,11 +41,19 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     },
     "model": {
         "list": Verb("the packaged networks", "verbs:NoSettings", "model:listed"),
-        "info": Verb("one network, row by row", "verbs:ModelVerbSettings", "model:info"),
+        "info": Verb("one network, row by row: parameters, work, memory, time", "verbs:ModelInfoSettings", "model:info"),
+        "draw": Verb("a picture of the rows of a network", "verbs:ModelDrawSettings", "model_picture:draw"),
         "check": Verb("whether a network description is sound", "verbs:ModelVerbSettings", "model:check"),
     },
     "anchors": Verb("how anchors fit a data set, and which would fit better", "verbs:AnchorsSettings", "anchors:run"),
     "replay": Verb("rebuild results.csv and TensorBoard from the event log", "verbs:ReplaySettings", "replay:run"),
+    "weights": {
+        "inspect": Verb("what a weights file of any kind holds, or why it is refused", "weights:InspectSettings", "weights:inspect"),
+        "convert": Verb("write it as boxwright, safetensors or yolov5", "weights:ConvertSettings", "weights_files:convert"),
+        "strip": Verb("leave out what only training needs", "weights:StripSettings", "weights_files:strip"),
+        "diff": Verb("what differs between two files", "weights:DiffSettings", "weights:diff"),
+        "average": Verb("the mean of several weights of one network", "weights:AverageSettings", "weights_files:average"),
+    },
     "recipes": Verb("the five trainers: list, show, --diff", "verbs:RecipesSettings", "recipes:run"),
     "schedule": Verb("rates, momentum and accumulation of a planned run", "verbs:ScheduleVerbSettings", "schedule:run"),
     "config": {
@@ -93,7 +101,7 @@ def _run(words: list[str]) -> int:
         print(_overview())
         return EXIT_DONE if words else EXIT_USER_INPUT
     if words[0] == "--version":
-        print(f"boxwright {_version()}")
+        print(f"boxwright {_version()}\n{importlib.import_module('boxwright.native.library').described()}")
         return EXIT_DONE
     name, verb, rest = _verb(words)
     if verb is None:

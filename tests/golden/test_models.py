@@ -9,9 +9,12 @@ import torch
 
 from boxwright.config import packaged
 from boxwright.model.augmented import augmented
+from boxwright.model.blocks.csp import BottleneckCSP
 from boxwright.model.detector import shape_only
 from boxwright.model.fuse import fused
 from boxwright.model.summary import layers_of, parameters_of, summarize
+from boxwright.model.work import count_work
+from boxwright.train.optim import parameter_groups
 from tests.support import golden
 from tests.support.networks import network, spec
 
@@ -23,7 +26,6 @@ def base_of(name: str) -> str:
     return name.partition("@")[0]
 
 
-PACKAGED = [name for name in MODELS if base_of(name) in packaged.names("models")]
 FORWARD = golden.document("forward")
 LIVE = golden.document("live")
 NOISE_FACTOR = 20  # the README's tolerance, in units of the rounding noise of float32
@@ -41,7 +43,17 @@ def spec_of(name: str):
     return spec(base, num_classes=int(classes)) if classes else spec(base)
 
 
-@pytest.mark.parametrize("name", PACKAGED)
+def as_tuple(source: int | list[int]) -> int | tuple[int, ...]:
+    return tuple(source) if isinstance(source, list) else source
+
+
+def test_every_network_of_the_reference_is_packaged():
+    bases = {base_of(name) for name in MODELS}
+    assert len(bases) == 23
+    assert bases <= set(packaged.names("models"))
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_structure_equals_the_reference(name):
     record = MODELS[name]
     detector = shape_only(spec_of(name))
@@ -51,11 +63,15 @@ def test_structure_equals_the_reference(name):
     assert parameters_of(detector) == record["parameters"]
     assert layers_of(detector) == record["layers_reported"]
     if "layers" in record:
-        rows = [[row.index, parameters_of(module)] for row, module in zip(detector.spec.rows, detector.model, strict=True)]
-        assert rows == [[row[0], row[3]] for row in record["layers"]]
-        assert [row.block.split(".")[-1] for row in detector.spec.rows if row.sequence == 1] == [
-            listed[2].split(".")[-1] for listed, row in zip(record["layers"], detector.spec.rows, strict=True) if row.sequence == 1
+        rows = [
+            [row.index, row.raw_from, row.block.split(".")[-1], parameters_of(module)] for row, module in zip(detector.spec.rows, detector.model, strict=True)
         ]
+        assert rows == [[index, as_tuple(source), kind.split(".")[-1], count] for index, source, kind, count in record["layers"]]
+        assert len(rows) == record["n_yaml_layers"]
+        assert detector.spec.activation.name in record["activations"]
+        head = detector.head
+        assert [head.num_anchors, head.num_levels, head.num_classes + 5] == [record["na"], record["nl"], record["no"]]
+        assert {key: str(value.dtype) for key, value in detector.named_parameters() if value.dtype != torch.float32} == record["dtypes_not_float32"]
     if "save" in record:
         assert list(detector.spec.saved) == record["save"]
     if "stride" in record:
@@ -65,7 +81,7 @@ def test_structure_equals_the_reference(name):
     assert {module.momentum for module in norms} == set(known(name)["bn_momentum"])
 
 
-@pytest.mark.parametrize("name", [name for name in PACKAGED if "fused" in MODELS[name]])
+@pytest.mark.parametrize("name", [name for name in MODELS if "fused" in MODELS[name]])
 def test_folding_and_work_equal_the_reference(name):
     record = MODELS[name]
     described = spec_of(name)
@@ -74,10 +90,38 @@ def test_folding_and_work_equal_the_reference(name):
     assert parameters_of(folded) == record["fused"]["parameters"]
     assert layers_of(folded) == record["fused"]["layers_reported"]
     tolerance = TRANSFORMER_GFLOPS if "transformer" in name else GFLOPS
-    assert summarize(described).gflops == pytest.approx(record["fused"]["gflops_640"], rel=tolerance)
+    summary = summarize(described)
+    assert summary.gflops == pytest.approx(record["fused"]["gflops_640"], rel=tolerance)
+    normed = sum(row.normed for row in count_work(detector, 640))
+    assert summary.gflops + 8 * normed / 1e9 == pytest.approx(record["gflops_640"], rel=tolerance)  # the reference counts 8 per normalised number
 
 
-@pytest.mark.parametrize("name", [name for name in PACKAGED if "anchors_grid" in MODELS[name] and name[-1] in "ns6t"])
+@pytest.mark.parametrize("name", [name for name in MODELS if "optimizer_groups" in MODELS[name]])
+def test_parameter_groups_equal_the_reference(name):
+    detector = shape_only(spec_of(name))
+    parameters = dict(detector.named_parameters())
+    groups = [[parameters[key] for key in group] for group in parameter_groups(detector, "not-norm")]
+    reference = MODELS[name]["optimizer_groups"]
+    assert [len(group) for group in groups] == [group["tensors"] for group in reference]
+    assert [sum(p.numel() for p in group) for group in groups] == [group["elements"] for group in reference]
+
+
+# Millions, as the specification of these forms states them.
+TOTALS_2020 = {"5.0": (7.28, 21.38, 47.06, 87.78), "3.0": (7.47, 21.81, 47.82, 88.97)}
+
+
+@pytest.mark.parametrize(("form", "size"), [(form, size) for form in TOTALS_2020 for size in "smlx"])
+def test_the_forms_of_2020_have_their_totals_and_activations(form, size):
+    detector = shape_only(spec(f"yolov5{size}-{form}"))
+    assert round(parameters_of(detector) / 1e6, 2) == TOTALS_2020[form]["smlx".index(size)]
+    assert detector.strides == (8, 16, 32)
+    assert detector.spec.activation.name == ("Hardswish" if form == "3.0" else "SiLU")
+    joins = [module.act for module in detector.modules() if isinstance(module, BottleneckCSP)]
+    assert bool(joins) == (form == "3.0")
+    assert all(isinstance(join, torch.nn.LeakyReLU) and join.negative_slope == 0.1 for join in joins)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if "anchors_grid" in MODELS[name] and name[-1] in "ns6t"])
 def test_anchors_and_bias_start_equal_the_reference(name):
     record = known(name)
     detector = network(base_of(name))
@@ -118,6 +162,15 @@ def compare(results: dict[str, torch.Tensor], prefix: str, tolerance_of) -> None
         mine = golden.thinned(results[name], step)
         assert mine.shape == reference.ravel().shape, name
         tolerance_of(name, mine, reference.ravel())
+
+
+def test_every_file_of_forward_passes_belongs_to_a_run_that_is_compared():
+    for prefix, document in (("fwd", FORWARD), ("live", LIVE)):
+        runs = reference_runs("forward" if prefix == "fwd" else "live")
+        assert set(runs) == set(document)
+        used = {path for run in runs for path in golden.FOLDER.glob(f"{prefix}_{run}*.npz")}
+        assert used == set(golden.FOLDER.glob(f"{prefix}_*.npz"))
+        assert len(used) >= len(runs) > 9
 
 
 @torch.no_grad()

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
+import yaml
 
 from boxwright.documents import parse_yaml
 from boxwright.errors import ModelError, UserError
@@ -15,6 +18,7 @@ from boxwright.model.grammar import ActivationSpec, GrammarError, parse_activati
 from boxwright.model.signatures import SIGNATURES
 from boxwright.model.spec import depth_of, read_spec, width_of
 from tests.support.networks import TINY, network, tiny, tiny_spec
+from tests.support.networks import spec as network_spec
 
 
 def read(text: str):
@@ -231,3 +235,11 @@ def test_biases_can_start_from_class_frequencies():
             conv.bias.zero_()
     detector.head.start_biases(torch.tensor([80.0, 15.0, 5.0]))
     assert detector.head.weights(0)[1][0, 5:].exp().tolist() == pytest.approx([0.8, 0.15, 0.05], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["yolov5n", "yolov5s-3.0", "yolov3-tiny", "yolov5-p2"])
+def test_what_a_checkpoint_stores_of_a_network_describes_it_again(name):
+    described = network_spec(name, num_classes=7, in_channels=1)
+    again = read_spec(parse_yaml(yaml.safe_dump(described.source, sort_keys=False, default_flow_style=None), "stored.pt"))
+    assert [replace(row, place="") for row in again.rows] == [replace(row, place="") for row in described.rows]
+    assert replace(again, rows=(), name="", source={}) == replace(described, rows=(), name="", source={})

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pytest
 import torch
@@ -94,7 +95,7 @@ def test_a_save_is_due_after_so_many_steps(tmp_path):
 
 def test_a_save_is_due_after_so_many_minutes(tmp_path, monkeypatch):
     clock = [100.0]
-    monkeypatch.setattr("boxwright.train.saving.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     timed, _ = saving(tmp_path, Pace(minutes=2))
     assert not timed.due()
     clock[0] += 120

@@ -52,7 +52,7 @@ def run(resolved: Resolved[DemoSettings]) -> Answer:
 def predictions_beside_truth(weights: Path, data: str, settings: TrainSettings) -> np.ndarray:
     """The first validation images with their labels and with what the network says. -> (H, W, 3) uint8 RGB"""
     index = open_data(data, ("val",), single_class=settings.single_cls).splits["val"]
-    predictor, _ = predictor_of(str(weights), settings.device, None, settings.threads)
+    predictor, _ = predictor_of((str(weights),), settings.device, None, threads=settings.threads)
     records = [index[image] for image in range(min(SHOWN_IMAGES, len(index)))]
     images = [record.image_rgb() for record in records]
     found = predictor(images, RULES, [record.path for record in records])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Image = str | Path | np.ndarray | torch.Tensor
+Weights: TypeAlias = "str | Path | Sequence[str | Path]"
 
 
 def train(*, observers: Sequence[object] = (), **settings: Any) -> TrainResult:
@@ -39,9 +40,9 @@ def train(*, observers: Sequence[object] = (), **settings: Any) -> TrainResult:
     return training.trained(resolve_train(settings), observers)
 
 
-def validate(weights: str | Path, **settings: Any) -> dict[str, Any]:
-    """Validate a checkpoint or run folder; keywords are the settings of `boxwright val`. Returns what `val --json` prints."""
-    layer = Layer("python", {"noplots": True, **settings, "run": str(weights)})
+def validate(weights: Weights, **settings: Any) -> dict[str, Any]:
+    """Validate a checkpoint or run folder, or several that predict together; keywords are the settings of `boxwright val`. Returns what `val --json` prints."""
+    layer = Layer("python", {"noplots": True, **settings, "weights": _listed(weights)})
     document: dict[str, Any] = validation.run(resolve_verb(ValSettings, layer, Layer("python", {}))).document
     return document
 
@@ -53,10 +54,14 @@ def open_data(path: str | Path) -> Mapping[str, Index]:
     return opening.open_data(str(file), present).splits
 
 
-def load(weights: str | Path, *, device: str = "", imgsz: int | None = None) -> Model:
-    """A trained network, ready to be called on images."""
-    predictor, _ = predictor_of(str(weights), device, imgsz)
+def load(weights: Weights, *, device: str = "", imgsz: int | None = None, augment: bool = False) -> Model:
+    """A trained network, or several that predict together, ready to be called on images. `augment`: each looks at three sizes."""
+    predictor, _ = predictor_of(_listed(weights), device, imgsz, augment=augment)
     return Model(predictor)
+
+
+def _listed(weights: Weights) -> tuple[str, ...]:
+    return (str(weights),) if isinstance(weights, str | Path) else tuple(map(str, weights))
 
 
 @dataclass(frozen=True)

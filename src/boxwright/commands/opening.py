@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from boxwright.commands.checkpoints import read_weights
 from boxwright.commands.sample import sample_yaml
 from boxwright.config import packaged
 from boxwright.data.dataset import Dataset, read_dataset
@@ -19,11 +20,11 @@ from boxwright.data.scan import open_split, require_classes, require_no_findings
 from boxwright.documents import parse_yaml, read_yaml
 from boxwright.errors import SettingError, WeightsError
 from boxwright.geometry.letterbox import rounded_up
+from boxwright.infer.ensemble import require_alike
 from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec, read_spec
 from boxwright.model.weights import load_exactly
 from boxwright.system.device import usable_cores
-from boxwright.system.tensors import newest_whole
 from boxwright.track.console import Progress
 
 SINGLE_CLASS_NAME = "item"
@@ -98,7 +99,7 @@ def _told(index: Index, split: str) -> list[str]:
 
 @dataclass(frozen=True)
 class OpenWeights:
-    """A weights file of ours: its document, where it lies, and a note when an older generation had to serve."""
+    """A weights file as a document of ours: where it lies, and a note when an older generation had to serve."""
 
     path: Path
     document: dict[str, Any]
@@ -110,19 +111,20 @@ class OpenWeights:
         return tuple(self.document["names"])
 
 
-def open_weights(name: str) -> OpenWeights:
-    """Read a weights file. Raises WeightsError."""
+def open_weights(name: str, flag: str = "--weights") -> OpenWeights:
+    """Read a weights file: ours, a checkpoint of the original program, or safetensors; `flag` asked for it. Raises WeightsError."""
     path = Path(name)
+    if path.is_dir():
+        raise WeightsError(f"{flag} {name}", "is a folder, and weights are a file", f"Give the file in it, such as {path / 'weights' / 'best.pt'}")
     if not path.is_file():
-        raise WeightsError(f"--weights {name}", "there is no such file", "Give the path of a checkpoint; nothing is fetched")
-    document, used, note = newest_whole(path)
-    if not isinstance(document.get("model"), dict) or not isinstance(document.get("network"), str):
-        raise WeightsError(str(used), "holds no network", "Give a checkpoint of a training")
-    return OpenWeights(used, document, note)
+        raise WeightsError(f"{flag} {name}", "there is no such file", "Give the path of a checkpoint; nothing is fetched")
+    return OpenWeights(*read_weights(path))
 
 
 def spec_of_weights(weights: OpenWeights, *, num_classes: int | None = None, anchors_per_level: int | None = None) -> ModelSpec:
-    """The network that a weights file describes."""
+    """The network that a weights file describes. Raises WeightsError when it holds tensors alone."""
+    if not isinstance(weights.document.get("network"), str):
+        raise WeightsError(str(weights.path), "holds tensors, but does not say of which network", "Train from it with --weights and --cfg")
     return read_spec(parse_yaml(weights.document["network"], str(weights.path)), num_classes=num_classes, anchors_per_level=anchors_per_level)
 
 
@@ -130,7 +132,21 @@ def network_of_weights(weights: OpenWeights) -> Detector:
     """The network for use: the average where there is one, in evaluation mode."""
     detector = build(spec_of_weights(weights))
     load_exactly(detector, weights.document.get("ema") or weights.document["model"], str(weights.path))
+    stored = weights.document.get("strides")
+    if stored and tuple(stored) != detector.strides:
+        raise WeightsError(str(weights.path), f"says its strides are {stored}, and its network has {detector.strides}", "Give an unchanged checkpoint")
     return detector.eval()
+
+
+def open_together(names: tuple[str, ...]) -> tuple[list[OpenWeights], list[Detector], list[str]]:
+    """Checkpoints, or run folders with their best one, whose networks predict together, and notes. Raises WeightsError where they do not agree."""
+    paths = [str(Path(name) / "weights" / "best.pt") if Path(name).is_dir() else name for name in names]
+    opened = [open_weights(path) for path in paths]
+    detectors = [network_of_weights(weights) for weights in opened]
+    require_alike(detectors, [str(weights.path) for weights in opened])
+    notes = [weights.note for weights in opened if weights.note]
+    differing = [str(weights.path) for weights in opened if weights.names != opened[0].names]
+    return opened, detectors, notes + [f"{path} names its classes differently; the names of {opened[0].path} are used" for path in differing]
 
 
 def spec_of_cfg(cfg: str, *, num_classes: int | None = None, anchors_per_level: int | None = None) -> ModelSpec:

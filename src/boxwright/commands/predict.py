@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from boxwright.commands.opening import fitting_size, grid_of, network_of_weights, open_weights
+from boxwright.commands.opening import fitting_size, grid_of, open_together
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import PredictSettings
 from boxwright.data.images import BrokenImageError, read_rgb
@@ -19,6 +19,7 @@ from boxwright.drawing.palette import colour
 from boxwright.errors import SettingError, printable
 from boxwright.geometry.boxes import xyxy_px_to_cxcywh_norm
 from boxwright.geometry.nms import NmsRules
+from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.predictor import Predictor
 from boxwright.infer.sources import image_paths
 from boxwright.structures.answer import Answer
@@ -46,37 +47,36 @@ class _Progress:
 def run(resolved: Resolved[PredictSettings]) -> Answer:
     """Predict on every image of the sources; those that cannot be read are named and the others go on."""
     settings = resolved.settings
-    predictor, notes = predictor_of(settings.weights, settings.device, settings.imgsz, settings.threads)
+    if settings.save_conf and not settings.save_txt:
+        raise SettingError("--save-conf", "confidences go into label files, and none are written", "Add --save-txt")
+    predictor, notes = predictor_of(settings.weights, settings.device, settings.imgsz, threads=settings.threads, augment=settings.augment)
     paths = image_paths(settings.source)
     rules = _rules(settings, predictor.names)
     folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering="exp-exp2")
     writes = not settings.nosave or settings.save_txt or settings.save_json
-    if writes:
-        make_folder(folder / "labels" if settings.save_txt else folder)
     progress = _Progress(notes=list(notes))
     for first in range(0, len(paths), settings.batch):
         _predict(paths[first : first + settings.batch], predictor, rules, settings, folder, progress)
     if not progress.records:
         raise SettingError("--source", f"none of the {len(paths)} images could be read ({progress.notes[-1]})", "Give images that can be opened")
     if settings.save_json:
+        make_folder(folder)
         write_json(folder / "predictions.json", progress.records)
     summary = f"{len(progress.records)} images, {progress.seconds * 1e3 / len(progress.records):.1f} ms each"
     lines = [*progress.lines, summary, *([f"results in {folder}"] if writes else [])]
     return Answer("\n".join(lines), {"images": progress.records, "folder": str(folder) if writes else None}, tuple(progress.notes))
 
 
-def predictor_of(weights: str, device: str, imgsz: int | None, threads: int = 0) -> tuple[Predictor, tuple[str, ...]]:
-    """A predictor from a checkpoint or run folder, and notes."""
+def predictor_of(weights: tuple[str, ...], device: str, imgsz: int | None, *, threads: int = 0, augment: bool = False) -> tuple[Predictor, tuple[str, ...]]:
+    """A predictor from a checkpoint or run folder, or from several that predict together, and notes."""
     if not weights:
         raise SettingError("--weights", "no checkpoint was given", "Give a checkpoint or a run folder")
-    path = Path(weights)
-    opened = open_weights(str(path / "weights" / "best.pt") if path.is_dir() else weights)
+    opened, detectors, notes = open_together(weights)
     where = choose_device(device)
     prepare_process(where, threads)
-    detector = network_of_weights(opened)
-    grid = grid_of(detector)
-    size, note = fitting_size(imgsz or opened.document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)
-    return Predictor.of(detector, opened.names, where, size, grid), tuple(n for n in (opened.note, note) if n)
+    grid = grid_of(detectors[0])
+    size, note = fitting_size(imgsz or opened[0].document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)
+    return Predictor(Ensemble(detectors, where, augment=augment), opened[0].names, where, size, grid), tuple(n for n in (*notes, note) if n)
 
 
 def _rules(settings: PredictSettings, names: tuple[str, ...]) -> NmsRules:
@@ -109,6 +109,8 @@ def _predict(paths: list[str], predictor: Predictor, rules: NmsRules, settings: 
 
 
 def _write(one: Detections, image_rgb: np.ndarray, settings: PredictSettings, folder: Path, number: int) -> None:
+    if not settings.nosave or settings.save_txt:
+        make_folder(folder / "labels" if settings.save_txt else folder)  # at the first picture: what cannot be read leaves no folder
     source = Path(one.path)
     name = source.name if not (folder / source.name).exists() else f"{source.stem}_{number}{source.suffix}"
     if not settings.nosave:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from boxwright.commands.opening import OpenWeights
-from boxwright.commands.training import replanning, resuming
+from boxwright.commands.training import legacy, replanning, resuming
 from boxwright.commands.training.dry_run import planned
 from boxwright.commands.training.ending import DONE
 from boxwright.commands.training.plan import TrainPlan, plan_of
@@ -38,15 +38,26 @@ def _dry(resolved: Resolved[TrainSettings]) -> Answer:
     """The plan alone."""
     if not resolved.settings.resume:
         return planned(plan_of(resolved, None))
-    plan, _ = _plan_of_resumed(resolved, resuming.find_checkpoint(resolved.settings))
-    return planned(plan)
+    checkpoint = resuming.find_checkpoint(resolved.settings)
+    return planned(_plan_of_legacy(resolved, checkpoint) if legacy.is_legacy(checkpoint) else _plan_of_resumed(resolved, checkpoint)[0])
 
 
 def trained(resolved: Resolved[TrainSettings], observers: Sequence[object] = ()) -> TrainResult:
     """Train, or go on training."""
     if not resolved.settings.resume:
         return run_training(plan_of(resolved, None), observers=observers)
-    return _resumed(resolved, resuming.find_checkpoint(resolved.settings), observers)
+    checkpoint = resuming.find_checkpoint(resolved.settings)
+    if legacy.is_legacy(checkpoint):
+        return run_training(_plan_of_legacy(resolved, checkpoint), observers=observers)
+    return _resumed(resolved, checkpoint, observers)
+
+
+def _plan_of_legacy(resolved: Resolved[TrainSettings], checkpoint: OpenWeights) -> TrainPlan:
+    """Go on with a run of the original program, in a folder of our own: the old one stays as it is."""
+    settings = legacy.resumed_settings(resolved, checkpoint, resuming.FREE)
+    plan = plan_of(settings, legacy.resumed_checkpoint(checkpoint, settings.settings))
+    legacy.require_same_classes(plan, checkpoint)
+    return legacy.with_average_updates(plan)
 
 
 def _resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights, observers: Sequence[object]) -> TrainResult:

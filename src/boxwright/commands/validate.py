@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boxwright.commands.opening import OpenData, OpenWeights, fitting_size, grid_of, network_of_weights, open_data, open_weights, require_memory_format
+from boxwright.commands.opening import OpenData, OpenWeights, fitting_size, grid_of, open_data, open_together
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import ValSettings
 from boxwright.data.loader import Loader
@@ -15,10 +14,10 @@ from boxwright.data.sampler import RectangularBatches
 from boxwright.data.samples import PlainSamples
 from boxwright.data.store import ImageStore
 from boxwright.errors import SettingError
+from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.evaluator import VALIDATION_RULES, Evaluation, Evaluator
 from boxwright.infer.told import class_results, validated
 from boxwright.model.detector import Detector
-from boxwright.model.fuse import fused
 from boxwright.report import confusion_figure, curves_figure
 from boxwright.structures.answer import Answer
 from boxwright.system.device import choose_device, loader_threads, prepare_process
@@ -28,6 +27,8 @@ from boxwright.system.run_folder import next_folder
 from boxwright.track.console import validation_lines
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
 DEFAULTS: dict[str, Any] = {"imgsz": 640, "batch_size": 32, "iou_thres": 0.6, "pad": 0.5, "precision": "fp32"}
@@ -38,7 +39,7 @@ class ValPlan:
     """A validation, ready to run. `how` is what it depends on beside weights and data."""
 
     data: OpenData
-    detector: Detector
+    detectors: list[Detector]  # one, or several that predict together
     device: torch.device
     how: dict[str, Any]
     threads: int
@@ -62,29 +63,34 @@ def run(resolved: Resolved[ValSettings]) -> Answer:
 
 def plan_of(settings: ValSettings) -> ValPlan:
     """Everything opened and checked."""
-    weights = open_weights(_checkpoint(settings))
+    opened, detectors, notes = open_together(_checkpoints(settings))
+    weights = opened[0]
     stored = weights.document.get("evaluation", {})
     how = {key: _chosen(settings, stored, key) for key in DEFAULTS}
-    how |= {"conf_thres": settings.conf_thres, "max_det": settings.max_det, "split": settings.task, "data": settings.data or stored.get("data", "")}
+    how |= {
+        "conf_thres": settings.conf_thres,
+        "max_det": settings.max_det,
+        "augment": settings.augment,
+        "split": settings.task,
+        "data": settings.data or stored.get("data", ""),
+    }
     if not how["data"]:
         raise SettingError("--data", "neither the command nor the checkpoint names a data set", "Give --data")
     single = settings.single_cls or bool(stored.get("single_cls"))
     data = open_data(how["data"], (settings.task,), single_class=single)
     device = choose_device(settings.device)
-    detector = require_memory_format(network_of_weights(weights), device)
-    _require_same_classes(weights, data, detector)
-    how["imgsz"], note = fitting_size(how["imgsz"], grid_of(detector))
+    _require_same_classes(weights, data, detectors[0])
+    how["imgsz"], note = fitting_size(how["imgsz"], grid_of(detectors[0]))
     if settings.half:
         how["precision"] = "fp16" if device.type == "cuda" else "bf16"
-    return ValPlan(data, detector, device, how, settings.threads, tuple(n for n in (*data.notes, weights.note, note) if n))
+    return ValPlan(data, detectors, device, how, settings.threads, tuple(n for n in (*data.notes, *notes, note) if n))
 
 
-def _checkpoint(settings: ValSettings) -> str:
-    named = [*settings.weights, *([settings.run] if settings.run else [])]
-    if len(named) != 1:
-        raise SettingError("--weights", f"{len(named)} checkpoints were given", "Give one checkpoint or run folder")
-    path = Path(named[0])
-    return str(path / "weights" / "best.pt") if path.is_dir() else named[0]
+def _checkpoints(settings: ValSettings) -> tuple[str, ...]:
+    named = (*([settings.run] if settings.run else []), *settings.weights)
+    if not named:
+        raise SettingError("--weights", "no checkpoint was given", "Give a checkpoint or run folder, or several to predict together")
+    return named
 
 
 def _chosen(settings: ValSettings, stored: dict[str, Any], key: str) -> Any:
@@ -103,11 +109,11 @@ def evaluate(plan: ValPlan, *, threads: int) -> Evaluation:
     prepare_process(plan.device, plan.threads)
     index, how = plan.data.splits[plan.how["split"]], plan.how
     samples = PlainSamples(index, ImageStore(index, how["imgsz"], keep=False, smooth=True))
-    batches = RectangularBatches(index.sizes_wh, how["batch_size"], how["imgsz"], grid_of(plan.detector), how["pad"]).batches()
+    batches = RectangularBatches(index.sizes_wh, how["batch_size"], how["imgsz"], grid_of(plan.detectors[0]), how["pad"]).batches()
     rules = replace(VALIDATION_RULES, min_score=how["conf_thres"], max_iou=how["iou_thres"], max_det=how["max_det"])
     precision = Precision(how["precision"], plan.device)
     evaluator = Evaluator(num_classes=plan.data.num_classes, rules=rules, box_of=samples.to_source, autocast=precision.autocast)
-    network = require_memory_format(fused(plan.detector), plan.device)
+    network = Ensemble(plan.detectors, plan.device, augment=how["augment"])
     return evaluator.run(network, Loader(samples, threads=threads)(batches), plan.device)
 
 

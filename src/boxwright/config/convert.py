@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import types
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from boxwright.documents import scalar
 
@@ -44,6 +44,8 @@ def _one(raw: Any, kinds: set[Any]) -> Any:
 def _kinds(annotation: Any) -> set[Any]:
     """The plain types that an annotation accepts; "words" marks a tuple's members."""
     origin = get_origin(annotation)
+    if origin is Annotated:
+        return _kinds(get_args(annotation)[0])
     if origin in (Union, types.UnionType):
         return set().union(*(_kinds(part) for part in get_args(annotation)))
     if origin is tuple:

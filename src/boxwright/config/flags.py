@@ -77,15 +77,28 @@ def read(verb: str, kind: type[Slice], arguments: Sequence[str], *, reports: boo
 def parser(verb: str, kind: type[Slice], *, reports: bool) -> argparse.ArgumentParser:
     """The parser of a verb, for reading and for --help. Everything comes out as text and is validated by the schema."""
     made = _Parser(prog=f"boxwright {verb}", allow_abbrev=False, epilog=_EPILOG if _has_words(kind) else None, description=kind.__doc__)
-    for key, info in kind.model_fields.items():
-        spelling = spelling_of(info)
-        if spelling.positional:
-            made.add_argument(key, nargs="*" if spelling.many else "?", default=None, metavar=key.upper(), help=_help(info))
-        elif spelling.kind == "flag":
-            made.add_argument(*flag_names(key, info), dest=key, default=None, help=_help(info), **_shape(info, spelling))
+    for home, keys in _by_slice(kind).items():
+        place = made if home is kind else made.add_argument_group(home.__name__.removesuffix("Settings").lower(), home.__doc__)
+        for key in keys:
+            info = kind.model_fields[key]
+            spelling = spelling_of(info)
+            if spelling.positional:
+                place.add_argument(key, nargs="*" if spelling.many else "?", default=None, metavar=key.upper(), help=_help(info))
+            elif spelling.kind == "flag":
+                place.add_argument(*flag_names(key, info), dest=key, default=None, help=_help(info), **_shape(info, spelling))
     if reports:
         made.add_argument("--json", action="store_true", help="Print one JSON document instead of text.")
     return made
+
+
+def _by_slice(kind: type[Slice]) -> dict[type[Slice], list[str]]:
+    """The settings by the slice that defines them, in the order in which a verb names its slices; those without a flag apart."""
+    homes = [home for home in kind.__mro__ if issubclass(home, Slice) and home is not Slice]
+    found: dict[type[Slice], list[str]] = {home: [] for home in homes}
+    for key, info in kind.model_fields.items():
+        if spelling_of(info).kind == "flag":
+            found[next(home for home in homes if key in home.__annotations__)].append(key)
+    return {home: keys for home, keys in found.items() if keys}
 
 
 class _Parser(argparse.ArgumentParser):

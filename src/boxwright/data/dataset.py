@@ -34,6 +34,8 @@ class Dataset:
 
 def read_dataset(file: Path, *, needed: tuple[str, ...] = ("train", "val")) -> Dataset:
     """Read a data set YAML and find its splits. Raises DataError with every path tried."""
+    if file.is_dir():
+        raise DataError(f"--data {file}", "is a folder", "Give the data set YAML that names its splits and classes")
     if not file.is_file():
         near = _nearby(file)
         raise DataError(f"--data {file}", "there is no such file", f"{near}Give the path of a data set YAML, or --data sample to try the program")
@@ -105,10 +107,10 @@ def _root(document: Document, raw: dict[str, Any]) -> tuple[Path, list[Path]]:
 
 def _split(document: Document, raw: dict[str, Any], split: str, root: Path, tried_roots: list[Path]) -> tuple[Path, ...]:
     if not raw.get(split):
-        present = [key for key in raw if key in SPLITS]
-        raise DataError(
-            document.name, f"has no key '{split}'", f"Add '{split}:' with a folder of images or a list file (found: {', '.join(present) or 'none'})"
-        )
+        present = ", ".join(key for key in raw if key in SPLITS) or "none"
+        near = nearest(split, (str(key) for key in raw if key not in KNOWN_KEYS))
+        remedy = f"Is '{near}' meant to be it?" if near else f"Add '{split}:' with a folder of images or a list file (found: {present})"
+        raise DataError(document.name, f"has no key '{split}'", remedy)
     entries = raw[split] if isinstance(raw[split], list) else [raw[split]]
     texts = [document.texts.get((split, i) if isinstance(raw[split], list) else (split,), str(entry)) for i, entry in enumerate(entries)]
     return tuple(_found(document, raw, split, text, root, tried_roots) for text in texts)

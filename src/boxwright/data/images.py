@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 SUFFIXES = frozenset((".bmp", ".dng", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp", ".pfm"))
 OTHER_PICTURES = frozenset((".gif", ".heic", ".heif", ".avif", ".svg", ".jp2", ".jfif", ".ico", ".psd", ".raw", ".cr2", ".nef"))
@@ -19,6 +19,7 @@ MAX_PIXELS = 1 << 28  # 16384 x 16384: what a header may claim before memory is 
 
 _SIDEWAYS = frozenset((5, 6, 7, 8))  # EXIF orientations that swap width and height
 _ORIENTATION_TAG = 0x0112
+_FLOATING = (b"PF", b"Pf")  # portable float maps
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
@@ -62,7 +63,7 @@ def _header(content: bytes) -> Header:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # odd metadata is not the user's concern here
             with Image.open(io.BytesIO(content)) as picture:
-                width, height = picture.size
+                width, height = _size_as_stored(picture)
                 sideways = picture.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS
                 return Header((height, width) if sideways else (width, height), picture.format or "")
     except UnidentifiedImageError:
@@ -70,6 +71,13 @@ def _header(content: bytes) -> Header:
         return Header(size, "other")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BrokenImageError(_words(error)) from None
+
+
+def _size_as_stored(picture: Image.Image) -> tuple[int, int]:
+    """Width and height before any turn. Of a TIFF, and of no other format, Pillow tells the size after it."""
+    if isinstance(picture, TiffImagePlugin.TiffImageFile):
+        return int(picture.tag_v2[TiffImagePlugin.IMAGEWIDTH]), int(picture.tag_v2[TiffImagePlugin.IMAGELENGTH])
+    return picture.size
 
 
 def _size_by_decoding(content: bytes) -> tuple[int, int]:
@@ -123,14 +131,15 @@ def read_rgb(path: str) -> np.ndarray:
 
 
 def _opencv(content: bytes) -> np.ndarray | None:
-    """OpenCV turns by EXIF, brings 16 bits to 8, and drops alpha."""
+    """OpenCV turns by EXIF, brings 16 bits to 8, and drops alpha. Of floating numbers, 1 is full brightness."""
+    depth = cv2.IMREAD_ANYDEPTH if content.startswith(_FLOATING) else 0  # else it would cut 0.9 to 0
     try:
-        pixels: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        pixels: Any = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | depth)
     except cv2.error:
         return None
     if pixels is None:
         return None
-    eight_bit: np.ndarray = pixels if pixels.dtype == np.uint8 else (pixels.clip(0, 1) * 255).astype(np.uint8)
+    eight_bit: np.ndarray = pixels if pixels.dtype == np.uint8 else np.rint(np.nan_to_num(pixels).clip(0, 1) * 255).astype(np.uint8)
     return eight_bit
 
 
@@ -142,11 +151,14 @@ def _pillow(content: bytes) -> np.ndarray:
             with Image.open(io.BytesIO(content)) as picture:
                 upright = _upright(picture)
                 return np.ascontiguousarray(np.asarray(upright.convert("RGB"))[..., ::-1])
+    except UnidentifiedImageError:
+        raise BrokenImageError("not an image of a known format") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BrokenImageError(_words(error)) from None
 
 
 def _upright(picture: Image.Image) -> Image.Image:
+    picture.load()  # which turns a TIFF, and takes its tag away
     turns = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,

@@ -41,12 +41,12 @@ def _stamp(file: str) -> str:
     return f"{found.st_size} {found.st_mtime_ns}"
 
 
-def _places(images: list[str]) -> list[Path]:
-    """Where the cache may lie, the preferred place first."""
+def _places(images: list[str], split: str) -> list[Path]:
+    """Where the cache may lie, the preferred place first. Splits may share a folder, so each has a file of its own."""
     folder = Path(label_file(images[0])).parent
     name = hashlib.sha256(str(folder).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    beside = [folder.with_name(f"{folder.name}{SUFFIX}")] if folder.is_dir() and _invites_writing(folder.parent) else []
-    return [*beside, cache_folder() / "indexes" / f"{name}{SUFFIX}"]
+    beside = [folder.with_name(f"{folder.name}.{split}{SUFFIX}")] if folder.is_dir() and _invites_writing(folder.parent) else []
+    return [*beside, cache_folder() / "indexes" / f"{name}.{split}{SUFFIX}"]
 
 
 def _invites_writing(folder: Path) -> bool:
@@ -54,9 +54,9 @@ def _invites_writing(folder: Path) -> bool:
     return bool(folder.stat().st_mode & stat.S_IWUSR)
 
 
-def load(images: list[str], key: str) -> Index | None:
+def load(images: list[str], split: str, key: str) -> Index | None:
     """The cached index, if there is a whole one for exactly this content."""
-    for place in _places(images):
+    for place in _places(images, split):
         try:
             content = place.read_bytes()
         except OSError:
@@ -67,10 +67,10 @@ def load(images: list[str], key: str) -> Index | None:
     return None
 
 
-def store(images: list[str], key: str, index: Index) -> None:
+def store(images: list[str], split: str, key: str, index: Index) -> None:
     """Keep an index where possible; a place that refuses is no trouble."""
     content = _encoded(index, key)
-    for place in _places(images):
+    for place in _places(images, split):
         try:
             make_folder(place.parent)
             write_bytes(place, content)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from boxwright.data.findings import Finding
 from boxwright.data.images import OTHER_PICTURES, SUFFIXES
-from boxwright.errors import DataError, UserError
+from boxwright.errors import DataError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,11 +39,15 @@ def _in_folder(folder: Path) -> list[Path]:
 def _in_list(file: Path, root: Path) -> list[Path]:
     """Paths from a text file: `./` means beside the file, others are relative to the root, absolute ones stay."""
     try:
-        lines = file.read_bytes().decode("utf-8-sig").splitlines()
+        text = file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(str(file), f"cannot be read ({(error.strerror or str(error)).lower()})", "Make the list readable") from None
     except UnicodeDecodeError:
-        raise UserError(str(file), "is not a text file with one image path per line", "Name a folder of images or a list file") from None
+        text = "\0"
+    if "\0" in text:  # no path holds it, other encodings and binary files do
+        raise DataError(str(file), "is not a text file with one image path per line", "Name a folder of images or a list file in UTF-8")
     paths = []
-    for line in (line.strip() for line in lines):
+    for line in (line.strip() for line in text.splitlines()):
         if line.startswith("./"):
             paths.append(file.parent / line[2:])
         elif line:

@@ -14,6 +14,7 @@ from boxwright.data.augment.plan import Plan, Planner
 from boxwright.data.images import BrokenImageError, resized
 from boxwright.data.index import Index
 from boxwright.data.store import ImageStore
+from boxwright.errors import DataError
 from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px, xyxy_px_to_cxcywh_norm
 from boxwright.geometry.letterbox import GREY, Letterbox, fit
 from boxwright.keyed import Purpose, generator
@@ -21,7 +22,7 @@ from boxwright.keyed import Purpose, generator
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_SUBSTITUTES = 20  # in one sample: more than this means that the data set has gone away
+MAX_SUBSTITUTES = 20  # tried for one image, and images replaced in one sample: more than this means that the data set has gone away
 
 
 class Address(NamedTuple):
@@ -61,7 +62,7 @@ class TrainingSamples:
                 self._replace(broken.image, broken.reason)
             else:
                 return labels_of(plan, self.index)
-        raise BrokenImageError(f"{MAX_SUBSTITUTES} images in a row can no longer be read; is the data set still there?")
+        raise self._gone(address.image)
 
     def _load(self, image: int) -> np.ndarray:
         try:
@@ -72,9 +73,27 @@ class TrainingSamples:
     def _replace(self, image: int, reason: str) -> None:
         with self._lock:
             if image not in self.replaced:
-                draw = generator(self.seed, Purpose.SUBSTITUTE, image, len(self.replaced))
-                self.replaced[image] = int(draw.integers(len(self.index)))
+                substitute = self._substitute(image)
+                self.replaced |= {number: substitute for number, other in self.replaced.items() if other == image} | {image: substitute}
                 self._report(f"{self.index.paths[image]}: can no longer be read ({reason}); another image takes its place")
+
+    def _substitute(self, image: int) -> int:
+        """The first image of a keyed row that can be read: which one it is does not depend on what was replaced before."""
+        row = generator(self.seed, Purpose.SUBSTITUTE, image).integers(len(self.index), size=MAX_SUBSTITUTES).tolist()
+        for number in row:
+            if number != image and self._is_readable(number):
+                return int(number)
+        raise self._gone(image)
+
+    def _gone(self, image: int) -> DataError:
+        return DataError(self.index.paths[image], f"can no longer be read, nor can {MAX_SUBSTITUTES} others", "Check that the data set is still there")
+
+    def _is_readable(self, image: int) -> bool:
+        try:
+            self.store(image)
+        except BrokenImageError:
+            return False
+        return True
 
 
 class _BrokenTileError(Exception):

@@ -39,10 +39,10 @@ def open_split(dataset: Dataset, split: str, *, threads: int = 4, cached: bool =
     """The index of a split, from the cache when nothing has changed. Raises DataError when nothing can be used."""
     files, findings = image_files(dataset.sources[split], dataset.root, split)
     key = index_cache.content_key(files, [label_file(file) for file in files])
-    index = index_cache.load(files, key) if cached else None
+    index = index_cache.load(files, split, key) if cached else None
     if index is None:
         index = _assembled(files, _scanned(files, threads, progress))
-        index_cache.store(files, key, index)
+        index_cache.store(files, split, key, index)
     index = replace(index, findings=(*findings, *index.findings, *_about_labels(files)), skipped=index.skipped + len(findings))
     if not len(index):
         first = f" ({index.findings[0]})" if index.findings else ""

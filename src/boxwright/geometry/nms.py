@@ -4,6 +4,7 @@
 P predictions per image, C classes, K candidates, M detections kept. A detection row is x1, y1, x2, y2, score, class.
 The walk goes through the candidates in order of score in blocks; inside a block the greedy answer is found as the
 fixed point of "kept = no kept box before me overlaps me", which a matrix does at once. It stops at `max_det` survivors.
+On the CPU the compiled kernel does the same in one call, with the same float32 arithmetic.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import NamedTuple
 import torch
 
 from boxwright.geometry.boxes import cxcywh_to_xyxy
+from boxwright.native import suppression
+from boxwright.native.library import kernels
 
 PARITY_SHIFT_PX = 7680.0  # the family's way to keep classes apart: boxes moved by class times this, in float32
 BLOCK = 512
@@ -48,10 +51,22 @@ def detections(prediction: torch.Tensor, rules: NmsRules, priors: torch.Tensor |
 
     `prediction` is (P, 5 + C): cxcywh in pixels, objectness, class scores. `priors` (L, 5), class and cxcywh, join as certain predictions.
     """
+    if kernels() is not None and prediction.device.type == "cpu" and prediction.dtype == torch.float32:
+        return _compiled(prediction, rules, priors)
     found = candidates(prediction, rules, priors)
     kept = suppress(found.boxes_xyxy, found.scores, found.classes, rules)
     columns = (found.boxes_xyxy[kept], found.scores[kept, None], found.classes[kept, None].to(found.scores.dtype))
     return torch.cat(columns, dim=1), found.num_capped
+
+
+def _compiled(prediction: torch.Tensor, rules: NmsRules, priors: torch.Tensor | None) -> tuple[torch.Tensor, int]:
+    """The same in one call of the kernel."""
+    if priors is not None and len(priors):
+        prediction = torch.cat((prediction, _certain(priors, prediction.shape[1] - 5, prediction)))
+    shift = PARITY_SHIFT_PX if rules.parity else 0.0
+    limits = suppression.Limits(rules.min_score, rules.max_iou, rules.multi_label, rules.agnostic, shift, rules.max_candidates, rules.max_det)
+    rows, capped = suppression.suppress(prediction.detach().numpy(), limits, rules.classes)
+    return torch.from_numpy(rows), capped
 
 
 def candidates(prediction: torch.Tensor, rules: NmsRules, priors: torch.Tensor | None = None) -> Candidates:

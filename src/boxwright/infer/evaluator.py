@@ -14,6 +14,7 @@ import torch
 from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px
 from boxwright.geometry.letterbox import Letterbox
 from boxwright.geometry.nms import NmsRules, detections
+from boxwright.infer.ensemble import Ensemble
 from boxwright.loss.detection import DetectionLoss
 from boxwright.metrics.meter import Meter, Metrics
 from boxwright.model.detector import Detector
@@ -60,7 +61,7 @@ class Evaluator:
         self.seen = seen
 
     @torch.inference_mode()
-    def run(self, detector: Detector, batches: Iterable[Batch], device: torch.device, loss: DetectionLoss | None = None) -> Evaluation:
+    def run(self, detector: Detector | Ensemble, batches: Iterable[Batch], device: torch.device, loss: DetectionLoss | None = None) -> Evaluation:
         """Validate a network in evaluation mode."""
         meter, clock = Meter(self.num_classes), _Clock(device)
         losses, images, capped = torch.zeros(3, device=device), 0, 0

@@ -12,8 +12,7 @@ import torch
 from boxwright.data.images import resized
 from boxwright.geometry.letterbox import GREY, Letterbox, fit
 from boxwright.geometry.nms import NmsRules, detections
-from boxwright.model.detector import Detector
-from boxwright.model.fuse import fused
+from boxwright.infer.ensemble import Ensemble
 from boxwright.structures.detections import Detections
 
 if TYPE_CHECKING:
@@ -24,17 +23,11 @@ if TYPE_CHECKING:
 class Predictor:
     """A network ready for use."""
 
-    network: Detector
+    network: Ensemble
     names: tuple[str, ...]
     device: torch.device
     image_size: int
     grid: int
-
-    @classmethod
-    def of(cls, detector: Detector, names: tuple[str, ...], device: torch.device, image_size: int, grid: int) -> Predictor:
-        """Fold a network and put it on its device."""
-        network = fused(detector).to(device)
-        return cls(network.to(memory_format=torch.channels_last), names, device, image_size, grid)  # type: ignore[call-overload]  # known to the framework
 
     @torch.inference_mode()
     def __call__(self, images_rgb: Sequence[np.ndarray], rules: NmsRules, paths: Sequence[str] | None = None) -> list[Detections]:

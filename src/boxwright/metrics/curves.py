@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from boxwright.native import matching as compiled
+from boxwright.native.library import kernels
+
 EPS = 1e-16
 CONFIDENCE_GRID = np.linspace(0, 1, 1000)
 RECALL_POINTS = np.linspace(0, 1, 101)
@@ -63,13 +66,23 @@ def curves(hits: np.ndarray, confidences: np.ndarray, predicted: np.ndarray, lab
 
 def _of_class(hits: np.ndarray, confidences: np.ndarray, num_labels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """AP per threshold and the three curves of one class, whose rows are in order of falling confidence."""
-    found = hits.cumsum(axis=0)
-    recall = found / (num_labels + EPS)
-    precision = found / np.arange(1, len(hits) + 1)[:, None]
-    over_confidence = [np.interp(-CONFIDENCE_GRID, -confidences, curve[:, 0], left=left) for curve, left in ((precision, 1.0), (recall, 0.0))]
-    areas = np.array([average_precision(recall[:, t], precision[:, t]) for t in range(hits.shape[1])])
-    pr_curve = np.interp(CONFIDENCE_GRID, *envelope(recall[:, 0], precision[:, 0]))
-    return areas, over_confidence[0], over_confidence[1], pr_curve
+    recall, precision = recall_precision_of(hits[:, 0], num_labels)
+    over_confidence = [np.interp(-CONFIDENCE_GRID, -confidences, curve, left=left) for curve, left in ((precision, 1.0), (recall, 0.0))]
+    pr_curve = np.interp(CONFIDENCE_GRID, *envelope(recall, precision))
+    return areas(hits, num_labels), over_confidence[0], over_confidence[1], pr_curve
+
+
+def recall_precision_of(hits: np.ndarray, num_labels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Recall and precision after each detection of one class at one threshold. (M,) bool -> (M,), (M,)"""
+    found = hits.cumsum()
+    return found / (num_labels + EPS), found / np.arange(1, len(hits) + 1)
+
+
+def areas(hits: np.ndarray, num_labels: int) -> np.ndarray:
+    """AP of one class at every threshold. (M, T) bool -> (T,)"""
+    if kernels() is not None:
+        return compiled.areas(hits, num_labels + EPS, RECALL_POINTS)
+    return np.array([average_precision(*recall_precision_of(column, num_labels)) for column in hits.T])
 
 
 def envelope(recall: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

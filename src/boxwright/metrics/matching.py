@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from boxwright.native import matching as compiled
+from boxwright.native.library import kernels
+
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 
 
@@ -51,6 +54,16 @@ def best_label_of_each_detection(pairs: Pairs) -> Pairs:
     first = np.unique(pairs.detection[order], return_index=True)[1]
     chosen = order[first]
     return Pairs(pairs.detection[chosen], pairs.label[chosen], pairs.iou[chosen])
+
+
+def hits(
+    detections_xyxy: np.ndarray, detection_keys: np.ndarray, labels_xyxy: np.ndarray, label_keys: np.ndarray, thresholds: np.ndarray = IOU_THRESHOLDS
+) -> np.ndarray:
+    """Which detections are true positives, at every threshold; pairs need equal keys. (M, T) bool"""
+    if kernels() is not None:
+        return compiled.match(detections_xyxy, detection_keys, labels_xyxy, label_keys, thresholds)
+    pairs = overlapping_pairs(detections_xyxy, detection_keys, labels_xyxy, label_keys, float(thresholds.min()))
+    return true_positives(pairs, len(detections_xyxy), len(labels_xyxy), thresholds)
 
 
 def true_positives(pairs: Pairs, num_detections: int, num_labels: int, thresholds: np.ndarray = IOU_THRESHOLDS) -> np.ndarray:

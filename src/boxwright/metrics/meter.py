@@ -12,7 +12,7 @@ import numpy as np
 
 from boxwright.metrics.confusion import confusion
 from boxwright.metrics.curves import Curves, curves
-from boxwright.metrics.matching import keys, overlapping_pairs, true_positives
+from boxwright.metrics.matching import hits, keys
 from boxwright.metrics.scores import Scores
 
 
@@ -56,11 +56,8 @@ class Meter:
         found = _stacked([self._images[n][0] for n in numbers], 6)
         labels = _stacked([self._images[n][1] for n in numbers], 5)
         found_images, label_images = (np.repeat(np.arange(len(numbers)), [len(self._images[n][side]) for n in numbers]) for side in (0, 1))
-        pairs = overlapping_pairs(
-            found[:, :4], keys(found_images, found[:, 5], self.num_classes), labels[:, 1:], keys(label_images, labels[:, 0], self.num_classes), 0.5
-        )
-        hits = true_positives(pairs, len(found), len(labels))
-        curve = curves(hits, found[:, 4], found[:, 5], labels[:, 0])
+        found_keys, label_keys = keys(found_images, found[:, 5], self.num_classes), keys(label_images, labels[:, 0], self.num_classes)
+        curve = curves(hits(found[:, :4], found_keys, labels[:, 1:], label_keys), found[:, 4], found[:, 5], labels[:, 0])
         with_class = np.unique(np.stack((label_images, labels[:, 0].astype(int))), axis=1)[1] if len(labels) else np.zeros(0, int)
         return Metrics(
             scores=_scores(curve),

@@ -29,7 +29,7 @@ def _checked(parameter: Parameter, value: Any) -> Any:
     check, wanted = _CHECKS[parameter.kind]
     if not check(value):
         raise GrammarError(f"{parameter.name} is {_shown(value)}, but it has to be {wanted}")
-    return tuple(value) if isinstance(value, list) and parameter.kind in {"size", "sizes"} else value
+    return tuple(value) if isinstance(value, list) and parameter.kind in {"size", "sizes", "sides"} else value
 
 
 def _shown(value: object) -> str:
@@ -48,17 +48,23 @@ def _size(value: object) -> bool:
     return _count(value) or (isinstance(value, list) and len(value) == 2 and all(_count(item) for item in value))  # noqa: PLR2004 -- h, w
 
 
+def _sides(value: object) -> bool:
+    return _whole(value, 0, MAX_COUNT) or (isinstance(value, list) and len(value) == 4 and all(_whole(item, 0, MAX_COUNT) for item in value))  # noqa: PLR2004 -- sides
+
+
 _CHECKS: dict[str, tuple[Any, str]] = {
     "width": (lambda v: _whole(v, 1, MAX_WIDTH), f"a whole number of channels from 1 to {MAX_WIDTH}"),
     "count": (_count, f"a whole number from 1 to {MAX_COUNT}"),
     "size": (_size, "a whole number above 0 or a list of two"),
-    "sizes": (lambda v: isinstance(v, list) and v and all(_whole(i, 0, MAX_COUNT) for i in v), "a list of whole numbers"),
+    "sizes": (lambda v: isinstance(v, list) and v and all(_count(i) for i in v), "a list of whole numbers above 0"),
+    "sides": (_sides, "a whole number, or a list of four: left, right, top, bottom"),
     "optional": (lambda v: v is None or _whole(v, 0, MAX_COUNT), "a whole number from 0 on, or None"),
     "flag": (lambda v: isinstance(v, bool), "True or False"),
     "share": (lambda v: isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) and 0 < v <= 8, "a number above 0"),  # noqa: PLR2004
     "act": (lambda v: isinstance(v, bool | ActivationSpec) or v is None, "True, False or an activation such as nn.SiLU()"),
+    "one": (lambda v: _whole(v, 1, 1), "1, the axis of the channels"),
     "word": (lambda v: v in {"nearest", "bilinear"}, "'nearest' or 'bilinear'"),
     "none": (lambda v: v is None, "None"),
     "classes": (lambda v: _whole(v, 1, MAX_WIDTH), "nc"),
-    "anchors": (lambda v: isinstance(v, tuple) or _count(v), "the word anchors"),
+    "anchors": (lambda v: isinstance(v, tuple | list) or _count(v), "the word anchors"),
 }

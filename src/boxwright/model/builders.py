@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import nn
 
+from boxwright.errors import ModelError
 from boxwright.model.blocks import conv, csp, pool
 from boxwright.model.blocks.activation import Activation, batch_norm
 from boxwright.model.head import Detect
@@ -15,6 +16,8 @@ from boxwright.model.spec import ModelSpec, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+FAULTS = (RuntimeError, ValueError, TypeError, AssertionError, IndexError, ZeroDivisionError)  # of the framework, when sizes do not fit
 
 
 class Style(NamedTuple):
@@ -26,12 +29,20 @@ class Style(NamedTuple):
 
 
 def module_of(row: Row, style: Style) -> nn.Module:
-    """The module of one row; a row repeated in sequence becomes a Sequential."""
+    """The module of one row; a row repeated in sequence becomes a Sequential. Raises ModelError where its arguments do not go together."""
     builder = BUILDERS[row.block]
-    first = builder(row, row.in_channels[0], style)
-    if row.sequence == 1:
-        return first
-    return nn.Sequential(first, *(builder(row, row.out_channels, style) for _ in range(row.sequence - 1)))
+    try:
+        first = builder(row, row.in_channels[0], style)
+        if row.sequence == 1:
+            return first
+        return nn.Sequential(first, *(builder(row, row.out_channels, style) for _ in range(row.sequence - 1)))
+    except FAULTS as error:
+        raise ModelError(row.place, f"{row.title}: {first_line(error)}", "Mend its arguments or the channels that come in") from None
+
+
+def first_line(error: Exception) -> str:
+    """What the framework says of a fault, without its stack of details."""
+    return str(error).split("\n")[0].strip() or type(error).__name__
 
 
 def _with_act_word(block: Callable[..., nn.Module]) -> Callable[..., nn.Module]:

@@ -11,10 +11,10 @@ from boxwright.model.blocks.activation import Activation
 from boxwright.model.builders import Style, module_of
 from boxwright.model.head import Detect, Inference
 from boxwright.model.initial import initialize
+from boxwright.model.probe import strides_of
 from boxwright.model.sparse import SparseMaps
 from boxwright.model.spec import ModelSpec
 
-PROBE_SIZE = 1024  # pixels of the shape-only image from which strides are read
 MAX_PARAMETERS = 2_000_000_000
 
 
@@ -78,16 +78,17 @@ def shape_only(spec: ModelSpec) -> Detector:
     """The network without memory behind its tensors: for counting, and for strides. Raises ModelError when rows do not fit."""
     with torch.device("meta"):
         detector = Detector(spec)
-        if (count := sum(p.numel() for p in detector.parameters())) > MAX_PARAMETERS:
-            raise ModelError(spec.name, f"the network would have {count / 1e9:.0f} billion parameters", "Reduce width_multiple or the channels of its rows")
-        image = torch.empty(1, spec.in_channels, PROBE_SIZE, PROBE_SIZE)
-        try:
-            maps = detector.features(image)
-        except (RuntimeError, ValueError) as error:
-            reason = str(error).split("\n")[0]
-            raise ModelError(spec.name, f"the rows do not fit together ({reason})", "Compare the sizes of the inputs of its Concat rows") from None
-    detector.head.strides = tuple(PROBE_SIZE // m.shape[-1] for m in maps)
-    return detector
+        _require_bearable(detector)
+        detector.head.strides = strides_of(detector.eval().model, spec)
+    return detector.train()
+
+
+def _require_bearable(detector: Detector) -> None:
+    counts = [sum(p.numel() for p in module.parameters()) for module in detector.model]
+    if sum(counts) > MAX_PARAMETERS:
+        row = detector.spec.rows[counts.index(max(counts))]
+        what = f"{row.title}: the network would have {sum(counts) / 1e9:.0f} billion parameters, most of them here"
+        raise ModelError(row.place, what, "Reduce width_multiple or the channels of its rows")
 
 
 @torch.no_grad()

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 ACTIVATIONS = ("SiLU", "Hardswish", "Mish", "LeakyReLU", "ReLU", "ReLU6", "FReLU", "AconC", "MetaAconC", "Identity")
-MAX_NUMBERS = 3
+WITH_SLOPE = {"LeakyReLU"}  # takes one number; the others take none
+MAX_SLOPE = 10  # far beyond any use
 
 _ACTIVATION = re.compile(r"(?:nn\.)?([A-Za-z][A-Za-z0-9]*)(?:\(\s*([-+0-9.eE,\s]*)\))?")
 _CONSTANTS: dict[str, Any] = {"None": None, "none": None, "True": True, "true": True, "False": False, "false": False}
@@ -46,8 +47,10 @@ def parse_activation(text: str) -> ActivationSpec:
         numbers = tuple(float(word) for word in words)
     except ValueError:
         raise GrammarError(f"'{text}' has an argument that is not a number") from None
-    if len(numbers) > MAX_NUMBERS:
+    if len(numbers) > (match[1] in WITH_SLOPE):
         raise GrammarError(f"'{text}' has too many arguments")
+    if not all(abs(number) <= MAX_SLOPE for number in numbers):
+        raise GrammarError(f"'{text}' has a slope beyond {MAX_SLOPE}")
     return ActivationSpec(match[1], numbers)
 
 

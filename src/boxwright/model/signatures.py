@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["width", "count", "size", "flag", "share", "act", "word", "sizes", "none", "classes", "anchors", "optional"]
+Kind = Literal["width", "count", "size", "flag", "share", "act", "word", "sizes", "none", "classes", "anchors", "optional", "one", "sides"]
 Channels = Literal["width", "same", "sum", "contract", "expand", "detect"]
 
 REQUIRED = object()
@@ -78,14 +78,14 @@ SIGNATURES: dict[str, Signature] = {
             Parameter("output_padding", "optional", 0),
         )
     ),
-    "Concat": Signature((Parameter("axis", "count", 1),), channels="sum"),
+    "Concat": Signature((Parameter("axis", "one", 1),), channels="sum"),
     "Contract": Signature((Parameter("gain", "count", 2),), channels="contract"),
     "Expand": Signature((Parameter("gain", "count", 2),), channels="expand"),
     "Detect": Signature((Parameter("classes", "classes"), Parameter("anchors", "anchors")), channels="detect"),
     "nn.Upsample": Signature((Parameter("size", "none", None), Parameter("factor", "count", 2), Parameter("mode", "word", "nearest")), channels="same"),
     "nn.ConvTranspose2d": Signature((_WIDTH, Parameter("kernel", "count"), Parameter("stride", "count", 1), Parameter("padding", "optional", 0))),
     "nn.MaxPool2d": Signature((Parameter("kernel", "count"), Parameter("stride", "optional", None), Parameter("padding", "optional", 0)), channels="same"),
-    "nn.ZeroPad2d": Signature((Parameter("sides", "sizes"),), channels="same"),
+    "nn.ZeroPad2d": Signature((Parameter("sides", "sides"),), channels="same"),
     "nn.BatchNorm2d": Signature((), channels="same"),
     "nn.Identity": Signature((), channels="same"),
 }

@@ -15,8 +15,10 @@ from boxwright.model.signatures import NOT_OFFERED, SIGNATURES, Signature
 
 MAX_ROWS = 1000
 MAX_REPEATS = 1000
+MAX_BLOCKS = 2000  # rows with all their repeats; the largest packaged network has 63
 MAX_CHANNELS = 1 << 16
 MAX_CLASSES = 100_000
+MAX_IN_CHANNELS = 1024
 
 KNOWN_KEYS = {"nc", "depth_multiple", "width_multiple", "anchors", "backbone", "head", "ch", "activation", "channel_multiple", "csp_activation"}
 IGNORED_KEYS = {"inplace", "yaml_file", "names", "strides", "flipud", "fliplr"}  # carried by files of the field, without effect on the network
@@ -39,6 +41,12 @@ class Row:
     inner: int  # the repeat number that goes into the block itself
     raw_from: int | tuple[int, ...]
     tag: str = ""
+    place: str = ""  # FILE:LINE, for what is found out when the network is built
+
+    @property
+    def title(self) -> str:
+        """What errors call it."""
+        return f"row {self.index}, {self.block}"
 
 
 @dataclass(frozen=True)
@@ -87,8 +95,8 @@ class _Reader:
         self.depth = self._number("depth_multiple", 1.0)
         self.width = self._number("width_multiple", 1.0)
         self.multiple = self._whole("channel_multiple", 8, 1024)
-        self.num_classes = num_classes if num_classes is not None else self._whole("nc", None, MAX_CLASSES)
-        self.in_channels = in_channels if in_channels is not None else self._whole("ch", 3, 1024)
+        self.num_classes = self._whole("nc", None, MAX_CLASSES, num_classes)
+        self.in_channels = self._whole("ch", 3, MAX_IN_CHANNELS, in_channels)
         self.activation = self._activation("activation")
         self.csp_activation = self._activation("csp_activation")
         self.anchors = self._anchors() if anchors_per_level is None else anchors_per_level
@@ -106,6 +114,8 @@ class _Reader:
         for index, (address, row) in enumerate(listed):
             self.rows.append(self._row(index, address, row))
             self.out_channels.append(self.rows[-1].out_channels)
+        if (blocks := sum(row.sequence * row.inner for row in self.rows)) > MAX_BLOCKS:
+            raise self._error("depth_multiple", f"the rows with their repeats are {blocks} blocks (at most {MAX_BLOCKS})", "Reduce depth_multiple or repeats")
         detect = self._detect_row(listed)
         anchors = self._anchors_px(len(detect.sources))
         saved = sorted(s for row in self.rows for s, raw in zip(row.sources, _as_tuple(row.raw_from), strict=True) if raw != -1)
@@ -132,7 +142,11 @@ class _Reader:
         if len(detects) != 1 or self.rows[-1].block != "Detect":
             place = self.document.place(*listed[-1][0]) if listed else self.document.name
             raise ModelError(place, f"the last row has to be the one Detect row; found {len(detects)}", "End the head with [[rows], 1, Detect, [nc, anchors]]")
-        return detects[0]
+        (detect,) = detects
+        classes, anchors = detect.arguments
+        if detect.sequence != 1 or classes not in {self.num_classes, self.raw.get("nc")} or anchors not in (self.anchors, self.raw["anchors"]):
+            raise ModelError(detect.place, f"{detect.title}: it disagrees with the keys nc and anchors, or is repeated", "Write 1, Detect, [nc, anchors]")
+        return detect
 
     def _note(self, key: str) -> str:
         near = nearest(str(key), KNOWN_KEYS)
@@ -150,10 +164,10 @@ class _Reader:
             raise self._error(key, f"{key} is {value!r}", "Give a number above 0, such as 0.33")
         return float(value)
 
-    def _whole(self, key: str, default: int | None, highest: int) -> int:
-        if key not in self.raw and default is None:
+    def _whole(self, key: str, default: int | None, highest: int, instead: int | None = None) -> int:
+        if key not in self.raw and default is None and instead is None:
             raise ModelError(self.document.name, f"has no key '{key}'", f"Add '{key}: NUMBER'")
-        value = self.raw.get(key, default)
+        value = self.raw.get(key, default) if instead is None else instead
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= highest:
             raise self._error(key, f"{key} is {value!r}", f"Give a whole number from 1 to {highest}")
         return value
@@ -225,7 +239,7 @@ class _Reader:
             raise ModelError(place, f"row {index}: {name} takes one input, not {len(sources)}", "Put a Concat row before it")
         tag = self._tag(place, index, raw[4]) if len(raw) == 5 else ""  # noqa: PLR2004 -- the optional fifth item
         sequence, inner = (1, repeats) if signature.inner_repeat else (repeats, 1)
-        return Row(index, sources, str(name), arguments, in_channels, out_channels, sequence, inner, self._raw_from(origin), tag)
+        return Row(index, sources, str(name), arguments, in_channels, out_channels, sequence, inner, self._raw_from(origin), tag, place)
 
     def _tag(self, place: str, index: int, tag: object) -> str:
         if not isinstance(tag, str) or not tag or tag in self.tags:

@@ -4,22 +4,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch import nn
 
+from boxwright.geometry.letterbox import rounded_up
 from boxwright.model.blocks.conv import Conv
 from boxwright.model.detector import Detector, shape_only
+from boxwright.model.reach import plain, receptive_fields_px
 from boxwright.model.spec import ModelSpec
-
-if TYPE_CHECKING:
-    from torch import nn
+from boxwright.model.work import count_work
 
 
 @dataclass(frozen=True)
 class RowSummary:
-    """One row: where from, what, with how many parameters, and the map that comes out at the stated size."""
+    """One row: where from, what, with how many parameters and operations, and the map that comes out at the stated size."""
 
     index: int
     source: int | tuple[int, ...]
@@ -27,8 +27,11 @@ class RowSummary:
     block: str
     arguments: tuple[Any, ...]
     parameters: int
+    gflops: float
     channels: int
     out_hw: tuple[int, int] | None
+    stride: float | None  # pixels per cell
+    receptive_px: int | None  # None: the whole image
     tag: str
 
 
@@ -38,6 +41,7 @@ class Summary:
 
     name: str
     num_classes: int
+    in_channels: int
     layers: int
     parameters: int
     gflops: float
@@ -48,24 +52,35 @@ class Summary:
 
 
 def summarize(spec: ModelSpec, image_size: int = 640) -> Summary:
-    """Count a network without allocating it."""
-    detector = shape_only(spec).eval()
-    sizes: dict[int, tuple[int, int]] = {}
-    hooks = [module.register_forward_hook(_noting(sizes, index)) for index, module in enumerate(detector.model)]
-    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
-        detector(torch.empty(1, spec.in_channels, image_size, image_size))
-    for hook in hooks:
-        hook.remove()
+    """Count a network without allocating it, at the first size from this one on that fits its grid."""
+    detector = shape_only(spec)
+    image_size = rounded_up(image_size, detector.grid)
+    work = count_work(detector, image_size)
+    fields = receptive_fields_px(spec)
     rows = tuple(
-        RowSummary(r.index, r.raw_from, r.sequence * r.inner, r.block, r.arguments, parameters_of(m), r.out_channels, sizes.get(r.index), r.tag)
-        for r, m in zip(spec.rows, detector.model, strict=True)
+        RowSummary(
+            index=row.index,
+            source=row.raw_from,
+            repeats=row.sequence * row.inner,
+            block=row.block,
+            arguments=row.arguments,
+            parameters=parameters_of(module),
+            gflops=done.operations / 1e9,
+            channels=row.out_channels,
+            out_hw=done.out_hw,
+            stride=None if done.out_hw is None else image_size / done.out_hw[0],
+            receptive_px=plain(field),
+            tag=row.tag,
+        )
+        for row, module, done, field in zip(spec.rows, detector.model, work, fields, strict=True)
     )
     return Summary(
         name=spec.name,
         num_classes=spec.num_classes,
+        in_channels=spec.in_channels,
         layers=layers_of(detector),
         parameters=parameters_of(detector),
-        gflops=counter.get_total_flops() / 1e9,
+        gflops=sum(row.gflops for row in rows),
         image_size=image_size,
         strides=detector.strides,
         anchors_px=spec.anchors_px,
@@ -73,12 +88,36 @@ def summarize(spec: ModelSpec, image_size: int = 640) -> Summary:
     )
 
 
-def _noting(sizes: dict[int, tuple[int, int]], index: int) -> Any:
-    def note(_module: nn.Module, _inputs: Any, output: Any) -> None:
-        if isinstance(output, torch.Tensor):
-            sizes[index] = (output.shape[-2], output.shape[-1])
+@dataclass(frozen=True)
+class Outline:
+    """The totals of a network at 640 pixels."""
 
-    return note
+    name: str
+    rows: int
+    layers: int
+    parameters: int
+    gflops: float
+    strides: tuple[int, ...]
+
+
+def outline(spec: ModelSpec, image_size: int = 640) -> Outline:
+    """Only the totals of a network that is known to be sound: one pass instead of two."""
+    with torch.device("meta"):
+        detector = Detector(spec)
+    layers, parameters = layers_of(detector), parameters_of(detector)
+    for module in detector.modules():
+        if isinstance(module, Conv):  # what comes after the convolution changes no shape, and takes most of the time
+            module.bn, module.act = None, nn.Identity()
+    work = count_work(detector, image_size)
+    maps_hw = [work[source].out_hw for source in spec.rows[-1].sources]
+    return Outline(
+        name=spec.name,
+        rows=len(spec.rows),
+        layers=layers,
+        parameters=parameters,
+        gflops=sum(row.operations for row in work) / 1e9,
+        strides=tuple(image_size // size_hw[0] for size_hw in maps_hw if size_hw is not None),
+    )
 
 
 def parameters_of(network: nn.Module) -> int:

@@ -10,31 +10,38 @@ import torch
 
 from boxwright.errors import WeightsError
 from boxwright.model.detector import Detector
+from boxwright.structures.maps import OBJECTNESS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+
+
+ClassPairs = tuple[tuple[int, int], ...]
+Adapted = tuple[torch.Tensor, str]  # a tensor made to fit, and how
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What came over. `other_shape`: here and there, but of different shapes; `absent`: only here; `unused`: only there."""
+    """What came over. `adapted`: made to fit, and how; `other_shape`: here and there, but of different shapes; `absent`: only here; `unused`: only there."""
 
     matched: tuple[str, ...]
     other_shape: tuple[str, ...]
     absent: tuple[str, ...]
     unused: tuple[str, ...]
+    adapted: tuple[str, ...] = ()
+    learnt: int = 0  # tensors that came over and are more than statistics and counts: of two dimensions or more
 
     @property
     def total(self) -> int:
         """Tensors of the network."""
-        return len(self.matched) + len(self.other_shape) + len(self.absent)
+        return len(self.matched) + len(self.adapted) + len(self.other_shape) + len(self.absent)
 
     def __str__(self) -> str:
-        return f"Transferred {len(self.matched)}/{self.total} items"
+        return f"Transferred {len(self.matched) + len(self.adapted)}/{self.total} items"
 
     def account(self) -> list[str]:
         """What did not come over, in words."""
-        lines = []
+        lines = [f"adapted: {how}" for how in self.adapted]
         for names, why in ((self.other_shape, "other shape"), (self.absent, "not in the file"), (self.unused, "not in the network")):
             if names:
                 shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")  # noqa: PLR2004 -- what fits on a line
@@ -43,20 +50,83 @@ class Transfer:
 
 
 @torch.no_grad()
-def transfer(detector: Detector, state: Mapping[str, torch.Tensor], *, skip: Iterable[str] = ()) -> Transfer:
-    """Copy what fits by name and shape, leaving out names that contain a word of `skip`."""
+def transfer(detector: Detector, state: Mapping[str, torch.Tensor], *, skip: Iterable[str] = (), classes: ClassPairs | None = None) -> Transfer:
+    """Copy what fits by name and shape, leaving out names that contain a word of `skip`.
+
+    A first layer for another number of input channels is made to fit. With `classes`, pairs of a class here and one there,
+    the head takes over the rows of these classes and keeps its own for the others.
+    """
     skipped = tuple(skip)
     mine = detector.state_dict()
     offered = {name: tensor for name, tensor in state.items() if not any(word in name for word in skipped)}
-    matched = [name for name, tensor in offered.items() if name in mine and mine[name].shape == tensor.shape]
+    made = _made_to_fit(detector, mine, offered, classes)
+    matched = [name for name, tensor in offered.items() if name in mine and name not in made and mine[name].shape == tensor.shape]
     for name in matched:
         mine[name].copy_(offered[name])
+    for name, (tensor, _) in made.items():
+        mine[name].copy_(tensor)
+    came = {*matched, *made}
     return Transfer(
         matched=tuple(matched),
-        other_shape=tuple(name for name in offered if name in mine and name not in set(matched)),
+        other_shape=tuple(name for name in offered if name in mine and name not in came),
         absent=tuple(name for name in mine if name not in offered),
         unused=tuple(name for name in offered if name not in mine),
+        adapted=tuple(f"{name} {how}" for name, (_, how) in made.items()),
+        learnt=sum(mine[name].dim() > 1 for name in came),
     )
+
+
+def same_classes(mine: Sequence[str], theirs: Sequence[str]) -> ClassPairs:
+    """Pairs of class numbers, here and there, that bear the same name; case and spaces do not count."""
+    places = {_folded(name): number for number, name in reversed(list(enumerate(theirs)))}
+    return tuple((number, places[_folded(name)]) for number, name in enumerate(mine) if _folded(name) in places)
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.casefold().split())
+
+
+def _made_to_fit(detector: Detector, mine: Mapping[str, torch.Tensor], offered: Mapping[str, torch.Tensor], classes: ClassPairs | None) -> dict[str, Adapted]:
+    made = _first_layer(detector, mine, offered)
+    if classes is None:
+        return made
+    last, head = len(detector.spec.rows) - 1, detector.head
+    for name in (f"model.{last}.m.{level}.{part}" for level in range(head.num_levels) for part in ("weight", "bias")):
+        if name in offered and (tensor := _class_rows(mine[name], offered[name], head.num_anchors, classes)) is not None:
+            made[name] = tensor, f"({len(classes)} of {head.num_classes} classes by name)"
+    return made
+
+
+def _class_rows(own: torch.Tensor, other: torch.Tensor, num_anchors: int, classes: ClassPairs) -> torch.Tensor | None:
+    """A head's tensor with box, objectness and the rows of shared classes from the other; None: it does not fit."""
+    if own.dim() != other.dim() or own.shape[1:] != other.shape[1:] or len(other) % num_anchors:
+        return None
+    made = own.clone()
+    here, there = made.view(num_anchors, -1, *own.shape[1:]), other.view(num_anchors, -1, *own.shape[1:])
+    if there.shape[1] <= OBJECTNESS + 1 + max((number for _, number in classes), default=-1):
+        return None
+    here[:, : OBJECTNESS + 1] = there[:, : OBJECTNESS + 1]
+    for to, origin in classes:
+        here[:, OBJECTNESS + 1 + to] = there[:, OBJECTNESS + 1 + origin]
+    return made
+
+
+def _first_layer(detector: Detector, mine: Mapping[str, torch.Tensor], offered: Mapping[str, torch.Tensor]) -> dict[str, Adapted]:
+    """The first convolution for another number of channels: each gets their mean, scaled so that a grey image is answered alike.
+
+    A Focus layer sees every channel four times, one pixel phase after the other; each phase is adapted for itself.
+    """
+    phases = 4 if detector.spec.rows[0].block == "Focus" else 1
+    name = "model.0.conv.conv.weight" if phases > 1 else "model.0.conv.weight"
+    own, other = mine.get(name), offered.get(name)
+    if own is None or other is None or own.dim() != 4 or other.dim() != 4 or own.shape[1] == other.shape[1]:  # noqa: PLR2004 -- a convolution's weight
+        return {}
+    here, there = detector.spec.in_channels, other.shape[1] // phases
+    if own.shape[1] != here * phases or other.shape[1] % phases or (own.shape[0], *own.shape[2:]) != (other.shape[0], *other.shape[2:]):
+        return {}
+    by_phase = other.view(len(other), phases, there, *other.shape[2:])
+    each = by_phase.mean(2, keepdim=True) * (there / here)
+    return {name: (each.expand(-1, -1, here, -1, -1).reshape(own.shape), f"({there} to {here} input channels: their mean, scaled by {there}/{here})")}
 
 
 def load_exactly(detector: Detector, state: Mapping[str, torch.Tensor], where: str) -> None:

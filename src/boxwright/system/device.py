@@ -42,7 +42,7 @@ def choose_device(word: str) -> torch.device:
     number = wanted.removeprefix("cuda:").removeprefix("cuda") or "0"
     if "," in number:
         raise DeviceError(f"--device {word}", "several devices are not offered yet", f"Give one. There is: {_present()}")
-    if not number.isdigit():
+    if not number.isdecimal():  # unlike isdigit, only what int() reads
         raise DeviceError(f"--device {word}", "is no device", f"Give cpu, mps, a GPU number, or nothing. There is: {_present()}")
     if not torch.cuda.is_available() or int(number) >= torch.cuda.device_count():
         raise DeviceError(f"--device {word}", "there is no such GPU", f"There is: {_present()}")
@@ -94,7 +94,8 @@ def lower_this_thread() -> None:
     """Let compute threads go first, where the system knows priorities of threads."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOADER_NICENESS)
+            this = threading.get_native_id()
+            os.setpriority(os.PRIO_PROCESS, this, os.getpriority(os.PRIO_PROCESS, this) + LOADER_NICENESS)  # the system cuts it at its lowest
 
 
 def loader_threads(asked: int) -> int:
@@ -110,7 +111,7 @@ def usable_cores() -> int:
 
 def _granted_cores() -> int:
     """Time per period of a container, in whole cores; more threads than that only wait for each other."""
-    with contextlib.suppress(OSError, ValueError):  # "max" stands for no limit
+    with contextlib.suppress(OSError, ValueError, ZeroDivisionError):  # "max" stands for no limit
         quota, period = (_CGROUP / "cpu.max").read_text().split()
         return math.ceil(int(quota) / int(period))
     with contextlib.suppress(OSError, ValueError, ZeroDivisionError):

@@ -83,6 +83,13 @@ def choose(names: list[Name], device: torch.device, answers: Callable[[Precision
     return Precision("fp32", device), ""
 
 
+def not_offered(asked: str, chosen: Precision) -> str:
+    """A note for those who asked for a precision that was not even tried on this device, or ''."""
+    if asked not in {"bf16", "fp16"} or chosen.name == asked:
+        return ""
+    return f"mixed precision {asked} is not offered on {chosen.device.type}; training in {'float32' if chosen.name == 'fp32' else chosen.name}"
+
+
 def _disagreement(full: torch.Tensor, mixed: torch.Tensor) -> str:
     """In words what differs too much, or ''."""
     if not bool(torch.isfinite(mixed).all()):

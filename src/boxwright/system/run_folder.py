@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from boxwright.errors import SettingError
@@ -14,27 +15,38 @@ def next_folder(project: str, name: str, *, exist_ok: bool, numbering: str) -> P
     base = Path(project)
     if numbering == "exp0-exp1":
         suffix = f"_{name}" if name else ""
-        taken = [int(n) for path in base.glob("exp*") if (n := path.name.removeprefix("exp").split("_")[0]).isdigit()] if base.is_dir() else []
+        taken = [int(n) for path in base.glob("exp*") if (n := path.name.removeprefix("exp").split("_")[0]).isdecimal()] if _is_folder(base) else []
         return base / f"exp{max(taken, default=-1) + 1}{suffix}"
     plain = base / (name or "exp")
-    if exist_ok or not plain.exists():
+    if exist_ok or not _is_taken(plain):
         return plain
     number = 2
-    while (candidate := plain.with_name(f"{plain.name}{number}")).exists():
+    while _is_taken(candidate := plain.with_name(f"{plain.name}{number}")):
         number += 1
     return candidate
 
 
+def _is_taken(folder: Path) -> bool:
+    """Whether something is there. A place that may not even be looked at is not taken: making it will say why it cannot be had."""
+    return os.path.lexists(folder)
+
+
+def _is_folder(path: Path) -> bool:
+    """As Path.is_dir, without an exception for places that may not be looked at or cannot exist."""
+    return os.path.isdir(path)  # noqa: PTH112 -- as above
+
+
 def make_run_folder(folder: Path, *, exist_ok: bool) -> None:
     """Make it with its weights folder. Raises for a place that cannot be written, or one that somebody else took."""
-    if folder.exists() and not folder.is_dir():
+    taken = _is_taken(folder)
+    if taken and not folder.is_dir():
         raise SettingError(str(folder), "is a file, and a run needs a folder", "Choose another --project or --name")
-    if folder.exists() and not exist_ok:
+    if taken and not exist_ok:
         raise SettingError(str(folder), "was taken by another run in the meantime", "Start again")
     make_folder(folder / "weights")
 
 
 def newest_checkpoint(project: str) -> Path | None:
     """The last.pt that was written last below a folder of runs."""
-    found = [path for path in Path(project).rglob("last.pt") if path.parent.name == "weights"] if Path(project).is_dir() else []
+    found = [path for path in Path(project).rglob("last.pt") if path.parent.name == "weights"] if _is_folder(Path(project)) else []
     return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)

@@ -97,7 +97,7 @@ def _header(content: bytes) -> dict[str, Any] | None:
         return None
     try:
         header = json.loads(content[at + _END_LENGTH :])
-    except ValueError:
+    except (ValueError, RecursionError):  # the second for brackets without end
         return None
     return header if isinstance(header, dict) and header.get("format") == FORMAT else None
 
@@ -125,7 +125,8 @@ def previous_of(path: Path) -> Path:
 def rotate_and_write(path: Path, document: dict[str, Any]) -> None:
     """Write a new generation; the one before stays as `NAME.previous.SUFFIX`. At every moment there is a whole file. Raises WriteError.
 
-    The older generation goes only after the newer one was read back whole.
+    The older generation goes only after the newer one was read back whole. A damaged file is no generation: it gives way
+    without taking the place of a whole one.
     """
     content = packed(document)
     if is_whole(path):
@@ -151,10 +152,10 @@ def is_whole(path: Path) -> bool:
 
 
 def newest_whole(path: Path) -> tuple[dict[str, Any], Path, str]:
-    """The file, or the generation before it when it is damaged; which one it was; and a note about what was passed over."""
+    """The file, or the generation before it when it cannot be used; which one it was; and a note about what was passed over."""
     try:
         return read_tensors(path), path, ""
-    except DamagedFileError as error:
+    except WeightsError as error:  # damage can look like another version of the format, too
         before = previous_of(path)
         if not is_whole(before):
             raise

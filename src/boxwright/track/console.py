@@ -76,7 +76,7 @@ class Console:
             case EpochEnded() if self.quiet or not self.live:
                 self._epoch_line(event)
             case Warned():
-                self._line(f"warning: {printable(event.text)}")
+                self._line(f"warning: {event.text}")
             case Told() if not self.quiet:
                 self._line(event.text)
             case CheckpointSaved() | Pictured():
@@ -94,7 +94,7 @@ class Console:
 
     def _line(self, text: str) -> None:
         self._finish_line()
-        print(text, file=self.out, flush=True)
+        print(printable(text), file=self.out, flush=True)  # names of files and classes are in it
 
     def _lines(self, lines: tuple[str, ...]) -> None:
         for line in lines:

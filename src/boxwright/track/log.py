@@ -7,6 +7,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+from boxwright.errors import printable
 from boxwright.system.files import append_line
 from boxwright.track.events import EpochEnded, EpochTrained, Event, StepLogged, Told, Warned
 
@@ -56,7 +57,7 @@ class TextLog:
     def handle(self, event: Event) -> None:
         """Add the lines of an event that people read."""
         for line in lines_of(event):
-            append_line(self.path, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}".rstrip())
+            append_line(self.path, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {printable(line)}".rstrip())
 
     def close(self) -> None:
         """Every line is written already."""

@@ -34,6 +34,8 @@ class Tracker:
     def tell(self, event: Event) -> None:
         """Hand an event to every sink that still works."""
         for sink in list(self.sinks):
+            if sink not in self.sinks:
+                continue  # it failed at the report about another one
             try:
                 sink.handle(event)
             except WriteError as error:

@@ -26,11 +26,11 @@ def snapshot(machines: Machinery, state: TrainState, running: RunningLosses, fac
         "model": copied(machines.detector),
         "ema": copied(machines.average.network),
         "ema_updates": machines.average.updates,
-        "optimizer": {"groups": [group["group"] for group in machines.optimizer.param_groups], "memory": named_state(machines.detector, machines.optimizer)},
+        "optimizer": {"groups": [group["group"] for group in machines.optimizer.param_groups], "memory": _memory(machines)},
+        "gradients": {name: p.grad.detach().to("cpu", copy=True) for name, p in machines.detector.named_parameters() if p.grad is not None},
         "precision": machines.precision.state(),
         "balance": machines.loss.balance.clone(),
         "running": {"sums": running.sums.clone(), "batches": running.batches},
-        "pending": {name: p.grad.detach().to("cpu", copy=True) for name, p in machines.detector.named_parameters() if p.grad is not None},
         "torch_rng": torch.get_rng_state(),
         **facts,
     }
@@ -41,16 +41,25 @@ def copied(network: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in network.state_dict().items()}
 
 
+def _memory(machines: Machinery) -> dict[str, dict[str, object]]:
+    """The optimizer's memory on the CPU, apart from the one that goes on."""
+    found = named_state(machines.detector, machines.optimizer)
+    return {
+        name: {key: value.to("cpu", copy=True) if isinstance(value, torch.Tensor) else value for key, value in kept.items()} for name, kept in found.items()
+    }
+
+
 @torch.no_grad()
 def restore(machines: Machinery, running: RunningLosses, stored: dict[str, Any]) -> TrainState:
     """Put a run back to where it stood."""
     put_back(machines, stored)
-    running.sums.copy_(stored["running"]["sums"])
-    running.batches = stored["running"]["batches"]
-    parameters = dict(machines.detector.named_parameters())
-    for name, gradient in stored.get("pending", {}).items():
-        parameters[name].grad = gradient.clone().to(machines.device)
-    torch.set_rng_state(stored["torch_rng"])
+    if "precision" in stored:
+        for name, parameter in machines.detector.named_parameters():
+            pending = stored["gradients"].get(name)  # of batches that no step has used yet
+            parameter.grad = None if pending is None else pending.clone(memory_format=torch.preserve_format).to(parameter.device)
+        running.sums.copy_(stored["running"]["sums"])
+        running.batches = stored["running"]["batches"]
+        torch.set_rng_state(stored["torch_rng"])
     return TrainState.from_document(stored["state"])
 
 
@@ -61,11 +70,12 @@ def put_back(machines: Machinery, stored: dict[str, Any]) -> None:
     machines.average.network.load_state_dict(stored["ema"])
     machines.average.updates = stored["ema_updates"]
     restore_state(machines.detector, machines.optimizer, stored["optimizer"]["memory"])
-    machines.precision.restore(stored["precision"])
-    machines.loss.balance = stored["balance"].to(machines.device)
+    if "precision" in stored:  # a run of another program goes on without what only ours keeps
+        machines.precision.restore(stored["precision"])
+        machines.loss.balance = stored["balance"].to(machines.device)
 
 
 def stripped(stored: dict[str, Any]) -> dict[str, Any]:
     """For use, not for going on: the average as the model, no training state, epoch -1."""
-    gone = {"state", "ema", "ema_updates", "optimizer", "precision", "balance", "running", "pending", "torch_rng"}
+    gone = {"state", "ema", "ema_updates", "optimizer", "gradients", "precision", "balance", "running", "torch_rng"}
     return {**{key: value for key, value in stored.items() if key not in gone}, "model": stored["ema"], "epoch": STRIPPED_EPOCH}

@@ -16,6 +16,7 @@ import torch
 from boxwright.loss.detection import DetectionLoss
 from boxwright.model.detector import Detector
 from boxwright.structures.batch import Batch
+from boxwright.structures.pixels import PixelBuffer
 from boxwright.system.precision import Precision
 from boxwright.track.events import LOSS_NAMES, EpochEnded, EpochStarted, EpochTrained, Event, StepLogged, Warned
 from boxwright.train.ema import Ema
@@ -103,6 +104,7 @@ class Trainer:
         self.running = running or RunningLosses(machines.device)
         self.guard = FiniteGuard(machines.detector, machines.average.network, in_a_row=state.skipped_in_a_row, total=state.skipped)
         self.gradients = MicroBatches(machines.detector, self._gradients, state, doors.tell)
+        self.pixels = PixelBuffer(machines.device)
         self.stopped = ""
 
     def fit(self) -> str:
@@ -121,8 +123,6 @@ class Trainer:
             layer.eval()
         if self.state.batch == 0:
             self.running.reset()
-            if self.rules.clear_gradients_each_epoch:
-                self.m.optimizer.zero_grad(set_to_none=True)
         else:
             apply_moment(self.m.optimizer, self.m.schedule.at(self.state.batches_seen(self.m.schedule.batches_per_epoch) - 1))
         self.doors.tell(EpochStarted(epoch, self.rules.epochs, self.m.schedule.batches_per_epoch, self.state.batch))
@@ -135,9 +135,12 @@ class Trainer:
         self._end_epoch(epoch, time.perf_counter() - began, waited)
 
     def _leaves(self, *, stepped: bool) -> bool:
-        """Saves and stops wait for the next optimizer step, where no gradient is pending, or for the end of the epoch."""
-        if not stepped and self.state.batch < self.m.schedule.batches_per_epoch:
+        """Saves and stops wait for the next optimizer step, or for the end of the epoch: there no gradient waits that will be used."""
+        inside = self.state.batch < self.m.schedule.batches_per_epoch
+        if inside and not stepped:
             return False
+        if not inside and self.rules.clear_gradients_each_epoch:
+            self.m.optimizer.zero_grad(set_to_none=True)  # what is left here goes on into the next epoch, and into checkpoints
         self.stopped = self.doors.stop_requested()
         if self.doors.save_due() or self.stopped:
             self._save_within()
@@ -150,8 +153,6 @@ class Trainer:
     def _end_epoch(self, epoch: int, seconds: float, waited: float) -> None:
         """Validate the average, judge, write the row, save."""
         state, rules = self.state, self.rules
-        if rules.clear_gradients_each_epoch:
-            self.m.optimizer.zero_grad(set_to_none=True)  # batches left over never reach the weights
         self.doors.tell(EpochTrained(epoch))
         final = epoch + 1 == rules.epochs or (rules.early_stopping and state.patience.possible_stop)
         results = self._losses() | dict(zip(LR_KEYS, rates(self.m.optimizer), strict=False))
@@ -226,7 +227,7 @@ class Trainer:
 
     def _pixels(self, batch: Batch, number: int) -> torch.Tensor:
         """The images on the device, in 0..1, in this batch's size."""
-        images = batch.images.to(self.m.device, non_blocking=True).float() / 255
+        images = self.pixels.of(batch.images)
         if self.rules.multi_scale:
             size = size_of(number, seed=self.rules.seed, image_size=self.rules.image_size, grid=self.rules.grid)
             images = at_size(images, size, self.rules.grid)

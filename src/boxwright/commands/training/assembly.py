@@ -27,7 +27,7 @@ from boxwright.errors import SettingError
 from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import rules_for
 from boxwright.system.device import free_memory_bytes, loader_threads
-from boxwright.system.precision import Precision, candidates, choose
+from boxwright.system.precision import Precision, candidates, choose, not_offered
 from boxwright.train.ema import Ema
 from boxwright.train.loop import LoopRules, Machinery
 from boxwright.train.optim import Groups, make_optimizer, parameter_groups
@@ -156,9 +156,10 @@ def round_to_half(detector: torch.nn.Module) -> None:
 
 def _precision(plan: TrainPlan, detector: torch.nn.Module, loss: DetectionLoss, warn: Callable[[str], None]) -> Precision:
     names = candidates(plan.settings.amp, plan.device, on_cpu=plan.settings.amp_on_cpu)
-    if plan.resumed is not None:
+    if plan.resumed is not None and "precision" in plan.resumed:
         return Precision(plan.resumed["precision"]["name"], plan.device)
     precision, note = choose(names, plan.device, answers_of(detector, loss, plan.grid))
+    note = note or not_offered(plan.settings.amp, precision)
     if note:
         warn(note)
     return precision

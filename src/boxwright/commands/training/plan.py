@@ -23,10 +23,10 @@ from boxwright.commands.training.carrying import Carried, carried_of, epochs_aft
 from boxwright.config.load import Resolved
 from boxwright.config.schema.model import ModelSettings
 from boxwright.config.schema.train import TrainSettings
-from boxwright.errors import SettingError
+from boxwright.errors import SettingError, WeightsError
 from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec
-from boxwright.model.weights import load_exactly, transfer
+from boxwright.model.weights import ClassPairs, load_exactly, same_classes, transfer
 from boxwright.system.device import choose_device
 from boxwright.train.freezing import Frozen, freeze, in_words
 
@@ -125,14 +125,33 @@ def _network(settings: TrainSettings, data: OpenData, weights: OpenWeights | Non
     spec, lines = _spec(settings, data, weights)
     detector = build(spec, seed=settings.seed)
     if weights is not None:
-        moved = transfer(detector, weights.document.get("ema") or weights.document["model"], skip=_skipped(settings))
-        lines += [f"{moved} from {weights.path}", *moved.account()]
+        lines += _transferred(detector, weights, settings, data.names)
     return detector, lines
+
+
+def _transferred(detector: Detector, weights: OpenWeights, settings: TrainSettings, names: tuple[str, ...]) -> list[str]:
+    """Take weights over, and say what came and what did not. Raises WeightsError when nothing that was learnt fits."""
+    classes = _shared_classes(settings, weights, names)
+    moved = transfer(detector, weights.document.get("ema") or weights.document["model"], skip=_skipped(settings), classes=classes)
+    account = [f"{moved} from {weights.path}", *moved.account()]
+    if not moved.learnt:
+        what = f"does not fit the network: {len(moved.matched)} of {moved.total} tensors match by name and shape, and none of them was learnt"
+        raise WeightsError(str(weights.path), what, "Give weights of this network, or its description with --cfg")
+    return account
+
+
+def _shared_classes(settings: TrainSettings, weights: OpenWeights, names: tuple[str, ...]) -> ClassPairs | None:
+    if not settings.match_names:
+        return None
+    if not weights.names:
+        raise SettingError("--match-names", f"{weights.path} does not name its classes", "Leave --match-names out")
+    return same_classes(names, weights.names)
 
 
 def _spec(settings: ModelSettings, data: OpenData, weights: OpenWeights | None) -> tuple[ModelSpec, list[str]]:
     anchors = round(settings.anchors) or None
-    from_weights = weights is not None and not settings.cfg and not settings.cfg_always_builds
+    described = weights is not None and isinstance(weights.document.get("network"), str)
+    from_weights = described and not settings.cfg and not settings.cfg_always_builds
     if from_weights and weights is not None:
         spec = spec_of_weights(weights, num_classes=data.num_classes, anchors_per_level=anchors)
         stated = spec_of_weights(weights).num_classes

@@ -14,6 +14,7 @@ import yaml
 from boxwright.commands.training.plan import TrainPlan
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import spelling_of
+from boxwright.native.library import described
 from boxwright.system.device import cpu_capability, describe
 from boxwright.system.files import write_json, write_yaml
 from boxwright.version import __version__
@@ -82,6 +83,7 @@ def machine(device: torch.device) -> dict[str, Any]:
         "capability": cpu_capability() if device.type == "cpu" else "",
         "torch": str(torch.__version__),
         "numpy": np.__version__,
+        "kernels": described(),
         "opencv": cv2.__version__,
         "python": platform.python_version(),
         "platform": platform.machine(),

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from boxwright.commands.checkpoints import resumable
 from boxwright.commands.opening import OpenWeights, open_weights
+from boxwright.commands.training import legacy
 from boxwright.config.load import Layer, Resolved, resolve
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import spelling_of
@@ -63,7 +65,9 @@ def find_checkpoint(settings: TrainSettings) -> OpenWeights:
         if found is None:
             raise SettingError("--resume", f"there is no last.pt below {settings.project}", "Give the path of one, or leave --resume out")
         path = found
-    checkpoint = open_weights(str(path))
+    checkpoint = open_weights(str(path), "--resume")
+    if legacy.is_legacy(checkpoint) and resumable(checkpoint.document):
+        return checkpoint
     if checkpoint.document.get("epoch") == STRIPPED_EPOCH or checkpoint.document.get("state") is None:
         raise WeightsError(str(path), "was stripped of its training state when its run ended", "Resume last.pt, or start a new run with --weights")
     return checkpoint
@@ -135,6 +139,8 @@ def require_same_data(fingerprints: dict[str, str], checkpoint: OpenWeights) -> 
 
 def lines_of(stored: dict[str, Any], state: TrainState, machine: dict[str, Any]) -> list[str]:
     """Where the run goes on, and whether it does so to the bit."""
+    if "precision" not in stored:
+        return [f"going on in epoch {state.epoch}; not exact, since another program wrote the file"]
     before = {**stored["machine"], "precision": stored["precision"]["name"]}
     ignored = {"description", "platform"}
     differs = [f"{key} {before[key]} -> {machine[key]}" for key in machine if key not in ignored and before.get(key) != machine[key]]

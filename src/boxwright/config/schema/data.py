@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from boxwright.config.setting import Slice, Spelling, setting
+
+MAX_IMAGE_SIZE = 8192  # pixels; one float32 activation of 16 channels is 4 GiB there
 
 
 class DataSettings(Slice):
     """Where samples come from and in which form."""
 
     data: str = setting("sample", "Data set: a YAML file or a packaged name.", Spelling(original=True, metavar="YAML"))
-    imgsz: tuple[int, ...] = setting(
+    imgsz: tuple[Annotated[int, Field(ge=1, le=MAX_IMAGE_SIZE)], ...] = setting(
         (640,),
         "Image size in pixels: one, or two for training and validation.",
         Spelling(original=True, names=("img",), renamed=("img_size",), many=True, metavar="PX"),

@@ -9,6 +9,8 @@ from pydantic import BeforeValidator
 
 from boxwright.config.setting import Slice, Spelling, recipe_field, setting
 
+MAX_SEED = 10**18  # below what every generator here takes
+
 
 class LoopSettings(Slice):
     """What the trainer itself needs."""
@@ -21,8 +23,9 @@ class LoopSettings(Slice):
     noval: bool = setting(default=False, help_text="Validate only in the final epoch.", spelling=Spelling(original=True, renamed=("notest",)))
     device: str = setting("", "cpu, mps, 0, or 0,1,2,3; '' = the first GPU, else the CPU.", Spelling(original=True))
     threads: int = setting(0, "Compute threads on a CPU; 0 = as many as there are cores for this process.", Spelling(metavar="N"), ge=0, le=1024)
+    kernels: Literal["auto", "portable"] = setting("auto", "auto: compiled kernels where they were built; portable: never.", Spelling())
     sync_bn: bool = setting(default=False, help_text="Share batch statistics between processes.", spelling=Spelling(original=True))
-    seed: int = setting(0, "Seed of everything random.", Spelling(original=True), ge=0)
+    seed: int = setting(0, "Seed of everything random.", Spelling(original=True), ge=0, le=MAX_SEED)
     patience: int = setting(100, "Epochs without improvement before stopping; 0 = never stop.", Spelling(original=True), ge=0)
     save_period: int = setting(-1, "Also keep every epoch whose number divides by this; below 1 = off.", Spelling(original=True), ge=-1)
     save_steps: int = setting(0, "Also save after this many optimizer steps; 0 = off.", Spelling(), ge=0)

@@ -15,6 +15,7 @@ class ModelSettings(Slice):
     cfg: str | None = setting(
         None, "Model YAML: a path or a packaged name (default: what the weights say, else yolov5s).", Spelling(original=True, metavar="YAML")
     )
+    match_names: bool = setting(default=False, help_text="Take class rows over from --weights by class name, not by position.", spelling=Spelling())
     anchors: float = setting(0.0, "Anchors per level for autoanchor to find; 0 = those of the network.", Spelling(kind="hyp"), ge=0, le=100)
     freeze: tuple[int | str, ...] = setting(
         (0,),

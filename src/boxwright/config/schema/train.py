@@ -41,4 +41,4 @@ class TrainSettings(
     RunSettings,
     EvolveSettings,
 ):
-    """Flat for the user; every room takes its slice."""
+    """Train a detector: from scratch, from weights, or on from where a run stopped."""  # flat for the user; every room takes its slice

@@ -5,17 +5,22 @@ from __future__ import annotations
 
 from typing import Literal
 
+from boxwright.config.schema.data import MAX_IMAGE_SIZE
 from boxwright.config.setting import Slice, Spelling, setting
 
 
 class ValSettings(Slice):
     """`boxwright val`."""
 
-    weights: tuple[str, ...] = setting((), "Checkpoint, or a run folder (its best.pt).", Spelling(original=True, many=True, metavar="PT"), max_length=1)
+    weights: tuple[str, ...] = setting(
+        (), "Checkpoint or run folder (its best.pt); several predict together.", Spelling(original=True, many=True, metavar="PT")
+    )
     run: str = setting("", "Checkpoint or run folder, as the first word.", Spelling(positional=True))
     data: str = setting("", "Data set: a YAML or a packaged name (default: that of the training).", Spelling(original=True, metavar="YAML"))
     batch_size: int | None = setting(None, "Images per batch (default: as in training, else 32).", Spelling(original=True, names=("batch",)), ge=1)
-    imgsz: int | None = setting(None, "Image size (default: as in training, else 640).", Spelling(original=True, names=("img",), renamed=("img_size",)), ge=32)
+    imgsz: int | None = setting(
+        None, "Image size (default: as in training, else 640).", Spelling(original=True, names=("img",), renamed=("img_size",)), ge=32, le=MAX_IMAGE_SIZE
+    )
     conf_thres: float = setting(0.001, "Least confidence of a prediction.", Spelling(original=True), ge=0, lt=1)
     iou_thres: float | None = setting(None, "Suppression threshold (default: as in training, else 0.6).", Spelling(original=True), gt=0, lt=1)
     max_det: int = setting(300, "Most detections per image.", Spelling(original=True), ge=1)
@@ -24,6 +29,7 @@ class ValSettings(Slice):
     threads: int = setting(0, "Compute threads on a CPU; 0 = as many as there are cores for this process.", Spelling(metavar="N"), ge=0, le=1024)
     workers: int = setting(8, "Loader threads.", Spelling(original=True), ge=0, le=1024)
     single_cls: bool = setting(default=False, help_text="Treat all classes as one.", spelling=Spelling(original=True))
+    augment: bool = setting(default=False, help_text="Look at three sizes of every image, one mirrored.", spelling=Spelling(original=True))
     half: bool = setting(default=False, help_text="Validate in half precision where the device has it.", spelling=Spelling(original=True))
     verbose: bool = setting(default=False, help_text="Show every class.", spelling=Spelling(original=True))
     project: str = setting("runs/val", "Folder of the results.", Spelling(original=True), min_length=1)
@@ -35,13 +41,18 @@ class ValSettings(Slice):
 class PredictSettings(Slice):
     """`boxwright predict`."""
 
-    weights: str = setting("", "Checkpoint, or a run folder (its best.pt).", Spelling(original=True, metavar="PT"))
+    weights: tuple[str, ...] = setting(
+        (), "Checkpoint or run folder (its best.pt); several predict together.", Spelling(original=True, many=True, metavar="PT")
+    )
     source: tuple[str, ...] = setting((), "Images, folders, or list files.", Spelling(original=True, many=True, metavar="PATH"))
-    imgsz: int | None = setting(None, "Image size (default: as in training, else 640).", Spelling(original=True, names=("img",), renamed=("img_size",)), ge=32)
+    imgsz: int | None = setting(
+        None, "Image size (default: as in training, else 640).", Spelling(original=True, names=("img",), renamed=("img_size",)), ge=32, le=MAX_IMAGE_SIZE
+    )
     conf_thres: float = setting(0.25, "Least confidence of a detection.", Spelling(original=True), ge=0, lt=1)
     iou_thres: float = setting(0.45, "Suppression threshold.", Spelling(original=True), gt=0, lt=1)
     max_det: int = setting(1000, "Most detections per image.", Spelling(original=True), ge=1)
     classes: tuple[int | str, ...] = setting((), "Only these classes, by number or name.", Spelling(original=True, many=True, metavar="CLASS"))
+    augment: bool = setting(default=False, help_text="Look at three sizes of every image, one mirrored.", spelling=Spelling(original=True))
     agnostic_nms: bool = setting(default=False, help_text="Let boxes of all classes suppress each other.", spelling=Spelling(original=True))
     batch: int = setting(1, "Images per batch.", Spelling(), ge=1)
     device: str = setting("", "cpu, mps, 0; '' = the first GPU, else the CPU.", Spelling(original=True))

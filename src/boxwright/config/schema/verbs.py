@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from boxwright.config.schema.loop import MAX_SEED
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import Slice, Spelling, setting
 
@@ -31,7 +32,7 @@ class ExplainSettings(TrainSettings):
 
 
 class ModelVerbSettings(Slice):
-    """`boxwright model info` and `check`."""
+    """`boxwright model check`, and what `info` and `draw` share with it."""
 
     model: str = setting("", "Model YAML: a path or a packaged name.", Spelling(positional=True), min_length=1)
     imgsz: int = setting(640, "Image size that work and map sizes are counted at.", Spelling(names=("img",)), ge=32, le=8192)
@@ -39,11 +40,26 @@ class ModelVerbSettings(Slice):
     ch: int | None = setting(None, "Input channels, instead of those in the file.", Spelling(), gt=0)
 
 
+class ModelInfoSettings(ModelVerbSettings):
+    """`boxwright model info`."""
+
+    batch_size: int = setting(1, "Images per batch, for memory and time.", Spelling(names=("batch",)), ge=1, le=1 << 16)
+    profile: bool = setting(default=False, help_text="Measure the time of every row.")
+    device: str = setting("", "Where to measure: cpu, mps, 0; '' = the first GPU, else the CPU.", Spelling())
+    threads: int = setting(0, "Compute threads on a CPU; 0 = as many as there are cores for this process.", Spelling(metavar="N"), ge=0, le=1024)
+
+
+class ModelDrawSettings(ModelVerbSettings):
+    """`boxwright model draw`."""
+
+    out: str = setting("", "Picture to write: NAME.svg or NAME.png.", Spelling(metavar="FILE"), min_length=1)
+
+
 class SampleSettings(Slice):
     """`boxwright data sample`."""
 
     out: str = setting("", "Folder to draw into (default: the cache).", Spelling(metavar="DIR"))
-    seed: int = setting(0, "Another seed draws other pictures of the same kind.", Spelling(), ge=0)
+    seed: int = setting(0, "Another seed draws other pictures of the same kind.", Spelling(), ge=0, le=MAX_SEED)
 
 
 class DemoSettings(TrainSettings):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plan applied to pixels. One warp per tile straight into its part of the output where the map keeps axes, else over a canvas."""
+"""A plan applied to pixels: by the compiled kernel in one pass, else by OpenCV.
+
+OpenCV's way is one warp per tile straight into its part of the output where the map keeps axes, else a warp of a canvas.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,52 @@ from boxwright.data.augment.colour import with_gains
 from boxwright.data.augment.plan import Plan, Scene, Tile
 from boxwright.data.images import resized
 from boxwright.geometry.letterbox import GREY
+from boxwright.native.library import kernels
+from boxwright.native.render import Look, Painting, draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+STRAIGHT = 1e-15  # perspective of less is rounding of the inverse
 Loaded = "Callable[[int], np.ndarray]"  # image number -> pixels of the loaded size, BGR
 
 
 def render(plan: Plan, load: Callable[[int], np.ndarray], out: np.ndarray) -> None:
     """Draw a sample. `load` gives an image in its loaded size, BGR; `out` (3, H, W) uint8 receives RGB."""
+    if kernels() is not None:
+        look = Look(GREY, plan.share, plan.gains_hsv, plan.flip_up_down, plan.flip_left_right)
+        draw([painting(scene, load) for scene in plan.scenes], look, out)
+    else:
+        render_portably(plan, load, out)
+
+
+def painting(scene: Scene, load: Callable[[int], np.ndarray]) -> Painting:
+    """A scene as the kernel wants it, with the pixels of the tiles that can show."""
+    inverse = np.linalg.inv(scene.warp.matrix(scene.canvas_hw, scene.output_hw))
+    if np.abs(inverse[2, :2]).max() < STRAIGHT:
+        inverse[2] = 0.0, 0.0, 1.0
+    low, high = _seen(inverse, scene.output_hw)
+    tiles = []
+    for tile in scene.tiles:
+        x1, y1, x2, y2 = tile.window_xyxy
+        if x2 > x1 and y2 > y1 and low[0] <= x2 and high[0] >= x1 and low[1] <= y2 and high[1] >= y1:
+            offset = round(tile.offset_xy[0]), round(tile.offset_xy[1])
+            tiles.append((_at_canvas_size(tile, load(tile.image)), offset, tile.window_xyxy))
+    return Painting(tiles, inverse)
+
+
+def _seen(inverse: np.ndarray, output_hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The corners of a box on the canvas outside which nothing shows."""
+    height, width = output_hw
+    points = np.array([[-1, -1, 1], [width, -1, 1], [-1, height, 1], [width, height, 1]], np.float64) @ inverse.T
+    if points[:, 2].min() <= 0:  # the horizon is in the picture
+        return np.full(2, -np.inf), np.full(2, np.inf)
+    corners = points[:, :2] / points[:, 2:]
+    return corners.min(axis=0) - 1, corners.max(axis=0) + 1
+
+
+def render_portably(plan: Plan, load: Callable[[int], np.ndarray], out: np.ndarray) -> None:
+    """The same by OpenCV."""
     image = _scene(plan.scenes[0], load)
     if len(plan.scenes) > 1:
         image = cv2.addWeighted(image, plan.share, _scene(plan.scenes[1], load), 1 - plan.share, 0.0)

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import nn
 
 from boxwright.model.blocks.activation import NO_ACTIVATION, Activation, batch_norm
+from boxwright.model.blocks.normalized import can_be_fused, fused
 
 Size = int | tuple[int, int]
 
@@ -18,6 +20,13 @@ def same_padding(kernel: Size, dilation: int = 1) -> Size:
     if isinstance(kernel, tuple):
         return (dilation * (kernel[0] - 1) + 1) // 2, (dilation * (kernel[1] - 1) + 1) // 2
     return (dilation * (kernel - 1) + 1) // 2
+
+
+def width_inside(channels: int, share: float = 0.5) -> int:
+    """Channels inside a block: this share of its width, rounded down. Raises ValueError when none is left."""
+    if not (width := int(channels * share)):
+        raise ValueError(f"a share of {share:g} of {channels} channels leaves none")
+    return width
 
 
 class Conv(nn.Module):
@@ -34,6 +43,8 @@ class Conv(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.conv(x)
+        if can_be_fused(x, self.bn, self.act):
+            return fused(x, cast("nn.BatchNorm2d", self.bn))
         y: torch.Tensor = self.act(x if self.bn is None else self.bn(x))
         return y
 
@@ -70,7 +81,7 @@ class GhostConv(nn.Module):
 
     def __init__(self, c1: int, c2: int, kernel: Size = 1, stride: Size = 1, groups: int = 1, *, act: Activation) -> None:
         super().__init__()
-        half = c2 // 2
+        half = width_inside(c2)
         self.cv1 = Conv(c1, half, kernel, stride, None, groups, act=act)
         self.cv2 = Conv(half, half, 5, 1, None, half, act=act)
 
@@ -84,7 +95,7 @@ class GhostBottleneck(nn.Module):
 
     def __init__(self, c1: int, c2: int, kernel: int = 3, stride: int = 1, *, act: Activation) -> None:
         super().__init__()
-        half, halves_size = c2 // 2, stride == 2  # noqa: PLR2004 -- the family's rule
+        half, halves_size = width_inside(c2), stride == 2  # noqa: PLR2004 -- the family's rule
         self.conv = nn.Sequential(
             GhostConv(c1, half, 1, 1, act=act),
             DWConv(half, half, kernel, stride, act=NO_ACTIVATION) if halves_size else nn.Identity(),
@@ -105,7 +116,7 @@ class CrossConv(nn.Module):
         self, c1: int, c2: int, kernel: int = 3, stride: int = 1, groups: int = 1, share: float = 1.0, shortcut: bool = False, *, act: Activation
     ) -> None:
         super().__init__()
-        middle = int(c2 * share)
+        middle = width_inside(c2, share)
         self.cv1 = Conv(c1, middle, (1, kernel), (1, stride), act=act)
         self.cv2 = Conv(middle, c2, (kernel, 1), (stride, 1), None, groups, act=act)
         self.add = shortcut and c1 == c2
@@ -121,6 +132,8 @@ class MixConv2d(nn.Module):
     def __init__(self, c1: int, c2: int, kernels: tuple[int, ...] = (1, 3), stride: int = 1, equal_channels: bool = True, *, act: Activation) -> None:
         super().__init__()
         widths = _equal_widths(c2, len(kernels)) if equal_channels else _widths_of_equal_weight(c2, kernels)
+        if min(widths) < 1:
+            raise ValueError(f"{c2} channels are too few for {len(kernels)} kernels")
         self.m = nn.ModuleList(nn.Conv2d(c1, w, k, stride, k // 2, groups=math.gcd(c1, w), bias=False) for k, w in zip(kernels, widths, strict=True))
         self.bn = batch_norm(c2)
         self.act = act(c2)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from boxwright.model.blocks.activation import Activation, batch_norm
-from boxwright.model.blocks.conv import Conv, CrossConv, GhostBottleneck
+from boxwright.model.blocks.conv import Conv, CrossConv, GhostBottleneck, width_inside
 from boxwright.model.blocks.pool import SPP
 from boxwright.model.blocks.transformer import TransformerBlock
 
@@ -22,7 +22,7 @@ class Bottleneck(nn.Module):
 
     def __init__(self, c1: int, c2: int, shortcut: bool = True, groups: int = 1, share: float = 0.5, *, act: Activation) -> None:
         super().__init__()
-        middle = int(c2 * share)
+        middle = width_inside(c2, share)
         self.cv1 = Conv(c1, middle, 1, 1, act=act)
         self.cv2 = Conv(middle, c2, 3, 1, None, groups, act=act)
         self.add = shortcut and c1 == c2
@@ -39,7 +39,7 @@ class BottleneckCSP(nn.Module):
         self, c1: int, c2: int, repeats: int = 1, shortcut: bool = True, groups: int = 1, share: float = 0.5, *, act: Activation, join: Activation
     ) -> None:
         super().__init__()
-        middle = int(c2 * share)
+        middle = width_inside(c2, share)
         self.cv1 = Conv(c1, middle, 1, 1, act=act)
         self.cv2 = nn.Conv2d(c1, middle, 1, 1, bias=False)
         self.cv3 = nn.Conv2d(middle, middle, 1, 1, bias=False)
@@ -69,7 +69,7 @@ class C3(nn.Module):
         act: Activation,
     ) -> None:
         super().__init__()
-        middle = int(c2 * share)
+        middle = width_inside(c2, share)
         self.cv1 = Conv(c1, middle, 1, 1, act=act)
         self.cv2 = Conv(c1, middle, 1, 1, act=act)
         self.cv3 = Conv(2 * middle, c2, 1, act=act)
@@ -104,7 +104,7 @@ class C3TR(C3):
 
     def __init__(self, c1: int, c2: int, repeats: int = 1, shortcut: bool = True, groups: int = 1, share: float = 0.5, *, act: Activation) -> None:
         super().__init__(c1, c2, 0, shortcut, groups, share, act=act)
-        middle = int(c2 * share)
+        middle = width_inside(c2, share)
         self.m = TransformerBlock(middle, middle, 4, repeats, act=act)
 
 
@@ -124,5 +124,5 @@ class C3SPP(C3):
         act: Activation,
     ) -> None:
         super().__init__(c1, c2, repeats, shortcut, groups, share, act=act)
-        middle = int(c2 * share)
+        middle = width_inside(c2, share)
         self.m = SPP(middle, middle, kernels, act=act)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from boxwright.model.blocks.activation import Activation
-from boxwright.model.blocks.conv import Conv
+from boxwright.model.blocks.conv import Conv, width_inside
 
 
 class SPP(nn.Module):
@@ -15,7 +15,7 @@ class SPP(nn.Module):
 
     def __init__(self, c1: int, c2: int, kernels: tuple[int, ...] = (5, 9, 13), *, act: Activation) -> None:
         super().__init__()
-        middle = c1 // 2
+        middle = width_inside(c1)
         self.cv1 = Conv(c1, middle, 1, 1, act=act)
         self.cv2 = Conv(middle * (len(kernels) + 1), c2, 1, 1, act=act)
         self.m = nn.ModuleList(nn.MaxPool2d(kernel, stride=1, padding=kernel // 2) for kernel in kernels)
@@ -31,7 +31,7 @@ class SPPF(nn.Module):
 
     def __init__(self, c1: int, c2: int, kernel: int = 5, *, act: Activation) -> None:
         super().__init__()
-        middle = c1 // 2
+        middle = width_inside(c1)
         self.cv1 = Conv(c1, middle, 1, 1, act=act)
         self.cv2 = Conv(4 * middle, c2, 1, 1, act=act)
         self.m = nn.MaxPool2d(kernel, stride=1, padding=kernel // 2)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trainings: settings, and what the best epoch has to reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Case:
+    """A training. `data` is a folder with a YAML of the same name; `goal` is mAP50 and mAP50-95 of the best epoch."""
+
+    name: str
+    data: str
+    settings: dict[str, Any]
+    goal: tuple[float, float] | None
+    beside_original: bool = False
+
+
+# What the original program was run with: its curve is tests/data/golden/learning_curve_bccd_yolov5n_320_e60.csv.
+ORIGINAL_PLAN = {"cfg": "yolov5n", "hyp": "scratch-low", "imgsz": (320,), "batch_size": 16, "epochs": 60, "recipe": "7.0"}
+SMALL = {"cfg": "yolov5n", "hyp": "small-data", "imgsz": (320,), "batch_size": 8, "epochs": 60}
+
+CASES = (
+    Case("bccd, recipe 7.0, seed 0", "bccd", {**ORIGINAL_PLAN, "seed": 0}, (0.60, 0.37), beside_original=True),
+    Case("bccd, recipe 7.0, seed 1", "bccd", {**ORIGINAL_PLAN, "seed": 1}, (0.60, 0.37), beside_original=True),
+    Case("bccd, small-data, seed 0", "bccd", {**SMALL, "seed": 0}, None, beside_original=True),
+    Case("asl letters, recipe 7.0, 10 epochs", "asl_letters", {**ORIGINAL_PLAN, "epochs": 10, "seed": 0}, None),
+    Case("asl letters, small-data, 10 epochs", "asl_letters", {**SMALL, "epochs": 10, "seed": 0}, None),
+)

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much a legacy checkpoint may ask of its reader."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds with room for the largest network of the field in training (about 300,000 instructions, 1 MB of program)."""
+
+    program_bytes: int = 32 << 20
+    instructions: int = 700_000  # a second of work or two
+    memo: int = 500_000
+    values: int = 100_000  # beside those of networks: options, the optimizer
+    text_bytes: int = 4 << 20  # one string; class sources in files before 2020.8 are the longest
+    made_bytes: int = 64 << 20  # strings turned to bytes, which a short program could otherwise repeat without end
+    integer_bytes: int = 16
+    depth: int = 100
+    records: int = 20_000
+    tensors: int = 50_000
+    dimensions: int = 8
+    elements: int = 1 << 40
+    seconds: float = 60.0  # for all of it; a slow machine reads the largest files in a tenth
+
+    def deadline(self) -> float:
+        """When reading that begins now has to be over."""
+        return time.monotonic() + self.seconds

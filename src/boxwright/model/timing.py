@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long every row takes on a device: the median of several passes. It measures; nothing is decided by it."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from boxwright.model.detector import Detector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
+WARM_UP = 2  # passes that choose kernels and fill caches
+PASSES = 7
+
+
+@torch.inference_mode()
+def time_rows(detector: Detector, images: torch.Tensor, passes: int = PASSES) -> list[float]:
+    """Milliseconds of every row, the head with its decoding, in evaluation mode."""
+    wait: Callable[[], Any] = torch.cuda.synchronize if images.device.type == "cuda" else _nothing
+    watches = [_Watch(wait) for _ in detector.model]
+    hooks = []
+    for watch, module in zip(watches, detector.model, strict=True):
+        hooks += [module.register_forward_pre_hook(watch.start), module.register_forward_hook(watch.stop)]
+    for _ in range(WARM_UP + passes):
+        detector(images)
+    for hook in hooks:
+        hook.remove()
+    return [1e3 * statistics.median(watch.seconds[WARM_UP:]) for watch in watches]
+
+
+def _nothing() -> None:
+    """A CPU is never behind."""
+
+
+class _Watch:
+    """The passes of one row."""
+
+    def __init__(self, wait: Callable[[], Any]) -> None:
+        self.wait = wait
+        self.began = 0.0
+        self.seconds: list[float] = []
+
+    def start(self, _module: nn.Module, _inputs: Any) -> None:
+        self.wait()
+        self.began = time.perf_counter()
+
+    def stop(self, _module: nn.Module, _inputs: Any, _output: Any) -> None:
+        self.wait()
+        self.seconds.append(time.perf_counter() - self.began)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from PIL import Image
+
+from boxwright.system import files
+from tests.support import killed
+
+OLD, NEW = b"old " * 50_000, b"new " * 60_000
+NOWHERE = Path("/proc/no such place")  # cannot be written by anybody
+
+KILL_AT_EVERY_CALL = f"""
+from boxwright.system.files import write_bytes, sweep_unfinished
+
+folder = Path(sys.argv[1])
+OLD, NEW = b"old " * {len(OLD) // 4}, b"new " * {len(NEW) // 4}
+moment, lived, left = 0, False, []
+while not lived:
+    (folder / "kept.bin").write_bytes(OLD)
+    lived = under_fire(lambda: write_bytes(folder / "kept.bin", NEW), moment)
+    content = (folder / "kept.bin").read_bytes()
+    left.append("old" if content == OLD else "new" if content == NEW else "torn")
+    swept = sweep_unfinished(folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["kept.bin"], swept
+    moment += 1
+print(" ".join(left))
+"""
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_write_that_is_killed_at_any_call_leaves_the_old_file_or_the_new_one(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    left = killed.run(KILL_AT_EVERY_CALL, str(folder)).split()
+    assert len(left) > 10  # open, write, flush, close, rename; then the same for the folder
+    assert left == sorted(left, reverse=True)  # first always old, from the rename on always new
+    assert set(left) == {"old", "new"}
+
+
+def test_the_content_is_on_the_disk_before_its_name_and_the_name_after_it(tmp_path, monkeypatch):
+    happened = []
+    for name in ("write", "fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(files.os, name, lambda *words, real=real, name=name: (happened.append(name), real(*words))[1])
+    files.write_bytes(tmp_path / "a", b"x")
+    assert happened == ["write", "fsync", "replace", "fsync"]
+    happened.clear()
+    files.write_bytes(tmp_path / "a", b"x", durable=False)
+    assert happened == ["write", "replace"]
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "replace"])
+def test_a_full_disk_at_any_call_leaves_the_old_file_alone_and_nothing_beside_it(tmp_path, monkeypatch, call):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "a").write_bytes(OLD)
+
+    def full(*_words):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, call, full)
+    with pytest.raises(files.WriteError, match=r"a: cannot be written \(no space left on device\)\. Free some space"):
+        files.write_bytes(folder / "a", NEW)
+    assert (folder / "a").read_bytes() == OLD
+    assert names(folder) == ["a"]
+
+
+def test_a_system_that_takes_a_few_bytes_at_a_time_gets_all_of_them(tmp_path, monkeypatch):
+    real = os.write
+    monkeypatch.setattr(files.os, "write", lambda descriptor, content: real(descriptor, content[:1000]))
+    files.write_bytes(tmp_path / "a", OLD)
+    assert (tmp_path / "a").read_bytes() == OLD
+
+
+def test_only_unfinished_writes_are_swept(tmp_path):
+    folder = tmp_path / "run"
+    (folder / "below").mkdir(parents=True)
+    part = f".a{files.TEMPORARY_MARK}123"
+    users = [".hidden", "a", "b.boxwright-part", f"c{files.TEMPORARY_MARK}1"]
+    for name in (*users, part, f"below/{part}"):
+        (folder / name).write_text("x")
+    assert files.sweep_unfinished(folder) == [part]
+    assert names(folder) == sorted([*users, "below"])
+    assert names(folder / "below") == [part]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: files.write_bytes(path, b"x"),
+        lambda path: files.write_text(path, "x"),
+        lambda path: files.write_json(path, {}),
+        lambda path: files.write_yaml(path, {}),
+        lambda path: files.write_image(path, np.zeros((4, 4, 3), np.uint8)),
+        lambda path: files.append_line(path, "x"),
+    ],
+    ids=["bytes", "text", "json", "yaml", "image", "line"],
+)
+def test_a_place_that_cannot_be_written_is_one_line_with_a_remedy(write):
+    with pytest.raises(files.WriteError, match=r"^/proc/no such place/a\.png: cannot be written \(.*\)\. \w") as caught:
+        write(NOWHERE / "a.png")
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_under_a_file_is_one_line(tmp_path):
+    (tmp_path / "a").write_text("x")
+    with pytest.raises(files.WriteError, match=r"cannot be written \(not a directory\)"):
+        files.make_folder(tmp_path / "a" / "b")
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=20)
+@given(PLAIN)
+def test_json_and_yaml_read_back_as_they_were_written(document):
+    files.write_json(Path("a.json"), document)
+    assert json.loads(Path("a.json").read_text()) == document
+    files.write_yaml(Path("a.yaml"), document, head="# a head\n")
+    assert Path("a.yaml").read_text().startswith("# a head\n")
+    assert yaml.safe_load(Path("a.yaml").read_text()) == document
+
+
+@given(st.dictionaries(st.sampled_from(["boxes", "sizes", "points"]), npst.arrays(np.float32, npst.array_shapes(max_dims=2, min_side=0, max_side=4))))
+def test_packed_arrays_come_back_bit_for_bit(arrays):
+    found = files.unpacked_arrays(files.packed_arrays(arrays))
+    assert found.keys() == arrays.keys()
+    assert all(found[name].shape == array.shape and found[name].tobytes() == array.tobytes() for name, array in arrays.items())
+
+
+def test_packed_arrays_hold_numbers_only():
+    with pytest.raises(ValueError, match="pickle"):
+        files.unpacked_arrays(files.packed_arrays({"a": np.array([{}], object)}))
+
+
+def test_the_same_picture_gives_the_same_bytes_and_png_keeps_every_pixel(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (24, 31, 3), np.uint8)
+    for suffix in ("png", "jpg"):
+        for name in ("a", "b"):
+            files.write_image(tmp_path / f"{name}.{suffix}", image)
+        assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "a.png")), image)
+
+
+def test_lines_are_added_and_what_is_removed_is_gone_and_nothing_else(tmp_path):
+    folder = tmp_path / "run"
+    (folder / "deep" / "er").mkdir(parents=True)
+    for line in ("one", "two"):
+        files.append_line(folder / "log", line)
+    assert (folder / "log").read_text() == "one\ntwo\n"
+    (folder / "link").symlink_to(folder / "deep")
+    files.remove(folder / "link")
+    assert names(folder) == ["deep", "log"]  # the link, not what it leads to
+    files.remove(folder / "deep")
+    files.remove(folder / "never there")
+    assert names(folder) == ["log"]
