@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 
 KERNELS := src/boxwright/native/kernels.so
 
-.PHONY: demo check test golden fuzz bench quality format clean
+.PHONY: demo check test golden fuzz bench chaos quality format clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; try: make PYTHON=python3.11"; exit 2; }
@@ -48,6 +48,9 @@ bench: $(READY) $(KERNELS) ## speed, as ratios against the textbook in the same 
 
 quality: $(READY) $(KERNELS) ## real data, several seeds, beside the original's curve (BOXWRIGHT_DATA = the folder of data sets)
 	$(BIN)/python -m benchmarks.quality
+
+chaos: $(READY) ## kill a training two hundred times; only "clean" passes
+	$(BIN)/python -m benchmarks.chaos $(ARGS)
 
 format: $(READY)
 	$(BIN)/ruff format .

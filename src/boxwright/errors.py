@@ -23,6 +23,7 @@ EXIT_DONE = 0
 EXIT_OUR_FAULT = 1
 EXIT_USER_INPUT = 2
 EXIT_FINDINGS = 3
+EXIT_TRY_AGAIN = 75  # stopped by itself, and can be resumed; what supervisors know as a temporary failure
 
 
 class BoxwrightError(Exception):

@@ -74,3 +74,9 @@ def test_the_guard_against_the_network_fires():
     shown = start("-c", "import socket; socket.create_connection(('127.0.0.1', 9))")
     assert shown.returncode == 99
     assert "the network was used" in shown.stderr
+
+
+def test_public_functions_stay_functions_whatever_is_imported_before_or_after():
+    imports = "import boxwright; import boxwright.train.schedule; a = boxwright.train; from boxwright.train import ema"
+    program = f"{imports}; print(callable(a), boxwright.train is a)"
+    assert start("-c", program).stdout == "True True\n"

@@ -193,7 +193,9 @@ def test_a_run_that_was_ended_goes_on_to_the_same_bits(trained, tmp_path, ended_
     folder = tmp_path / "runs" / "exp"
     assert process.returncode == ENDS[ended_by], out + err
     assert "Traceback" not in out + err
-    assert err == ("" if ended_by == signal.SIGKILL else f"stopped; the last finished epoch is kept, go on with: boxwright train --resume {folder}\n")
+    stood = training_state(folder / "weights" / "last.pt")["state"]
+    saved = f"saved in epoch {stood['epoch']} before batch {stood['batch']}"
+    assert err == ("" if ended_by == signal.SIGKILL else f"stopped; {saved}, go on with: boxwright train --resume {folder}\n")
     assert not (folder / "done.json").exists()
     assert training_state(folder / "weights" / "last.pt")["epoch"] < EPOCHS - 1
 

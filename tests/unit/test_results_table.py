@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from boxwright.track.events import RESULT_KEYS, EpochEnded, Told
-from boxwright.track.table import CsvTable, cut, header, read, row
+from boxwright.track.table import CsvTable, header, read, row
 
 FILE = Path("results.csv")
 
@@ -55,22 +55,16 @@ def test_the_table_reads_back_column_by_column():
     assert columns["x/lr2"] == pytest.approx([0.123456789 * 13 + epoch for epoch in range(3)], rel=1e-4)
 
 
-def test_rows_of_epochs_that_are_trained_again_are_dropped():
+def test_the_rows_that_a_run_has_behind_it_come_first_and_what_else_stood_there_goes():
     lines = written(12)
-    cut(FILE, 11)
+    FILE.write_text("\n".join([*lines, row(ended(12))[:100]]))
+    table = CsvTable(FILE, [ended(epoch) for epoch in range(11)])
     assert FILE.read_text().splitlines() == lines[:12]
-    cut(FILE, 0)
-    assert FILE.read_text().splitlines() == lines[:1]
+    table.handle(ended(11))
+    assert FILE.read_text().splitlines() == lines
 
 
-@pytest.mark.parametrize("length", [0, 1, 19, 20, 21, 100, 292])
-def test_a_row_that_was_cut_short_is_dropped(length):
-    lines = written(13)
-    FILE.write_text("\n".join([*lines[:12], row(ended(12))[:length]]))
-    cut(FILE, 12)
-    assert FILE.read_text().splitlines() == lines[:12]
-
-
-def test_there_is_nothing_to_cut_before_the_first_row():
-    cut(FILE, 3)
-    assert not FILE.exists()
+def test_a_run_with_nothing_behind_it_leaves_no_old_row():
+    written(3)
+    CsvTable(FILE)
+    assert FILE.read_text() == header() + "\n"

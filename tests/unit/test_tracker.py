@@ -70,13 +70,18 @@ def test_sinks_that_all_fail_end_in_silence_not_in_a_circle():
     assert not tracker.sinks
 
 
-def test_a_folder_that_vanished_costs_the_log_and_not_the_run():
+def test_a_folder_that_vanished_costs_lines_and_not_the_run_and_the_log_goes_on_when_it_is_back():
     listening = Listening()
     tracker = Tracker([TextLog(Path("gone/run.log")), listening])
     tracker.tell(Told("a"))
     assert len(listening.heard) == 2
-    assert "TextLog failed" in " ".join(listening.heard)
-    assert "gone/run.log" in " ".join(listening.heard)
+    assert listening.heard[0].startswith("gone/run.log: cannot be written")
+    assert listening.heard[0].endswith("The run goes on, and TextLog will try again")
+    tracker.tell(Told("b"))
+    assert len(listening.heard) == 3  # told once
+    Path("gone").mkdir()
+    tracker.tell(Told("c"))
+    assert Path("gone/run.log").read_text().endswith(" c\n")
 
 
 def test_a_sink_that_cannot_be_closed_is_reported_to_the_others():

@@ -32,9 +32,12 @@ Image = str | Path | np.ndarray | torch.Tensor
 Weights: TypeAlias = "str | Path | Sequence[str | Path]"
 
 
-def train(**settings: Any) -> TrainResult:
-    """Train; keywords are the settings of `boxwright train`. Returns where the run lies and what it came to."""
-    return training.trained(resolve_train(settings))
+def train(*, observers: Sequence[object] = (), **settings: Any) -> TrainResult:
+    """Train; keywords are the settings of `boxwright train`. Returns where the run lies and what it came to.
+
+    `observers` are objects with methods named after the moments of a run, such as `on_fit_epoch_end(values, epoch, best_fitness, fitness)`.
+    """
+    return training.trained(resolve_train(settings), observers)
 
 
 def validate(weights: Weights, **settings: Any) -> dict[str, Any]:

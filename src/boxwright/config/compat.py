@@ -20,6 +20,8 @@ NOT_SETTINGS = {"world_size", "global_rank", "total_batch_size", "save_dir", "lo
 # Switches that set another setting to a fixed value.
 SHORTHANDS = {"adam": ("optimizer", "Adam")}
 
+EVOLVE_SWITCHED_ON = 300  # generations of a bare --evolve
+
 _CACHE_WORDS = {None: "off", "null": "off", "None": "off", "": "off", "false": "off", "False": "off", "true": "ram", "True": "ram"}
 
 
@@ -34,6 +36,8 @@ def translated(key: str, value: object) -> tuple[str, object]:
     name = current_name(key)
     if name in SHORTHANDS:
         return SHORTHANDS[name] if str(value).lower() == "true" else ("", None)
+    if name == "evolve" and str(value).lower() in {"true", "false"}:  # a switch before it was a number
+        return (name, EVOLVE_SWITCHED_ON) if str(value).lower() == "true" else ("", None)
     if name == "cache" and (value is None or isinstance(value, str)):
         return name, _CACHE_WORDS.get(value, value)
     return name, value

@@ -10,12 +10,16 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import psutil
 import torch
 
 from boxwright.errors import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _CGROUP = Path("/sys/fs/cgroup")
 LOADER_NICENESS = 10  # loader threads give way to compute threads, which wait for each other at every step
@@ -123,3 +127,18 @@ def free_memory_bytes() -> int:
     with contextlib.suppress(OSError, ValueError):  # "max" stands for no limit
         free = min(free, int((_CGROUP / "memory.max").read_text()) - int((_CGROUP / "memory.current").read_text()))
     return max(free, 0)
+
+
+def free_device_memory(device: torch.device) -> float:
+    """Memory of a GPU that nobody holds, in bytes."""
+    return float(torch.cuda.mem_get_info(device)[0])
+
+
+def peak_device_memory(device: torch.device, work: Callable[[], None]) -> float:
+    """The most memory of a GPU that some work held at once, in bytes, as the allocator reserved it."""
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_reserved(device)
+    work()
+    torch.cuda.synchronize(device)
+    return float(torch.cuda.max_memory_reserved(device) - before)

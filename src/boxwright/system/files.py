@@ -194,6 +194,23 @@ def make_folder(path: Path) -> None:
         raise write_error(path, error) from None
 
 
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy a folder with what is in it, in place of an older copy. Raises WriteError."""
+    try:
+        remove(target)
+        shutil.copytree(source, target)
+    except OSError as error:
+        raise write_error(target, error) from None
+
+
+def rename(path: Path, target: Path) -> None:
+    """Give a file another name, in place of one that has it. Raises WriteError."""
+    try:
+        os.replace(path, target)  # noqa: PTH105 -- Path.replace is this
+    except OSError as error:
+        raise write_error(target, error) from None
+
+
 def sweep_unfinished(folder: Path) -> list[str]:
     """Remove what interrupted writes left behind, and say what it was."""
     swept = []

@@ -125,22 +125,25 @@ def previous_of(path: Path) -> Path:
 def rotate_and_write(path: Path, document: dict[str, Any]) -> None:
     """Write a new generation; the one before stays as `NAME.previous.SUFFIX`. At every moment there is a whole file. Raises WriteError.
 
-    A damaged file is no generation: it gives way without taking the place of a whole one.
+    The older generation goes only after the newer one was read back whole. A damaged file is no generation: it gives way
+    without taking the place of a whole one.
     """
     content = packed(document)
-    if _is_whole(path):
+    if is_whole(path):
         keep = previous_of(path)
         spare = keep.with_name(f".{keep.name}{TEMPORARY_MARK}link")
-        remove(spare)
         try:
+            remove(spare)
             os.link(path, spare)
             os.replace(spare, keep)  # noqa: PTH105 -- Path.replace is this
+            remove(spare)  # still there when both names meant one file already
         except OSError:
             write_bytes(keep, path.read_bytes())  # a file system without links
     write_bytes(path, content)
 
 
-def _is_whole(path: Path) -> bool:
+def is_whole(path: Path) -> bool:
+    """Whether this is a file of ours whose content matches its checksum."""
     try:
         _checked(path, path.read_bytes())
     except (OSError, WeightsError):
@@ -154,6 +157,6 @@ def newest_whole(path: Path) -> tuple[dict[str, Any], Path, str]:
         return read_tensors(path), path, ""
     except WeightsError as error:  # damage can look like another version of the format, too
         before = previous_of(path)
-        if not _is_whole(before):
+        if not is_whole(before):
             raise
         return read_tensors(before), before, f"{error} Going on from {before.name} instead"

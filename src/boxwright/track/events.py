@@ -119,6 +119,13 @@ class EpochEnded(Event):
 
 
 @dataclass(frozen=True)
+class EpochTrained(Event):
+    """The batches of an epoch are through; what follows is its validation."""
+
+    epoch: int
+
+
+@dataclass(frozen=True)
 class CheckpointSaved(Event):
     """A file of weights was written."""
 
@@ -160,3 +167,9 @@ class RunEnded(Event):
     best_fitness: float
     folder: str
     lines: tuple[str, ...] = ()
+
+
+def epoch_ended(row: dict[str, Any], epochs: int) -> EpochEnded:
+    """The event of an epoch that lies behind, from its number and results."""
+    results = {key: value for key, value in row.items() if key != "epoch"}
+    return EpochEnded(int(row["epoch"]), epochs, results, None, 0.0, -1, 0.0, 0.0)

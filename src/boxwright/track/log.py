@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from boxwright.errors import printable
 from boxwright.system.files import append_line
-from boxwright.track.events import Event, StepLogged, Told, Warned
+from boxwright.track.events import EpochEnded, EpochTrained, Event, StepLogged, Told, Warned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,11 +23,29 @@ class EventLog:
 
     def handle(self, event: Event) -> None:
         """Add one line."""
-        if not isinstance(event, StepLogged):
+        if not isinstance(event, StepLogged | EpochTrained):
             append_line(self.path, json.dumps({"time": round(time.time(), 3), **event.record()}, default=str))
 
     def close(self) -> None:
         """Every line is written already."""
+
+
+def read_epochs(path: Path) -> tuple[list[EpochEnded], int]:
+    """Every epoch of a log once, as it was trained last, and how many lines were torn. A start at an epoch takes back what followed it before."""
+    rows: dict[int, EpochEnded] = {}
+    torn = 0
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            found = json.loads(line)
+            kind = found.pop("event")
+            found.pop("time", None)
+            if kind == "RunStarted":
+                rows = {epoch: row for epoch, row in rows.items() if epoch < found["first_epoch"]}
+            elif kind == "EpochEnded":
+                rows[found["epoch"]] = EpochEnded(**found)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            torn += 1
+    return [rows[epoch] for epoch in sorted(rows)], torn
 
 
 class TextLog:

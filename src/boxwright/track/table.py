@@ -5,30 +5,67 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from boxwright.system.files import append_line, write_text
-from boxwright.track.events import RESULT_KEYS, EpochEnded, Event
+from boxwright.system.files import write_text
+from boxwright.track.events import LOSS_NAMES, RESULT_KEYS, EpochEnded, Event, StepLogged
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 WIDTH = 20
+TEXT_KEYS = RESULT_KEYS[3:10]  # precision, recall, both mAPs, three validation losses
 
 
 class CsvTable:
-    """Writes results.csv."""
+    """Writes results.csv, whole at every epoch: no row can be torn, doubled, or missing after a disk was full for a while."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, past: Iterable[EpochEnded] = ()) -> None:
         self.path = path
+        self.rows = [row(event) for event in past]
+        if self.rows or path.exists():
+            self._write()
 
     def handle(self, event: Event) -> None:
         """Add the row of an epoch."""
         if isinstance(event, EpochEnded):
-            if not self.path.exists():
-                write_text(self.path, header() + "\n")
-            append_line(self.path, row(event))
+            self.rows.append(row(event))
+            self._write()
 
     def close(self) -> None:
         """Every row is written already."""
+
+    def _write(self) -> None:
+        write_text(self.path, "\n".join([header(), *self.rows]) + "\n", durable=False)
+
+
+class TextTable:
+    """Writes results.txt as in 2020: the columns of the epoch's last batch, then seven values. Without a header."""
+
+    def __init__(self, path: Path, first_epoch: int = 0) -> None:
+        self.path = path
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        self.rows = [line for line in lines if line.split() and int(line.split("/")[0]) < first_epoch]
+        self._last: StepLogged | None = None
+
+    def handle(self, event: Event) -> None:
+        """Remember the last batch; add the row of an epoch."""
+        if isinstance(event, StepLogged):
+            self._last = event
+        elif isinstance(event, EpochEnded):
+            self.rows.append(text_row(event, self._last))
+            write_text(self.path, "\n".join(self.rows) + "\n", durable=False)
+
+    def close(self) -> None:
+        """Every row is written already."""
+
+
+def text_row(event: EpochEnded, last: StepLogged | None) -> str:
+    """Two columns of %10s, six of %10.4g, seven of %10.4g; 0 for what was not measured, so that the columns stay."""
+    losses = [event.results.get(f"train/{name}") or 0.0 for name in LOSS_NAMES]
+    memory, objects, width = (last.memory, last.objects, last.width) if last is not None else (0, 0, 0)
+    words = f"{f'{event.epoch}/{event.epochs - 1}':>10}{f'{memory / 1e9:.3g}G':>10}"
+    values = [*losses, sum(losses), objects, width, *(event.results.get(key) or 0.0 for key in TEXT_KEYS)]
+    return words + "".join(f"{value:10.4g}" for value in values)
 
 
 def header() -> str:
@@ -51,12 +88,3 @@ def read(path: Path) -> dict[str, list[float | None]]:
     names = [name.strip() for name in lines[0].split(",")]
     rows = [[cell.strip() for cell in line.split(",")] for line in lines[1:]]
     return {name: [float(cells[i]) if i < len(cells) and cells[i] else None for cells in rows] for i, name in enumerate(names)}
-
-
-def cut(path: Path, first_epoch: int) -> None:
-    """Drop the rows from an epoch on: it is about to be trained again. A row that was cut short goes too."""
-    if path.exists():
-        lines = path.read_text(encoding="utf-8").splitlines()
-        whole = [line for line in lines[1:] if line.count(",") == lines[0].count(",") and len(line) == len(lines[0])]
-        kept = [line for line in whole if int(line.split(",")[0]) < first_epoch]
-        write_text(path, "\n".join([lines[0], *kept]) + "\n")

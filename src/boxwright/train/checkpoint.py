@@ -52,20 +52,27 @@ def _memory(machines: Machinery) -> dict[str, dict[str, object]]:
 @torch.no_grad()
 def restore(machines: Machinery, running: RunningLosses, stored: dict[str, Any]) -> TrainState:
     """Put a run back to where it stood."""
+    put_back(machines, stored)
+    if "precision" in stored:
+        for name, parameter in machines.detector.named_parameters():
+            pending = stored["gradients"].get(name)  # of batches that no step has used yet
+            parameter.grad = None if pending is None else pending.clone(memory_format=torch.preserve_format).to(parameter.device)
+        running.sums.copy_(stored["running"]["sums"])
+        running.batches = stored["running"]["batches"]
+        torch.set_rng_state(stored["torch_rng"])
+    return TrainState.from_document(stored["state"])
+
+
+@torch.no_grad()
+def put_back(machines: Machinery, stored: dict[str, Any]) -> None:
+    """Weights, average, optimizer and scale as they were; the position of the run stays."""
     machines.detector.load_state_dict(stored["model"])
     machines.average.network.load_state_dict(stored["ema"])
     machines.average.updates = stored["ema_updates"]
     restore_state(machines.detector, machines.optimizer, stored["optimizer"]["memory"])
     if "precision" in stored:  # a run of another program goes on without what only ours keeps
-        for name, parameter in machines.detector.named_parameters():
-            pending = stored["gradients"].get(name)  # of batches that no step has used yet
-            parameter.grad = None if pending is None else pending.clone(memory_format=torch.preserve_format).to(parameter.device)
         machines.precision.restore(stored["precision"])
         machines.loss.balance = stored["balance"].to(machines.device)
-        running.sums.copy_(stored["running"]["sums"])
-        running.batches = stored["running"]["batches"]
-        torch.set_rng_state(stored["torch_rng"])
-    return TrainState.from_document(stored["state"])
 
 
 def stripped(stored: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,11 @@ def size_of(batch: int, *, seed: int, image_size: int, grid: int) -> int:
     return drawn // grid * grid
 
 
+def largest_size(image_size: int, grid: int) -> int:
+    """The largest size that can be drawn."""
+    return (image_size * 3 // 2 + grid - 1) // grid * grid
+
+
 def at_size(images: torch.Tensor, size: int, grid: int) -> torch.Tensor:
     """Images so that their longest side is `size`, each side a multiple of the grid. (B, 3, H, W) float"""
     h, w = images.shape[2:]

@@ -58,13 +58,21 @@ def make_optimizer(network: nn.Module, settings: OptimizerSettings, groups: Grou
     ]
     match settings.optimizer:
         case "SGD":
-            return torch.optim.SGD(listed, lr=0.0, momentum=momentum, nesterov=momentum > 0, fused=True)
+            return _with_momentum(torch.optim.SGD(listed, lr=0.0, momentum=momentum, nesterov=momentum > 0, fused=True), momentum)
         case "Adam":
             return torch.optim.Adam(listed, lr=0.0, betas=(momentum, 0.999), fused=True)
         case "AdamW":
             return torch.optim.AdamW(listed, lr=0.0, betas=(momentum, 0.999), fused=True)
         case "RMSProp":
             return torch.optim.RMSprop(listed, lr=0.0, momentum=momentum)
+
+
+def _with_momentum(optimizer: torch.optim.SGD, momentum: float) -> torch.optim.SGD:
+    """Momentum that starts as zeros, which is the same first step. Made by a fused first step that is skipped, it would hold whatever lay in memory."""
+    for group in optimizer.param_groups if momentum > 0 else ():
+        for parameter in group["params"]:
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
 
 
 def apply_moment(optimizer: torch.optim.Optimizer, moment: Moment) -> None:

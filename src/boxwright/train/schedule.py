@@ -56,7 +56,7 @@ class Schedule:
 
     def factor(self, epoch: float) -> float:
         """The learning rate curve: share of lr0 at the start of an epoch."""
-        return _curve(self.settings)(epoch)
+        return _joined(self.settings)(epoch)
 
     def at(self, batch: int) -> Moment:
         """Rates, momentum and accumulation of this batch."""
@@ -88,6 +88,44 @@ class Schedule:
         if self.settings.step_rule == "modulo":
             return batch % accumulate == 0
         return batch - last_step >= accumulate
+
+
+def _joined(settings: ScheduleSettings) -> Callable[[float], float]:
+    """The curve of a run whose length was changed on the way: at every join the part behind it stays, the part before it is planned anew."""
+    joins = [_read_join(word) for word in settings.lr_joins]
+    lengths = [before for _, _, before in joins] + [settings.epochs]
+    curve = _curve(settings.model_copy(update={"epochs": lengths[0]}))
+    for (kind, epoch, before), after in zip(joins, lengths[1:], strict=True):
+        anew = _curve(settings.model_copy(update={"epochs": max(after - epoch, 1)}))
+        curve = _JOINS[kind](curve, anew, epoch, (before, after))
+    return curve
+
+
+def _read_join(word: str) -> tuple[str, int, int]:
+    """`stretch@50/100`: at epoch 50 of a run planned for 100."""
+    kind, _, place = word.partition("@")
+    epoch, _, before = place.partition("/")
+    return kind, int(epoch), int(before)
+
+
+def _stretch(old: Callable[[float], float], _anew: Callable[[float], float], at: int, lengths: tuple[int, int]) -> Callable[[float], float]:
+    """What is left of the curve, over the epochs that are left now: no jump at the join, the same end."""
+    before, after = lengths
+    pace = (before - at) / max(after - at, 1)
+    return lambda epoch: old(epoch if epoch <= at else at + (epoch - at) * pace)
+
+
+def _tail(old: Callable[[float], float], _anew: Callable[[float], float], _at: int, lengths: tuple[int, int]) -> Callable[[float], float]:
+    """The old curve to its end, and its last level from there on."""
+    return lambda epoch: old(min(epoch, lengths[0]))
+
+
+def _restart(old: Callable[[float], float], anew: Callable[[float], float], at: int, _lengths: tuple[int, int]) -> Callable[[float], float]:
+    """A new curve from its peak."""
+    return lambda epoch: old(epoch) if epoch < at else anew(epoch - at)
+
+
+_JOINS = {"stretch": _stretch, "tail": _tail, "restart": _restart}
 
 
 def _curve(settings: ScheduleSettings) -> Callable[[float], float]:

@@ -23,6 +23,12 @@ class TrainState:
     best_fitness: float = -1.0  # below every fitness, so that the first validation is the best so far
     best_epoch: int = -1
     results: dict[str, float | None] = field(default_factory=dict)  # of the last finished epoch
+    history: list[dict[str, float | None]] = field(default_factory=list)  # the results of every finished epoch, with its number
+    class_maps: list[float] = field(default_factory=list)  # mAP50-95 per class of the last validation
+    parts: int = 1  # micro-batches that a batch has to be run in
+    skipped_in_a_row: int = 0  # steps left out because something was not finite
+    skipped: int = 0
+    restored: int = 0  # times the last good state was put back
 
     def batches_seen(self, batches_per_epoch: int) -> int:
         """Batches since the start of training."""
@@ -58,16 +64,3 @@ class RunningLosses:
     def means(self) -> tuple[float, ...]:
         """Box, objectness and class loss. This is where the host waits for the device."""
         return tuple((self.sums / max(self.batches, 1)).tolist())
-
-
-class FiniteGuard:
-    """Counts steps whose loss or gradient was not finite. The count stays on the device until somebody asks."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.in_a_row = torch.zeros((), dtype=torch.int64, device=device)
-        self.total = torch.zeros((), dtype=torch.int64, device=device)
-
-    def note(self, finite: torch.Tensor) -> None:
-        """Take note of one step."""
-        self.in_a_row = torch.where(finite, 0, self.in_a_row + 1)
-        self.total += (~finite).long()

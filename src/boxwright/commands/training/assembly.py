@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from boxwright.commands.opening import require_memory_format
@@ -19,10 +20,12 @@ from boxwright.config.schema.schedule import ScheduleSettings
 from boxwright.data.augment.paste import choose
 from boxwright.data.augment.plan import Planner
 from boxwright.data.augment.plug import Plug
+from boxwright.data.balance import adapted_class_weights, image_weights
+from boxwright.data.index import Index
 from boxwright.data.loader import Loader
 from boxwright.data.quad import GROUP, QuadBatches, QuadSamples
 from boxwright.data.sampler import RectangularBatches, ShuffledBatches
-from boxwright.data.samples import PlainSamples, TrainingSamples
+from boxwright.data.samples import Address, PlainSamples, TrainingSamples
 from boxwright.data.split import sampling_weights
 from boxwright.data.store import ImageStore, Keeping
 from boxwright.errors import SettingError
@@ -53,6 +56,15 @@ class TrainingData:
     loader: Loader
     samples: TrainingSamples
     batches: Order
+    by_weight: bool = False  # images of rare and badly found classes are drawn more often
+
+    def addresses(self, epoch: int, first: int, class_maps: list[float]) -> list[list[Address]]:
+        """The batches of an epoch from one on. `class_maps` are those of the last validation, [] before the first."""
+        batches = self.batches
+        if self.by_weight and isinstance(batches, ShuffledBatches):
+            weights = weights_of_images(self.samples.index, class_maps)
+            batches = replace(batches, image_weights=weights if batches.image_weights is None else weights * batches.image_weights)
+        return batches.batches(epoch, first)
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,8 @@ def training_data(plan: TrainPlan, warn: Callable[[str], None]) -> TrainingData:
     samples.plug = Plug() if settings.albumentations else None
     order = _order(plan)
     drawn = QuadSamples(samples, order, settings.seed) if isinstance(order, QuadBatches) else samples
-    return TrainingData(Loader(drawn, threads=loader_threads(settings.workers), pinned=plan.device.type == "cuda", kind=kind), samples, order)
+    loader = Loader(drawn, threads=loader_threads(settings.workers), pinned=plan.device.type == "cuda", kind=kind)
+    return TrainingData(loader, samples, order, settings.image_weights)
 
 
 def _order(plan: TrainPlan) -> Order:
@@ -88,6 +101,15 @@ def _order(plan: TrainPlan) -> Order:
     weights = sampling_weights(plan.data.dataset, "train", index)
     order = ShuffledBatches(len(index), settings.batch_size, plan.train_size, settings.seed, weights)
     return QuadBatches(order) if settings.quad else order
+
+
+def weights_of_images(index: Index, class_maps: list[float]) -> np.ndarray:
+    """How often each image is drawn. (N,)"""
+    num_classes = max(int(index.classes.max(initial=0)) + 1, len(class_maps))
+    counts = np.bincount(index.classes.astype(np.int64), minlength=num_classes)
+    maps = np.zeros(num_classes)
+    maps[: len(class_maps)] = class_maps
+    return image_weights(index.classes.astype(np.int64), index.image_of_object, len(index), adapted_class_weights(counts, maps))
 
 
 def validation_data(plan: TrainPlan, warn: Callable[[str], None]) -> ValidationData:
@@ -130,7 +152,9 @@ def machines_of(plan: TrainPlan, batches_per_epoch: int, tell: Callable[[str], N
     loss = DetectionLoss(rules, detector.head.anchors, detector.strides, plan.data.num_classes)
     precision = _precision(plan, detector, loss, warn)
     tell(_about_optimizer(settings.optimizer, groups, decay, schedule))
-    return Machinery(detector, Ema(detector, limit=settings.ema_decay, ramp=settings.ema_ramp), loss, optimizer, precision, schedule, plan.device)
+    return Machinery(
+        detector, Ema(detector, limit=settings.ema_decay, ramp=settings.ema_ramp), loss, optimizer, precision, schedule, plan.device, plan.frozen.still
+    )
 
 
 def _fit_anchors(plan: TrainPlan, tell: Callable[[str], None]) -> None:
@@ -185,4 +209,5 @@ def loop_rules(plan: TrainPlan) -> LoopRules:
         image_size=plan.train_size,
         multi_scale=s.multi_scale,
         loss_gain=float(GROUP) if s.quad else 1.0,
+        restore_when_nonfinite=s.on_nonfinite == "restore",
     )

@@ -10,7 +10,7 @@ from boxwright.commands.training.pictures import RunPictures
 from boxwright.commands.training.plan import TrainPlan
 from boxwright.commands.training.validation import RunValidation
 from boxwright.model.detector import Detector
-from boxwright.system.files import write_json
+from boxwright.system.files import rename, write_json
 from boxwright.system.tensors import read_tensors, write_tensors
 from boxwright.track.events import Event, RunEnded
 from boxwright.train.checkpoint import stripped
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DONE = "done.json"
+COCO_CLASSES = 80
+MANY_CLASSES = 50  # from which on a table of classes is too long to be shown unasked
 
 
 @dataclass(frozen=True)
@@ -35,33 +37,71 @@ class Ending:
     state: TrainState
     tell: Callable[[Event], None]
 
+    @property
+    def suffix(self) -> str:
+        """What the trainers of 2020 add to the names of results and weights: _NAME, a number without the stroke, nothing without a name."""
+        name = self.plan.settings.name if self.plan.settings.rename_with_name else ""
+        return name if name.isdecimal() or not name else f"_{name}"
+
     def finish(self, reason: str, hours: float) -> dict[str, float | None]:
         """Do all of it; returns the last results."""
         lines = [f"{self.state.epoch} epochs done in {hours:.3f} hours ({reason})"]
-        best = self.folder / "weights" / "best.pt"
-        results = self.state.results
-        if best.exists():
-            results |= self._best(best)
-            lines.append(f"{best} stripped, {best.stat().st_size / 1e6:.1f} MB: best epoch {self.state.best_epoch}, fitness {self.state.best_fitness:.4g}")
+        results = dict(self.state.results)
+        weights = self.folder / "weights"
+        if self._final_validation == "coco-last-and-best":
+            self._validated(weights / "last.pt")
+        if (weights / "best.pt").exists():
+            results |= self._best(weights / "best.pt")
+            lines.append(self._about_best(weights / "best.pt"))
         self.pictures.ending(self.validation)
-        if best.exists():
-            self.pictures.report(self.validation, read_tensors(best), self.state.best_epoch)
+        if (weights / "best.pt").exists():
+            self.pictures.report(self.validation, read_tensors(weights / "best.pt"), self.state.best_epoch)
+        self._rename()
         lines.append(f"results in {self.folder}")
         record = {"reason": reason, "epochs": self.state.epoch, "hours": hours, "best_epoch": self.state.best_epoch, "best_fitness": self.state.best_fitness}
         write_json(self.folder / DONE, {**record, "results": results})
         self.tell(RunEnded(reason, self.state.epoch, hours, self.state.best_epoch, self.state.best_fitness, str(self.folder), tuple(lines)))
         return results
 
+    @property
+    def is_coco(self) -> bool:
+        """Whether the data is COCO, by the rule of the recipe; it counts for the end of a run only."""
+        dataset = self.plan.data.dataset
+        path = dataset.file.as_posix()
+        match self.plan.settings.coco_rule:
+            case "data-path":
+                return path.endswith("/coco.yaml")
+            case "80-classes":
+                return path.endswith("coco.yaml") and self.plan.data.num_classes == COCO_CLASSES
+            case "val-entry":
+                return any(str(source).endswith("coco/val2017.txt") for source in dataset.sources.get("val", ()))
+
+    @property
+    def _final_validation(self) -> str:
+        """What is validated once more: "best", both files where the data is COCO, or "none"."""
+        chosen = self.plan.settings.final_val
+        return "none" if chosen == "coco-last-and-best" and not self.is_coco else chosen
+
     def _best(self, path: Path) -> dict[str, float | None]:
         """Strip the best checkpoint and, where the recipe says so, validate it with everything shown."""
         document = read_tensors(path)
         if document.get("state") is not None:
-            document = stripped(document)
-            write_tensors(path, document)
+            write_tensors(path, stripped(document))
+        return {} if self._final_validation == "none" else self._validated(path)
+
+    def _validated(self, path: Path) -> dict[str, float | None]:
+        """The results of a checkpoint's average, with pictures and per class."""
         settings = self.plan.settings
-        if settings.final_val == "none":
-            return {}
-        self.network.load_state_dict(document["model"])
-        rules = replace(self.validation.rules, max_iou=settings.final_iou)
-        per_class = settings.final_per_class == "always" or self.plan.data.num_classes < 50  # noqa: PLR2004 -- the family's limit
+        document = read_tensors(path)
+        self.network.load_state_dict(document.get("ema") or document["model"])
+        rules = replace(self.validation.rules, max_iou=settings.final_iou_coco if self.is_coco else settings.final_iou)
+        per_class = settings.final_per_class == "always" or self.plan.data.num_classes < MANY_CLASSES
         return self.validation(self.network, None, per_class=per_class, keep=True, rules=rules)[0]
+
+    def _about_best(self, path: Path) -> str:
+        return f"{path} stripped, {path.stat().st_size / 1e6:.1f} MB: best epoch {self.state.best_epoch}, fitness {self.state.best_fitness:.4g}"
+
+    def _rename(self) -> None:
+        for place in (self.folder / "results.txt", self.folder / "weights" / "last.pt", self.folder / "weights" / "best.pt"):
+            if self.suffix and place.exists():
+                rename(place, place.with_name(f"{place.stem}{self.suffix}{place.suffix}"))

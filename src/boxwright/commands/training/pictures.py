@@ -15,7 +15,7 @@ from boxwright.data.index import Index
 from boxwright.report import batches as sheets
 from boxwright.report import confusion_figure, correlogram_figure, curves_figure, labels_figure, results_figure
 from boxwright.structures.batch import Batch
-from boxwright.system.files import WriteError, write_image
+from boxwright.system.files import WriteError, write_image, write_json
 from boxwright.track import table
 from boxwright.track.events import Event, Pictured, Warned
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TRAIN_BATCHES = 3
+MAX_NAMED = 4  # images of a batch that a message names
 CURVES = {"PR": curves_figure.pr_curve, "F1": curves_figure.f1_curve, "P": curves_figure.p_curve, "R": curves_figure.r_curve}
 
 
@@ -45,6 +46,18 @@ class RunPictures:
         if number < TRAIN_BATCHES:
             title = f"training batch {number}"
             self._draw(f"train_batch{number}.jpg", title, lambda: self._targets(batch, self.plan.data.splits["train"]))
+
+    def accused(self, number: int, batch: Batch) -> str:
+        """A batch that is not finite: its paths, labels and picture, and where they are, in words."""
+        index = self.plan.data.splits["train"]
+        paths = [index.paths[image] for image in batch.image_numbers]
+        name = f"not_finite_batch{number}"
+        try:
+            write_json(self.folder / f"{name}.json", {"batch": number, "paths": paths, "labels": batch.targets.tolist()})
+            write_image(self.folder / f"{name}.jpg", self._targets(batch, index))
+        except (WriteError, ValueError, ArithmeticError, MemoryError) as error:
+            self.tell(Warned(f"the batch could not be written down ({error})"))
+        return f", last with {', '.join(paths[:MAX_NAMED])}{' ...' if len(paths) > MAX_NAMED else ''} (all of it in {self.folder / name}.json and .jpg)"
 
     def ending(self, validation: RunValidation) -> None:
         """Curves, confusion and predictions of the final validation, and the course of the run."""

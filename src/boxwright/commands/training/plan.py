@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from boxwright.commands.dataset.fetch import ensure_present
@@ -19,6 +19,8 @@ from boxwright.commands.opening import (
     spec_of_cfg,
     spec_of_weights,
 )
+from boxwright.commands.training.batch_size import chosen_batch
+from boxwright.commands.training.carrying import Carried, carried_of, epochs_after
 from boxwright.config.load import Resolved
 from boxwright.config.schema.model import ModelSettings
 from boxwright.config.schema.train import TrainSettings
@@ -27,6 +29,7 @@ from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec
 from boxwright.model.weights import ClassPairs, load_exactly, same_classes, transfer
 from boxwright.system.device import choose_device
+from boxwright.train.freezing import Frozen, freeze, in_words
 
 if TYPE_CHECKING:
     import torch
@@ -48,6 +51,8 @@ class TrainPlan:
     resumed: dict[str, Any] | None
     lines: tuple[str, ...]
     notes: tuple[str, ...]
+    frozen: Frozen
+    carried: Carried | None = None
 
     @property
     def settings(self) -> TrainSettings:
@@ -63,7 +68,14 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
     data = open_data(settings.data, ("train", "val"), single_class=settings.single_cls, strict=settings.strict, trusting=settings.trust_cache)
     require_training_objects(data)
     about_data = _fitting_data(resolved, data)
-    detector, lines = _network(settings, data, resumed)
+    weights = open_weights(settings.weights) if settings.weights and resumed is None else None
+    detector, lines = _network(settings, data, weights, resumed)
+    carried = carried_of(settings, weights.document) if weights is not None else None
+    if carried is not None:
+        epochs, told = epochs_after(settings, carried)
+        lines.append(told)
+        settings = settings.model_copy(update={"epochs": epochs})
+        resolved = replace(resolved, settings=settings)
     device = choose_device(settings.device)
     grid = grid_of(detector)
     notes = [*resolved.notes, *fetched, *data.notes, *about_data, *detector.spec.notes]
@@ -75,7 +87,14 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
     if settings.multi_scale and settings.rect:
         raise SettingError("multi_scale + rect", "a rectangular batch has its own size", "Leave one of them out")
     document = None if resumed is None else resumed.document
-    return TrainPlan(resolved, data, detector, device, grid, sizes[0], sizes[1], document, tuple(lines), tuple(notes))
+    frozen = freeze(detector, settings.freeze, statistics=settings.freeze_bn)
+    lines += [line for line in (in_words(detector),) if line]
+    if settings.batch_size == -1:
+        batch, told = chosen_batch(settings, detector, data.splits["train"], device, (sizes[0], sizes[1]))
+        lines.append(told)
+        changed = settings.model_copy(update={"batch_size": batch})
+        resolved = replace(resolved, settings=changed, sources={**resolved.sources, "batch_size": "measured"})
+    return TrainPlan(resolved, data, detector, device, grid, sizes[0], sizes[1], document, tuple(lines), tuple(notes), frozen, carried)
 
 
 # Accepted so that old command lines are understood, and refused where they would be silently without effect.
@@ -84,11 +103,8 @@ _LATER: tuple[tuple[str, str], ...] = (
     ("bucket", "mirroring to a bucket"),
     ("track", "trackers beside CSV and TensorBoard"),
     ("sync_bn", "shared batch statistics"),
-    ("image_weights", "class-balanced sampling"),
-    ("dry_run", "the dry run"),
     ("device_check", "the device check"),
     ("ndjson_console", "JSON lines on the console"),
-    ("time", "the time budget"),
 )
 
 
@@ -96,10 +112,6 @@ def _refuse_what_cannot_act(settings: TrainSettings) -> None:
     for key, what in _LATER:
         if getattr(settings, key):
             raise SettingError(key, f"{what} is not offered yet", f"Leave {key} out")
-    if settings.batch_size == -1:
-        raise SettingError("batch_size", "choosing the batch size is not offered yet", "Give a number, such as 16")
-    if settings.freeze != (0,):
-        raise SettingError("freeze", "freezing is not offered yet", "Leave freeze out")
 
 
 def _fitting_data(resolved: Resolved[TrainSettings], data: OpenData) -> list[str]:
@@ -115,13 +127,12 @@ def _fitting_data(resolved: Resolved[TrainSettings], data: OpenData) -> list[str
     return [f"hsv_h, hsv_s and hsv_v are off: images have {kind.channels} channels of {kind.depth}, and hue is for colour pictures of 8 bits"]
 
 
-def _network(settings: TrainSettings, data: OpenData, resumed: OpenWeights | None) -> tuple[Detector, list[str]]:
+def _network(settings: TrainSettings, data: OpenData, weights: OpenWeights | None, resumed: OpenWeights | None) -> tuple[Detector, list[str]]:
     """The network, with its weights, and what to say about it."""
     if resumed is not None:
         detector = build(spec_of_weights(resumed))
         load_exactly(detector, resumed.document["model"], str(resumed.path))
         return detector, []
-    weights = open_weights(settings.weights) if settings.weights else None
     spec, lines = _spec(settings, data, weights)
     detector = build(spec, seed=settings.seed)
     if weights is not None:

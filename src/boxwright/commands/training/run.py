@@ -7,38 +7,47 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from boxwright.commands.training import assembly, records
+from boxwright.commands.training import assembly, records, resuming
 from boxwright.commands.training.best import KeptBests, best_by
 from boxwright.commands.training.ending import Ending
 from boxwright.commands.training.pictures import RunPictures
 from boxwright.commands.training.plan import TrainPlan
+from boxwright.commands.training.stops import Stops
 from boxwright.commands.training.validation import RunValidation
+from boxwright.errors import EXIT_DONE, EXIT_TRY_AGAIN
 from boxwright.infer.evaluator import VALIDATION_RULES
+from boxwright.model.detector import Detector
 from boxwright.native import library
+from boxwright.structures.batch import Batch
 from boxwright.system.device import describe, loader_threads, prepare_process
-from boxwright.system.files import sweep_unfinished
+from boxwright.system.files import copy_folder, sweep_unfinished
 from boxwright.system.run_folder import make_run_folder, next_folder
-from boxwright.system.tensors import rotate_and_write, write_tensors
-from boxwright.track import table
+from boxwright.system.signals import stops_collected
+from boxwright.system.tensors import newest_whole
 from boxwright.track.class_table import ClassTable, cut_classes
 from boxwright.track.console import Console
-from boxwright.track.events import CheckpointSaved, RunStarted, Warned
+from boxwright.track.events import EpochEnded, RunEnded, RunStarted, Warned, epoch_ended
 from boxwright.track.log import EventLog, TextLog
-from boxwright.track.table import CsvTable
+from boxwright.track.observers import EventObservers, Observers
+from boxwright.track.table import CsvTable, TextTable
 from boxwright.track.tensorboard import TensorBoard
-from boxwright.track.tracker import Tracker
-from boxwright.train.checkpoint import restore, snapshot, stripped
+from boxwright.track.tracker import Sink, Tracker
+from boxwright.train.checkpoint import put_back, restore, snapshot
 from boxwright.train.loop import Doors, Machinery, Trainer
+from boxwright.train.saving import Pace, Saving
 from boxwright.train.state import RunningLosses, TrainState
 from boxwright.train.stopping import Patience
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    import torch
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """Where a run lies and what it came to. `results` are the last validation's, by key."""
+    """Where a run lies and what it came to. `results` are the last validation's, by key; `exit_code` is the command's."""
 
     folder: Path
     best: Path
@@ -46,6 +55,7 @@ class TrainResult:
     results: dict[str, float | None]
     epochs_done: int
     reason: str
+    exit_code: int = EXIT_DONE
 
 
 @dataclass
@@ -59,40 +69,75 @@ class _Run:
     machines: Machinery
     validation: RunValidation
     pictures: RunPictures
+    observers: Observers
     facts: dict[str, Any]
     state: TrainState
     running: RunningLosses
     bests: KeptBests
 
-    def save(self, kind: str, epoch: int) -> None:
-        """Write a checkpoint; last.pt keeps the generation before it."""
-        risen = self.bests.improved(self.validation.numbers) if kind == "last" else []
-        facts = {**self.facts, "thresholds": self.validation.thresholds, "bests": dict(self.bests.values)}
-        document = snapshot(self.machines, self.state, self.running, facts)
-        path = self.folder / "weights" / f"{kind}.pt"
-        if kind == "last":
-            rotate_and_write(path, document)
-        else:
-            write_tensors(path, document)
-        self.tracker.tell(CheckpointSaved(str(path), kind, epoch))
-        for name in risen:
-            write_tensors(path.with_name(f"best_{name}.pt"), stripped(document))
-            self.tracker.tell(CheckpointSaved(str(path.with_name(f"best_{name}.pt")), f"best_{name}", epoch))
+    @property
+    def weights(self) -> Path:
+        """Where the checkpoints lie."""
+        return self.folder / "weights"
 
-    def trainer(self) -> Trainer:
+    def trainer(self, saving: Saving, stops: Stops) -> Trainer:
         """The trainer with its doors open."""
-        training = self.training
         doors = Doors(
-            batches=lambda epoch, first: training.loader(training.batches.batches(epoch, first)),
-            validate=lambda network, epoch, _final: self.validation(network, epoch, per_class=False, keep=False),
-            save=self.save,
+            batches=lambda epoch, first: self.training.loader(self.training.addresses(epoch, first, self.state.class_maps)),
+            validate=self._validated,
+            save=lambda kind, epoch: self._save(saving, kind, epoch),
             tell=self.tracker.tell,
-            train_batch=self.pictures.train_batch,
+            stop_requested=stops.reason,
+            save_due=saving.due,
+            batch_begins=self._batch_begins,
+            batch_ended=self._batch_ended,
+            accuse=self.pictures.accused,
+            put_back=self._put_back,
         )
         return Trainer(self.machines, assembly.loop_rules(self.plan), doors, self.state, self.running)
 
+    def saving(self) -> Saving:
+        """What writes the checkpoints."""
+        settings = self.plan.settings
+        pace = Pace(settings.save_steps, settings.save_minutes)
+        return Saving(self.weights, self._document, pace, self.tracker.tell)
 
-def run_training(plan: TrainPlan, folder: Path | None = None) -> TrainResult:
+    def _document(self) -> dict[str, Any]:
+        facts = {**self.facts, "thresholds": self.validation.thresholds, "bests": dict(self.bests.values)}
+        return snapshot(self.machines, self.state, self.running, facts)
+
+    def _save(self, saving: Saving, kind: str, epoch: int) -> None:
+        """Write a checkpoint. last.pt comes after everything else of its epoch: until it is there, the epoch is trained again."""
+        if kind == "last":
+            for name in self.bests.improved(self.validation.numbers):
+                saving(f"best_{name}", epoch, for_use=True)
+        saving(kind, epoch)
+
+    def _validated(self, network: Detector, epoch: int, _final: bool) -> tuple[dict[str, float | None], float]:
+        found = self.validation(network, epoch, per_class=False, keep=False)
+        maps = self.validation.class_maps
+        self.state.class_maps = [] if maps is None else [float(value) for value in maps]
+        return found
+
+    def _batch_begins(self, number: int, batch: Batch) -> None:
+        self.observers.call("on_train_batch_start")
+        self.pictures.train_batch(number, batch)
+
+    def _batch_ended(self, number: int, pixels: torch.Tensor, batch: Batch) -> None:
+        if self.observers:
+            index = self.plan.data.splits["train"]
+            paths = [index.paths[image] for image in batch.image_numbers]
+            self.observers.call("on_train_batch_end", number, self.machines.detector, pixels, batch.targets, paths, self.pictures.on)
+
+    def _put_back(self) -> bool:
+        last = self.weights / "last.pt"
+        if not last.exists():
+            return False
+        put_back(self.machines, newest_whole(last)[0])
+        return True
+
+
+def run_training(plan: TrainPlan, folder: Path | None = None, observers: Sequence[object] = ()) -> TrainResult:
     """Train by a plan; `folder` is that of a run that goes on."""
     settings = plan.settings
     for text in (settings.best_by, *settings.keep_best):
@@ -100,13 +145,17 @@ def run_training(plan: TrainPlan, folder: Path | None = None) -> TrainResult:
     prepare_process(plan.device, settings.threads)
     library.switch(on=settings.kernels == "auto")
     target = folder or next_folder(settings.project, _name(plan), exist_ok=settings.exist_ok, numbering=settings.run_folders)
+    watching = Observers(observers)
     make_run_folder(target, exist_ok=settings.exist_ok or folder is not None)
-    tracker = _tracker(plan, target)
+    if plan.resumed is not None and settings.resume_backs_up_weights:
+        copy_folder(target / "weights", target / f"weights_backup_epoch{plan.resumed['state']['epoch'] - 1}")
+    tracker = _tracker(plan, target, watching)
+    watching.warn = lambda text: tracker.tell(Warned(text))
     try:
-        run = _assembled(plan, target, tracker)
-        began = time.monotonic()
-        reason = run.trainer().fit()
-        return _ended(run, reason, (time.monotonic() - began) / 3600)
+        watching.call("on_pretrain_routine_start")
+        run = _assembled(plan, target, tracker, watching)
+        watching.call("on_pretrain_routine_end")
+        return _fitted(run)
     except KeyboardInterrupt as stop:
         stop.add_note(_way_on(target))
         raise
@@ -114,27 +163,66 @@ def run_training(plan: TrainPlan, folder: Path | None = None) -> TrainResult:
         tracker.close()
 
 
+def _fitted(run: _Run) -> TrainResult:
+    """Train to the end, or as far as one lets us."""
+    began, saving = time.monotonic(), run.saving()
+    with stops_collected() as request:
+        stops = Stops(request, run.observers, run.plan.settings.time)
+        run.validation.leave = lambda: bool(stops.reason())
+        run.observers.call("on_train_start")
+        reason = run.trainer(saving, stops).fit()
+        run.validation.leave = lambda: False
+    saving.require_saved()
+    if request.number:
+        request.raise_again()
+    hours = (time.monotonic() - began) / 3600
+    if stops.resumable and reason == stops.reason():
+        return _interrupted(run, reason, hours)
+    return _ended(run, reason, hours)
+
+
+def _interrupted(run: _Run, reason: str, hours: float) -> TrainResult:
+    """The run stopped by itself and means to go on another time: everything is saved, nothing is stripped."""
+    state = run.state
+    lines = (f"stopped: {reason}", _way_on(run.folder))
+    run.tracker.tell(RunEnded(reason, state.epoch, hours, state.best_epoch, state.best_fitness, str(run.folder), lines))
+    return TrainResult(run.folder, run.weights / "best.pt", run.weights / "last.pt", state.results, state.epoch, reason, EXIT_TRY_AGAIN)
+
+
 def _way_on(folder: Path) -> str:
     """What to do about a run that was ended."""
-    if (folder / "weights" / "last.pt").exists():
-        return f"the last finished epoch is kept, go on with: boxwright train --resume {folder}"
-    return f"no epoch was finished, start again ({folder} holds nothing to go on from)"
+    last = folder / "weights" / "last.pt"
+    if not last.exists():
+        return f"nothing was saved yet, start again ({folder} holds nothing to go on from)"
+    state = newest_whole(last)[0]["state"]
+    return f"saved in epoch {state['epoch']} before batch {state['batch']}, go on with: boxwright train --resume {folder}"
 
 
 def _name(plan: TrainPlan) -> str:
     return plan.detector.spec.name if plan.settings.name == "cfg" else plan.settings.name
 
 
-def _tracker(plan: TrainPlan, folder: Path) -> Tracker:
+def _tracker(plan: TrainPlan, folder: Path, observers: Observers) -> Tracker:
     settings = plan.settings
     for place in (folder, folder / "weights"):
         sweep_unfinished(place)  # what an interrupted write left; the whole files are there
+    past = _past(plan)
     console = Console(settings.console, quiet=settings.quiet)
-    tables = CsvTable(folder / "results.csv"), ClassTable(folder / "classes.jsonl"), EventLog(folder / "events.jsonl"), TextLog(folder / "run.log")
-    return Tracker([console, *tables, TensorBoard(folder)])
+    board = TensorBoard(folder, past, settings.tensorboard_tags)
+    board.classes(plan.data.splits["train"].classes)
+    tables: list[Sink] = [CsvTable(folder / "results.csv", past), ClassTable(folder / "classes.jsonl"), board]
+    if settings.results_file == "txt":
+        tables.append(TextTable(folder / "results.txt", plan.resumed["state"]["epoch"] if plan.resumed is not None else 0))
+    return Tracker([console, *tables, EventLog(folder / "events.jsonl"), TextLog(folder / "run.log"), EventObservers(observers)])
 
 
-def _assembled(plan: TrainPlan, folder: Path, tracker: Tracker) -> _Run:
+def _past(plan: TrainPlan) -> list[EpochEnded]:
+    """The epochs that a resumed run has behind it."""
+    rows = plan.resumed["state"].get("history", []) if plan.resumed is not None else []
+    return [epoch_ended(row, plan.settings.epochs) for row in rows]
+
+
+def _assembled(plan: TrainPlan, folder: Path, tracker: Tracker, observers: Observers) -> _Run:
     """Everything wired together, in the order in which the parts need each other."""
 
     def warn(text: str) -> None:
@@ -149,16 +237,19 @@ def _assembled(plan: TrainPlan, folder: Path, tracker: Tracker) -> _Run:
     state = TrainState(Patience(plan.settings.patience))
     if plan.resumed is not None:
         state = restore(machines, running, plan.resumed)
-        table.cut(folder / "results.csv", state.epoch)
+        state.patience = replace(state.patience, epochs=plan.settings.patience)
+        told += resuming.lines_of(plan.resumed, state, records.machine(plan.device) | {"precision": machines.precision.name})
         cut_classes(folder / "classes.jsonl", state.epoch)
-    rules = replace(VALIDATION_RULES, max_iou=plan.settings.val_iou)
-    validation = RunValidation(validating, plan.data.names, rules, machines.loss, machines.precision, plan.device, tracker.tell, best_by(plan.settings.best_by))
+    elif plan.carried is not None:
+        plan.carried.into(machines, state)
+    rules, judge = replace(VALIDATION_RULES, max_iou=plan.settings.val_iou), best_by(plan.settings.best_by)
+    validation = RunValidation(validating, plan.data.names, rules, machines.loss, machines.precision, plan.device, tracker.tell, judge, observers=observers)
     pictures = RunPictures(folder, plan, tracker.tell)
     records.write_records(folder, plan)
     facts = records.checkpoint_facts(plan)
     facts["evaluation"] |= {"precision": machines.precision.name, "threads": facts["machine"]["threads"]}
     bests = KeptBests.of(plan.settings.keep_best, (plan.resumed or {}).get("bests", {}))
-    run = _Run(plan, folder, tracker, training, machines, validation, pictures, facts, state, running, bests)
+    run = _Run(plan, folder, tracker, training, machines, validation, pictures, observers, facts, state, running, bests)
     tracker.tell(
         RunStarted(str(folder), tuple(_opening_lines(plan, folder, machines, told)), state.epoch, plan.settings.epochs, plan.settings.model_dump(mode="json"))
     )
@@ -197,7 +288,9 @@ def _counted(counts: dict[str, int]) -> str:
 
 
 def _ended(run: _Run, reason: str, hours: float) -> TrainResult:
-    state, weights = run.state, run.folder / "weights"
+    state = run.state
     ending = Ending(run.plan, run.folder, run.machines.average.network, run.validation, run.pictures, state, run.tracker.tell)
     results = ending.finish(reason, hours)
-    return TrainResult(run.folder, weights / "best.pt", weights / "last.pt", results, state.epoch, reason)
+    last, best = (run.weights / f"{kind}{ending.suffix}.pt" for kind in ("last", "best"))
+    run.observers.call("on_train_end", last, best, run.pictures.on, state.epoch - 1, results)
+    return TrainResult(run.folder, best, last, results, state.epoch, reason)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from boxwright.commands.training.assembly import ValidationData
@@ -14,11 +15,15 @@ from boxwright.loss.detection import DetectionLoss
 from boxwright.metrics.scores import BestBy
 from boxwright.model.detector import Detector
 from boxwright.model.fuse import fused
+from boxwright.structures.batch import Batch
 from boxwright.system.precision import Precision
-from boxwright.track.events import LOSS_NAMES, Event
+from boxwright.track.events import LOSS_NAMES, Event, Warned
+from boxwright.track.observers import Observers
+from boxwright.train.loop import ValidationLeftError
+from boxwright.train.out_of_memory import free_cached, is_out_of_memory, part_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import numpy as np
     import torch
@@ -38,6 +43,9 @@ class RunValidation:
     device: torch.device
     tell: Callable[[Event], None]
     best_by: BestBy
+    leave: Callable[[], bool] = lambda: False  # whether a stop was asked for
+    observers: Observers = field(default_factory=Observers)
+    parts: int = 1  # parts a batch has to be run in to fit in memory
     last: Evaluation | None = None
     numbers: dict[str, float | None] = field(default_factory=dict)  # of the last one, all that a run can be judged by
     kept: list[Seen] = field(default_factory=list)
@@ -47,23 +55,57 @@ class RunValidation:
     ) -> tuple[dict[str, float | None], float]:
         """Results by key, and the fitness."""
         self.kept = []
+        self.observers.call("on_val_start")
         evaluator = Evaluator(
             num_classes=len(self.names),
             rules=rules or self.rules,
             box_of=self.data.samples.to_source,
             autocast=self.precision.autocast,
-            seen=self._keep if keep else None,
+            seen=partial(self._seen, keep=keep) if keep or self.observers else None,
         )
-        found = evaluator.run(fused(network), self.data.loader(self.data.batches.batches()), self.device, self.loss)
+        found = self._evaluated(evaluator, fused(network))
         self.last = found
         self.tell(validated(found, self.names, epoch, show_classes=per_class))
         results = results_of(found)
         self.numbers = results | {"fitness": found.metrics.scores.fitness}
+        self.observers.call("on_val_end")
         return results, self.best_by(self.numbers)
 
-    def _keep(self, seen: Seen) -> None:
-        if seen.number < KEPT_BATCHES:
+    def _evaluated(self, evaluator: Evaluator, network: Detector) -> Evaluation:
+        """The evaluation, begun anew with smaller parts when memory runs out."""
+        while True:
+            try:
+                return evaluator.run(network, self._batches(), self.device, self.loss)
+            except (RuntimeError, MemoryError) as error:
+                size = max(len(addresses) for addresses in self.data.batches.batches())
+                if not is_out_of_memory(error) or self.parts >= size:
+                    raise
+            free_cached(self.device)
+            self.parts *= 2
+            self.kept = []
+            self.tell(Warned(f"out of memory in validation; each batch is validated in {self.parts} parts from now on, with the same boxes"))
+
+    def _batches(self) -> Iterator[Batch]:
+        """The validation batches, in parts where they have to be."""
+        for batch in self.data.loader(self.data.batches.batches()):
+            if self.leave():
+                raise ValidationLeftError
+            self.observers.call("on_val_batch_start")
+            size = -(-len(batch) // self.parts)
+            for first in range(0, len(batch), size):
+                whole = size == len(batch)
+                yield (
+                    batch
+                    if whole
+                    else Batch(batch.images[first : first + size], part_of(batch.targets, first, first + size), batch.image_numbers[first : first + size])
+                )
+
+    def _seen(self, seen: Seen, *, keep: bool) -> None:
+        if keep and seen.number < KEPT_BATCHES:
             self.kept.append(Seen(seen.number, seen.batch.copied(), seen.rows))
+        for image, rows in zip(seen.batch.image_numbers, seen.rows, strict=True):
+            self.observers.call("on_val_image_end", self.data.samples.index.paths[image], rows)
+        self.observers.call("on_val_batch_end")
 
     @property
     def thresholds(self) -> dict[str, float]:

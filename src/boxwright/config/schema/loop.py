@@ -41,6 +41,9 @@ class LoopSettings(Slice):
     early_stopping: bool = recipe_field(default=True, help_text="Whether patience is looked at.")
     best_in_final_epoch: bool = recipe_field(default=True, help_text="Whether best.pt may be written in the final epoch.")
     max_nonfinite_steps: int = recipe_field(20, "Steps with a non-finite loss or gradient in a row that end the run.", ge=1)
+    on_nonfinite: Literal["stop", "restore"] = setting(
+        "stop", "After too many non-finite steps in a row: stop, or put the last good weights back and go on behind those batches.", Spelling()
+    )
     resume_settings: Literal["stored", "command-line"] = recipe_field("stored", "Whose settings count on --resume.")
     resume_backs_up_weights: bool = recipe_field(default=False, help_text="Copy the weights folder to weights_backup_epochN before resuming.")
     finetune_extends: Literal["resume", "any-weights"] = recipe_field(

@@ -23,6 +23,7 @@ class ModelSettings(Slice):
         Spelling(original=True, many=True, metavar="N"),
         min_length=1,
     )
+    freeze_bn: bool = setting(default=False, help_text="Also keep the running statistics of frozen normalisation layers.", spelling=Spelling())
     noautoanchor: bool = setting(default=False, help_text="Keep the anchors as they are.", spelling=Spelling(original=True))
     autoanchor_threshold: float = recipe_field(0.98, "Fit new anchors when fewer boxes than this share can be learnt.", ge=0, le=1)
     autoanchor_on_resume: bool = recipe_field(default=False, help_text="Check anchors at every start, also on resume.")

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
+
+from pydantic import field_validator
 
 from boxwright.config.setting import Slice, Spelling, hyperparameter, recipe_field, setting
 
@@ -12,6 +15,13 @@ class ScheduleSettings(Slice):
     """What `train.schedule` needs, beside the number of batches."""
 
     epochs: int = setting(100, "Epochs to train.", Spelling(original=True), gt=0)
+    extend: Literal["auto", "stretch", "tail", "restart"] = setting(
+        "auto",
+        "How the rate goes on when --resume changes --epochs: the rest of the curve stretched, its last level kept, or a new curve from lr0 (auto: stretch, "
+        "or restart when the curve is at its end).",
+        Spelling(),
+    )
+    lr_joins: tuple[str, ...] = setting((), "Where resumes changed the length of the curve: KIND@EPOCH/EPOCHS BEFORE.", Spelling(many=True, metavar="JOIN"))
     lr0: float = hyperparameter(0.01, "Learning rate after warm-up.", ge=0, le=10)
     lrf: float = hyperparameter(0.01, "Share of lr0 that the curve ends at.", ge=0, le=10)
     momentum: float = hyperparameter(0.937, "Momentum of SGD and RMSProp; first beta of Adam and AdamW.", ge=0, lt=1)
@@ -38,3 +48,11 @@ class ScheduleSettings(Slice):
     step_rule: Literal["since-last", "modulo"] = recipe_field(
         "since-last", "When the optimizer steps: enough batches since the last step, or the batch number divides by accumulate."
     )
+
+    @field_validator("lr_joins")
+    @classmethod
+    def _readable(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        for word in words:
+            if not re.fullmatch(r"(stretch|tail|restart)@\d+/\d+", word):
+                raise ValueError(word)
+        return words

@@ -93,3 +93,23 @@ class CompareSettings(Slice):
     data: str = setting("", "Data set to judge both on (default: that of each).", Spelling(metavar="YAML"))
     rounds: int = setting(1000, "Draws of the images.", Spelling(), ge=10, le=100_000)
     threads: int = setting(0, "Compute threads on a CPU; 0 = as in training.", Spelling(metavar="N"), ge=0, le=1024)
+
+
+class ReplaySettings(Slice):
+    """`boxwright replay`."""
+
+    run: str = setting("", "Run folder.", Spelling(positional=True), min_length=1)
+
+
+class AnchorsSettings(Slice):
+    """`boxwright anchors`."""
+
+    data: str = setting("sample", "Data set: a YAML or a packaged name.", Spelling(original=True, metavar="YAML"))
+    cfg: str = setting("yolov5s", "Model YAML whose anchors are measured: a path or a packaged name.", Spelling(original=True, metavar="YAML"))
+    imgsz: tuple[int, ...] = setting(
+        (640,), "Image size in pixels.", Spelling(original=True, names=("img",), many=True, metavar="PX"), min_length=1, max_length=2
+    )
+    anchors: int = setting(0, "Anchors per level to find; 0 = as many as the network has.", Spelling(metavar="N"), ge=0, le=100)
+    anchor_t: float = setting(4.0, "A box and an anchor fit while no side differs by this factor.", Spelling(), gt=1, le=100)
+    generations: int = setting(1000, "Mutations that are tried on the clustered anchors.", Spelling(metavar="N"), ge=0, le=1_000_000)
+    seed: int = setting(0, "Seed of the search.", Spelling(original=True), ge=0)

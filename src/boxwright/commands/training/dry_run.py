@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`--dry-run`: the whole plan of a training in words. Nothing is made, nothing is written."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from boxwright.commands.training import records
+from boxwright.commands.training.plan import TrainPlan
+from boxwright.config.schema.optimizer import OptimizerSettings
+from boxwright.config.schema.schedule import ScheduleSettings
+from boxwright.structures.answer import Answer, table
+from boxwright.system.device import describe
+from boxwright.system.run_folder import next_folder
+from boxwright.train.freezing import trains
+from boxwright.train.optim import parameter_groups
+from boxwright.train.schedule import NEVER_STEPPED, Schedule
+
+FLOAT_BYTES = 4
+
+
+def planned(plan: TrainPlan) -> Answer:
+    """The plan as text and as a document."""
+    settings = plan.settings
+    images = len(plan.data.splits["train"])
+    batches = math.ceil(images / settings.batch_size)
+    schedule = Schedule(settings.part(ScheduleSettings), batches, settings.batch_size)
+    folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering=settings.run_folders)
+    groups = parameter_groups(plan.detector, settings.decay_rule)
+    steps = optimizer_steps(schedule)
+    parts = [
+        f"dry run: nothing is written\nrecipe {settings.recipe} on {describe(plan.device)}, run folder {folder}",
+        "\n".join([records.settings_line(plan), records.hyp_line(plan), *plan.notes, *plan.lines]),
+        f"data: {plan.data.dataset.file}\n" + _data(plan),
+        f"network: {plan.detector.spec.name}, grid {plan.grid}, sizes {plan.train_size} train, {plan.val_size} val\n" + _rows(plan),
+        f"optimizer: {settings.part(OptimizerSettings).optimizer}, {groups}; weight decay {settings.weight_decay * schedule.weight_decay_factor:.6g}",
+        f"{settings.epochs} epochs of {batches} batches of {settings.batch_size}, {steps} optimizer steps, warm-up to batch {schedule.warmup_batches}",
+        _schedule(schedule),
+        f"memory: {memory_bytes(plan) / 2**20:.0f} MiB for weights, average, gradients and optimizer; what a batch takes comes on top",
+    ]
+    document: dict[str, Any] = {
+        "folder": str(folder),
+        "settings": settings.model_dump(mode="json"),
+        "sources": plan.resolved.sources,
+        "data": {split: index.counts() for split, index in plan.data.splits.items()},
+        "parameters": sum(p.numel() for p in plan.detector.parameters()),
+        "batches_per_epoch": batches,
+        "optimizer_steps": steps,
+        "warmup_batches": schedule.warmup_batches,
+    }
+    return Answer("\n\n".join(parts), document)
+
+
+def optimizer_steps(schedule: Schedule) -> int:
+    """Optimizer steps of a whole run."""
+    last, count = NEVER_STEPPED, 0
+    for batch in range(schedule.settings.epochs * schedule.batches_per_epoch):
+        if schedule.steps_after(batch, last):
+            last, count = batch, count + 1
+    return count
+
+
+def memory_bytes(plan: TrainPlan) -> int:
+    """What a training holds whatever its batches are."""
+    all_of_it: int = sum(tensor.numel() for tensor in plan.detector.state_dict().values())
+    training: int = sum(parameter.numel() for parameter in plan.detector.parameters() if parameter.requires_grad)
+    moments = 2 if plan.settings.optimizer.startswith("Adam") else 1
+    return FLOAT_BYTES * (2 * all_of_it + (1 + moments) * training)
+
+
+def _data(plan: TrainPlan) -> str:
+    keys = ("used", "background", "skipped", "boxes")
+    return table([(split, *(index.counts()[key] for key in keys)) for split, index in plan.data.splits.items()], ("split", *keys))
+
+
+def _rows(plan: TrainPlan) -> str:
+    return table([(name, f"{total:,}", f"{training:,}") for name, total, training in trains(plan.detector)], ("row", "parameters", "trained"))
+
+
+def _schedule(schedule: Schedule) -> str:
+    epochs = range(schedule.settings.epochs)
+    shown = [epoch for epoch in epochs if epoch < 5 or epoch % max(len(epochs) // 10, 1) == 0 or epoch + 1 == len(epochs)]  # noqa: PLR2004 -- the warm-up is of interest
+    rows = []
+    for epoch in shown:
+        now = schedule.at(epoch * schedule.batches_per_epoch)
+        rows.append((epoch, f"{now.lr_bias:.6g}", f"{now.lr_other:.6g}", f"{now.momentum:.4g}", now.accumulate))
+    return table(rows, ("epoch", "lr bias", "lr others", "momentum", "accumulate"))

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Going on: which checkpoint, under which settings, and what of it differs from the run as it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from boxwright.commands.checkpoints import resumable
+from boxwright.commands.opening import OpenWeights, open_weights
+from boxwright.commands.training import legacy
+from boxwright.config.load import Layer, Resolved, resolve
+from boxwright.config.schema.train import TrainSettings
+from boxwright.config.setting import spelling_of
+from boxwright.errors import SettingError, WeightsError
+from boxwright.structures.answer import table
+from boxwright.system.run_folder import newest_checkpoint
+from boxwright.train.checkpoint import STRIPPED_EPOCH
+from boxwright.train.state import TrainState
+
+# What a flag may change without a word: where and how fast, not what is computed.
+FREE = {
+    "resume",
+    "workers",
+    "threads",
+    "device",
+    "quiet",
+    "noplots",
+    "exist_ok",
+    "save_period",
+    "save_steps",
+    "save_minutes",
+    "patience",
+    "cache",
+    "time",
+    "extend",
+    "dry_run",
+}
+# What may change and is shown: another run from here on, and a sound one.
+CHANGEABLE = {"epochs", "batch_size", "data", "close_mosaic", "multi_scale", "label_smoothing", "clip_norm", "max_nonfinite_steps", "on_nonfinite", "hyp"}
+# Hyperparameters that describe the network, which is there already.
+FIXED_HYP = {"anchors"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One setting that differs from the stored run."""
+
+    key: str
+    stored: Any
+    now: Any
+    source: str
+
+
+def find_checkpoint(settings: TrainSettings) -> OpenWeights:
+    """The checkpoint to go on from. Raises when there is none or it cannot be continued."""
+    if settings.weights and settings.resume_settings == "stored":
+        raise SettingError("resume + weights", "a resumed run goes on with its own weights", "Leave --weights out, or leave --resume out to start a new run")
+    if isinstance(settings.resume, str):
+        path = Path(settings.resume)
+        path = last_of(path) if path.is_dir() else path
+    else:
+        found = newest_checkpoint(settings.project)
+        if found is None:
+            raise SettingError("--resume", f"there is no last.pt below {settings.project}", "Give the path of one, or leave --resume out")
+        path = found
+    checkpoint = open_weights(str(path), "--resume")
+    if legacy.is_legacy(checkpoint) and resumable(checkpoint.document):
+        return checkpoint
+    if checkpoint.document.get("epoch") == STRIPPED_EPOCH or checkpoint.document.get("state") is None:
+        raise WeightsError(str(path), "was stripped of its training state when its run ended", "Resume last.pt, or start a new run with --weights")
+    return checkpoint
+
+
+def last_of(folder: Path) -> Path:
+    """The newest state in a run folder; the trainers of 2020 put the run's name behind it when it is done."""
+    plain = folder / "weights" / "last.pt"
+    named = [path for path in sorted(plain.parent.glob("last*.pt")) if path.stem != "last.previous"]
+    return plain if plain.exists() or not named else named[0]
+
+
+def stored_settings(checkpoint: OpenWeights) -> TrainSettings:
+    """The settings of the run as it was; keys that are newer than the checkpoint have their defaults."""
+    known = {key: value for key, value in checkpoint.document["settings"].items() if key in TrainSettings.model_fields}
+    return resolve(TrainSettings, [Layer(str(checkpoint.path), known)]).settings
+
+
+def given_keys(asked: Resolved[TrainSettings]) -> set[str]:
+    """What the user wrote, as against what follows from defaults and recipes."""
+    return {key for key, source in asked.sources.items() if not source.startswith(("built-in", "recipe"))}
+
+
+def merged(asked: Resolved[TrainSettings], checkpoint: OpenWeights) -> tuple[Resolved[TrainSettings], list[Change]]:
+    """The settings to go on with, and what differs. Raises for what cannot change, by name.
+
+    The stored ones count, and what the user wrote beside them; where the recipe says so, all of the command line counts.
+    """
+    before = stored_settings(checkpoint)
+    whole = before.resume_settings == "command-line"
+    keys = set(TrainSettings.model_fields) if whole else given_keys(asked)
+    values, sources = before.model_dump(), {**dict.fromkeys(TrainSettings.model_fields, "built-in"), **checkpoint.document["sources"]}
+    changes = []
+    for key in sorted(keys):
+        mine, theirs = getattr(asked.settings, key), getattr(before, key)
+        if mine == theirs or (whole and key not in given_keys(asked) and not _may_change(key)):
+            continue
+        if not _may_change(key):
+            what = f"{key} is {mine!r} here and {theirs!r} in the run that is resumed, which cannot change on the way"
+            raise SettingError(asked.sources[key], what, f"Leave it out, or start a new run with --weights {checkpoint.path}")
+        values[key], sources[key] = mine, asked.sources[key]
+        if key not in FREE:
+            changes.append(Change(key, theirs, mine, asked.sources[key]))
+    notes = (checkpoint.note,) if checkpoint.note else ()
+    return Resolved(resolve(TrainSettings, [Layer(str(checkpoint.path), values)]).settings, sources, notes), changes
+
+
+def _may_change(key: str) -> bool:
+    is_hyp = spelling_of(TrainSettings.model_fields[key]).kind == "hyp" and key not in FIXED_HYP
+    return key in FREE or key in CHANGEABLE or is_hyp
+
+
+def table_of(changes: list[Change]) -> list[str]:
+    """What changed, as lines."""
+    if not changes:
+        return []
+    rows = [(change.key, str(change.stored), str(change.now), change.source) for change in changes]
+    return ["resume under a changed plan:", *table(rows, ("setting", "stored", "now", "from")).splitlines()]
+
+
+def require_same_data(fingerprints: dict[str, str], checkpoint: OpenWeights) -> None:
+    """The data may have moved, but not changed. Raises SettingError."""
+    stored = checkpoint.document["data"]
+    for split, fingerprint in fingerprints.items():
+        if stored["fingerprints"].get(split) != fingerprint:
+            what = f"split '{split}' is not what {stored['yaml']} held when this run was trained on it"
+            raise SettingError("--resume", what, "Restore the data, or start a new run with --weights")
+
+
+def lines_of(stored: dict[str, Any], state: TrainState, machine: dict[str, Any]) -> list[str]:
+    """Where the run goes on, and whether it does so to the bit."""
+    if "precision" not in stored:
+        return [f"going on in epoch {state.epoch}; not exact, since another program wrote the file"]
+    before = {**stored["machine"], "precision": stored["precision"]["name"]}
+    ignored = {"description", "platform"}
+    differs = [f"{key} {before[key]} -> {machine[key]}" for key in machine if key not in ignored and before.get(key) != machine[key]]
+    exact = "exact: the same bits as without the interruption" if not differs else f"not exact to the last bit, because {', '.join(differs)}"
+    if not differs and machine["device"] != "cpu":
+        exact = f"the same machine; {machine['device']} kernels may differ in the last bits"
+    return [f"going on in epoch {state.epoch} before batch {state.batch}; {exact}"]

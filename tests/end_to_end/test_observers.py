@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Those who watch a run, and those who end it: observers, the time budget, the dry run, the replay."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import boxwright
+from boxwright.errors import SettingError
+from boxwright.track.log import read_epochs
+from boxwright.track.observers import CALLBACKS
+from boxwright.track.table import read
+from tests.support.commands import command, contents, done
+from tests.support.runs import Ground, train, training_state
+
+EPOCHS = 2
+
+
+def settings(ground: Ground, project: Path) -> dict[str, object]:
+    usual = {"data": str(ground.data), "cfg": str(ground.cfg), "hyp": "small-data", "imgsz": 64, "batch_size": 4, "workers": 0, "device": "cpu"}
+    return usual | {"epochs": EPOCHS, "project": str(project), "noplots": True, "quiet": True}
+
+
+class Watcher:
+    """Has every callback that a training calls, and writes down what it was given."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __getattr__(self, name):
+        if name not in CALLBACKS:
+            raise AttributeError(name)
+        return lambda *values: self.calls.append((name, values))
+
+
+def test_an_observer_sees_every_moment_in_order_with_its_values(ground, tmp_path):
+    watcher = Watcher()
+    result = boxwright.train(**settings(ground, tmp_path), observers=[watcher])
+    names = [name for name, _ in watcher.calls]
+    assert names[:3] == ["on_pretrain_routine_start", "on_pretrain_routine_end", "on_train_start"]
+    assert names[-1] == "on_train_end"
+    epoch = [name for name in names[3:] if name.startswith("on_train_") or name in {"on_val_start", "on_val_end", "on_fit_epoch_end", "on_model_save"}]
+    batches = ["on_train_batch_start", "on_train_batch_end"] * 3
+    whole = ["on_train_epoch_start", *batches, "on_train_epoch_end", "on_val_start", "on_val_end", "on_fit_epoch_end", "on_model_save"]
+    assert epoch == [*whole * EPOCHS, "on_val_start", "on_val_end", "on_train_end"]
+    assert names.count("on_val_image_end") == 6 * (EPOCHS + 1)
+    ends = [values for name, values in watcher.calls if name == "on_train_batch_end"]
+    assert [values[0] for values in ends] == list(range(3 * EPOCHS))
+    number, _, images, targets, paths, plots = ends[0]
+    assert (number, tuple(images.shape), targets.shape[1], len(paths), plots) == (0, (4, 3, 64, 64), 6, 4, False)
+    fits = [values for name, values in watcher.calls if name == "on_fit_epoch_end"]
+    assert [values[1] for values in fits] == list(range(EPOCHS))
+    saves = [values for name, values in watcher.calls if name == "on_model_save"]
+    assert [(epoch, final) for _, epoch, final, _, _ in saves] == [(0, False), (1, True)]
+    last, best, _, final_epoch, results = watcher.calls[-1][1]
+    assert (last, best, final_epoch, results) == (result.last, result.best, EPOCHS - 1, result.results)
+
+
+def test_an_observer_does_not_change_a_bit(ground, tmp_path):
+    plain = boxwright.train(**settings(ground, tmp_path))
+    watched = boxwright.train(**settings(ground, tmp_path), observers=[Watcher()])
+    assert (plain.folder / "results.csv").read_bytes() == (watched.folder / "results.csv").read_bytes()
+
+
+def test_an_observer_that_fails_is_told_once_and_the_run_goes_on(ground, tmp_path, capsys):
+    class Failing:
+        calls = 0
+
+        def on_train_batch_end(self, *_values):
+            self.calls += 1
+            raise ValueError("no\nluck")
+
+    failing = Failing()
+    result = boxwright.train(**settings(ground, tmp_path), observers=[failing])
+    assert (failing.calls, result.epochs_done) == (1, EPOCHS)
+    told = [line for line in capsys.readouterr().out.splitlines() if "Failing" in line]
+    assert told == ["warning: observer Failing failed in on_train_batch_end and is no longer called (no luck); the run goes on"]
+
+
+def test_an_observer_can_stop_a_run_which_is_then_done(ground, tmp_path):
+    class Enough:
+        stop_requested = ""
+
+        def on_train_batch_end(self, number, *_values):
+            self.stop_requested = "seen enough" if number == 0 else ""
+
+        def on_train_batch_start(self):
+            self.stop_requested = "seen enough"
+
+    result = boxwright.train(**settings(ground, tmp_path), observers=[Enough()])
+    assert (result.reason, result.epochs_done, result.exit_code) == ("seen enough", 0, 0)
+    assert json.loads((result.folder / "done.json").read_text())["reason"] == "seen enough"
+    assert "seen enough" in (result.folder / "run.log").read_text()
+    assert training_state(result.last)["state"]["batch"] > 0
+
+
+def test_a_method_that_nothing_calls_is_refused_with_the_nearest_name(ground, tmp_path):
+    class Misspelt:
+        def on_fit_epoch_ended(self, *_values): ...
+
+    with pytest.raises(SettingError, match=r"nothing calls\. Did you mean on_fit_epoch_end\?"):
+        boxwright.train(**settings(ground, tmp_path), observers=[Misspelt()])
+    assert not list(tmp_path.glob("exp*"))
+
+
+def test_a_time_budget_stops_a_run_that_goes_on_later(ground, tmp_path):
+    said = command(*ground.words(tmp_path, "--noplots", "--time", "0.0000001", epochs=EPOCHS))
+    folder = Path(said.lines[-1])
+    assert said.code == 75
+    assert "stopped: the time budget of 1e-07 hours is used up" in said.out
+    assert not (folder / "done.json").exists()
+    calm = train(ground, tmp_path / "calm", "--noplots", epochs=EPOCHS)
+    done("train", "--resume", folder, "--time", 0)
+    assert (folder / "results.csv").read_bytes() == (calm.folder / "results.csv").read_bytes()
+
+
+def test_a_dry_run_prints_the_whole_plan_and_writes_nothing(ground, tmp_path):
+    done(*ground.words(tmp_path / "first", "--dry-run"))  # the index of the data is cached beside it
+    before = contents(tmp_path)
+    said = done(*ground.words(tmp_path / "runs", "--dry-run", "--freeze", 2, "lr0=0.003"))
+    assert contents(tmp_path) == before
+    assert not (tmp_path / "runs").exists()
+    for word in (
+        "dry run: nothing is written",
+        "run folder ",
+        "lr0=0.003",
+        "12 ",
+        "model.0 ",
+        "8 epochs of 3 batches of 4",
+        "optimizer steps",
+        "lr bias",
+        "MiB",
+    ):
+        assert word in said.out, word
+
+
+def test_what_a_dry_run_refuses_a_run_refuses(ground, tmp_path):
+    for more in ((), ("--dry-run",)):
+        said = command(*ground.words(tmp_path, "--freeze", 99, *more))
+        assert (said.code, "there is no row" in said.err) == (2, True)
+
+
+def test_the_table_and_the_scalars_are_rebuilt_from_the_event_log(ground, tmp_path):
+    folder = train(ground, tmp_path, "--noplots", epochs=3).folder
+    table = (folder / "results.csv").read_bytes()
+    (folder / "results.csv").unlink()
+    next(folder.glob("events.out.tfevents.*")).unlink()
+    with (folder / "events.jsonl").open("a") as log:
+        log.write('{"event": "EpochEnded", "epo')  # torn by a full disk
+    said = done("replay", folder)
+    assert "of 3 epochs rebuilt" in said.out
+    assert "1 lines could not be read" in said.err
+    assert (folder / "results.csv").read_bytes() == table
+    scalars = EventAccumulator(str(folder)).Reload().Scalars("metrics/mAP_0.5")
+    assert [scalar.step for scalar in scalars] == [0, 1, 2]
+
+
+def test_in_the_log_of_a_run_that_went_back_every_epoch_counts_once(tmp_path):
+    def epoch(number, value):
+        row = {"epoch": number, "epochs": 3, "results": {"metrics/recall": value}, "fitness": None}
+        return {"event": "EpochEnded", "time": 1.0, **row, "best_fitness": 0.0, "best_epoch": 0, "data_wait": 0.0, "seconds": 1.0}
+
+    start = {"event": "RunStarted", "time": 0.0, "first_epoch": 0}
+    lines = [start, epoch(0, 0.1), epoch(1, 0.2), epoch(2, 0.3), {**start, "first_epoch": 1}, epoch(1, 0.2)]
+    log = tmp_path / "events.jsonl"
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    rows, torn = read_epochs(log)
+    assert [(row.epoch, row.results["metrics/recall"]) for row in rows] == [(0, 0.1), (1, 0.2)]
+    assert torn == 0
+
+
+def test_image_weights_follow_the_last_validation_and_a_run_goes_on_with_them(ground, tmp_path):
+    calm = train(ground, tmp_path, "--noplots", "--image-weights", epochs=3)
+    plain = train(ground, tmp_path, "--noplots", epochs=3)
+    assert read(calm.folder / "results.csv") != read(plain.folder / "results.csv")
+    assert len(training_state(calm.last)["state"]["class_maps"]) == 3
+
+
+def test_the_anchors_verb_measures_and_fits(ground):
+    said = json.loads(done("anchors", "--data", ground.data, "--cfg", ground.cfg, "--imgsz", 64, "--json").out)
+    assert said["fitted"]["fitness"] >= said["network"]["fitness"]
+    assert len(said["fitted"]["anchors_px"]) == 6
+    assert "anchors:\n  - [" in done("anchors", "--data", ground.data, "--cfg", ground.cfg, "--imgsz", 64).out

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Steps that are not finite, and batches that do not fit in memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from boxwright.loss.detection import DetectionLoss, LossTerms
+from boxwright.track.events import Warned
+from boxwright.train.finite import NotFiniteError
+from boxwright.train.loop import MAX_RESTORES
+from boxwright.train.out_of_memory import is_out_of_memory, part_of
+from boxwright.train.state import TrainState
+from boxwright.train.stopping import Patience
+from tests.support import training
+from tests.support.training import Watch, frozen, machines, same_bits, trainer
+
+
+class Spoiled(DetectionLoss):
+    """A loss whose calls of these numbers come out as no number, as an overflow in a forward pass does."""
+
+    at: frozenset[int] = frozenset()
+    calls = 0
+
+    def __call__(self, maps, targets):
+        terms = super().__call__(maps, targets)
+        self.calls += 1
+        return LossTerms(terms.total * math.inf, terms.items) if self.calls in self.at else terms
+
+
+def spoiled(*calls: int, **settings):
+    return machines(loss=type("Spoiled", (Spoiled,), {"at": frozenset(calls)}), **settings)
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam", "AdamW", "RMSProp"])
+def test_a_step_that_is_not_finite_leaves_no_trace(optimizer):
+    plan = training.schedule(nominal_batch=2, epochs=1)
+    made = spoiled(3, plan=plan, optimizer=optimizer)
+    states = []
+
+    run = trainer(made)
+    optimize = run._optimize
+
+    def watched():
+        before = frozen(made.detector), frozen(made.average.network)
+        optimize()
+        states.append((before, (frozen(made.detector), frozen(made.average.network))))
+
+    run._optimize = watched
+    run.fit()
+    (network, average), (network_after, average_after) = states[2]
+    weights = [name for name, _ in made.detector.named_parameters()]
+    assert all(torch.equal(network[name], network_after[name]) for name in weights)
+    assert same_bits(average, average_after)
+    assert run.state.skipped == 1
+    assert run.state.skipped_in_a_row == 0
+    assert all(torch.isfinite(tensor).all() for tensor in network_after.values() if tensor.is_floating_point())
+
+
+def test_statistics_that_a_bad_forward_pass_spoiled_are_put_back():
+    plan = training.schedule(nominal_batch=2, epochs=1)
+    made = machines(plan)
+    run = trainer(made)
+    norm = next(m for m in made.detector.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    gradients = run.gradients.gradients
+
+    def bad(pixels, targets):
+        number = run.state.batch
+        return gradients(pixels * math.nan if number == 2 else pixels, targets)
+
+    run.gradients.gradients = bad
+    run.fit()
+    assert run.state.skipped == 1
+    assert torch.isfinite(norm.running_mean).all()
+    assert all(torch.isfinite(tensor).all() for tensor in made.average.network.state_dict().values() if tensor.is_floating_point())
+
+
+def test_too_many_bad_steps_stop_the_run_and_name_the_batch():
+    plan = training.schedule(nominal_batch=2, epochs=1)
+    accused = []
+    run = trainer(spoiled(2, 3, plan=plan), max_nonfinite_steps=2)
+    run.doors = replace(run.doors, accuse=lambda number, batch: accused.append((number, len(batch))) or ", in picture.jpg")
+    with pytest.raises(NotFiniteError, match=r"2 steps in a row, in picture\.jpg; the last good checkpoint is kept") as stopped:
+        run.fit()
+    assert stopped.value.exit_code == 75
+    assert accused == [(2, training.BATCH_SIZE)]
+
+
+def test_by_policy_the_last_good_weights_come_back_and_training_goes_on_behind_the_batches():
+    plan = training.schedule(nominal_batch=2, epochs=2)
+    restored = []
+    run = trainer(spoiled(2, 3, plan=plan), max_nonfinite_steps=2, restore_when_nonfinite=True)
+    run.doors = replace(run.doors, put_back=lambda: restored.append(run.state.batch) or True)
+    assert run.fit() == "done"
+    assert restored == [3]
+    assert (run.state.restored, run.state.skipped) == (1, 2)
+
+
+def test_a_run_that_keeps_failing_is_stopped_in_the_end():
+    plan = training.schedule(nominal_batch=2, epochs=4)
+    run = trainer(spoiled(*range(100), plan=plan), max_nonfinite_steps=2, restore_when_nonfinite=True)
+    run.doors = replace(run.doors, put_back=lambda: True)
+    with pytest.raises(NotFiniteError):
+        run.fit()
+    assert run.state.restored == MAX_RESTORES
+
+
+def test_a_gradient_scaler_lowers_its_scale_and_what_it_skips_while_it_calibrates_does_not_count():
+    plan = training.schedule(nominal_batch=2, epochs=2)
+    made = machines(plan)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
+    made.precision.scaler = scaler
+    run = trainer(made, max_nonfinite_steps=3)
+    gradients = run.gradients.gradients
+
+    def overflowing(pixels, targets):
+        items = gradients(pixels, targets)
+        if scaler.get_scale() > 2.0**11:
+            next(iter(made.detector.parameters())).grad[0, 0, 0, 0] = math.inf
+        return items
+
+    run.gradients.gradients = overflowing
+    assert run.fit() == "done"
+    assert scaler.get_scale() == 2.0**11
+    assert run.state.skipped == 5
+    assert all(torch.isfinite(tensor).all() for tensor in made.average.network.state_dict().values() if tensor.is_floating_point())
+
+
+# -- memory
+
+
+class Narrow(DetectionLoss):
+    """Runs out of memory when a batch has more images than this, after the forward pass, as a real step does."""
+
+    room = 1
+
+    def __call__(self, maps, targets):
+        if maps.grid(0)[0] > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return super().__call__(maps, targets)
+
+
+def test_a_step_that_does_not_fit_is_run_in_parts_told_once_and_remembered():
+    watch = Watch()
+    run = trainer(machines(loss=Narrow), watch)
+    assert run.fit() == "done"
+    assert run.state.parts == training.BATCH_SIZE
+    told = [event.text for event in watch.told if isinstance(event, Warned)]
+    assert len(told) == 1
+    assert "each batch is run as 2 parts of up to 1 images" in told[0]
+    assert TrainState.from_document(run.state.document()).parts == training.BATCH_SIZE
+
+
+def test_parts_add_up_to_the_gradient_of_the_batch_where_normalisation_does_not_mix_images():
+    """In evaluation mode normalisation is the same for every image; then only means over matches are taken differently, and none is with one match."""
+    made = machines()
+    run = trainer(made)
+    batch = training.batch(0, 0)
+    pixels = run._pixels(batch, 0)
+    targets = torch.tensor([[0, 1, 0.5, 0.5, 0.3, 0.3], [1, 1, 0.5, 0.5, 0.3, 0.3]])
+    pixels[1] = pixels[0]
+    made.detector.eval()
+    for module in made.detector.modules():
+        module.training = isinstance(module, type(made.detector.head)) or module is made.detector
+    found = []
+    for parts in (1, 2):
+        made.optimizer.zero_grad()
+        run.state.parts = parts
+        items = run.gradients(pixels, targets)
+        found.append((items, [p.grad.clone() for p in made.detector.parameters() if p.grad is not None]))
+    (whole_items, whole), (parts_items, in_parts) = found
+    torch.testing.assert_close(parts_items, whole_items)
+    torch.testing.assert_close(in_parts, whole, rtol=1e-4, atol=1e-5)
+
+
+def test_a_failed_pass_does_not_mix_with_gradients_that_wait():
+    made = machines(loss=Narrow)
+    run = trainer(made)
+    pixels, targets = run._pixels(training.batch(0, 0), 0), training.batch(0, 0).targets
+    parameters = list(made.detector.parameters())
+
+    def gradients(room: int) -> list[torch.Tensor]:
+        made.loss.room = room
+        run.gradients(pixels, targets)
+        return [parameter.grad.clone() for parameter in parameters]
+
+    waiting = gradients(room=2)
+    together = gradients(room=1)  # fails as a whole, then runs in two parts
+    made.optimizer.zero_grad()
+    in_parts = gradients(room=1)
+    assert run.state.parts == 2
+    assert all(torch.equal(both, part + first) for both, part, first in zip(together, in_parts, waiting, strict=True))
+
+
+def test_what_is_no_lack_of_memory_is_raised_as_it_is():
+    assert is_out_of_memory(RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"))
+    assert is_out_of_memory(MemoryError())
+    assert not is_out_of_memory(RuntimeError("shapes differ"))
+
+
+def test_a_part_has_its_own_targets_counted_from_zero():
+    targets = torch.tensor([[0.0, 5], [1, 6], [2, 7], [3, 8]])
+    assert part_of(targets, 1, 3).tolist() == [[0, 6], [1, 7]]
+    assert targets[1, 0] == 1
+
+
+def test_a_run_that_was_killed_after_its_last_save_has_nothing_more_to_do():
+    made = machines()
+    state = TrainState(Patience(2, best_fitness=0.5, best_epoch=0, last_epoch=2), epoch=3)
+    run = trainer(made)
+    run.state, run.rules = state, training.loop_rules(epochs=10)
+    assert run.fit() == "no improvement in the last 2 epochs"
+    assert state.epoch == 3
