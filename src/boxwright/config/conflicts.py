@@ -70,6 +70,7 @@ def _about_batches(s: Any, asked: set[str]) -> tuple[tuple[bool, tuple[str, ...]
     without = [key for key in ("mixup", "copy_paste") if getattr(s, key) > 0 and s.mosaic == 0]
     return (
         (s.rect and bool(mixing), ("rect", *mixing), "rectangular batches hold single images", "Leave one of them out"),
+        (s.quad and s.image_weights, ("quad", "image_weights"), "quad joins neighbours of an order that image weights draw anew", "Leave one of them out"),
         (s.rect and s.quad, ("rect", "quad"), "quad joins square images", "Leave one of them out"),
         (s.aug == "none" and bool(changing), ("aug", *changing), "--aug none leaves every image as it is", "Leave one of them out"),
         (s.aug == "none" and s.close_mosaic > 0, ("aug", "close_mosaic"), "--aug none makes no mosaic that could be closed", "Leave one of them out"),
