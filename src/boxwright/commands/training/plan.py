@@ -53,6 +53,7 @@ class TrainPlan:
     notes: tuple[str, ...]
     frozen: Frozen
     carried: Carried | None = None
+    replanned: bool = False  # a resumed run whose plan differs from the stored one
 
     @property
     def settings(self) -> TrainSettings:
