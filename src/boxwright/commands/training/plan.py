@@ -65,8 +65,10 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
     """Check everything, in order. Raises for the first thing that cannot work."""
     settings = resolved.settings
     _refuse_what_cannot_act(settings)
-    fetched = ensure_present(settings.data) if settings.allow_download else ()
-    data = open_data(settings.data, ("train", "val"), single_class=settings.single_cls, strict=settings.strict, trusting=settings.trust_cache)
+    writing = not settings.dry_run
+    fetched = ensure_present(settings.data) if settings.allow_download and writing else ()
+    how = {"single_class": settings.single_cls, "strict": settings.strict, "trusting": settings.trust_cache, "writing": writing}
+    data = open_data(settings.data, ("train", "val"), **how)
     require_training_objects(data)
     about_data = _fitting_data(resolved, data)
     weights = open_weights(settings.weights) if settings.weights and resumed is None else None
