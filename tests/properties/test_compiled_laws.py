@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -23,6 +22,7 @@ from boxwright.metrics import curves, matching
 from boxwright.native import library
 from boxwright.native.render import Look, Painting, draw
 from tests.properties.test_metric_laws import scene as metric_scene
+from tests.support.compiled import require_kernels
 
 STRENGTHS = {
     "default": {},
@@ -36,11 +36,7 @@ STRENGTHS = {
 
 @pytest.fixture(autouse=True)
 def built():
-    """Where there is a compiler there are kernels: `make` builds them."""
-    if library.kernels() is None:
-        compiler = shutil.which("c++") or shutil.which("g++")
-        assert compiler is None, "the compiled kernels were not built, or from other sources: run make"
-        pytest.skip("no compiler here")
+    require_kernels()
 
 
 # -- pictures
