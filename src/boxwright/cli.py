@@ -36,6 +36,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "train": Verb("train a detector", "train:TrainSettings", "train:run", reports=False),
     "val": Verb("validate a checkpoint on a split", "val:ValSettings", "validate:run"),
     "predict": Verb("detect objects in images", "val:PredictSettings", "predict:run"),
+    "export": Verb("write it for other programs: onnx, torchscript, safetensors, yolov5, openvino", "export:ExportSettings", "export:run"),
     "data": {
         "sample": Verb("draw the sample set", "verbs:SampleSettings", "sample:run"),
     },

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from boxwright.commands.opening import fitting_size, grid_of, open_together
+from boxwright.commands.opening import fitting_size, fixed_size_of, grid_of, open_together
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import PredictSettings
 from boxwright.data.images import BrokenImageError, read_rgb
@@ -75,8 +75,11 @@ def predictor_of(weights: tuple[str, ...], device: str, imgsz: int | None, *, th
     where = choose_device(device)
     prepare_process(where, threads)
     grid = grid_of(detectors[0])
-    size, note = fitting_size(imgsz or opened[0].document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)
-    return Predictor(Ensemble(detectors, where, augment=augment), opened[0].names, where, size, grid), tuple(n for n in (*notes, note) if n)
+    fixed = fixed_size_of(detectors, imgsz, augment=augment)
+    size, note = (fixed, "") if fixed else fitting_size(imgsz or opened[0].document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)
+    return Predictor(Ensemble(detectors, where, augment=augment), opened[0].names, where, size, grid, square=fixed is not None), tuple(
+        n for n in (*notes, note) if n
+    )
 
 
 def _rules(settings: PredictSettings, names: tuple[str, ...]) -> NmsRules:

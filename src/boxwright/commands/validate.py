@@ -6,18 +6,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from boxwright.commands.opening import OpenData, OpenWeights, fitting_size, grid_of, open_data, open_together
+from boxwright.commands.opening import OpenData, OpenWeights, fitting_size, fixed_size_of, grid_of, open_data, open_together
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import ValSettings
+from boxwright.data.index import Index
 from boxwright.data.loader import Loader
-from boxwright.data.sampler import RectangularBatches
-from boxwright.data.samples import PlainSamples
+from boxwright.data.sampler import RectangularBatches, SquareBatches
+from boxwright.data.samples import Address, PlainSamples
 from boxwright.data.store import ImageStore
 from boxwright.errors import SettingError
-from boxwright.infer.ensemble import Ensemble
+from boxwright.infer.ensemble import Ensemble, Member
 from boxwright.infer.evaluator import VALIDATION_RULES, Evaluation, Evaluator
+from boxwright.infer.exported import Exported
 from boxwright.infer.told import class_results, validated
-from boxwright.model.detector import Detector
 from boxwright.report import confusion_figure, curves_figure
 from boxwright.structures.answer import Answer
 from boxwright.system.device import choose_device, loader_threads, prepare_process
@@ -39,7 +40,7 @@ class ValPlan:
     """A validation, ready to run. `how` is what it depends on beside weights and data."""
 
     data: OpenData
-    detectors: list[Detector]  # one, or several that predict together
+    detectors: list[Member]  # one, or several that predict together
     device: torch.device
     how: dict[str, Any]
     threads: int
@@ -66,11 +67,13 @@ def plan_of(settings: ValSettings) -> ValPlan:
     opened, detectors, notes = open_together(_checkpoints(settings))
     weights = opened[0]
     stored = weights.document.get("evaluation", {})
+    fixed = fixed_size_of(detectors, settings.imgsz, augment=settings.augment)
     how = {key: _chosen(settings, stored, key) for key in DEFAULTS}
     how |= {
         "conf_thres": settings.conf_thres,
         "max_det": settings.max_det,
         "augment": settings.augment,
+        "square": settings.square or fixed is not None,
         "split": settings.task,
         "data": settings.data or stored.get("data", ""),
     }
@@ -80,7 +83,9 @@ def plan_of(settings: ValSettings) -> ValPlan:
     data = open_data(how["data"], (settings.task,), single_class=single)
     device = choose_device(settings.device)
     _require_same_classes(weights, data, detectors[0])
-    how["imgsz"], note = fitting_size(how["imgsz"], grid_of(detectors[0]))
+    how["imgsz"], note = (fixed, "") if fixed else fitting_size(how["imgsz"], grid_of(detectors[0]))
+    inside = [member.path for member in detectors if isinstance(member, Exported) and member.passport.suppression]
+    notes += [f"{path} holds its suppression and its least confidence: what these leave out is missing from the numbers" for path in inside]
     if settings.half:
         how["precision"] = "fp16" if device.type == "cuda" else "bf16"
     return ValPlan(data, detectors, device, how, settings.threads, tuple(n for n in (*data.notes, *notes, note) if n))
@@ -98,9 +103,9 @@ def _chosen(settings: ValSettings, stored: dict[str, Any], key: str) -> Any:
     return given if given is not None else stored.get(key, DEFAULTS[key])
 
 
-def _require_same_classes(weights: OpenWeights, data: OpenData, detector: Detector) -> None:
-    if detector.head.num_classes != data.num_classes:
-        what = f"the network has {detector.head.num_classes} classes ({', '.join(weights.names[:5])} ...), the data set {data.num_classes}"
+def _require_same_classes(weights: OpenWeights, data: OpenData, detector: Member) -> None:
+    if detector.num_classes != data.num_classes:
+        what = f"the network has {detector.num_classes} classes ({', '.join(weights.names[:5])} ...), the data set {data.num_classes}"
         raise SettingError(str(weights.path), what, "Give the data set it was trained for")
 
 
@@ -109,12 +114,20 @@ def evaluate(plan: ValPlan, *, threads: int) -> Evaluation:
     prepare_process(plan.device, plan.threads)
     index, how = plan.data.splits[plan.how["split"]], plan.how
     samples = PlainSamples(index, ImageStore(index, how["imgsz"], keep=False, smooth=True))
-    batches = RectangularBatches(index.sizes_wh, how["batch_size"], how["imgsz"], grid_of(plan.detectors[0]), how["pad"]).batches()
+    batches = _batches(plan, index)
     rules = replace(VALIDATION_RULES, min_score=how["conf_thres"], max_iou=how["iou_thres"], max_det=how["max_det"])
     precision = Precision(how["precision"], plan.device)
     evaluator = Evaluator(num_classes=plan.data.num_classes, rules=rules, box_of=samples.to_source, autocast=precision.autocast)
     network = Ensemble(plan.detectors, plan.device, augment=how["augment"])
     return evaluator.run(network, Loader(samples, threads=threads)(batches), plan.device)
+
+
+def _batches(plan: ValPlan, index: Index) -> list[list[Address]]:
+    """As little padding as possible, or squares of the image size."""
+    how = plan.how
+    if how["square"]:
+        return SquareBatches(len(index), how["batch_size"], how["imgsz"]).batches()
+    return RectangularBatches(index.sizes_wh, how["batch_size"], how["imgsz"], grid_of(plan.detectors[0]), how["pad"]).batches()
 
 
 def _document(found: Evaluation, plan: ValPlan) -> dict[str, Any]:

@@ -13,9 +13,9 @@ class ValSettings(Slice):
     """`boxwright val`."""
 
     weights: tuple[str, ...] = setting(
-        (), "Checkpoint or run folder (its best.pt); several predict together.", Spelling(original=True, many=True, metavar="PT")
+        (), "Checkpoint, run folder (its best.pt) or exported network; several predict together.", Spelling(original=True, many=True, metavar="PT")
     )
-    run: str = setting("", "Checkpoint or run folder, as the first word.", Spelling(positional=True))
+    run: str = setting("", "Checkpoint, run folder or exported network, as the first word.", Spelling(positional=True))
     data: str = setting("", "Data set: a YAML or a packaged name (default: that of the training).", Spelling(original=True, metavar="YAML"))
     batch_size: int | None = setting(None, "Images per batch (default: as in training, else 32).", Spelling(original=True, names=("batch",)), ge=1)
     imgsz: int | None = setting(
@@ -30,6 +30,7 @@ class ValSettings(Slice):
     workers: int = setting(8, "Loader threads.", Spelling(original=True), ge=0, le=1024)
     single_cls: bool = setting(default=False, help_text="Treat all classes as one.", spelling=Spelling(original=True))
     augment: bool = setting(default=False, help_text="Look at three sizes of every image, one mirrored.", spelling=Spelling(original=True))
+    square: bool = setting(default=False, help_text="Square images of exactly the image size, as exports of a fixed size see them.", spelling=Spelling())
     half: bool = setting(default=False, help_text="Validate in half precision where the device has it.", spelling=Spelling(original=True))
     verbose: bool = setting(default=False, help_text="Show every class.", spelling=Spelling(original=True))
     project: str = setting("runs/val", "Folder of the results.", Spelling(original=True), min_length=1)
@@ -42,7 +43,7 @@ class PredictSettings(Slice):
     """`boxwright predict`."""
 
     weights: tuple[str, ...] = setting(
-        (), "Checkpoint or run folder (its best.pt); several predict together.", Spelling(original=True, many=True, metavar="PT")
+        (), "Checkpoint, run folder (its best.pt) or exported network; several predict together.", Spelling(original=True, many=True, metavar="PT")
     )
     source: tuple[str, ...] = setting((), "Images, folders, or list files.", Spelling(original=True, many=True, metavar="PATH"))
     imgsz: int | None = setting(
