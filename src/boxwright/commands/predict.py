@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from boxwright.commands.opening import fitting_size, grid_of, open_together
+from boxwright.commands.opening import fitting_size, fixed_size_of, grid_of, open_together
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import PredictSettings
 from boxwright.drawing.boxes import draw_boxes
@@ -99,12 +99,15 @@ def predictor_of(weights: tuple[str, ...], device: str, imgsz: int | None, *, th
     opened, detectors, notes = open_together(weights)
     where = choose_device(device)
     prepare_process(where, threads)
-    if detectors[0].spec.in_channels != COLOURS:
-        what = f"the network takes images of {detectors[0].spec.in_channels} channels, and prediction reads colour pictures"
+    if detectors[0].in_channels != COLOURS:
+        what = f"the network takes images of {detectors[0].in_channels} channels, and prediction reads colour pictures"
         raise SettingError(str(opened[0].path), what, "Use `boxwright val`, which reads what a data set YAML describes")
     grid = grid_of(detectors[0])
-    size, note = fitting_size(imgsz or opened[0].document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)
-    return Predictor(Ensemble(detectors, where, augment=augment), opened[0].names, where, size, grid), tuple(n for n in (*notes, note) if n)
+    fixed = fixed_size_of(detectors, imgsz, augment=augment)
+    size, note = (fixed, "") if fixed else fitting_size(imgsz or opened[0].document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)
+    return Predictor(Ensemble(detectors, where, augment=augment), opened[0].names, where, size, grid, square=fixed is not None), tuple(
+        n for n in (*notes, note) if n
+    )
 
 
 def _rules(settings: PredictSettings, names: tuple[str, ...]) -> NmsRules:
