@@ -304,11 +304,11 @@ def test_data_that_changed_since_the_run_is_not_resumed_on(ground):
     assert said.code == 0
     (Path("runs/exp") / "done.json").unlink()
     (ground.data.parent / "labels" / "train" / "000.txt").write_text("1 0.5 0.5 0.3 0.3\n")
-    refused(ground, ["train", "--resume", "runs/exp"], ("--resume", "is not what this run was trained on", "Restore it"))
+    refused(ground, ["train", "--resume", "runs/exp"], ("--resume", "held when this run was trained on it", "Restore the data"))
 
 
 def test_a_setting_that_contradicts_the_resumed_run_is_refused(trained, tmp_path):
     shutil.copytree(trained.folder, tmp_path / "exp")
     (tmp_path / "exp" / "done.json").unlink()
-    says = ("batch_size is 8 here and 4 in the run that is resumed", "start a new run with --weights")
-    refused(trained.ground, ["train", "--resume", str(tmp_path / "exp"), "--batch", "8"], ("--batch", *says))
+    says = ("seed is 8 here and 0 in the run that is resumed, which cannot change on the way", "start a new run with --weights")
+    refused(trained.ground, ["train", "--resume", str(tmp_path / "exp"), "--seed", "8"], ("--seed", *says))

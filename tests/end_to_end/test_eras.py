@@ -115,7 +115,7 @@ def test_tensorboard_has_the_tags_of_its_year(runs, recipe):
     if recipe == "2020.7":
         expected = (expected - {"metrics/mAP_0.5:0.95", "x/lr0", "x/lr1", "x/lr2"}) | {"metrics/F1"}
         assert len(expected) == 10
-    assert set(tags["scalars"]) == expected
+    assert {tag for tag in tags["scalars"] if recipe in OLD or not tag.startswith("coco/")} == expected
     assert tags["histograms"] == (["classes"] if recipe in OLD else [])
 
 

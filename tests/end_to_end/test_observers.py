@@ -10,11 +10,13 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import boxwright
+from boxwright.commands.train import run
+from boxwright.config.assemble import resolve_train
 from boxwright.errors import SettingError
 from boxwright.track.log import read_epochs
 from boxwright.track.observers import CALLBACKS
 from boxwright.track.table import read
-from tests.support.commands import command, contents, done
+from tests.support.commands import command, done
 from tests.support.runs import Ground, train, training_state
 
 EPOCHS = 2
@@ -118,12 +120,20 @@ def test_a_time_budget_stops_a_run_that_goes_on_later(ground, tmp_path):
     assert (folder / "results.csv").read_bytes() == (calm.folder / "results.csv").read_bytes()
 
 
-def test_a_dry_run_prints_the_whole_plan_and_writes_nothing(ground, tmp_path):
-    done(*ground.words(tmp_path / "first", "--dry-run"))  # the index of the data is cached beside it
-    before = contents(tmp_path)
-    said = done(*ground.words(tmp_path / "runs", "--dry-run", "--freeze", 2, "lr0=0.003"))
-    assert contents(tmp_path) == before
-    assert not (tmp_path / "runs").exists()
+def every_file(folder: Path) -> dict[str, bytes]:
+    """Caches of ours too; not what libraries keep for themselves in the home folder."""
+    return {
+        str(path): path.read_bytes() if path.is_file() else b""
+        for path in sorted(folder.rglob("*"))
+        if path.relative_to(folder).parts[0] not in {".cache", ".config"}
+    }
+
+
+def test_a_dry_run_prints_the_whole_plan_and_writes_nothing(tmp_path):
+    fresh = Ground.laid(tmp_path / "ground")  # never opened before: there is no index of it in any cache
+    before = every_file(tmp_path)
+    said = done(*fresh.words(tmp_path / "runs", "--dry-run", "--freeze", 2, "lr0=0.003"))
+    assert every_file(tmp_path) == before
     for word in (
         "dry run: nothing is written",
         "run folder ",
@@ -133,9 +143,34 @@ def test_a_dry_run_prints_the_whole_plan_and_writes_nothing(ground, tmp_path):
         "8 epochs of 3 batches of 4",
         "optimizer steps",
         "lr bias",
-        "MiB",
+        "memory (estimated from shapes): ",
+        "time (estimated from a few steps on random pixels): ",
     ):
         assert word in said.out, word
+
+
+def test_a_dry_run_does_not_draw_the_sample_set(tmp_path):
+    before = every_file(tmp_path)
+    said = command("train", "--dry-run", "--device", "cpu")
+    assert (said.code, "the sample set is not drawn yet" in said.err) == (2, True)
+    assert every_file(tmp_path) == before
+
+
+def test_the_estimates_of_a_dry_run_grow_with_what_is_asked_for(ground, tmp_path):
+    def estimate(**more):
+        asked = {**settings(ground, tmp_path), "epochs": 8, "dry_run": True, "amp": "off", **more}
+        return run(resolve_train(asked)).document["estimate"]
+
+    small, large, other = estimate(), estimate(batch_size=8, multi_scale=True), estimate(amp="bf16", optimizer="SGD")
+    assert large["memory_bytes"]["held"] == small["memory_bytes"]["held"]
+    assert large["memory_bytes"]["batch"] == pytest.approx(2 * small["memory_bytes"]["batch"] * (96 / 64) ** 2, rel=0.01)
+    assert other["memory_bytes"]["batch"] == small["memory_bytes"]["batch"] / 2
+    assert other["memory_bytes"]["held"] < small["memory_bytes"]["held"]
+    seconds = small["seconds"]
+    assert min(seconds.values()) > 0
+    validation = seconds["validated_image"] * 6
+    assert seconds["epoch"] == pytest.approx(3 * seconds["batch"] + seconds["step"] * 24 / 8 + validation)
+    assert seconds["run"] == pytest.approx(8 * seconds["epoch"])
 
 
 def test_what_a_dry_run_refuses_a_run_refuses(ground, tmp_path):

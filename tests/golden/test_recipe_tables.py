@@ -76,7 +76,9 @@ def derived(recipe: str, nb: int, curve):
 
 @pytest.mark.parametrize("nb", [50, 3000])
 @pytest.mark.parametrize(
-    ("recipe", "flags", "curve"), [*((name, {}, era[1]) for name, era in ERAS.items()), *((name, *other) for name, other in FLAGS.items())], ids=str
+    ("recipe", "flags", "curve"),
+    [*((name, {}, era[1]) for name, era in ERAS.items()), *((name, *other) for name, other in FLAGS.items())],
+    ids=lambda value: "" if callable(value) else str(value),
 )
 def test_every_batch_of_every_recipe_follows_its_formulas(recipe, flags, curve, nb):
     settings = resolve_train({"recipe": recipe, "epochs": EPOCHS, "batch_size": BATCH, **flags}).settings

@@ -13,10 +13,16 @@ from boxwright.model.blocks.conv import Conv
 from boxwright.model.blocks.normalized import can_be_fused, fused
 from boxwright.model.grammar import ActivationSpec
 from boxwright.native.library import portable
+from tests.support.compiled import require_kernels
 
 # (B, C, H, W): narrow and wide rows, lines that do not fill a block, blocks that do not fill the features, one pixel.
 SHAPES = ((2, 3, 5, 7), (2, 16, 40, 33), (1, 24, 64, 65), (3, 255, 9, 11), (2, 300, 4, 4), (5, 7, 1, 1))
 SILU = Activation(ActivationSpec("SiLU", ()))
+
+
+@pytest.fixture(autouse=True)
+def built():
+    require_kernels()
 
 
 def features(shape, scale: float = 2.0, middle: float = 0.5) -> torch.Tensor:

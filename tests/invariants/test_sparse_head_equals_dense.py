@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -86,6 +88,32 @@ def test_sparse_head_and_loss_equal_the_dense_textbook(variant, kind, num_classe
         scale = max(float(second.abs().max()), 1e-6)
         assert float((first - second).abs().max()) <= 1e-5 * max(scale, 1.0)
         assert float((first - second).abs().max()) <= 1e-4 * scale
+
+
+@pytest.mark.parametrize("variant", ["plain", "everything"])
+@pytest.mark.parametrize("kind", ["ordinary", "crowded"])
+def test_weights_of_classes_multiply_the_class_loss_of_their_objects_as_in_the_textbook(kind, variant):
+    head, features = setup(3, 3, channels_last=True)
+    options, rows, weights = VARIANTS[variant], targets(kind, 3), (0.5, 4.0, 0.0)
+    rules = LossRules(
+        obj_pos_weight=options.get("obj_pw", 1.0),
+        cls_pos_weight=options.get("cls_pw", 1.0),
+        focal_gamma=options.get("gamma", 0.0),
+        label_smoothing=options.get("smoothing", 0.0),
+        anchor_t=options.get("anchor_t", 4.0),
+        class_weights=weights,
+    )
+    maps = SparseMaps(features, [head.weights(level) for level in range(3)])
+    terms = DetectionLoss(rules, head.anchors, head.strides, 3)(maps, rows)
+    sparse = gradients(head, features, terms.total)
+    total, items = DenseLoss(head.anchors, 3, weights, **options)(dense_head(features, head.m, 3), rows)
+    dense = gradients(head, features, total)
+    assert terms.items.tolist() == pytest.approx(items.tolist(), rel=2e-6, abs=1e-8)
+    for first, second in zip(sparse, dense, strict=True):
+        assert float((first - second).abs().max()) <= 1e-5 * max(float(second.abs().max()), 1.0)
+    unweighted = DetectionLoss(dataclasses.replace(rules, class_weights=()), head.anchors, head.strides, 3)(maps, rows)
+    assert torch.equal(unweighted.items[:2], terms.items[:2])
+    assert unweighted.items[2] != terms.items[2]
 
 
 @pytest.mark.parametrize("sort_best", [False, True], ids=["last wins", "best wins"])

@@ -78,7 +78,8 @@ def vector_matches(targets: torch.Tensor, anchors: torch.Tensor, h: int, w: int,
 class DenseLoss:
     """Box, objectness and class loss on dense maps; options as in the package."""
 
-    def __init__(self, anchors: torch.Tensor, num_classes: int, **options: float) -> None:
+    def __init__(self, anchors: torch.Tensor, num_classes: int, class_weights: tuple[float, ...] = (), **options: float) -> None:
+        self.class_weights = class_weights
         self.anchors, self.num_classes = anchors, num_classes
         self.options = {"box": 0.05, "obj": 1.0, "cls": 0.5, "obj_pw": 1.0, "cls_pw": 1.0, "gamma": 0.0, "anchor_t": 4.0, "smoothing": 0.0, **options}
         self.balance = [4.0, 1.0, 0.4] if len(anchors) == 3 else [4.0, 1.0, 0.25, 0.06, 0.02]
@@ -102,7 +103,10 @@ class DenseLoss:
                     eps = self.options["smoothing"]
                     one_hot = torch.full_like(answers[:, 5:], eps / 2)
                     one_hot[range(len(number)), targets[number, 1].long()] = 1 - eps / 2
-                    cls = cls + self.bce(answers[:, 5:], one_hot, self.options["cls_pw"]).mean()
+                    of_classes = self.bce(answers[:, 5:], one_hot, self.options["cls_pw"])
+                    for row, k in enumerate(targets[number, 1].long().tolist() if self.class_weights else ()):
+                        of_classes[row] = of_classes[row] * self.class_weights[k]
+                    cls = cls + of_classes.mean()
             obj = obj + self.bce(raw[..., 4], wanted, self.options["obj_pw"]).mean() * self.balance[level]
         items = torch.cat((box * self.options["box"], obj * self.options["obj"], cls * self.options["cls"]))
         return items.sum() * raws[0].shape[0], items.detach()

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -23,6 +22,7 @@ from boxwright.metrics import curves, matching
 from boxwright.native import library
 from boxwright.native.render import Look, Painting, draw
 from tests.properties.test_metric_laws import scene as metric_scene
+from tests.support.compiled import require_kernels
 
 STRENGTHS = {
     "default": {},
@@ -36,11 +36,7 @@ STRENGTHS = {
 
 @pytest.fixture(autouse=True)
 def built():
-    """Where there is a compiler there are kernels: `make` builds them."""
-    if library.kernels() is None:
-        compiler = shutil.which("c++") or shutil.which("g++")
-        assert compiler is None, "the compiled kernels were not built, or from other sources: run make"
-        pytest.skip("no compiler here")
+    require_kernels()
 
 
 # -- pictures
@@ -77,9 +73,9 @@ def look_of(plan, **changes) -> Look:
 def test_the_kernel_draws_what_opencv_draws_to_a_level(number, strength):
     plan, loaded = planned(number, 160, (160, 160), **STRENGTHS[strength])
     apart = np.abs(drawn_by(pixels.render, plan, loaded).astype(int) - drawn_by(pixels.render_portably, plan, loaded))
-    assert apart.mean() <= 1.0
-    if strength not in {"default", "blended"}:  # there OpenCV draws tile by tile, with seams of its own
-        assert (apart > 12).mean() < 0.005
+    seams = strength in {"default", "blended"}  # there OpenCV draws tile by tile, and a small picture is seams for a good part
+    assert (apart[apart <= 12] if seams else apart).mean() <= 1.0
+    assert (apart > 12).mean() < (0.04 if seams else 0.005)
 
 
 @settings(max_examples=30)

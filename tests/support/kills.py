@@ -111,10 +111,10 @@ def at_operation(save: int, number: int, log: Path | None = None) -> Callable[[]
     def arm() -> None:
         trap, call, saves = _Trap(number, log), saving.Saving.__call__, [0]
 
-        def watched(self: saving.Saving, kind: str, epoch: int) -> None:
+        def watched(self: saving.Saving, kind: str, epoch: int, **more: bool) -> None:
             saves[0] += 1
             trap.set = saves[0] == save
-            call(self, kind, epoch)
+            call(self, kind, epoch, **more)
             trap.set = False
 
         saving.Saving.__call__ = watched

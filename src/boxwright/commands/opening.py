@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from boxwright.commands.checkpoints import read_weights
-from boxwright.commands.sample import sample_yaml
+from boxwright.commands.sample import is_drawn, sample_yaml
 from boxwright.config import packaged
 from boxwright.data.dataset import Dataset, read_dataset
 from boxwright.data.findings import summary
@@ -47,23 +47,27 @@ class OpenData:
         return len(self.names)
 
 
-def locate_data(name: str) -> Path:
-    """The YAML that --data means: a file, a packaged name, or the drawn sample set, which is drawn on first use."""
+def locate_data(name: str, *, writing: bool = True) -> Path:
+    """The YAML that --data means: a file, a packaged name, or the drawn sample set, which is drawn on first use where that is allowed."""
     if name == "sample":
+        if not writing and not is_drawn():
+            raise SettingError("--data sample", "the sample set is not drawn yet, and nothing is written now", "Draw it with `boxwright data sample`")
         return sample_yaml()
     if not Path(name).exists() and name in packaged.names("data"):
         return packaged.locate("data", name, "--data")
     return Path(name)
 
 
-def open_data(name: str, splits: tuple[str, ...], *, single_class: bool = False, strict: bool = False, trusting: bool = False) -> OpenData:
-    """Open splits and check their labels against the classes. Raises DataError before anything is made."""
-    dataset = read_dataset(locate_data(name), needed=splits)
+def open_data(
+    name: str, splits: tuple[str, ...], *, single_class: bool = False, strict: bool = False, trusting: bool = False, writing: bool = True
+) -> OpenData:
+    """Open splits and check their labels against the classes; without `writing` no cache is kept. Raises DataError before anything is made."""
+    dataset = read_dataset(locate_data(name, writing=writing), needed=splits)
     found: dict[str, Index] = {}
     notes = list(dataset.notes)
     for split in splits:
         progress = Progress(f"reading split '{split}' of {dataset.file}")
-        index = open_split(dataset, split, threads=usable_cores(), trusting=trusting, progress=progress)
+        index = open_split(dataset, split, threads=usable_cores(), cached=writing or "read", trusting=trusting, progress=progress)
         if strict:
             require_no_findings(index, split)
         notes += _told(index, split)

@@ -31,7 +31,7 @@ def run(resolved: Resolved[SampleSettings]) -> Answer:
 
 def sample_yaml(folder: Path | None = None, *, seed: int = 0) -> Path:
     """The YAML of the drawn set; it is drawn first if it is not whole there. The YAML is written last, so its presence says so."""
-    home = folder or cache_folder() / "sample" / f"seed{seed}"
+    home = folder or _home(seed)
     yaml = home / YAML_NAME
     if not yaml.is_file():
         _draw_all(home, seed)
@@ -41,6 +41,15 @@ def sample_yaml(folder: Path | None = None, *, seed: int = 0) -> Path:
             f"# The drawn sample set, seed {seed}. `boxwright data sample` makes it anew.\npath: .\ntrain: images/train\nval: images/val\nnames:\n{listed}",
         )
     return yaml
+
+
+def is_drawn(seed: int = 0) -> bool:
+    """Whether the set lies in the cache."""
+    return (_home(seed) / YAML_NAME).is_file()
+
+
+def _home(seed: int) -> Path:
+    return cache_folder() / "sample" / f"seed{seed}"
 
 
 def _draw_all(home: Path, seed: int) -> None:

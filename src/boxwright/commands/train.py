@@ -78,7 +78,7 @@ def _plan_of_resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights) ->
     resuming.require_same_data({split: index.fingerprint() for split, index in plan.data.splits.items()}, checkpoint)
     moved = replanning.in_other_batches(state, len(plan.data.splits["train"]), before.batch_size, plan.settings.batch_size)
     lines = (*resuming.table_of(changes), *told, *plan.lines)
-    return replace(plan, resumed={**checkpoint.document, "state": moved}, lines=lines), checkpoint.path.parent.parent
+    return replace(plan, resumed={**checkpoint.document, "state": moved}, lines=lines, replanned=bool(changes)), checkpoint.path.parent.parent
 
 
 def _already_done(folder: Path, state: dict[str, Any]) -> TrainResult:

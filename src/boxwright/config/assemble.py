@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SettingsType = TypeVar("SettingsType", bound=Slice)
 
+_OPTIONAL = {"anchors", "class_weights"}  # hyperparameters that a complete file need not name
+
 
 def resolve_verb(kind: type[SettingsType], flags: Layer, words: Layer) -> Resolved[SettingsType]:
     """The settings of a verb from its flags and its trailing key=value words."""
@@ -64,6 +66,6 @@ def _hyp_file(kind: type[Slice], name: str, recipe: Layer) -> tuple[Layer, tuple
     later = recipe.values.get("later_hyp_keys", TrainSettings.model_fields["later_hyp_keys"].default)
     layer, notes = file_layer(kind, document, "hyp file", hyp_only=True, ignored=later)
     known = [key for key, field in kind.model_fields.items() if spelling_of(field).kind == "hyp"]
-    missing = [key for key in known if key not in layer.values and key not in later and key != "anchors"]
+    missing = [key for key in known if key not in layer.values and key not in later and key not in _OPTIONAL]
     filled = (f"{document.name}: not named and taken from {recipe.origin}: {', '.join(missing)}",) if missing else ()
     return layer, (*notes, *filled)

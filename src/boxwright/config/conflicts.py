@@ -75,6 +75,7 @@ def _about_batches(s: Any, asked: set[str]) -> tuple[tuple[bool, tuple[str, ...]
         (s.aug == "none" and bool(changing), ("aug", *changing), "--aug none leaves every image as it is", "Leave one of them out"),
         (s.aug == "none" and s.close_mosaic > 0, ("aug", "close_mosaic"), "--aug none makes no mosaic that could be closed", "Leave one of them out"),
         (bool(without) and s.aug != "none", tuple(without), "works on mosaics, and mosaic is 0", "Set mosaic above 0, or leave it out"),
+        (bool(s.class_weights) and s.cls == 0, ("class_weights", "cls"), "a class loss of gain 0 cannot be weighed", "Leave one of them out"),
         (s.rect and s.close_mosaic > 0, ("rect", "close_mosaic"), "rectangular batches have no mosaic that could be closed", "Leave one of them out"),
     )
 

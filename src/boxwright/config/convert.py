@@ -17,10 +17,12 @@ ABSENT = object()
 def fitted(field: FieldInfo, raw: Any) -> Any:
     """The value to validate. Text that the type takes as it is stays text; other text is read like a YAML word.
 
-    A single word for a list becomes a list of one; ABSENT stands for an empty YAML value of a field that has no empty value.
+    A single word for a list becomes a list of one, and a mapping for a list of words becomes words key:value.
+    ABSENT stands for an empty YAML value of a field that has no empty value.
     """
     kinds = _kinds(field.annotation)
     if tuple in kinds and "words" in kinds:
+        raw = [f"{key}:{value}" for key, value in raw.items()] if isinstance(raw, dict) and str in kinds else raw
         words = raw.split(",") if isinstance(raw, str) else raw if isinstance(raw, list | tuple) else [raw]
         return tuple(_one(word, kinds) for word in words)
     if isinstance(raw, list | tuple) and len(raw) == 1:

@@ -88,7 +88,9 @@ def _of_mapping(
     left_out = []
     for key, item in raw.items():
         place = document.place(*base, key)
-        if not hyp_only and isinstance(item, dict):  # opt.yaml of later years holds the hyperparameters as well
+        if (
+            not hyp_only and isinstance(item, dict) and not (key in kind.model_fields and _belongs_in_hyp(kind, str(key)))
+        ):  # opt.yaml of later years holds the hyperparameters as well
             inner, _ = _of_mapping(kind, document, (*base, key), item, origin, hyp_only=True, ignored=())
             values.update(inner.values)
             places.update(inner.places)

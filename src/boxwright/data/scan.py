@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -39,10 +39,13 @@ class Scanned(NamedTuple):
 
 @dataclass(frozen=True)
 class Scan:
-    """How to scan. `trusting`: a cache counts without a look at the files; `clip_margin` as the policy says; `kind` of pixels expected."""
+    """How to scan. `cached`: an index is looked for and kept; "read": only looked for.
+
+    `trusting`: a cache counts without a look at the files; `clip_margin` as the policy says; `kind` of pixels expected.
+    """
 
     threads: int = 4
-    cached: bool = True
+    cached: bool | Literal["read"] = True
     trusting: bool = False
     clip_margin: float = 0.01
     kind: Kind = Kind()  # noqa: RUF009 -- a frozen value
@@ -75,7 +78,7 @@ def open_source(source: Source, split: str, scan: Scan) -> Opened:
         return Opened(_with_listing(known.index, listing, about), known.names)
     scanned = _scanned(listing, scan, _reusable(known, listing, stamps, source))
     index = _assembled(listing.files, scanned)
-    if scan.cached:
+    if scan.cached is True:
         index_cache.store(source, key, Stored(index, listing.names, tuple(listing.files), stamps, origin))
     return Opened(_with_listing(index, listing, about), listing.names)
 

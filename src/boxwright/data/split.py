@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 
 def open_split(
-    dataset: Dataset, split: str, *, threads: int = 4, cached: bool = True, trusting: bool = False, progress: Callable[[int, int], None] | None = None
+    dataset: Dataset,
+    split: str,
+    *,
+    threads: int = 4,
+    cached: bool | Literal["read"] = True,
+    trusting: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Index:
     """The index of a split. Raises DataError when nothing can be used, a class has no number, or the policy refuses a finding."""
     index = findings_of(dataset, split, Scan(threads, cached, trusting, dataset.policy.clip_margin, dataset.kind, progress))

@@ -36,6 +36,7 @@ class DetectionLoss:
         self.anchors = anchors  # (L, A, 2) in cells
         self.num_classes = num_classes
         self.balance = torch.tensor(rules.balance, device=anchors.device)
+        self._class_weights = torch.tensor(rules.class_weights, device=anchors.device) if rules.class_weights else None
         self._anchor_level = strides.index(AUTOBALANCE_STRIDE) if rules.autobalance and AUTOBALANCE_STRIDE in strides else 0
 
     def __call__(self, maps: HeadMaps, targets: torch.Tensor) -> LossTerms:
@@ -79,10 +80,11 @@ class DetectionLoss:
         return flat.scatter_add(0, place, torch.where(winner, value, 0)).view_as(zeros)
 
     def _class_loss(self, logits: torch.Tensor, matches: Matches) -> torch.Tensor:
-        """Mean over matches and classes. logits (K, C)"""
+        """Mean over matches and classes, those of an object times the weight of its class. logits (K, C)"""
         eps = self.rules.label_smoothing
         wanted = torch.full_like(logits, eps / 2).scatter(1, matches.classes[:, None], 1 - eps / 2)
-        return _mean(self._bce(logits, wanted, self.rules.cls_pos_weight).mean(1), matches.valid)
+        losses = self._bce(logits, wanted, self.rules.cls_pos_weight).mean(1)
+        return _mean(losses if self._class_weights is None else losses * self._class_weights[matches.classes], matches.valid)
 
     def _bce(self, logits: torch.Tensor, wanted: torch.Tensor, pos_weight: float) -> torch.Tensor:
         """Binary cross-entropy per element, focal when asked."""

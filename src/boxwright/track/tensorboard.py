@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch.utils.tensorboard import SummaryWriter
 
 from boxwright.system.files import remove
-from boxwright.track.events import EpochEnded, Event
+from boxwright.track.events import RESULT_KEYS, EpochEnded, Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-_GIOU = {"train/box_loss": "train/giou_loss", "val/box_loss": "val/giou_loss"}
-# Names that differ from those of the results table; '' = not written.
+_GIOU = {**{key: key for key in RESULT_KEYS}, "train/box_loss": "train/giou_loss", "val/box_loss": "val/giou_loss"}
+# The names of a year, '' = not written; without a list all of a result's own names are.
 TAGS: dict[str, dict[str, str]] = {
     "csv": {},
     "2020.8": _GIOU,
@@ -41,7 +41,7 @@ class TensorBoard:
         """Add the scalars of an epoch."""
         if isinstance(event, EpochEnded):
             for key, value in event.results.items():
-                tag = self.tags.get(key, key)
+                tag = self.tags.get(key, "") if self.tags else key
                 if value is not None and tag:
                     self.writer.add_scalar(tag, value, event.epoch)
             self.writer.flush()

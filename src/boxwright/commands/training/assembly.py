@@ -30,7 +30,7 @@ from boxwright.data.split import sampling_weights
 from boxwright.data.store import ImageStore, Keeping
 from boxwright.errors import SettingError
 from boxwright.loss.detection import DetectionLoss
-from boxwright.loss.rules import rules_for
+from boxwright.loss.rules import LossRules, class_weights_of, rules_for
 from boxwright.system.device import free_memory_bytes, loader_threads
 from boxwright.system.precision import Precision, candidates, not_offered
 from boxwright.system.precision import choose as choose_precision
@@ -148,13 +148,19 @@ def machines_of(plan: TrainPlan, batches_per_epoch: int, tell: Callable[[str], N
     groups = parameter_groups(detector, settings.decay_rule)
     decay = settings.weight_decay * schedule.weight_decay_factor
     optimizer = make_optimizer(detector, settings.part(OptimizerSettings), groups, momentum=settings.momentum, weight_decay=decay)
-    rules = rules_for(settings.part(LossSettings), num_classes=plan.data.num_classes, num_levels=len(detector.strides), image_size=plan.train_size)
-    loss = DetectionLoss(rules, detector.head.anchors, detector.strides, plan.data.num_classes)
+    loss = DetectionLoss(loss_rules(plan), detector.head.anchors, detector.strides, plan.data.num_classes)
     precision = _precision(plan, detector, loss, warn)
     tell(_about_optimizer(settings.optimizer, groups, decay, schedule))
     return Machinery(
         detector, Ema(detector, limit=settings.ema_decay, ramp=settings.ema_ramp), loss, optimizer, precision, schedule, plan.device, plan.frozen.still
     )
+
+
+def loss_rules(plan: TrainPlan) -> LossRules:
+    """What the loss of this training is made of."""
+    settings, data, levels = plan.settings, plan.data, len(plan.detector.strides)
+    weights = class_weights_of(settings.class_weights, data.names)
+    return rules_for(settings.part(LossSettings), num_classes=data.num_classes, num_levels=levels, image_size=plan.train_size, class_weights=weights)
 
 
 def _fit_anchors(plan: TrainPlan, tell: Callable[[str], None]) -> None:

@@ -3,26 +3,19 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from boxwright.commands.opening import require_memory_format
-from boxwright.config.schema.loss import LossSettings
-from boxwright.config.schema.optimizer import OptimizerSettings
+from boxwright.commands.training.trial import Trial
 from boxwright.config.schema.train import TrainSettings
 from boxwright.data.index import Index
-from boxwright.loss.detection import DetectionLoss
-from boxwright.loss.rules import rules_for
 from boxwright.model.detector import Detector
 from boxwright.system.device import free_device_memory, peak_device_memory
 from boxwright.system.precision import Precision, candidates
 from boxwright.train.autobatch import FALLBACK, SHARE, fitting_batch
-from boxwright.train.ema import Ema
 from boxwright.train.multiscale import largest_size
-from boxwright.train.optim import make_optimizer, parameter_groups
 from boxwright.train.out_of_memory import free_cached, is_out_of_memory
 
 if TYPE_CHECKING:
@@ -63,24 +56,13 @@ def _probe(settings: TrainSettings, detector: Detector, index: Index, device: to
 def _worst_step(settings: TrainSettings, detector: Detector, precision: Precision, extent: tuple[int, int, int], val_size: int) -> None:
     """Forward, backward, optimizer, average, and a validation batch; on copies. `extent`: images, their side, objects in each."""
     batch, size, objects = extent
-    network = require_memory_format(copy.deepcopy(detector), precision.device).train()
-    groups = parameter_groups(network, settings.decay_rule)
-    optimizer = make_optimizer(network, settings.part(OptimizerSettings), groups, momentum=settings.momentum, weight_decay=0.0)
-    average = Ema(network)
-    classes = network.head.num_classes
-    rules = rules_for(settings.part(LossSettings), num_classes=classes, num_levels=len(network.strides), image_size=size)
-    loss = DetectionLoss(rules, network.head.anchors, network.strides, classes)
-    places = torch.arange(batch, device=precision.device).repeat_interleave(objects)
+    trial = Trial.of(settings, detector, precision, size)
     targets = torch.full((batch * objects, 6), 0.5, device=precision.device)
-    targets[:, 0], targets[:, 1] = places, 0
-    with precision.autocast():
-        total = loss(network(_images(batch, size, precision.device)), targets).total
-    precision.backward(total)
-    optimizer.step()
-    average.update(network)
-    with torch.inference_mode(), precision.autocast():
-        average.network(_images(batch * settings.val_batch_factor, val_size, precision.device))
+    targets[:, 0], targets[:, 1] = torch.arange(batch, device=precision.device).repeat_interleave(objects), 0
+    trial.learn(_images(detector, batch, size, precision.device), targets)
+    trial.step()
+    trial.look(_images(detector, batch * settings.val_batch_factor, val_size, precision.device))
 
 
-def _images(batch: int, size: int, device: torch.device) -> torch.Tensor:
-    return torch.full((batch, 3, size, size), 0.5, device=device).contiguous(memory_format=torch.channels_last)
+def _images(detector: Detector, batch: int, size: int, device: torch.device) -> torch.Tensor:
+    return torch.full((batch, detector.spec.in_channels, size, size), 0.5, device=device).contiguous(memory_format=torch.channels_last)

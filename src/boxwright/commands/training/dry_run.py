@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from boxwright.commands.training import records
+from boxwright.commands.training import estimate, records
 from boxwright.commands.training.plan import TrainPlan
 from boxwright.config.schema.optimizer import OptimizerSettings
 from boxwright.config.schema.schedule import ScheduleSettings
@@ -16,8 +16,6 @@ from boxwright.system.run_folder import next_folder
 from boxwright.train.freezing import trains
 from boxwright.train.optim import parameter_groups
 from boxwright.train.schedule import NEVER_STEPPED, Schedule
-
-FLOAT_BYTES = 4
 
 
 def planned(plan: TrainPlan) -> Answer:
@@ -29,6 +27,7 @@ def planned(plan: TrainPlan) -> Answer:
     folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering=settings.run_folders)
     groups = parameter_groups(plan.detector, settings.decay_rule)
     steps = optimizer_steps(schedule)
+    memory, duration = estimate.memory_of(plan), estimate.time_of(plan, batches, steps)
     parts = [
         f"dry run: nothing is written\nrecipe {settings.recipe} on {describe(plan.device)}, run folder {folder}",
         "\n".join([records.settings_line(plan), records.hyp_line(plan), *plan.notes, *plan.lines]),
@@ -37,7 +36,7 @@ def planned(plan: TrainPlan) -> Answer:
         f"optimizer: {settings.part(OptimizerSettings).optimizer}, {groups}; weight decay {settings.weight_decay * schedule.weight_decay_factor:.6g}",
         f"{settings.epochs} epochs of {batches} batches of {settings.batch_size}, {steps} optimizer steps, warm-up to batch {schedule.warmup_batches}",
         _schedule(schedule),
-        f"memory: {memory_bytes(plan) / 2**20:.0f} MiB for weights, average, gradients and optimizer; what a batch takes comes on top",
+        estimate.lines_of(plan, memory, duration),
     ]
     document: dict[str, Any] = {
         "folder": str(folder),
@@ -48,6 +47,7 @@ def planned(plan: TrainPlan) -> Answer:
         "batches_per_epoch": batches,
         "optimizer_steps": steps,
         "warmup_batches": schedule.warmup_batches,
+        "estimate": estimate.document_of(memory, duration),
     }
     return Answer("\n\n".join(parts), document)
 
@@ -59,14 +59,6 @@ def optimizer_steps(schedule: Schedule) -> int:
         if schedule.steps_after(batch, last):
             last, count = batch, count + 1
     return count
-
-
-def memory_bytes(plan: TrainPlan) -> int:
-    """What a training holds whatever its batches are."""
-    all_of_it: int = sum(tensor.numel() for tensor in plan.detector.state_dict().values())
-    training: int = sum(parameter.numel() for parameter in plan.detector.parameters() if parameter.requires_grad)
-    moments = 2 if plan.settings.optimizer.startswith("Adam") else 1
-    return FLOAT_BYTES * (2 * all_of_it + (1 + moments) * training)
 
 
 def _data(plan: TrainPlan) -> str:

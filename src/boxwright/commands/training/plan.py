@@ -25,6 +25,7 @@ from boxwright.config.load import Resolved
 from boxwright.config.schema.model import ModelSettings
 from boxwright.config.schema.train import TrainSettings
 from boxwright.errors import SettingError, WeightsError
+from boxwright.loss.rules import class_weights_of
 from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec
 from boxwright.model.weights import ClassPairs, load_exactly, same_classes, transfer
@@ -53,6 +54,7 @@ class TrainPlan:
     notes: tuple[str, ...]
     frozen: Frozen
     carried: Carried | None = None
+    replanned: bool = False  # a resumed run whose plan differs from the stored one
 
     @property
     def settings(self) -> TrainSettings:
@@ -64,8 +66,10 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
     """Check everything, in order. Raises for the first thing that cannot work."""
     settings = resolved.settings
     _refuse_what_cannot_act(settings)
-    fetched = ensure_present(settings.data) if settings.allow_download else ()
-    data = open_data(settings.data, ("train", "val"), single_class=settings.single_cls, strict=settings.strict, trusting=settings.trust_cache)
+    writing = not settings.dry_run
+    fetched = ensure_present(settings.data) if settings.allow_download and writing else ()
+    how = {"single_class": settings.single_cls, "strict": settings.strict, "trusting": settings.trust_cache, "writing": writing}
+    data = open_data(settings.data, ("train", "val"), **how)
     require_training_objects(data)
     about_data = _fitting_data(resolved, data)
     weights = open_weights(settings.weights) if settings.weights and resumed is None else None
@@ -117,6 +121,7 @@ def _refuse_what_cannot_act(settings: TrainSettings) -> None:
 def _fitting_data(resolved: Resolved[TrainSettings], data: OpenData) -> list[str]:
     """Refuse settings that cannot act on this data; say which of the recipe's do not."""
     settings, kind = resolved.settings, data.dataset.kind
+    class_weights_of(settings.class_weights, data.names, resolved.sources["class_weights"])
     if settings.copy_paste > 0 and not data.splits["train"].has_polygons:
         remedy = "Leave copy_paste out, or use labels with outlines (class x1 y1 x2 y2 ...)"
         raise SettingError("copy_paste", "no label of the training split is an outline, and only outlines can be pasted", remedy)

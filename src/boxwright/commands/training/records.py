@@ -34,7 +34,7 @@ def write_records(folder: Path, plan: TrainPlan) -> None:
     )
     kinds = {key: spelling_of(field).kind for key, field in TrainSettings.model_fields.items()}
     by_hyp_file = {key for key, source in resolved.sources.items() if source.startswith("hyp file")}  # may hold more than hyperparameters
-    hyp = {key: value for key, value in values.items() if kinds[key] == "hyp" or key in by_hyp_file}
+    hyp = {key: value for key, value in values.items() if (kinds[key] == "hyp" or key in by_hyp_file) and value != []}
     flags = {key: value for key, value in values.items() if kinds[key] == "flag"}
     write_yaml(folder / "hyp.yaml", hyp)
     write_yaml(folder / "opt.yaml", {**flags, "save_dir": str(folder)})
@@ -100,7 +100,8 @@ def settings_line(plan: TrainPlan) -> str:
 def hyp_line(plan: TrainPlan) -> str:
     """The hyperparameters in one line."""
     values = plan.settings.model_dump()
-    return "hyperparameters: " + ", ".join(f"{key}={value:g}" for key, value in values.items() if spelling_of(TrainSettings.model_fields[key]).kind == "hyp")
+    hyp = {key: value for key, value in values.items() if spelling_of(TrainSettings.model_fields[key]).kind == "hyp" and value != ()}
+    return "hyperparameters: " + ", ".join(f"{key}={_short(value) if isinstance(value, tuple) else format(value, 'g')}" for key, value in hyp.items())
 
 
 def _short(value: object) -> str:

@@ -137,7 +137,7 @@ def require_same_data(fingerprints: dict[str, str], checkpoint: OpenWeights) -> 
             raise SettingError("--resume", what, "Restore the data, or start a new run with --weights")
 
 
-def lines_of(stored: dict[str, Any], state: TrainState, machine: dict[str, Any]) -> list[str]:
+def lines_of(stored: dict[str, Any], state: TrainState, machine: dict[str, Any], *, replanned: bool) -> list[str]:
     """Where the run goes on, and whether it does so to the bit."""
     if "precision" not in stored:
         return [f"going on in epoch {state.epoch}; not exact, since another program wrote the file"]
@@ -147,4 +147,6 @@ def lines_of(stored: dict[str, Any], state: TrainState, machine: dict[str, Any])
     exact = "exact: the same bits as without the interruption" if not differs else f"not exact to the last bit, because {', '.join(differs)}"
     if not differs and machine["device"] != "cpu":
         exact = f"the same machine; {machine['device']} kernels may differ in the last bits"
+    if replanned:
+        exact = "from the same bits, under the changed plan"
     return [f"going on in epoch {state.epoch} before batch {state.batch}; {exact}"]

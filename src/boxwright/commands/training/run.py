@@ -238,7 +238,8 @@ def _assembled(plan: TrainPlan, folder: Path, tracker: Tracker, observers: Obser
     if plan.resumed is not None:
         state = restore(machines, running, plan.resumed)
         state.patience = replace(state.patience, epochs=plan.settings.patience)
-        told += resuming.lines_of(plan.resumed, state, records.machine(plan.device) | {"precision": machines.precision.name})
+        machine = records.machine(plan.device) | {"precision": machines.precision.name}
+        told += resuming.lines_of(plan.resumed, state, machine, replanned=plan.replanned)
         cut_classes(folder / "classes.jsonl", state.epoch)
     elif plan.carried is not None:
         plan.carried.into(machines, state)

@@ -19,6 +19,9 @@ class LossSettings(Slice):
     iou_t: float = hyperparameter(0.2, "Kept for old files; no trainer of this family uses it.", ge=0, le=1)
     anchor_t: float = hyperparameter(4.0, "A box and an anchor fit while no side differs by this factor.", gt=1, le=100)
     fl_gamma: float = hyperparameter(0.0, "Focusing of the focal loss; 0 = plain cross-entropy.", ge=0, le=10)
+    class_weights: tuple[str, ...] = hyperparameter(
+        (), "Factor on the class loss of the objects of a class, and on nothing else: one number per class, or NAME:FACTOR of some of them."
+    )
     label_smoothing: float = setting(0.0, "Smoothing of class targets.", Spelling(original=True), ge=0, lt=1)
     box_loss: Literal["ciou", "giou"] = recipe_field("ciou", "Overlap that the box loss maximises.")
     gr: float = recipe_field(1.0, "Share of the overlap in the objectness target; the rest is 1.", ge=0, le=1)
