@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
-from benchmarks import averages, drawing, full_step, head_and_loss, label_files, scores, startup, suppression
+from benchmarks import averages, drawing, full_step, head_and_loss, label_files, scores, startup, suppression, validation
 from benchmarks.measure import Result
 
 PARTS = {
@@ -26,6 +26,7 @@ PARTS = {
     "label_files": label_files,
     "suppression": suppression,
     "scores": scores,
+    "validation": validation,
     "startup": startup,
 }
 FOLDER = Path(__file__).parent

@@ -122,3 +122,14 @@ def test_meters_that_saw_parts_say_together_what_one_would_have_said(number):
     assert one.scores == both.scores
     assert one.coco.numbers() == both.coco.numbers()
     assert (one.confusion == both.confusion).all()
+
+
+@given(st.integers(0, 2**20), st.sampled_from([np.float32, np.float64]), st.booleans())
+def test_detections_stand_class_after_class_by_falling_confidence_and_of_equal_ones_the_first(number, kind, below_zero):
+    draw = np.random.default_rng(number)
+    confidences = draw.integers(0, 5, 60).astype(kind) / 4  # many ties
+    confidences[draw.integers(60)] = -1 if below_zero else -0.0
+    classes = draw.integers(0, 3, 60).astype(kind)
+    wanted = sorted(range(60), key=lambda place: (classes[place], -confidences[place], place))
+    assert curves.order_by_class(confidences, classes).tolist() == wanted
+    assert len(curves.order_by_class(confidences[:0], classes[:0])) == 0

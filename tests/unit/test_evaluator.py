@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import contextlib
+import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,11 @@ from boxwright.data.split import open_split
 from boxwright.data.store import ImageStore
 from boxwright.infer.evaluator import VALIDATION_RULES, Evaluator
 from boxwright.infer.told import validated
+from boxwright.model.head import Inference
+from boxwright.native.library import portable
 from boxwright.structures.batch import Batch
+from boxwright.structures.maps import DenseMaps
+from boxwright.track.console import footnotes
 from tests.support import datasets
 from tests.support.knowing import Knowing, certain
 from tests.support.networks import tiny
@@ -132,3 +139,55 @@ def test_a_validation_is_told_with_totals_and_classes(split):
     assert sum(one.labels for one in event.classes) == event.labels
     assert event.map50_95 == pytest.approx(np.mean([one.map50_95 for one in event.classes]))
     assert set(event.speed_ms) == {"pre-process", "inference", "NMS"}
+
+
+def test_numbers_are_the_same_whether_somebody_watches_or_answers_are_gone_through_beside_the_network(split):
+    watched = split.evaluator()
+    alone = Evaluator(num_classes=3, rules=VALIDATION_RULES, box_of=split.samples.to_source)
+    network = tiny().eval()
+    loss = loss_of(network)
+    one, other = (evaluator.run(network, split.batches, CPU, loss) for evaluator in (watched, alone))
+    assert len(split.seen) == len(split.batches) > 1
+    assert (one.metrics.scores, one.losses) == (other.metrics.scores, other.losses)
+    np.testing.assert_array_equal(one.metrics.flat.detections, other.metrics.flat.detections)
+
+
+def test_a_fault_behind_the_network_ends_the_validation_with_its_own_error(split):
+    answers = split.truth()
+    answers[1] = answers[1][:, :, :2]
+    evaluator = Evaluator(num_classes=3, rules=VALIDATION_RULES, box_of=split.samples.to_source)
+    with pytest.raises((IndexError, ValueError, AssertionError)):
+        evaluator.run(Knowing(answers), split.batches, CPU)
+
+
+class Untrained(torch.nn.Module):
+    """Says of every place that it may be anything. Counts how many of its answers are still held when it is asked again."""
+
+    ROWS, CLASSES = 400, 80
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers: list[weakref.ref] = []
+        self.held: list[int] = []
+
+    def forward(self, images: torch.Tensor) -> Inference:
+        self.held.append(sum(answer() is not None for answer in self.answers))
+        centres = torch.rand(len(images), self.ROWS, 2, generator=torch.Generator().manual_seed(len(self.held))) * 64
+        rows = torch.cat((centres, torch.full_like(centres, 4.0), torch.full((*centres.shape[:2], 1 + self.CLASSES), 0.1)), dim=2)
+        self.answers.append(weakref.ref(rows))
+        return Inference(rows, DenseMaps(()))
+
+
+@pytest.mark.parametrize("way", [contextlib.nullcontext, portable], ids=["compiled", "portable"])
+def test_an_untrained_network_is_capped_by_count_and_every_cap_is_told(way):
+    split = Split(images=9, batch_size=2)
+    rules = replace(VALIDATION_RULES, max_candidates=30_000, max_det=20)
+    network = Untrained()
+    with way():
+        found = Evaluator(num_classes=80, rules=rules, box_of=split.samples.to_source).run(network, split.batches, CPU)
+    over = Untrained.ROWS * Untrained.CLASSES - rules.max_candidates
+    assert found.capped == dict.fromkeys(range(9), over)
+    assert len(found.metrics.flat.detections) <= 9 * rules.max_det
+    assert max(network.held) <= 1, "while one batch is under way, the answers to one more are held and no others"
+    event = validated(found, tuple(map(str, range(80))), None, show_classes=False)
+    assert f"{9 * over} candidates of low confidence were left out by the cap per image" in footnotes(event)

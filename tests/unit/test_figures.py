@@ -100,6 +100,14 @@ def test_shares_of_a_class_add_up_to_one_and_a_class_without_objects_has_none():
     assert np.isnan(by_row[2]).all()
 
 
+def test_three_mistakes_in_a_hundred_are_seen_beside_a_full_diagonal():
+    clean = np.diag([97] * 80 + [0])
+    mistaken = clean.copy()
+    mistaken[3, 60] = 3
+    difference = confusion_figure(clean, LONG).astype(int) - confusion_figure(mistaken, LONG)
+    assert difference.max() >= 30
+
+
 @pytest.mark.parametrize("num_classes", [1, 8, 80, 300, 1000])
 def test_names_beside_the_matrix_never_overlap_each_other(num_classes):
     cell_pt = 14.0 * 72 / (num_classes + 1)

@@ -75,6 +75,33 @@ def test_labels_crops_and_json_are_written(capsys, trained, tmp_path):
         assert drawn.size == tuple(found["images"][0]["size_wh"])
 
 
+def test_what_each_row_of_the_network_says_is_drawn_for_every_picture_of_a_batch(capsys, trained, tmp_path):
+    folder = trained / "data" / "images" / "val"
+    plain = predict(capsys, trained, tmp_path, "--nosave", "--batch", 2, "--source", folder / "000.png", folder / "001.png")
+    shown = predict(capsys, trained, tmp_path, "--nosave", "--batch", 2, "--visualize", "--source", folder / "000.png", folder / "001.png")
+    assert shown["images"] == plain["images"]
+    rows = [sorted(path.name for path in (tmp_path / "exp" / "features" / name).iterdir()) for name in ("000", "001")]
+    assert rows[0] == rows[1]
+    assert [name[:6] for name in rows[0]] == [f"row_{number:02}" for number in range(len(rows[0]))]
+    first, second = ((tmp_path / "exp" / "features" / name / rows[0][0]).read_bytes() for name in ("000", "001"))
+    assert first != second
+    with Image.open(tmp_path / "exp" / "features" / "000" / rows[0][0]) as sheet:
+        assert sheet.width > sheet.height > 100
+
+
+def test_half_precision_is_used_where_there_is_one_and_said_where_there_is_none(capsys, trained, tmp_path, monkeypatch):
+    path = trained / "data" / "images" / "val" / "000.png"
+    full = predict(capsys, trained, tmp_path, "--nosave", "--source", path)["images"][0]["detections"]
+    monkeypatch.setattr("boxwright.system.precision.cpu_has_bf16", lambda: True)
+    half = predict(capsys, trained, tmp_path, "--nosave", "--half", "--source", path)["images"][0]["detections"]
+    assert half != full
+    assert half[0]["score"] == pytest.approx(full[0]["score"], abs=0.05)
+    monkeypatch.setattr("boxwright.system.precision.cpu_has_bf16", lambda: False)
+    assert predict(capsys, trained, tmp_path, "--nosave", "--half", "--source", path)["images"][0]["detections"] == full
+    assert cli.main(["predict", "--weights", str(trained / "runs" / "exp"), "--nosave", "--half", "--source", str(path)]) == 0
+    assert "no half precision; float32 is used" in "".join(capsys.readouterr())
+
+
 def film(path, count=7):
     made = VideoFile(path, 10.0)
     for number in range(count):

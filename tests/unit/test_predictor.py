@@ -10,18 +10,20 @@ from boxwright.geometry.nms import NmsRules
 from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.predictor import Predictor
 from boxwright.infer.sources import image_paths
+from boxwright.system.precision import Precision
 from tests.support.datasets import NAMES, picture
 from tests.support.knowing import Knowing, certain
 from tests.support.networks import tiny
 from tests.support.training import frozen, same_bits
 
 CPU = torch.device("cpu")
+FULL = Precision("fp32", CPU)
 RULES = NmsRules(min_score=0.25, max_iou=0.45)
 EVERYTHING = NmsRules(min_score=0.0001, max_iou=0.6)
 
 
 def knowing(*rows: torch.Tensor, size: int = 64) -> Predictor:
-    return Predictor(Knowing([torch.stack(rows)]), NAMES, CPU, size, 32)
+    return Predictor(Knowing([torch.stack(rows)]), NAMES, CPU, size, 32, FULL)
 
 
 def grey(height: int, width: int) -> np.ndarray:
@@ -56,13 +58,13 @@ def test_images_of_one_shape_share_a_small_canvas_others_a_square_one():
 
 
 def test_no_images_no_detections_and_no_pass():
-    predictor = Predictor(Knowing([]), NAMES, CPU, 64, 32)
+    predictor = Predictor(Knowing([]), NAMES, CPU, 64, 32, FULL)
     assert predictor([], RULES) == []
     assert predictor.network.shapes == []
 
 
 def test_several_images_at_once_are_found_as_one_by_one():
-    predictor = Predictor(Ensemble([tiny().eval()], CPU), NAMES, CPU, 64, 32)
+    predictor = Predictor(Ensemble([tiny().eval()], CPU), NAMES, CPU, 64, 32, FULL)
     images = [picture(number, (96, 64))[0] for number in range(3)]
     together = predictor(images, EVERYTHING)
     for image, found in zip(images, together, strict=True):
@@ -74,7 +76,7 @@ def test_several_images_at_once_are_found_as_one_by_one():
 def test_making_a_predictor_leaves_the_network_as_it_was():
     network = tiny().train()
     before = frozen(network)
-    Predictor(Ensemble([network], CPU), NAMES, CPU, 64, 32)([grey(64, 64)], RULES)
+    Predictor(Ensemble([network], CPU), NAMES, CPU, 64, 32, FULL)([grey(64, 64)], RULES)
     assert network.training
     assert same_bits(before, frozen(network))
 

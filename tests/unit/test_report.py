@@ -16,7 +16,7 @@ from boxwright import cli
 from boxwright.metrics.mistakes import Outcome
 from boxwright.report.advice import Facts, advice
 from boxwright.report.gallery import chosen_ones, gallery
-from boxwright.report.page import page
+from boxwright.report.page import UNKNOWN, page
 from tests.support import datasets
 
 SECTIONS = ("summary", "next", "classes", "mistakes", "confusion", "worst", "curves", "course", "data", "settings", "environment")
@@ -250,6 +250,58 @@ def test_filters_show_what_they_say(opened, trained):
     assert f"of {sum('red' in (one['said'], one['true']) for one in held)} shown" in opened.inner_text("#shown")
     opened.click("#filters button[type=reset]")
     opened.locator("#shown", has_text=f"of {len(held)} shown").wait_for()
+
+
+@pytest.fixture
+def beside(browser, trained, tmp_path):
+    """The page of three runs at a narrow window: two of them bear one name, one was validated on other data and knows a setting more."""
+    documents = [json.loads((trained.parent / name / "report.json").read_text()) for name in ("first", "second", "second")]
+    more = {"key": "of_old", "value": "7", "source": "hyp", "chosen": True}
+    documents[2] = documents[2] | {"settings": [one | {"value": "other.yaml"} if one["key"] == "data" else one for one in documents[2]["settings"]] + [more]}
+    (tmp_path / "report.html").write_text(page(documents))
+    window = browser.new_page(viewport={"width": 420, "height": 900})
+    said: list[str] = []
+    window.on("console", lambda message: said.append(message.text))
+    window.on("pageerror", lambda error: said.append(str(error)))
+    window.goto((tmp_path / "report.html").as_uri())
+    window.wait_for_selector("body[data-ready=yes]")
+    yield window, documents
+    assert not said
+    window.close()
+
+
+@pytest.mark.loopback
+def test_a_page_of_several_runs_shows_their_numbers_beside_each_other_and_fits_a_narrow_window(beside):
+    window, documents = beside
+    heads = window.eval_on_selector_all("#number-table th", "all => all.map(one => one.textContent)")
+    assert heads == ["Number", "first", "second (1)", "second (2)"]
+    rows = window.eval_on_selector_all("#number-table tbody tr", "all => all.map(row => [...row.children].map(cell => cell.textContent))")
+    shown = {row[0]: row[1:] for row in rows}
+    assert shown["mAP_0.5"] == [f"{one['metrics']['metrics/mAP_0.5']:.3f}" for one in documents]
+    assert shown["coco/AP"] == [f"{one['metrics']['coco/AP']:.3f}" for one in documents]
+    settings = window.eval_on_selector_all("#setting-table tbody tr", "all => all.map(row => [...row.children].map(cell => cell.textContent))")
+    assert ["seed", "0", "1", "1"] in settings
+    assert ["of_old", UNKNOWN, UNKNOWN, "7"] in settings
+    assert "different data" in window.inner_text("#summary")
+    classes = window.eval_on_selector_all("#class-table tbody td:first-child", "all => all.map(one => one.textContent)")
+    assert set(classes) == {one["class"] for one in documents[0]["classes"]}
+    assert window.evaluate("document.documentElement.scrollWidth") <= 420
+
+
+@pytest.mark.loopback
+def test_the_course_of_several_runs_is_one_chart_for_each_number_with_a_line_for_each_run(beside):
+    window, documents = beside
+    charts = window.query_selector_all("#course-charts svg")
+    assert len(charts) >= 8
+    assert len(window.query_selector_all("#course-charts svg:first-child path[fill=none]")) == len(documents)
+    assert window.eval_on_selector_all("#legend .tag", "all => all.map(one => one.textContent)") == ["first", "second (1)", "second (2)"]
+    for link in window.eval_on_selector_all("nav a", "all => all.map(one => one.hash)"):
+        assert window.query_selector(link), link
+
+
+def test_runs_that_differ_in_nothing_say_so(trained):
+    document = json.loads((trained / "report.json").read_text())
+    assert '<td colspan="3">none</td>' in page([document, document])
 
 
 @pytest.mark.loopback

@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from boxwright import cli
 from boxwright.commands.face import open_data
 from boxwright.commands.training.best import best_by
+from boxwright.commands.validate import plan_of, with_half
+from boxwright.config.schema.val import ValSettings
 from boxwright.metrics.coco import NAMES
 from boxwright.system.tensors import read_tensors
 from tests.oracles.official_coco import official
@@ -153,6 +157,24 @@ def test_speed_is_measured_as_a_detector_is_used_and_study_goes_through_sizes(ca
     monkeypatch.setattr("boxwright.commands.validate.STUDY_SIZES", (64, 96))
     rows = val(capsys, trained, tmp_path, "--task", "study")["study"]
     assert [row["imgsz"] for row in rows] == [64, 96]
+
+
+def test_half_precision_is_used_where_the_first_images_say_the_same_in_it_and_the_choice_is_told(trained, monkeypatch):
+    monkeypatch.setattr("boxwright.system.precision.cpu_has_bf16", lambda: True)
+    plan = plan_of(ValSettings(run=str(trained), threads=1))
+    plan = replace(plan, how=plan.how | {"precision": "fp32"})
+    monkeypatch.setattr("boxwright.commands.validate.MAX_HALF_DIFFERENCE", 1.0)
+    chosen = with_half(plan, threads=0)
+    assert chosen.how["precision"] == "bf16"
+    assert "validated in bf16" in chosen.notes[-1]
+    row = plan.detectors[0].model[0]
+    row.register_forward_hook(lambda _row, _inputs, said: torch.zeros_like(said) if torch.is_autocast_enabled("cpu") else said)
+    monkeypatch.setattr("boxwright.commands.validate.MAX_HALF_DIFFERENCE", 0.0)
+    refused = with_half(plan, threads=0)
+    assert (refused.how["precision"], "validated in fp32" in refused.notes[-1]) == ("fp32", True)
+    assert refused.how["half_difference"] > 0
+    monkeypatch.setattr("boxwright.system.precision.cpu_has_bf16", lambda: False)
+    assert with_half(plan, threads=0).how == plan.how
 
 
 def test_intervals_hold_the_number_that_is_printed(capsys, trained, tmp_path):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from dataclasses import dataclass, field
@@ -21,12 +22,16 @@ from boxwright.errors import SettingError, printable
 from boxwright.geometry.boxes import xyxy_px_to_cxcywh_norm
 from boxwright.geometry.nms import NmsRules
 from boxwright.infer.ensemble import Ensemble
+from boxwright.infer.features import RowMaps, watched
 from boxwright.infer.predictor import Predictor
 from boxwright.infer.sources import Shot, image_paths, shots
+from boxwright.model.detector import Detector
+from boxwright.report.feature_sheet import feature_sheet
 from boxwright.structures.answer import Answer
 from boxwright.structures.detections import Detections
 from boxwright.system.device import choose_device, prepare_process
 from boxwright.system.files import VideoFile, make_folder, write_image, write_json, write_text
+from boxwright.system.precision import Precision, half_of
 from boxwright.system.run_folder import next_folder
 from boxwright.track.console import Progress
 
@@ -63,11 +68,11 @@ def run(resolved: Resolved[PredictSettings]) -> Answer:
     settings = resolved.settings
     if settings.save_conf and not settings.save_txt:
         raise SettingError("--save-conf", "confidences go into label files, and none are written", "Add --save-txt")
-    predictor, notes = predictor_of(settings.weights, settings.device, settings.imgsz, threads=settings.threads, augment=settings.augment)
+    predictor, notes = predictor_of(settings.weights, settings.device, settings.imgsz, threads=settings.threads, augment=settings.augment, half=settings.half)
     paths = image_paths(settings.source, sys.stdin)
     rules = _rules(settings, predictor.names)
     folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering="exp-exp2")
-    writes = not settings.nosave or settings.save_txt or settings.save_json or settings.save_crop
+    writes = not settings.nosave or settings.save_txt or settings.save_json or settings.save_crop or settings.visualize
     progress = _Progress(notes=list(notes))
     shown = Progress(f"predicting on {len(paths)} sources")
     batch: dict[Shot, np.ndarray] = {}
@@ -92,7 +97,9 @@ def run(resolved: Resolved[PredictSettings]) -> Answer:
     return Answer("\n".join(lines), {"images": progress.records, "folder": str(folder) if writes else None}, tuple(progress.notes))
 
 
-def predictor_of(weights: tuple[str, ...], device: str, imgsz: int | None, *, threads: int = 0, augment: bool = False) -> tuple[Predictor, tuple[str, ...]]:
+def predictor_of(
+    weights: tuple[str, ...], device: str, imgsz: int | None, *, threads: int = 0, augment: bool = False, half: bool = False
+) -> tuple[Predictor, tuple[str, ...]]:
     """A predictor from a checkpoint or run folder, or from several that predict together, and notes."""
     if not weights:
         raise SettingError("--weights", "no checkpoint was given", "Give a checkpoint or a run folder")
@@ -105,9 +112,18 @@ def predictor_of(weights: tuple[str, ...], device: str, imgsz: int | None, *, th
     grid = grid_of(detectors[0])
     fixed = fixed_size_of(detectors, imgsz, augment=augment)
     size, note = (fixed, "") if fixed else fitting_size(imgsz or opened[0].document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)
-    return Predictor(Ensemble(detectors, where, augment=augment), opened[0].names, where, size, grid, square=fixed is not None), tuple(
-        n for n in (*notes, note) if n
-    )
+    precision, plain = half_of(where) if half else ("fp32", "")
+    network = Ensemble(detectors, where, augment=augment)
+    predictor = Predictor(network, opened[0].names, where, size, grid, Precision(precision, where), square=fixed is not None)
+    return predictor, tuple(n for n in (*notes, note, plain) if n)
+
+
+def _with_rows(predictor: Predictor) -> Detector:
+    """The first network, whose rows can be looked at. Raises SettingError for an exported one."""
+    first = predictor.network.members[0]
+    if not isinstance(first, Detector):
+        raise SettingError("--visualize", f"{first.path} is an exported network, and its rows cannot be seen", "Give the checkpoint")
+    return first
 
 
 def _rules(settings: PredictSettings, names: tuple[str, ...]) -> NmsRules:
@@ -123,20 +139,26 @@ def _predict(images: dict[Shot, np.ndarray], predictor: Predictor, rules: NmsRul
     if not images:
         return
     begin = time.perf_counter()
-    found = predictor(list(images.values()), rules, [shot.path for shot in images])
+    features: dict[int, RowMaps] = {}
+    with contextlib.ExitStack() as watching:
+        if settings.visualize:
+            features = watching.enter_context(watched(_with_rows(predictor)))
+        found = predictor(list(images.values()), rules, [shot.path for shot in images])
     if predictor.device.type == "cuda":
         torch.cuda.synchronize(predictor.device)
     seconds = time.perf_counter() - begin
     progress.seconds += seconds
-    for shot, one in zip(images, found, strict=True):
+    for place, (shot, one) in enumerate(zip(images, found, strict=True)):
         counts = ", ".join(f"{count} {name}" for name, count in one.counts().items()) or "nothing found"
         progress.lines.append(printable(f"{shot.title}: {one.size_hw[1]}x{one.size_hw[0]} {counts}, {seconds * 1e3 / len(found):.1f} ms"))
         frame = {} if shot.frame is None else {"frame": shot.frame}
         progress.records.append({"path": shot.path, **frame, "size_wh": one.size_hw[::-1], "detections": one.records()})
-        _write(shot, one, images[shot], settings, folder, progress)
+        name = _write(shot, one, images[shot], settings, folder, progress)
+        _write_features(features, place, folder / "features" / name)
 
 
-def _write(shot: Shot, one: Detections, image_rgb: np.ndarray, settings: PredictSettings, folder: Path, progress: _Progress) -> None:
+def _write(shot: Shot, one: Detections, image_rgb: np.ndarray, settings: PredictSettings, folder: Path, progress: _Progress) -> str:
+    """The results of one picture; returns the name they bear."""
     if not settings.nosave or settings.save_txt:
         make_folder(folder / "labels" if settings.save_txt else folder)  # at the first picture: what cannot be read leaves no folder
     source = Path(shot.name)
@@ -159,6 +181,16 @@ def _write(shot: Shot, one: Detections, image_rgb: np.ndarray, settings: Predict
             for c, box, s in zip(one.classes, boxes, one.scores, strict=True)
         ]
         write_text(folder / "labels" / f"{Path(name).stem}.txt", "".join(f"{row}\n" for row in rows))
+    return Path(name).stem
+
+
+def _write_features(rows: dict[int, RowMaps], place: int, folder: Path) -> None:
+    """What each row of the network said of one picture of a batch."""
+    for row in rows.values():
+        make_folder(folder)
+        maps = row.maps[place].numpy()
+        title = f"row {row.number}, {row.block}: {len(maps)} of {row.of} maps, {maps.shape[2]} x {maps.shape[1]}, each from its least to its greatest value"
+        write_image(folder / f"row_{row.number:02}_{row.block}.png", feature_sheet(maps, title))
 
 
 def _write_crops(one: Detections, image_rgb: np.ndarray, folder: Path, stem: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from boxwright.loss.detection import DetectionLoss
 from boxwright.metrics.meter import Meter, Metrics
 from boxwright.model.detector import Detector
 from boxwright.structures.batch import Batch
+from boxwright.structures.pixels import PixelBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -71,27 +73,38 @@ class Evaluator:
 
     @torch.inference_mode()
     def run(self, detector: Detector | Ensemble, batches: Iterable[Batch], device: torch.device, loss: DetectionLoss | None = None) -> Evaluation:
-        """Validate a network in evaluation mode."""
-        meter, clock = Meter(self.num_classes), _Clock(device)
+        """Validate a network in evaluation mode. Answers are gone through in a thread of their own while the network sees the next batch, in order."""
+        meter, clock, buffer = Meter(self.num_classes), _Clock(device), PixelBuffer(device)
         losses, images, capped = torch.zeros(3, device=device), 0, dict[int, int]()
-        for number, batch in enumerate(batches):
-            with clock.timing("pre-process"):
-                pixels = batch.images.to(device, non_blocking=True).float() / batch.full_scale
-                pixels = pixels.contiguous(memory_format=torch.channels_last)
-            with clock.timing("inference"), self.autocast():
-                answer = detector(pixels)
-            if loss is not None:
-                losses += loss(answer.maps, batch.targets.to(device)).items * len(batch)
-            with clock.timing("NMS"):
-                found = [detections(one, self.rules, prior) for one, prior in zip(answer.decoded.float(), self._priors(batch, device), strict=True)]
-            rows = [self._relabelled(kept.cpu().numpy()) for kept, _ in found]
-            capped |= {image: over for image, (_, over) in zip(batch.image_numbers, found, strict=True) if over}
-            self._take(meter, batch, rows)
-            if self.seen is not None:
-                self.seen(Seen(number, batch, rows))
-            images += len(batch)
+        under_way: Future[list[np.ndarray]] | None = None
+        with ThreadPoolExecutor(1, "after-network") as after:
+            for number, batch in enumerate(batches):
+                with clock.timing("pre-process"):
+                    pixels = buffer.of(batch.images)
+                with clock.timing("inference"), self.autocast():
+                    answer = detector(pixels)
+                if loss is not None:
+                    losses += loss(answer.maps, batch.targets.to(device)).items * len(batch)
+                if under_way is not None:
+                    under_way.result()  # one at a time: two batches of answers is the most that is ever held
+                under_way = after.submit(self._finish, batch, answer.decoded, meter=meter, clock=clock, capped=capped)
+                if self.seen is not None:
+                    self.seen(Seen(number, batch, under_way.result()))  # now: the next batch is written over these pixels
+                images += len(batch)
+            if under_way is not None:
+                under_way.result()
         mean = tuple((losses / max(images, 1)).tolist()) if loss is not None else None
         return Evaluation(meter.compute(), mean, clock.per_image(images), capped)
+
+    @torch.inference_mode()
+    def _finish(self, batch: Batch, decoded: torch.Tensor, *, meter: Meter, clock: _Clock, capped: dict[int, int]) -> list[np.ndarray]:
+        """From the answer to a batch to rows in the meter; these rows, in canvas pixels. Reads no pixels of the batch."""
+        with clock.timing("NMS"):
+            found = [detections(one, self.rules, prior) for one, prior in zip(decoded.float(), self._priors(batch, decoded.device), strict=True)]
+        rows = [self._relabelled(kept.cpu().numpy()) for kept, _ in found]
+        capped |= {image: over for image, (_, over) in zip(batch.image_numbers, found, strict=True) if over}
+        self._take(meter, batch, rows)
+        return rows
 
     def _priors(self, batch: Batch, device: torch.device) -> list[torch.Tensor | None]:
         """The labels of each image as suppression takes them, in canvas pixels, where they are to join in."""

@@ -14,6 +14,7 @@ from boxwright.geometry.letterbox import GREY, Letterbox, fit
 from boxwright.geometry.nms import NmsRules, detections
 from boxwright.infer.ensemble import Ensemble
 from boxwright.structures.detections import Detections
+from boxwright.system.precision import Precision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ class Predictor:
     device: torch.device
     image_size: int
     grid: int
+    precision: Precision
     square: bool = False  # every canvas has the full size: for networks that take no other
 
     @torch.inference_mode()
@@ -38,7 +40,8 @@ class Predictor:
         boxes = self._boxes([image.shape[:2] for image in images_rgb])
         pixels = torch.from_numpy(np.stack([placed(image, box) for image, box in zip(images_rgb, boxes, strict=True)]))
         batch = pixels.to(self.device).permute(0, 3, 1, 2).float() / 255
-        decoded = self.network(batch.contiguous(memory_format=torch.channels_last)).decoded
+        with self.precision.autocast():
+            decoded = self.network(batch.contiguous(memory_format=torch.channels_last)).decoded.float()
         found = []
         for image, box, prediction, path in zip(images_rgb, boxes, decoded, paths or [""] * len(images_rgb), strict=True):
             rows = detections(prediction, rules)[0].cpu().numpy()

@@ -42,6 +42,7 @@ TITLE_INCHES, LABEL_INCHES, SCALE_INCHES = 0.7, 0.42, 0.9  # room above; for the
 MAX_NUMBER_PT, MIN_NUMBER_PT, MIN_TICK_PT = 11.0, 5.0, 5.0
 LETTER = 0.64  # width of a digit as a share of its height in this font
 LINE = 1.25  # height of a line of text as a share of its letters
+FINE_GRID, FINE_SIDE = "#f2f2f2", 50  # the grid of a matrix with more rows than this, which would else be all that is seen
 DARK = 0.3  # luminance of a ground that asks for white letters; our ink is not quite black
 BACKGROUND = "background"
 
@@ -130,17 +131,23 @@ def _write_title(axes: Axes, title: str) -> None:
 
 def _fill(axes: Axes, shares: np.ndarray) -> None:
     side = len(shares)
-    colours = shades()(np.nan_to_num(shares))
+    colours = shades()(_shade(np.nan_to_num(shares)))
     colours[np.isnan(shares)] = NO_COUNT
     start = side - 1 + _gap(side)
     blocks = ((slice(0, side - 1), np.arange(side)), (slice(side - 1, side), np.array((start, start + 1))))
     for rows, y_edges in blocks:
         for columns, x_edges in blocks:
             if colours[rows, columns].size:
-                axes.pcolormesh(x_edges, y_edges, colours[rows, columns], edgecolors=GRID, linewidth=min(12 / side, 0.8))
+                axes.pcolormesh(x_edges, y_edges, colours[rows, columns], edgecolors=GRID if side <= FINE_SIDE else FINE_GRID, linewidth=min(12 / side, 0.8))
     axes.set(xlim=(0, start + 1), ylim=(start + 1, 0))
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def _shade(shares: np.ndarray) -> np.ndarray:
+    """How dark a share is drawn: by its root, so that a few objects out of a hundred are not lost beside a full diagonal."""
+    result: np.ndarray = np.sqrt(shares)
+    return result
 
 
 def _write_names(axes: Axes, names: _Names, side: int) -> None:
@@ -157,7 +164,7 @@ def _write_numbers(axes: Axes, values: np.ndarray, highest: float, form: str, ce
     size_pt = min(cell_pt * 0.9 / (max(len(form.format(highest)), 2) * LETTER), MAX_NUMBER_PT)
     if size_pt < MIN_NUMBER_PT:
         return
-    centres, colours = _centres(len(values)), shades()(np.nan_to_num(values / highest), bytes=True)
+    centres, colours = _centres(len(values)), shades()(_shade(np.nan_to_num(values / highest)), bytes=True)
     for row, column in np.argwhere(np.nan_to_num(values) > 0):
         red, green, blue = (int(part) for part in colours[row, column, :3])
         ink = "white" if luminance((red, green, blue)) < DARK else INK
@@ -166,7 +173,7 @@ def _write_numbers(axes: Axes, values: np.ndarray, highest: float, form: str, ce
 
 
 def _add_scale(axes: Axes, highest: float) -> None:
-    axes.pcolormesh((0, 1), np.linspace(0, highest, 257), np.linspace(0, 1, 256)[:, None], cmap=shades(), vmin=0, vmax=1)
+    axes.pcolormesh((0, 1), np.linspace(0, highest, 257), _shade(np.linspace(0, 1, 256))[:, None], cmap=shades(), vmin=0, vmax=1)
     dressed(axes, grid=False).set_xticks([])
     axes.yaxis.tick_right()
     for spine in axes.spines.values():

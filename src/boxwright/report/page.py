@@ -10,17 +10,48 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 ASSETS = Path(__file__).parent / "assets"
+UNKNOWN = "\N{EN DASH}"
 
 
 def page(documents: list[dict[str, Any]]) -> str:
     """The report of one run, or several beside each other."""
     single = len(documents) == 1
+    documents = told_apart(documents)
     environment = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     style, script = ((ASSETS / name).read_text(encoding="utf-8") for name in ("style.css", "page.js" if single else "compare.js"))
     template = environment.get_template("report.html" if single else "compare.html")
     drawn = [{key: value for key, value in one.items() if key in DRAWN} for one in documents]
     data = as_script(drawn[0] if single else [{key: one[key] for key in ("name", "history", "classes")} for one in drawn])
-    return template.render(run=documents[0], runs=documents, style=style, script=script, data=data)
+    rows = differing(documents)
+    beside = {"numbers": numbers(documents), "differing": rows, "other_data": "data" in dict(rows)}
+    return template.render(run=documents[0], runs=documents, style=style, script=script, data=data, **beside)
+
+
+def told_apart(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same with a number behind the names of runs that bear one name."""
+    names = [one["name"] for one in documents]
+    return [
+        one | {"name": name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})"}
+        for i, (one, name) in enumerate(zip(documents, names, strict=True))
+    ]
+
+
+def numbers(documents: list[dict[str, Any]]) -> list[tuple[str, list[tuple[str, bool]]]]:
+    """Every number of the runs beside each other, as text, and whether it is the best of several. What is below zero is not known."""
+    rows = []
+    for name in dict.fromkeys(name for document in documents for name in document["metrics"]):
+        values = [document["metrics"].get(name, -1) for document in documents]
+        best = max(values) if len(set(values)) > 1 else None
+        rows.append((name, [(UNKNOWN if value < 0 else f"{value:.3f}", value == best) for value in values]))
+    return rows
+
+
+def differing(documents: list[dict[str, Any]]) -> list[tuple[str, list[Any]]]:
+    """Settings that not all runs share, in their order, with the value of each run; a dash where a run knows no such setting."""
+    each = [{one["key"]: one["value"] for one in document["settings"]} for document in documents]
+    keys = dict.fromkeys(key for settings in each for key in settings)
+    rows = [(key, [settings.get(key, UNKNOWN) for settings in each]) for key in keys]
+    return [(key, values) for key, values in rows if any(value != values[0] for value in values)]
 
 
 DRAWN = {"name", "history", "curves", "classes", "confusion", "gallery", "worst", "best_epoch"}

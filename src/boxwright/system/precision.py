@@ -68,6 +68,13 @@ def cpu_has_bf16() -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())  # noqa: SLF001 -- there is no public question
 
 
+def half_of(device: torch.device) -> tuple[Name, str]:
+    """The half precision in which a device uses a network, and a note when it has none."""
+    if device.type != "cpu":
+        return "fp16", ""
+    return ("bf16", "") if cpu_has_bf16() else ("fp32", "this processor has no half precision; float32 is used")
+
+
 def choose(names: list[Name], device: torch.device, answers: Callable[[Precision], torch.Tensor]) -> tuple[Precision, str]:
     """The first precision whose answers agree with full precision's, and a note when one had to be passed over.
 

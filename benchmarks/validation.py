@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole validation, from files to numbers: a trained yolov5n on real pictures, against the textbook's way from end to end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.measure import Result, against
+from boxwright.commands.opening import network_of_weights, open_weights
+from boxwright.commands.validate import ValPlan, evaluate, plan_of
+from boxwright.config.schema.val import ValSettings
+from boxwright.data.sampler import RectangularBatches
+from boxwright.data.samples import PlainSamples
+from boxwright.data.store import ImageStore
+from boxwright.metrics.flat import Flat
+from boxwright.system.device import prepare_process
+from tests.oracles import plain_validation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+WEIGHTS = Path(__file__).parents[1] / "tests" / "data" / "legacy" / "yolov5n_bccd_final.pt"
+BATCH, SIZE = 32, 320  # as it was trained
+GOAL = 2.5
+MAX_DIFFERENCE = 1e-3  # of mAP50-95, between a validation in bfloat16 and one in float32: a tenth of a point
+PRECISIONS = {"bf16": "bfloat16", "fp32": "float32"}
+
+
+def run() -> list[Result]:
+    source = Path(os.environ.get("BOXWRIGHT_DATA", "shared/data")) / "bccd"
+    if not source.is_dir():
+        sys.stderr.write(f"{source}: there is no such data set, and validation is left out. Set BOXWRIGHT_DATA to a folder of data sets\n")
+        return []
+    with tempfile.TemporaryDirectory() as place:
+        data = shutil.copytree(source, Path(place) / "bccd") / "bccd.yaml"
+        return _measured(data)
+
+
+def _measured(data: Path) -> list[Result]:
+    plan = plan_of(ValSettings(weights=(str(WEIGHTS),), data=str(data), imgsz=SIZE, batch_size=BATCH, threads=1, device="cpu"))
+    prepare_process(plan.device, 1)  # for both sides, the allocator that keeps its memory included
+    textbook = _textbook(plan, evaluate(plan, threads=1).metrics.flat)
+    theirs = float(textbook().mean())
+    results = []
+    for precision, word in PRECISIONS.items():
+        mine = replace(plan, how=plan.how | {"precision": precision})
+        found = evaluate(mine, threads=1).metrics.scores.map50_95
+        assert abs(found - theirs) <= MAX_DIFFERENCE, (precision, found, theirs)
+        note = f"mAP50-95 {found:.4f}, textbook {theirs:.4f}"
+        name = f"validation, n, {SIZE}, BCCD, {word} / textbook from end to end"
+        results.append(against(name, partial(evaluate, mine, threads=1), textbook, goal=GOAL, rounds=3, note=note))
+    return results
+
+
+def _textbook(plan: ValPlan, flat: Flat) -> Callable[[], np.ndarray]:
+    """The other side, with the same canvases, batches and labels."""
+    index = plan.data.splits["val"]
+    samples = PlainSamples(index, ImageStore(index, SIZE, smooth=True))
+    batches = RectangularBatches(index.sizes_wh, BATCH, SIZE, 32, plan.how["pad"]).batches()
+    canvases = {address.image: address.output_hw for batch in batches for address in batch}
+    pictures = plain_validation.Pictures(index.paths, [samples.to_source(image, canvases[image]) for image in range(len(index))])
+    network = network_of_weights(open_weights(str(WEIGHTS)))
+    network.requires_grad_(requires_grad=False)
+    places = [[address.image for address in batch] for batch in batches]
+    return partial(plain_validation.average_precision, network, pictures, places, flat.labels, flat.label_images)
