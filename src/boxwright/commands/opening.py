@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 SINGLE_CLASS_NAME = "item"
 MIN_GRID = 32
+MAX_NAME = 64  # characters
 MAX_SHOWN_FINDINGS = 10
 
 
@@ -134,9 +136,11 @@ def spec_of_weights(weights: OpenWeights, *, num_classes: int | None = None, in_
     """The network that a weights file describes. Raises WeightsError when it holds tensors alone."""
     if not isinstance(weights.document.get("network"), str):
         raise WeightsError(str(weights.path), "holds tensors, but does not say of which network", "Train from it with --weights and --cfg")
-    return read_spec(
-        parse_yaml(weights.document["network"], str(weights.path)), num_classes=num_classes, in_channels=in_channels, anchors_per_level=anchors_per_level
-    )
+    document = parse_yaml(weights.document["network"], str(weights.path))
+    spec = read_spec(document, num_classes=num_classes, in_channels=in_channels, anchors_per_level=anchors_per_level)
+    stored = weights.document.get("network_name")
+    own = re.sub(r"[^\w.-]+|^\.+", "-", stored)[:MAX_NAME] if isinstance(stored, str) else ""  # a run folder may be named after it
+    return replace(spec, name=own or spec.name)
 
 
 def network_of_weights(weights: OpenWeights) -> Detector:
