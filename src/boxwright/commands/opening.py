@@ -28,6 +28,7 @@ from boxwright.system.device import usable_cores
 from boxwright.track.console import Progress
 
 SINGLE_CLASS_NAME = "item"
+ONLY_PLACES = np.array([0, 1, 1, 1, 1], np.float32)  # of regions to ignore: their class becomes the first
 MIN_GRID = 32
 MAX_SHOWN_FINDINGS = 10
 
@@ -67,7 +68,7 @@ def open_data(name: str, splits: tuple[str, ...], *, single_class: bool = False,
         if strict:
             require_no_findings(index, split)
         notes += _told(index, split)
-        found[split] = replace(index, classes=np.zeros_like(index.classes)) if single_class else index
+        found[split] = replace(index, classes=np.zeros_like(index.classes), ignored=index.ignored * ONLY_PLACES) if single_class else index
     names = dataset.names if not single_class or dataset.num_classes == 1 else (SINGLE_CLASS_NAME,)
     return OpenData(dataset, found, names, tuple(notes))
 
