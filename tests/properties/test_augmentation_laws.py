@@ -26,6 +26,7 @@ STRENGTHS = {
     "default": {},
     "turned": {"degrees": 20.0, "shear": 8.0},
     "perspective": {"degrees": 5.0, "perspective": 0.0008},
+    "borders": {"mosaic_border_random": True, "degrees": 5.0},
     "strong": {"degrees": 45.0, "shear": 10.0, "perspective": 0.001, "scale": 0.9, "translate": 0.4, "flipud": 0.5},
 }
 
@@ -96,6 +97,28 @@ def test_labels_equal_the_textbook_and_pixels_nearly_do(number, strength):
         assert apart.mean() <= 1.0
     if strength != "default":
         assert apart.max() <= 1  # OpenCV over a canvas is the textbook itself
+
+
+@pytest.mark.parametrize(("drawn_at_random", "borders"), [(False, {128}), (True, {64, 96, 128, 160, 192})])
+def test_the_centre_of_a_mosaic_keeps_its_border_from_the_edges(drawn_at_random, borders):
+    settings_of = AugmentSettings(mosaic_border_random=drawn_at_random)
+    wide = Planner(settings_of, INDEX.sizes_wh, 256)
+    scenes = [wide.plan(0, generator(number, Purpose.SAMPLE, 0, 0), (256, 256)).scenes[0] for number in range(2000)]
+    centres = np.array([scene.tiles[3].offset_xy for scene in scenes])
+    nearest = min(borders)
+    assert nearest <= centres.min() < nearest + 8
+    assert 512 - nearest - 8 < centres.max() <= 512 - nearest
+    assert {scene.output_hw for scene in scenes} == {(256, 256)}
+    # a centre as far out as x (from 0 to 256, measured from the middle) needs a border of at most 256 - x
+    out = np.abs(centres - 256).max(axis=1)
+    shares = [(out <= 256 - border).mean() for border in sorted(borders)]
+    expected = [np.mean([min((256 - border) / (256 - other), 1) ** 2 for other in borders]) for border in sorted(borders)]
+    np.testing.assert_allclose(shares, expected, atol=0.03)
+
+
+def test_a_size_of_one_grid_step_still_has_a_border():
+    small = Planner(AugmentSettings(mosaic_border_random=True), INDEX.sizes_wh, 32)
+    assert small.plan(0, generator(0, Purpose.SAMPLE, 0, 0), (32, 32)).scenes[0].tiles[3].offset_xy == (32, 32)
 
 
 @given(st.integers(0, 2**20))

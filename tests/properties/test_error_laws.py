@@ -9,15 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boxwright.metrics import gains, mistakes, resampling
-from boxwright.metrics.confusion import confusion, precision_recall
-from boxwright.metrics.flat import Flat, flattened
+from boxwright.metrics.confusion import precision_recall
+from boxwright.metrics.flat import Flat, SeenImage, flattened
 from boxwright.metrics.meter import metrics_of
+from boxwright.metrics.regions import confusion_of
 
 CLASSES = 3
 
 
 def flat_of(number: int, images: int = 6) -> Flat:
-    """Labels, and detections near them, elsewhere, twice, or of another class."""
+    """Labels, and detections near them, elsewhere, twice, or of another class; in two of three scenes there are regions to ignore."""
     draw = np.random.default_rng([21, number])
     seen = {}
     for image in range(images):
@@ -34,12 +35,15 @@ def flat_of(number: int, images: int = 6) -> Flat:
                 corner = draw.uniform(0, 200, 2)
                 rows.append([*corner, *(corner + 30), draw.random(), draw.integers(CLASSES)])
         found = np.array(rows).reshape(-1, 6)
-        seen[image] = found[np.argsort(-found[:, 4])].astype(np.float32), labels.astype(np.float32)
+        corner = draw.uniform(-20, 150, (number % 3, 2))
+        regions = np.concatenate((draw.integers(0, CLASSES, (number % 3, 1)), corner, corner + 120), axis=1)
+        rows = (found[np.argsort(-found[:, 4])], labels, regions)
+        seen[image] = SeenImage(*(one.astype(np.float32) for one in rows))
     return flattened(seen, CLASSES)
 
 
 def matrix_of(flat: Flat, **more) -> np.ndarray:
-    return confusion(flat.detections, flat.labels, flat.detection_images, flat.label_images, CLASSES, **more)
+    return confusion_of(flat, **more)
 
 
 @given(st.integers(0, 2**20))
@@ -66,7 +70,7 @@ def test_every_kind_of_mistake_occurs_and_is_told_apart():
 
 
 def one_image(detections, labels) -> Flat:
-    return flattened({0: (np.array(detections, np.float32).reshape(-1, 6), np.array(labels, np.float32).reshape(-1, 5))}, CLASSES)
+    return flattened({0: SeenImage(np.array(detections, np.float32).reshape(-1, 6), np.array(labels, np.float32).reshape(-1, 5))}, CLASSES)
 
 
 @pytest.mark.parametrize(

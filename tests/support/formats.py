@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 CATEGORY_IDS = (3, 7, 20)  # with gaps, as in COCO
+AREA_SHARE = 0.4  # of its box that an object is said to fill
 
 
 def corners_of(row: np.ndarray, size_wh: tuple[int, int]) -> list[int]:
@@ -44,13 +45,15 @@ def write_coco(folder: Path, *, train: int = 8, val: int = 4) -> Path:
                 x1, y1, x2, y2 = corners_of(row, (width, height))
                 entry = {"id": len(document["annotations"]) + 1, "image_id": number + 10, "category_id": CATEGORY_IDS[int(row[0])], "iscrowd": 0}
                 outline = [[x1, y1, x2, y1, x2, y2, x1, y2]] if len(document["annotations"]) % 3 == 0 else []
-                document["annotations"].append({**entry, "bbox": [x1, y1, x2 - x1, y2 - y1], "segmentation": outline})
+                area = (x2 - x1) * (y2 - y1) * AREA_SHARE
+                document["annotations"].append({**entry, "bbox": [x1, y1, x2 - x1, y2 - y1], "area": area, "segmentation": outline})
         crowd = {
             "id": 9000,
             "image_id": 10,
             "category_id": CATEGORY_IDS[0],
             "iscrowd": 1,
             "bbox": [0, 0, 10, 10],
+            "area": 60,
             "segmentation": {"counts": [1], "size": [1, 1]},
         }
         document["annotations"].append(crowd)

@@ -115,6 +115,7 @@ def test_copy_paste_without_outlines_is_an_error_at_the_start(tmp_path):
         ({"aug": "none", "degrees": 10.0}, "leaves every image"),
         ({"aug": "none", "close_mosaic": 2}, "no mosaic that could be closed"),
         ({"mosaic": 0.0, "mixup": 0.5}, "mosaic is 0"),
+        ({"mosaic": 0.0, "mosaic_border_random": True}, "mosaic is 0"),
         ({"rect": True, "close_mosaic": 3}, "could be closed"),
     ],
 )

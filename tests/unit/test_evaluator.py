@@ -44,7 +44,7 @@ class Split:
         self.seen: list = []
 
     def evaluator(self) -> Evaluator:
-        return Evaluator(num_classes=3, rules=VALIDATION_RULES, box_of=self.samples.to_source, seen=self.seen.append)
+        return Evaluator(num_classes=3, rules=VALIDATION_RULES, samples=self.samples, seen=self.seen.append)
 
     def truth(self) -> list[torch.Tensor]:
         """For every batch the rows that a perfect network would say; what is not there is padded with rows of no objectness."""

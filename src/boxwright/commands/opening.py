@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SINGLE_CLASS_NAME = "item"
+ONLY_PLACES = np.array([0, 1, 1, 1, 1], np.float32)  # of regions to ignore: their class becomes the first
 MIN_GRID = 32
 MAX_NAME = 64  # characters
 MAX_SHOWN_FINDINGS = 10
@@ -77,7 +78,7 @@ def open_data(
         if strict:
             require_no_findings(index, split)
         notes += _told(index, split)
-        found[split] = replace(index, classes=np.zeros_like(index.classes)) if single_class else index
+        found[split] = replace(index, classes=np.zeros_like(index.classes), ignored=index.ignored * ONLY_PLACES) if single_class else index
     names = dataset.names if not single_class or dataset.num_classes == 1 else (SINGLE_CLASS_NAME,)
     return OpenData(dataset, found, names, tuple(notes))
 

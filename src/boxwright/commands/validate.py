@@ -174,7 +174,7 @@ def evaluate(plan: ValPlan, *, threads: int, most: int | None = None) -> Evaluat
     evaluator = Evaluator(
         num_classes=plan.data.num_classes,
         rules=_rules(how),
-        box_of=samples.to_source,
+        samples=samples,
         autocast=precision.autocast,
         labels=LabelRules(merged=how["single_cls"], hybrid=how["hybrid"]),
     )

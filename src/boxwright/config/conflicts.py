@@ -59,7 +59,7 @@ def _explicit(resolved: Resolved[Any], key: str) -> bool:
     return not resolved.sources[key].startswith(("built-in", "recipe", "hyp"))
 
 
-MIXING = ("mosaic", "mixup", "copy_paste")
+MIXING = ("mosaic", "mixup", "copy_paste", "mosaic_border_random")
 CHANGING = (*MIXING, "hsv_h", "hsv_s", "hsv_v", "degrees", "translate", "scale", "shear", "perspective", "flipud", "fliplr")
 
 
@@ -67,7 +67,7 @@ def _about_batches(s: Any, asked: set[str]) -> tuple[tuple[bool, tuple[str, ...]
     """Augmentation that was asked for and cannot act."""
     mixing = [key for key in MIXING if key in asked and getattr(s, key) > 0]
     changing = [key for key in CHANGING if key in asked and getattr(s, key) > 0]
-    without = [key for key in ("mixup", "copy_paste") if getattr(s, key) > 0 and s.mosaic == 0]
+    without = [key for key in MIXING[1:] if getattr(s, key) > 0 and s.mosaic == 0]
     return (
         (s.rect and bool(mixing), ("rect", *mixing), "rectangular batches hold single images", "Leave one of them out"),
         (s.quad and s.image_weights, ("quad", "image_weights"), "quad joins neighbours of an order that image weights draw anew", "Leave one of them out"),

@@ -30,6 +30,7 @@ class Record:
     boxes_cxcywh_norm: np.ndarray  # (n, 4) float32
     polygons: tuple[np.ndarray, ...]  # one (p, 2) each, empty for plain boxes
     ignored: np.ndarray  # (k, 5) float32 rows class, cx, cy, w, h: regions where nothing is right or wrong
+    areas_px: np.ndarray  # (n,) float32 as the annotations state them, NaN where they do not
 
     def image_rgb(self) -> np.ndarray:
         """The upright pixels in full size. (H, W, 3) uint8"""
@@ -51,6 +52,7 @@ class Index:
     skipped: int = 0
     ignored: np.ndarray = field(default_factory=lambda: np.zeros((0, 5), np.float32))  # (K, 5) class, cx, cy, w, h: crowds, difficult objects
     image_of_ignored: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # (K,) ascending
+    areas_px: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))  # (M,) as stated, NaN where not; empty: nothing is stated
     source_of_image: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int16))  # (N,) which source of the split; empty: there is one
 
     def __len__(self) -> int:
@@ -62,7 +64,8 @@ class Index:
         image %= len(self)
         objects = self.objects(image)
         width, height = self.sizes_wh[image].tolist()
-        return Record(self.paths[image], (width, height), self.classes[objects], self.boxes[objects], self.polygons(image), self.ignored_in(image))
+        labels = self.classes[objects], self.boxes[objects], self.polygons(image)
+        return Record(self.paths[image], (width, height), *labels, self.ignored_in(image), self.areas_in(image))
 
     def __iter__(self) -> Iterator[Record]:
         return (self[image] for image in range(len(self)))
@@ -81,6 +84,11 @@ class Index:
         """Regions of an image in which nothing is right or wrong. (k, 5) class, cx, cy, w, h"""
         begin, end = np.searchsorted(self.image_of_ignored, [image, image + 1])
         return self.ignored[begin:end]
+
+    def areas_in(self, image: int) -> np.ndarray:
+        """The stated areas of an image's objects, in square pixels, NaN where nothing is stated. (n,)"""
+        objects = self.objects(image)
+        return self.areas_px[objects] if len(self.areas_px) else np.full(objects.stop - objects.start, np.nan, np.float32)
 
     @property
     def has_polygons(self) -> bool:
@@ -116,7 +124,7 @@ class Index:
 
     def arrays(self) -> dict[str, Any]:
         """The flat arrays by name."""
-        names = ("sizes_wh", "first_object", "classes", "boxes", "first_point", "points", "ignored", "image_of_ignored")
+        names = ("sizes_wh", "first_object", "classes", "boxes", "first_point", "points", "ignored", "image_of_ignored", "areas_px")
         return {name: getattr(self, name) for name in names}
 
 

@@ -25,7 +25,7 @@ from boxwright.data.source import Source
 from boxwright.system.files import WriteError, make_folder, packed_arrays, unpacked_arrays, write_bytes
 from boxwright.system.places import cache_folder
 
-VERSION = 2  # of the parsers and of this format: raise it when either changes
+VERSION = 3  # of the parsers and of this format: raise it when either changes
 SUFFIX = ".boxwright.cache"
 _MAGIC = b"boxwright index\n"
 _HERE = "\x00"  # stands for the root in a stored path

@@ -29,12 +29,16 @@ EMPTY_POLYGON = np.zeros((0, 2), np.float32)
 
 @dataclass(frozen=True)
 class Labels:
-    """Objects of one image. `classes` (N,) int32, `boxes` (N, 4) float32 cxcywh normalised, `polygons` one (P, 2) each, P = 0 for plain boxes."""
+    """Objects of one image. `classes` (N,) int32, `boxes` (N, 4) float32 cxcywh normalised, `polygons` one (P, 2) each, P = 0 for plain boxes.
+
+    `areas_px` (N,) float32 are those that annotations state, in square pixels of the image, NaN where they do not; None: nothing is stated.
+    """
 
     classes: np.ndarray
     boxes: np.ndarray
     polygons: tuple[np.ndarray, ...]
     findings: tuple[Finding, ...] = ()
+    areas_px: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.classes)

@@ -139,6 +139,12 @@ class PlainSamples:
         gain = box.gain_xy[0] * loaded[1] / width, box.gain_xy[1] * loaded[0] / height
         return Letterbox((height, width), canvas_hw, box.resized_hw, gain, box.pad_xy)
 
+    def regions(self, image: int) -> np.ndarray:
+        """Where nothing is right or wrong, in native pixels. (k, 5) class, xyxy"""
+        ignored = self.index.ignored_in(image).astype(np.float64)
+        width, height = self.index.sizes_wh[image].tolist()
+        return np.concatenate((ignored[:, :1], cxcywh_norm_to_xyxy_px(ignored[:, 1:], (height, width))), axis=1)
+
     def __call__(self, address: Address, out: np.ndarray) -> np.ndarray:
         """Draw an image into `out` (3, H, W) uint8 RGB; returns its labels (n, 5) class, cx, cy, w, h normalised to the canvas."""
         box = self.box(address.image, address.output_hw)

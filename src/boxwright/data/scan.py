@@ -131,7 +131,7 @@ def _reusable(known: Stored | None, listing: Listed, stamps: np.ndarray, source:
         if file in same:
             record = known.index[number]
             mine = tuple(dict.fromkeys(findings[source.label_of(file)]))  # images may share a label file
-            labels = Labels(record.classes, record.boxes_cxcywh_norm, record.polygons, mine)
+            labels = Labels(record.classes, record.boxes_cxcywh_norm, record.polygons, mine, record.areas_px)
             found[file] = Scanned(record.size_wh, labels, record.ignored, mine)
     return found
 
@@ -153,7 +153,16 @@ def _assembled(files: list[str], scanned: list[Scanned]) -> Index:
         skipped=len(files) - len(usable),
         ignored=np.concatenate(regions or [NO_REGIONS]),
         image_of_ignored=np.repeat(np.arange(len(usable)), [len(region) for region in regions] if regions else 0),
+        areas_px=_areas(labels),
     )
+
+
+def _areas(labels: list[Labels]) -> np.ndarray:
+    """Stated areas of all objects, empty where there are none."""
+    if all(label.areas_px is None for label in labels):
+        return np.zeros(0, np.float32)
+    areas = np.concatenate([np.full(len(label), np.nan, np.float32) if label.areas_px is None else label.areas_px for label in labels])
+    return areas if np.isfinite(areas).any() else areas[:0]
 
 
 def _about_labels(files: list[str], source: Source) -> list[Finding]:

@@ -32,6 +32,7 @@ def with_objects(index: Index, kept: np.ndarray) -> Index:
         boxes=index.boxes[kept],
         first_point=starts(lengths[kept]),
         points=index.points[points],
+        areas_px=index.areas_px[kept] if len(index.areas_px) else index.areas_px,
     )
 
 
@@ -54,6 +55,7 @@ def with_images(index: Index, numbers: np.ndarray) -> Index:
         points=index.points[points],
         ignored=index.ignored[ignored],
         image_of_ignored=np.repeat(np.arange(len(numbers)), regions),
+        areas_px=index.areas_px[objects] if len(index.areas_px) else index.areas_px,
         source_of_image=index.source_of_image[numbers] if len(index.source_of_image) else index.source_of_image,
     )
 
@@ -96,8 +98,15 @@ def joined(indexes: Sequence[Index]) -> Index:
         skipped=sum(index.skipped for index in indexes),
         ignored=np.concatenate([index.ignored for index in indexes]),
         image_of_ignored=np.concatenate([index.image_of_ignored + first for index, first in zip(indexes, images[:-1], strict=True)]),
+        areas_px=_areas(indexes),
         source_of_image=np.repeat(np.arange(len(indexes), dtype=np.int16), np.diff(images)),
     )
+
+
+def _areas(indexes: Sequence[Index]) -> np.ndarray:
+    if not any(len(index.areas_px) for index in indexes):
+        return np.zeros(0, np.float32)
+    return np.concatenate([index.areas_px if len(index.areas_px) else np.full(len(index.classes), np.nan, np.float32) for index in indexes])
 
 
 def _chained(runs: Sequence[np.ndarray], offsets: np.ndarray) -> np.ndarray:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from boxwright.data.samples import PlainSamples
 from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px
-from boxwright.geometry.letterbox import Letterbox
 from boxwright.geometry.nms import NmsRules, detections
 from boxwright.infer.ensemble import Ensemble
 from boxwright.loss.detection import DetectionLoss
@@ -56,19 +56,19 @@ class LabelRules:
 
 
 class Evaluator:
-    """Runs a network over batches of a split. `box_of` says how an image lies on a canvas, to bring boxes back to native pixels."""
+    """Runs a network over batches of a split. `samples` say how an image lies on a canvas, to bring boxes back to native pixels, and what to ignore."""
 
     def __init__(
         self,
         *,
         num_classes: int,
         rules: NmsRules,
-        box_of: Callable[[int, tuple[int, int]], Letterbox],
+        samples: PlainSamples,
         autocast: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
         seen: Callable[[Seen], None] | None = None,
         labels: LabelRules | None = None,
     ) -> None:
-        self.num_classes, self.rules, self.box_of, self.autocast = num_classes, rules, box_of, autocast
+        self.num_classes, self.rules, self.samples, self.autocast = num_classes, rules, samples, autocast
         self.seen, self.labels = seen, labels or LabelRules()
 
     @torch.inference_mode()
@@ -128,11 +128,14 @@ class Evaluator:
         height, width = batch.images.shape[2:]
         targets = batch.targets.numpy()
         for place, (image, found) in enumerate(zip(batch.image_numbers, rows, strict=True)):
-            box = self.box_of(image, (height, width))
-            mine = targets[(targets[:, 0] == place) & self._wanted(targets[:, 1])]
+            box = self.samples.to_source(image, (height, width))
+            all_of_it = targets[targets[:, 0] == place]
+            wanted = self._wanted(all_of_it[:, 1])
+            mine = all_of_it[wanted]
             corners = box.boxes_to_source(cxcywh_norm_to_xyxy_px(mine[:, 2:], (height, width)))
             native = np.concatenate((box.boxes_to_source(found[:, :4]), found[:, 4:]), axis=1)
-            meter.update(image, native, np.concatenate((mine[:, 1:2], corners), axis=1))
+            areas = self.samples.index.areas_in(image)[wanted] if len(self.samples.index.areas_px) else None
+            meter.update(image, native, np.concatenate((mine[:, 1:2], corners), axis=1), regions=self.samples.regions(image), areas_px=areas)
 
 
 class _Clock:

@@ -45,8 +45,11 @@ class Curves:
         return float(CONFIDENCE_GRID[self.operating_point])
 
 
-def curves(hits: np.ndarray, confidences: np.ndarray, predicted: np.ndarray, labelled: np.ndarray) -> Curves:
-    """Curves of every class that has labels. hits (M, T) bool, confidences (M,), classes of detections (M,) and labels (L,)"""
+def curves(hits: np.ndarray, confidences: np.ndarray, predicted: np.ndarray, labelled: np.ndarray, *, left_out: np.ndarray | None = None) -> Curves:
+    """Curves of every class that has labels. hits (M, T) bool, confidences (M,), classes of detections (M,) and labels (L,)
+
+    `left_out` (M, T) are detections that are neither right nor wrong at a threshold.
+    """
     by_class = order_by_class(confidences, predicted)
     predicted = predicted[by_class]
     classes, num_labels = np.unique(labelled, return_counts=True)
@@ -56,7 +59,8 @@ def curves(hits: np.ndarray, confidences: np.ndarray, predicted: np.ndarray, lab
     for row, (number, labels) in enumerate(zip(classes, num_labels, strict=True)):
         mine = by_class[slice(*np.searchsorted(predicted, (number, number + 1)))]
         if len(mine):
-            found = _of_class(hits.take(mine, axis=0), confidences[mine], int(labels))
+            out = None if left_out is None else left_out[mine]
+            found = _of_class(hits.take(mine, axis=0), confidences[mine], int(labels), out)
             average[row], precision[row], recall[row], recall_precision[row] = found
     f1 = 2 * precision * recall / (precision + recall + EPS)
     point = int(smoothed(f1.mean(axis=0)).argmax()) if len(classes) else 0
@@ -84,8 +88,14 @@ def order_by_class(confidences: np.ndarray, predicted: np.ndarray) -> np.ndarray
     return (packed & np.uint64((1 << place_bits) - 1)).astype(np.int64)
 
 
-def _of_class(hits: np.ndarray, confidences: np.ndarray, num_labels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _of_class(hits: np.ndarray, confidences: np.ndarray, num_labels: int, out: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """AP per threshold and the three curves of one class, whose rows are in order of falling confidence."""
+    if out is not None and out.any():
+        average = np.array([areas(hits[~gone, t : t + 1], num_labels)[0] if hits[:, t].any() else 0.0 for t, gone in enumerate(out.T)])
+        kept = ~out[:, 0]
+        nothing = np.zeros(len(CONFIDENCE_GRID))
+        _, precision, recall, pr_curve = _of_class(hits[kept, :1], confidences[kept], num_labels, None) if kept.any() else (average, nothing, nothing, nothing)
+        return average, precision, recall, pr_curve
     recall, precision = recall_precision_of(hits[:, 0], num_labels)
     over_confidence = [np.interp(-CONFIDENCE_GRID, -confidences, curve, left=left) for curve, left in ((precision, 1.0), (recall, 0.0))]
     bends = corners(hits[:, 0])

@@ -14,8 +14,8 @@ import numpy as np
 from boxwright.metrics.curves import curves
 from boxwright.metrics.flat import Flat
 from boxwright.metrics.matching import iou_rows, joined
-from boxwright.metrics.meter import hits_of
 from boxwright.metrics.mistakes import BACKGROUND, BADLY_PLACED, DUPLICATE, MIN_TOUCH, MISSED, WRONG_CLASS
+from boxwright.metrics.regions import hits_of, left_out
 
 BOTH = "wrong class and badly placed"
 FOUND = 0.5  # overlap at which an object counts as found
@@ -29,14 +29,15 @@ class _Scene:
     flat: Flat
     hits: np.ndarray  # (M,)
     target: np.ndarray  # (M,) label, -1 for none
-    kind: np.ndarray  # (M,) '' for the right ones
+    kind: np.ndarray  # (M,) '' for the right ones, and for those that count for nothing
     taken: np.ndarray  # (L,) labels that were found
+    counts: np.ndarray  # (M,) what is not in a region to ignore
 
 
 def gains(flat: Flat) -> dict[str, float]:
     """By kind of mistake, how much mAP50 its repair would add."""
     scene = _scene(flat)
-    everything, plain = np.ones(len(scene.hits), bool), np.ones(len(flat.labels), bool)
+    everything, plain = scene.counts, np.ones(len(flat.labels), bool)
     start = _map50(scene, scene.hits, everything, plain)
     found = {}
     for kind in REPAIRS:
@@ -67,7 +68,8 @@ def _map50(scene: _Scene, hits: np.ndarray, kept: np.ndarray, labels: np.ndarray
 
 def _scene(flat: Flat) -> _Scene:
     found, labels = flat.detections, flat.labels
-    hits = hits_of(flat)[:, 0]
+    right = hits_of(flat)
+    hits, out = right[:, 0], left_out(flat, right)
     detection, label = joined(flat.detection_images, flat.label_images)
     iou = iou_rows(found[detection, :4], labels[label, 1:])
     touching = iou >= MIN_TOUCH
@@ -83,10 +85,11 @@ def _scene(flat: Flat) -> _Scene:
         (DUPLICATE, own[1] >= FOUND, own[0]),
     ):
         kind[chosen], target[chosen] = name, goal[chosen]  # later lines say more
-    kind[hits] = ""
+    counts = np.ones(len(found), bool) if out is None else ~out[:, 0]
+    kind[hits | ~counts] = ""
     taken = np.zeros(len(labels), bool)
     taken[own[0][hits]] = True
-    return _Scene(flat, hits, target, kind, taken)
+    return _Scene(flat, hits, target, kind, taken, counts)
 
 
 def _highest(detection: np.ndarray, label: np.ndarray, iou: np.ndarray, num_detections: int) -> tuple[np.ndarray, np.ndarray]:

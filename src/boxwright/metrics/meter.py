@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from boxwright.metrics.coco import CocoInput, CocoScores, coco_scores
-from boxwright.metrics.confusion import confusion
+from boxwright.metrics.coco import CocoScores, coco_scores
 from boxwright.metrics.curves import Curves, best_confidences, curves
-from boxwright.metrics.flat import Flat, flattened
-from boxwright.metrics.matching import hits, keys
+from boxwright.metrics.flat import NO_REGIONS, Flat, SeenImage, flattened
+from boxwright.metrics.regions import coco_input, confusion_of, hits_of, left_out
 from boxwright.metrics.scores import Scores
 
 
@@ -53,11 +52,14 @@ class Meter:
 
     def __init__(self, num_classes: int) -> None:
         self.num_classes = num_classes
-        self._images: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._images: dict[int, SeenImage] = {}
 
-    def update(self, image: int, detections: np.ndarray, labels: np.ndarray) -> None:
-        """One image: detections (M, 6) xyxy, confidence, class, best first; labels (L, 5) class, xyxy."""
-        self._images[image] = detections.astype(np.float32), labels.astype(np.float32)
+    def update(self, image: int, detections: np.ndarray, labels: np.ndarray, *, regions: np.ndarray = NO_REGIONS, areas_px: np.ndarray | None = None) -> None:
+        """One image: detections (M, 6) xyxy, confidence, class, best first; labels (L, 5) class, xyxy, regions to ignore (K, 5) likewise.
+
+        `areas_px` (L,) are those that the annotations state, NaN where they do not.
+        """
+        self._images[image] = SeenImage(detections.astype(np.float32), labels.astype(np.float32), regions.astype(np.float32), areas_px)
 
     def merge(self, other: Flat) -> None:
         """Take over what another meter saw, such as that of another process."""
@@ -72,27 +74,19 @@ class Meter:
         return metrics_of(self.flat())
 
 
-def hits_of(flat: Flat) -> np.ndarray:
-    """Which detection found a label of its class, at every threshold. (M, T) bool"""
-    found, labels = flat.detections, flat.labels
-    found_keys, label_keys = (
-        keys(images, classes, flat.num_classes) for images, classes in ((flat.detection_images, found[:, 5]), (flat.label_images, labels[:, 0]))
-    )
-    return hits(found[:, :4], found_keys, labels[:, 1:], label_keys)
-
-
 def metrics_of(flat: Flat) -> Metrics:
     """The metrics of what was seen."""
     found, labels = flat.detections, flat.labels
-    curve = curves(hits_of(flat), found[:, 4], found[:, 5], labels[:, 0])
+    right = hits_of(flat)
+    curve = curves(right, found[:, 4], found[:, 5], labels[:, 0], left_out=left_out(flat, right))
     with_class = np.unique(np.stack((flat.label_images, labels[:, 0].astype(int))), axis=1)[1] if len(labels) else np.zeros(0, int)
     return Metrics(
         scores=_scores(curve),
         curves=curve,
-        coco=coco_scores(CocoInput(found, flat.detection_images, labels, flat.label_images)),
+        coco=coco_scores(coco_input(flat)),
         images_with_class=np.bincount(with_class, minlength=flat.num_classes)[curve.classes],
         best_confidence=best_confidences(curve),
-        confusion=confusion(found, labels, flat.detection_images, flat.label_images, flat.num_classes),
+        confusion=confusion_of(flat),
         flat=flat,
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 from boxwright.metrics.confusion import MIN_CONFIDENCE, MIN_IOU, found_objects
 from boxwright.metrics.flat import Flat
 from boxwright.metrics.matching import iou_rows, joined
+from boxwright.metrics.regions import spared
 
 RIGHT, WRONG_CLASS, BADLY_PLACED, DUPLICATE, BACKGROUND, MISSED = KINDS = ("right", "wrong class", "badly placed", "duplicate", "background", "missed")
 MIN_TOUCH = 0.1  # overlap below which a box has nothing to do with an object
@@ -44,8 +45,8 @@ class _Near(NamedTuple):
 
 
 def outcomes(flat: Flat, min_confidence: float = MIN_CONFIDENCE) -> list[Outcome]:
-    """Everything that is there or was said, image after image."""
-    sure = flat.detections[:, 4] > min_confidence
+    """Everything that is there or was said, image after image; what was said of a region to ignore is no outcome."""
+    sure = (flat.detections[:, 4] > min_confidence) & ~spared(flat, min_confidence)
     found, found_images, labels, label_images = flat.detections[sure], flat.detection_images[sure], flat.labels, flat.label_images
     matched = found_objects(found, labels, found_images, label_images)
     near = _nearest(found, found_images, labels, label_images)
@@ -53,7 +54,7 @@ def outcomes(flat: Flat, min_confidence: float = MIN_CONFIDENCE) -> list[Outcome
     listed = [_matched(found[d], labels[g], int(found_images[d]), float(iou)) for d, g, iou in zip(*matched, strict=True)]
     false = np.setdiff1d(np.arange(len(found)), matched.detection)
     listed += [_alone(found[row], int(found_images[row]), (near, same), int(row), labels) for row in false]
-    almost = _found_below(flat, ~sure)
+    almost = _found_below(flat, flat.detections[:, 4] <= min_confidence)
     for row in np.setdiff1d(np.arange(len(labels)), matched.label):
         box = _box(labels[row, 1:])
         listed.append(Outcome(MISSED, int(label_images[row]), None, int(labels[row, 0]), None, 0.0, None, box, almost.get(int(row))))

@@ -14,7 +14,7 @@ import numpy as np
 from boxwright.keyed import Purpose, generator
 from boxwright.metrics.curves import EPS, RECALL_POINTS, order_by_class
 from boxwright.metrics.flat import Flat
-from boxwright.metrics.meter import hits_of
+from boxwright.metrics.regions import hits_of, left_out
 
 ROUNDS = 1000
 COVERED = 0.95  # of the rounds lie within an interval
@@ -70,6 +70,7 @@ def image_weights(num_images: int, rounds: int, seed: int) -> np.ndarray:
 def resampled(flat: Flat, weights: np.ndarray) -> Rounds:
     """AP of every round. weights (1 + B, N)"""
     hits = hits_of(flat)
+    out = left_out(flat, hits)
     order = order_by_class(flat.detections[:, 4], flat.detections[:, 5])
     classes = np.unique(flat.labels[:, 0]).astype(int)
     found_classes = flat.detections[order, 5]
@@ -79,15 +80,17 @@ def resampled(flat: Flat, weights: np.ndarray) -> Rounds:
         labels = weights[:, flat.label_images[flat.labels[:, 0] == number]].sum(axis=1)
         for first in range(0, len(weights), CHUNK):
             rows = slice(first, first + CHUNK)
-            result[rows, row] = _areas(hits[mine], weights[rows][:, flat.detection_images[mine]], labels[rows])
+            result[rows, row] = _areas(hits[mine], weights[rows][:, flat.detection_images[mine]], labels[rows], None if out is None else out[mine])
     return Rounds(classes, result)
 
 
-def _areas(hits: np.ndarray, weights: np.ndarray, num_labels: np.ndarray) -> np.ndarray:
-    """AP of one class in some rounds at every threshold. hits (m, T), weights (b, m), num_labels (b,) -> (b, T)"""
+def _areas(hits: np.ndarray, weights: np.ndarray, num_labels: np.ndarray, out: np.ndarray | None) -> np.ndarray:
+    """AP of one class in some rounds at every threshold. hits (m, T), weights (b, m), num_labels (b,), left out (m, T) -> (b, T)"""
     said = weights.cumsum(axis=1)
     columns = []
     for t in range(hits.shape[1]):
+        if out is not None:
+            said = (weights * ~out[:, t]).cumsum(axis=1)
         at = np.flatnonzero(hits[:, t])
         right = weights[:, at].cumsum(axis=1)
         columns.append(_area(right, said[:, at], said[:, -1] if said.shape[1] else np.zeros(len(said)), num_labels))

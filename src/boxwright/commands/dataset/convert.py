@@ -123,7 +123,9 @@ def _write_coco(out: Path, split: str, index: Index, files: list[str], names: tu
             box = [round(value, 4) for value in (x1, y1, x2 - x1, y2 - y1)]
             crowd = int(place >= len(record.classes))
             entry = {"id": len(annotations) + 1, "image_id": number, "category_id": int(classes[place]) + FIRST_CATEGORY, "bbox": box}
-            annotations.append({**entry, "area": round(box[2] * box[3], 4), "iscrowd": crowd, "segmentation": [points] if points else []})
+            stated = float(record.areas_px[place]) if not crowd else np.nan
+            area = round(stated if np.isfinite(stated) else box[2] * box[3], 4)
+            annotations.append({**entry, "area": area, "iscrowd": crowd, "segmentation": [points] if points else []})
     make_folder(out / "annotations")
     categories = [{"id": number + FIRST_CATEGORY, "name": name} for number, name in enumerate(names)]
     write_json(out / "annotations" / f"instances_{split}.json", {"images": images, "annotations": annotations, "categories": categories})

@@ -84,7 +84,7 @@ def training_data(plan: TrainPlan, warn: Callable[[str], None]) -> TrainingData:
     store = ImageStore(index, plan.train_size, keep=KEPT.get(settings.cache, "no"), smooth=False, kind=kind, spare_bytes=spare)
     _require_memory(store, settings.cache == "ram")
     paste = partial(choose, index, settings.copy_paste) if settings.copy_paste > 0 else None
-    planner = Planner(settings.part(AugmentSettings), index.sizes_wh, plan.train_size, mosaic_allowed=not settings.rect, paste=paste)
+    planner = Planner(settings.part(AugmentSettings), index.sizes_wh, plan.train_size, mosaic_allowed=not settings.rect, paste=paste, grid=plan.grid)
     closed = settings.epochs - settings.close_mosaic if settings.close_mosaic else None
     samples = TrainingSamples(planner, index, store, seed=settings.seed, closed_from=closed, report=warn)
     samples.plug = Plug() if settings.albumentations else None

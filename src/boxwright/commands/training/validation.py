@@ -59,7 +59,7 @@ class RunValidation:
         evaluator = Evaluator(
             num_classes=len(self.names),
             rules=rules or self.rules,
-            box_of=self.data.samples.to_source,
+            samples=self.data.samples,
             autocast=self.precision.autocast,
             seen=partial(self._seen, keep=keep) if keep or self.observers else None,
         )

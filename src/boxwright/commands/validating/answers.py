@@ -10,8 +10,9 @@ import numpy as np
 
 from boxwright.infer.evaluator import Evaluation
 from boxwright.infer.told import class_results, measured, validated
-from boxwright.metrics.confusion import MIN_IOU, confusion, precision_recall
+from boxwright.metrics.confusion import MIN_IOU, precision_recall
 from boxwright.metrics.curves import CONFIDENCE_GRID
+from boxwright.metrics.regions import confusion_of
 from boxwright.metrics.resampling import Interval, image_weights, interval, resampled
 from boxwright.track.class_table import class_record
 from boxwright.track.console import footnotes, validation_lines
@@ -55,7 +56,7 @@ def told(found: Evaluation, names: tuple[str, ...], how: dict[str, Any], asked: 
 def _at(found: Evaluation, names: tuple[str, ...], confidence: float) -> tuple[list[str], dict[str, Any]]:
     """Precision and recall of the counts above one confidence: what a user of that threshold gets."""
     flat = found.metrics.flat
-    matrix = confusion(flat.detections, flat.labels, flat.detection_images, flat.label_images, flat.num_classes, min_confidence=confidence)
+    matrix = confusion_of(flat, confidence)
     precision, recall = precision_recall(matrix)
     classes = [{"name": name, "precision": _known(p), "recall": _known(r)} for name, p, r in zip(names, precision, recall, strict=True)]
     right, said, true = int(np.diag(matrix)[:-1].sum()), int(matrix[:-1].sum()), int(matrix[:, :-1].sum())

@@ -62,7 +62,7 @@ def write_labels(folder: Path, flat: Flat, index: Index, *, confidences: bool) -
     make_folder(folder)
     names = label_names([index.paths[number] for number in flat.images])
     for place, (number, name) in enumerate(zip(flat.images, names, strict=True)):
-        rows, _ = flat.image(place)
+        rows = flat.image(place).detections
         width, height = index.sizes_wh[number].tolist()
         boxes = xyxy_px_to_cxcywh_norm(rows[:, :4], (height, width))
         lines = [

@@ -15,9 +15,10 @@ from boxwright.commands.validating.files import kind_counts, write_matrices, wri
 from boxwright.data.index import Index
 from boxwright.infer.evaluator import Evaluation
 from boxwright.infer.told import class_results, measured, validated
-from boxwright.metrics.confusion import MIN_CONFIDENCE, confusion
+from boxwright.metrics.confusion import MIN_CONFIDENCE
 from boxwright.metrics.gains import BOTH, gains
 from boxwright.metrics.mistakes import Outcome, outcomes, suspects
+from boxwright.metrics.regions import confusion_of
 from boxwright.metrics.resampling import image_weights, interval, resampled
 from boxwright.metrics.scores import fitness
 from boxwright.report.advice import Facts, advice
@@ -137,7 +138,7 @@ def _cards(source: Source, spread: tuple[float, float]) -> list[dict[str, str]]:
     """The few numbers that a newcomer needs, each with what it means."""
     metrics = source.found.metrics
     flat, scores = metrics.flat, metrics.scores
-    matrix = confusion(flat.detections, flat.labels, flat.detection_images, flat.label_images, flat.num_classes, min_confidence=metrics.curves.confidence)
+    matrix = confusion_of(flat, metrics.curves.confidence)
     right, true, said = int(np.diag(matrix)[:-1].sum()), int(matrix[:, :-1].sum()), int(matrix[:-1].sum())
     at = f"at confidence {metrics.curves.confidence:.2f}"
     low, high = spread

@@ -65,13 +65,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Planner:
-    """Makes plans for one split. `sizes_wh` (N, 2) of its images, `image_size` the side of the output."""
+    """Makes plans for one split. `sizes_wh` (N, 2) of its images, `image_size` the side of the output, `grid` the coarsest stride of the network."""
 
     settings: AugmentSettings
     sizes_wh: np.ndarray
     image_size: int
     mosaic_allowed: bool = True
     paste: Callable[[Sequence[Tile], tuple[int, int], np.random.Generator], tuple[tuple[int, int], ...]] | None = None
+    grid: int = 32  # that of nearly all networks of this family
 
     def plan(
         self, image: int, draw: np.random.Generator, output_hw: tuple[int, int], *, mosaic_closed: bool = False, replaced: Mapping[int, int] = NOTHING_REPLACED
@@ -97,9 +98,10 @@ class Planner:
         return (first, second), float(draw.beta(self.settings.mixup_beta, self.settings.mixup_beta))
 
     def _mosaic(self, image: int, draw: np.random.Generator, replaced: Mapping[int, int]) -> Scene:
-        """Four images that meet at a random centre of a canvas twice as large as the output."""
+        """Four images that meet at a random centre of a canvas twice as large as the output, at least a border away from its edges."""
         size = self.image_size
-        centre_x, centre_y = (int(v) for v in draw.uniform(size / 2, 3 * size / 2, 2))
+        border = self._border(draw)
+        centre_x, centre_y = (int(v) for v in draw.uniform(border, 2 * size - border, 2))
         partners = draw.integers(len(self.sizes_wh), size=MOSAIC_TILES - 1)
         images = draw.permutation([image, *partners.tolist()])
         chosen = [replaced.get(number, number) for number in images.tolist()]
@@ -107,6 +109,13 @@ class Planner:
         warp, canvas = self._warp(draw), (2 * size, 2 * size)
         pastes = () if self.paste is None else self.paste(tiles, canvas, draw)
         return Scene(tuple(tiles), canvas, (size, size), warp, pastes)
+
+    def _border(self, draw: np.random.Generator) -> float:
+        """How far the centre of a mosaic keeps from the edges of its canvas."""
+        if not self.settings.mosaic_border_random:
+            return self.image_size / 2
+        first, last = math.ceil(self.image_size / 4 / self.grid), 3 * self.image_size // (4 * self.grid)
+        return float(self.grid * draw.integers(first, max(first, last) + 1))
 
     def _tile(self, image: int, corner: int, centre_xy: tuple[int, int]) -> Tile:
         """A tile whose inner corner lies at the centre: 0 up left, 1 up right, 2 down left, 3 down right."""

@@ -50,14 +50,17 @@ class Collector:
         self.findings: list[Finding] = []
         self.objects: list[tuple[int, np.ndarray, np.ndarray]] = []
         self.regions: list[np.ndarray] = []
+        self.areas: list[float] = []
         self.seen: set[bytes] = set()
 
     def found(self, line: int | None, rule: str, text: str, fix: str, *, action: Action = "box dropped") -> None:
         """Note a fault."""
         self.findings.append(Finding(self.file, line, rule, "warning", text, action, fix))
 
-    def add(self, line: int | None, number: int, corners: np.ndarray, *, outline: np.ndarray | None = None, ignored: bool = False) -> None:
-        """One object, or a region to ignore, with its corners normalised. (4,), outline (P, 2)"""
+    def add(
+        self, line: int | None, number: int, corners: np.ndarray, *, outline: np.ndarray | None = None, ignored: bool = False, area_px: float = np.nan
+    ) -> None:
+        """One object, or a region to ignore, with its corners normalised, and its area where one is stated. (4,), outline (P, 2)"""
         checked = self._checked(line, corners)
         if checked is None:
             return
@@ -71,6 +74,7 @@ class Collector:
             return
         self.seen.add(key)
         self.objects.append((number, box, EMPTY_POLYGON if outline is None else outline.clip(0, 1).astype(np.float32)))
+        self.areas.append(area_px)
 
     def _checked(self, line: int | None, corners: np.ndarray) -> np.ndarray | None:
         if not np.isfinite(corners).all():
@@ -95,5 +99,7 @@ class Collector:
         """Everything that was taken."""
         classes = np.array([number for number, _, _ in self.objects], np.int32)
         boxes = np.array([box for _, box, _ in self.objects], np.float32).reshape(-1, 4)
-        labels = Labels(classes, boxes, tuple(outline for _, _, outline in self.objects), tuple(self.findings))
+        areas = np.array(self.areas, np.float32)
+        outlines = tuple(outline for _, _, outline in self.objects)
+        labels = Labels(classes, boxes, outlines, tuple(self.findings), areas if np.isfinite(areas).any() else None)
         return Annotated(labels, np.array(self.regions, np.float32).reshape(-1, 5))

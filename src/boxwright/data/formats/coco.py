@@ -110,8 +110,9 @@ def read_image(coco: CocoFile, entry: dict[str, Any], size_wh: tuple[int, int], 
     """The annotations of one entry of 'images'. `size_wh` is that of the image itself."""
     collector = Collector(coco.file, clip_margin)
     size = _size(entry, size_wh, collector)
+    enlarged = float(np.prod(size_wh) / size.prod())
     for one in coco.objects.get(_key(entry["id"]), ()):
-        _add(coco, collector, one, size)
+        _add(coco, collector, one, size, enlarged)
     return collector.done()
 
 
@@ -125,7 +126,8 @@ def _size(entry: dict[str, Any], size_wh: tuple[int, int], collector: Collector)
     return np.array(stated, np.float64)
 
 
-def _add(coco: CocoFile, collector: Collector, one: dict[str, Any], size: np.ndarray) -> None:
+def _add(coco: CocoFile, collector: Collector, one: dict[str, Any], size: np.ndarray, enlarged: float) -> None:
+    """Take one annotation. Stated areas are brought to the pixels of the image, `enlarged` times what the entry says."""
     place = f"annotation {one.get('id')}"
     box = one.get("bbox")
     if not isinstance(box, list) or len(box) != BOX_NUMBERS or not all(_is_number(value) for value in box):
@@ -143,7 +145,9 @@ def _add(coco: CocoFile, collector: Collector, one: dict[str, Any], size: np.nda
         collector.found(coco.line_of(one.get("id")), "outline", text, "Correct 'segmentation' or 'bbox'", action="kept")
         outline = None
     before = len(collector.findings)
-    collector.add(None, coco.numbers[one["category_id"]], corners if outline is None else box_xyxy(outline), outline=outline, ignored=crowd)
+    area = one["area"] * enlarged if _is_number(one.get("area")) and one["area"] > 0 else np.nan
+    shown = corners if outline is None else box_xyxy(outline)
+    collector.add(None, coco.numbers[one["category_id"]], shown, outline=outline, ignored=crowd, area_px=area)
     found = collector.findings[before:]
     collector.findings[before:] = [replace(finding, line=coco.line_of(one.get("id")), text=f"{place}: {finding.text}") for finding in found]
 
