@@ -39,6 +39,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "report": Verb("a page that shows a run, or several", "verbs:ReportSettings", "report:run"),
     "errors": Verb("what a detector gets wrong, object by object", "verbs:ErrorsSettings", "report:errors"),
     "compare": Verb("whether one run is better than another", "verbs:CompareSettings", "compare:run"),
+    "export": Verb("write it for other programs: onnx, torchscript, safetensors, yolov5, openvino", "export:ExportSettings", "export:run"),
     "data": {
         "check": Verb("every fault of a data set, with file and line", "datasets:CheckSettings", "dataset.check:run"),
         "report": Verb("what is in a data set, as a page", "datasets:ReportSettings", "dataset.report:run"),

@@ -46,6 +46,9 @@ DOORS = {
     "socket": {"system/fetch.py", "ui/server.py"},
     "torch.save": {"system/tensors.py"},
     "torch.load": {"system/tensors.py"},
+    "torch.jit": {"system/torchscript_file.py"},
+    "onnxruntime": {"system/onnx_file.py"},
+    "openvino": {"system/openvino_file.py"},
     "torch.manual_seed": set(),
     "numpy.random.seed": set(),
     "random": set(),
@@ -79,7 +82,6 @@ FORBIDDEN = {
     "yaml.load",
     "yaml.unsafe_load",
     "yaml.full_load",
-    "torch.jit.load",
     "torch.hub",
 }
 FORBIDDEN_METHODS = {"extractall", "extract", "allow_pickle"}

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from boxwright.commands.training.ending import Ending
 from boxwright.system.tensors import read_tensors
 from boxwright.track.events import RESULT_KEYS
 from boxwright.track.table import read
-from tests.support.commands import command, done
+from tests.support.commands import command, contents, done
 from tests.support.runs import Ground, Trained, training_state
 
 RECIPES = ("2020.7", "2020.8", "6.0", "6.2", "7.0")
@@ -169,9 +171,43 @@ def test_coco_is_recognised_by_the_rule_of_the_year(rule, file, val, classes, fo
         def __init__(self, **values):
             self.__dict__ |= values
 
-    data = Thing(dataset=Thing(file=Path(file), sources={"val": (Path(val),)}), num_classes=classes)
+    data = Thing(dataset=Thing(file=Path(file), sources={"val": (Thing(place=Path(val)),)}), num_classes=classes)
     ending = Ending(Thing(settings=Thing(coco_rule=rule), data=data), *[None] * 6)
     assert ending.is_coco is found
+
+
+@pytest.mark.parametrize(("recipe", "names"), [("2020.8", ["last"]), ("6.2", ["best"])])
+def test_for_coco_the_predictions_of_the_end_are_written_down(tmp_path, recipe, names):
+    laid = Ground.laid(tmp_path / "coco")
+    home = laid.data.parent
+    (home / "coco").mkdir()
+    images = sorted((home / "images" / "val").iterdir())
+    (home / "coco" / "val2017.txt").write_text("".join(f"{path}\n" for path in images))
+    yaml_file = home / "coco.yaml"
+    yaml_file.write_text(laid.data.read_text().replace("val: images/val", "val: coco/val2017.txt"))
+    said = done(*words(Ground(laid.folder, yaml_file, laid.cfg), recipe, tmp_path / "runs", "--epochs", 2))
+    folder = Path(said.lines[-1])
+    assert sorted(path.name for path in folder.glob("*_predictions.json")) == [f"{name}_predictions.json" for name in names]
+    for name in names:
+        rows = json.loads((folder / f"{name}_predictions.json").read_text())
+        assert rows
+        assert {row["image_id"] for row in rows} <= set(range(len(images)))
+        assert all(row.keys() == {"image_id", "category_id", "bbox", "score"} for row in rows)
+    assert f"predictions in {folder}" in said.out
+
+
+def test_in_july_the_weights_that_are_given_say_which_run_goes_on(ground, tmp_path):
+    first, second = (Path(done(*words(ground, "2020.7", tmp_path, "--epochs", 1)).lines[-1]) for _ in range(2))
+    before = contents(second)
+    said = done(*words(ground, "2020.7", tmp_path, "--epochs", 2, "--resume", "--weights", first / "weights" / "last.pt"))
+    assert said.lines[-1] == str(first)
+    assert read(first / "results.csv")["epoch"] == [0, 1]
+    assert contents(second) == before
+    loose = Path(shutil.copy(second / "weights" / "last.pt", tmp_path / "loose.pt"))
+    refused = command(*words(ground, "2020.7", tmp_path, "--epochs", 2, "--resume", "--weights", loose))
+    assert (refused.code, "lies in no run folder" in refused.err) == (2, True)
+    later = command("train", "--resume", second, "--weights", first / "weights" / "last.pt")
+    assert (later.code, "a resumed run goes on with its own weights" in later.err) == (2, True)
 
 
 # What each year wrote beside its runs: options as flags were called then, hyperparameters under their old keys.
@@ -188,6 +224,11 @@ OPTIONS = {
     "multi_scale: false\nsingle_cls: false\nadam: false\nsync_bn: false\nworkers: 8\nproject: runs/train\nname: exp\nexist_ok: false\n"
     "quad: false\nlinear_lr: false\nlabel_smoothing: 0.0\npatience: 100\nfreeze: 0\nsave_period: -1\nlocal_rank: -1\nentity: null\n"
     "upload_dataset: false\nbbox_interval: -1\nartifact_alias: latest\nsave_dir: runs/train/exp\n",
+    "6.2": "weights: ''\ncfg: yolov5s\ndata: sample\nhyp:\n  lr0: 0.02\n  lrf: 0.01\nepochs: 300\nbatch_size: 16\nimgsz: 640\nrect: false\n"
+    "resume: false\nnosave: false\nnoval: false\nnoautoanchor: false\nnoplots: false\nevolve: null\nbucket: ''\ncache: null\n"
+    "image_weights: false\ndevice: ''\nmulti_scale: false\nsingle_cls: false\noptimizer: SGD\nsync_bn: false\nworkers: 8\nproject: runs/train\n"
+    "name: exp\nexist_ok: false\nquad: false\ncos_lr: false\nlabel_smoothing: 0.0\npatience: 100\nfreeze:\n- 0\nsave_period: -1\nseed: 0\n"
+    "local_rank: -1\nentity: null\nupload_dataset: false\nbbox_interval: -1\nartifact_alias: latest\nsave_dir: runs/train/exp\n",
     "7.0": "weights: ''\ncfg: yolov5s\ndata: sample\nhyp:\n  lr0: 0.02\n  lrf: 0.01\nepochs: 100\nbatch_size: 16\nimgsz: 640\nrect: false\n"
     "resume: false\nnosave: false\nnoval: false\nnoautoanchor: false\nnoplots: false\nevolve: null\nevolve_population: data/hyps\n"
     "resume_evolve: null\nbucket: ''\ncache: null\nimage_weights: false\ndevice: ''\nmulti_scale: false\nsingle_cls: false\n"

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,15 +21,20 @@ from boxwright.data.split import open_split, require_no_findings, require_object
 from boxwright.documents import parse_yaml, read_yaml
 from boxwright.errors import SettingError, WeightsError
 from boxwright.geometry.letterbox import rounded_up
-from boxwright.infer.ensemble import require_alike
+from boxwright.infer.ensemble import Member, require_alike
+from boxwright.infer.exported import Exported, is_exported, open_exported
 from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec, read_spec
 from boxwright.model.weights import load_exactly
 from boxwright.system.device import usable_cores
 from boxwright.track.console import Progress
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 SINGLE_CLASS_NAME = "item"
 MIN_GRID = 32
+MAX_NAME = 64  # characters
 MAX_SHOWN_FINDINGS = 10
 
 
@@ -121,6 +127,8 @@ def open_weights(name: str, flag: str = "--weights") -> OpenWeights:
         raise WeightsError(f"{flag} {name}", "is a folder, and weights are a file", f"Give the file in it, such as {path / 'weights' / 'best.pt'}")
     if not path.is_file():
         raise WeightsError(f"{flag} {name}", "there is no such file", "Give the path of a checkpoint; nothing is fetched")
+    if is_exported(path):
+        raise WeightsError(f"{flag} {name}", "is an exported network: `val` and `predict` use it, nothing else can", "Give the checkpoint it was made from")
     return OpenWeights(*read_weights(path))
 
 
@@ -128,9 +136,11 @@ def spec_of_weights(weights: OpenWeights, *, num_classes: int | None = None, in_
     """The network that a weights file describes. Raises WeightsError when it holds tensors alone."""
     if not isinstance(weights.document.get("network"), str):
         raise WeightsError(str(weights.path), "holds tensors, but does not say of which network", "Train from it with --weights and --cfg")
-    return read_spec(
-        parse_yaml(weights.document["network"], str(weights.path)), num_classes=num_classes, in_channels=in_channels, anchors_per_level=anchors_per_level
-    )
+    document = parse_yaml(weights.document["network"], str(weights.path))
+    spec = read_spec(document, num_classes=num_classes, in_channels=in_channels, anchors_per_level=anchors_per_level)
+    stored = weights.document.get("network_name")
+    own = re.sub(r"[^\w.-]+|^\.+", "-", stored)[:MAX_NAME] if isinstance(stored, str) else ""  # a run folder may be named after it
+    return replace(spec, name=own or spec.name)
 
 
 def network_of_weights(weights: OpenWeights) -> Detector:
@@ -143,15 +153,40 @@ def network_of_weights(weights: OpenWeights) -> Detector:
     return detector.eval()
 
 
-def open_together(names: tuple[str, ...]) -> tuple[list[OpenWeights], list[Detector], list[str]]:
-    """Checkpoints, or run folders with their best one, whose networks predict together, and notes. Raises WeightsError where they do not agree."""
-    paths = [str(Path(name) / "weights" / "best.pt") if Path(name).is_dir() else name for name in names]
-    opened = [open_weights(path) for path in paths]
-    detectors = [network_of_weights(weights) for weights in opened]
+def open_together(names: tuple[str, ...]) -> tuple[list[OpenWeights], list[Member], list[str]]:
+    """Checkpoints, run folders with their best one, or exported networks that predict together, and notes. Raises WeightsError where they do not agree."""
+    paths = [best_of(name) for name in names]
+    networks = [open_exported(Path(path)) if is_exported(Path(path)) else None for path in paths]
+    opened = [_as_weights(exported) if exported else open_weights(path) for path, exported in zip(paths, networks, strict=True)]
+    detectors = [exported or network_of_weights(weights) for weights, exported in zip(opened, networks, strict=True)]
     require_alike(detectors, [str(weights.path) for weights in opened])
     notes = [weights.note for weights in opened if weights.note]
     differing = [str(weights.path) for weights in opened if weights.names != opened[0].names]
     return opened, detectors, notes + [f"{path} names its classes differently; the names of {opened[0].path} are used" for path in differing]
+
+
+def best_of(name: str) -> str:
+    """The best checkpoint of a run folder; any other name as it is."""
+    return str(Path(name) / "weights" / "best.pt") if Path(name).is_dir() else name
+
+
+def _as_weights(network: Exported) -> OpenWeights:
+    passport = network.passport
+    sizes = {"imgsz": passport.image_size, "batch_size": passport.batch} if network.fixed_size else {"imgsz": passport.image_size}
+    return OpenWeights(network.path, {"names": list(passport.names), "strides": list(passport.strides), "evaluation": passport.evaluation | sizes})
+
+
+def fixed_size_of(members: Sequence[Member], asked: int | None, *, augment: bool) -> int | None:
+    """The only image size that exported networks among these take; None: any. Raises SettingError for what they cannot do."""
+    exported = [member for member in members if isinstance(member, Exported)]
+    if exported and augment:
+        raise SettingError("--augment", f"{exported[0].path} is an exported network and looks once", "Leave --augment out, or give the checkpoint")
+    sizes = {member.fixed_size: member.path for member in exported if member.fixed_size}
+    wanted = {*sizes, *([asked] if asked else [])}
+    if not sizes or len(wanted) == 1:
+        return next(iter(sizes), None)
+    size, path = next((size, path) for size, path in sizes.items() if size != asked)
+    raise SettingError(f"--imgsz {asked}" if asked else str(path), f"{path} takes images of {size} pixels alone", "Leave --imgsz out, or export with --dynamic")
 
 
 def spec_of_cfg(cfg: str, *, num_classes: int | None = None, in_channels: int | None = None, anchors_per_level: int | None = None) -> ModelSpec:
@@ -169,7 +204,7 @@ def fitting_size(size: int, grid: int, *, lower_bound: bool = True) -> tuple[int
     return fitted, f"imgsz {size} does not fit a network whose grid is {grid} pixels; {fitted} is used"
 
 
-def grid_of(detector: Detector) -> int:
+def grid_of(detector: Member) -> int:
     """Image sides are multiples of this: the largest stride, at least 32."""
     return max(detector.grid, MIN_GRID)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from boxwright.commands.opening import fitting_size, grid_of, open_together
+from boxwright.commands.opening import fitting_size, fixed_size_of, grid_of, open_together
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import PredictSettings
 from boxwright.drawing.boxes import draw_boxes
@@ -25,6 +25,7 @@ from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.features import RowMaps, watched
 from boxwright.infer.predictor import Predictor
 from boxwright.infer.sources import Shot, image_paths, shots
+from boxwright.model.detector import Detector
 from boxwright.report.feature_sheet import feature_sheet
 from boxwright.structures.answer import Answer
 from boxwright.structures.detections import Detections
@@ -105,14 +106,24 @@ def predictor_of(
     opened, detectors, notes = open_together(weights)
     where = choose_device(device)
     prepare_process(where, threads)
-    if detectors[0].spec.in_channels != COLOURS:
-        what = f"the network takes images of {detectors[0].spec.in_channels} channels, and prediction reads colour pictures"
+    if detectors[0].in_channels != COLOURS:
+        what = f"the network takes images of {detectors[0].in_channels} channels, and prediction reads colour pictures"
         raise SettingError(str(opened[0].path), what, "Use `boxwright val`, which reads what a data set YAML describes")
     grid = grid_of(detectors[0])
-    size, note = fitting_size(imgsz or opened[0].document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)
+    fixed = fixed_size_of(detectors, imgsz, augment=augment)
+    size, note = (fixed, "") if fixed else fitting_size(imgsz or opened[0].document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)
     precision, plain = half_of(where) if half else ("fp32", "")
     network = Ensemble(detectors, where, augment=augment)
-    return Predictor(network, opened[0].names, where, size, grid, Precision(precision, where)), tuple(n for n in (*notes, note, plain) if n)
+    predictor = Predictor(network, opened[0].names, where, size, grid, Precision(precision, where), square=fixed is not None)
+    return predictor, tuple(n for n in (*notes, note, plain) if n)
+
+
+def _with_rows(predictor: Predictor) -> Detector:
+    """The first network, whose rows can be looked at. Raises SettingError for an exported one."""
+    first = predictor.network.members[0]
+    if not isinstance(first, Detector):
+        raise SettingError("--visualize", f"{first.path} is an exported network, and its rows cannot be seen", "Give the checkpoint")
+    return first
 
 
 def _rules(settings: PredictSettings, names: tuple[str, ...]) -> NmsRules:
@@ -131,7 +142,7 @@ def _predict(images: dict[Shot, np.ndarray], predictor: Predictor, rules: NmsRul
     features: dict[int, RowMaps] = {}
     with contextlib.ExitStack() as watching:
         if settings.visualize:
-            features = watching.enter_context(watched(predictor.network.members[0]))
+            features = watching.enter_context(watched(_with_rows(predictor)))
         found = predictor(list(images.values()), rules, [shot.path for shot in images])
     if predictor.device.type == "cuda":
         torch.cuda.synchronize(predictor.device)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boxwright.commands.opening import OpenData, OpenWeights, fitting_size, grid_of, open_data, open_together
+from boxwright.commands.opening import OpenData, OpenWeights, fitting_size, fixed_size_of, grid_of, open_data, open_together
 from boxwright.commands.validating import files
 from boxwright.commands.validating.answers import Asked, told
 from boxwright.commands.validating.identity import CocoIds, read_ids
@@ -21,11 +21,11 @@ from boxwright.data.samples import PlainSamples
 from boxwright.data.store import ImageStore
 from boxwright.errors import SettingError
 from boxwright.geometry.nms import NmsRules
-from boxwright.infer.ensemble import Ensemble
+from boxwright.infer.ensemble import Ensemble, Member
 from boxwright.infer.evaluator import VALIDATION_RULES, Evaluation, Evaluator, LabelRules
+from boxwright.infer.exported import Exported
 from boxwright.infer.told import measured
 from boxwright.metrics.mistakes import outcomes
-from boxwright.model.detector import Detector
 from boxwright.report.study_figure import study_figure
 from boxwright.structures.answer import Answer, table
 from boxwright.system.device import choose_device, loader_threads, prepare_process, usable_cores
@@ -48,7 +48,7 @@ class ValPlan:
     """A validation, ready to run. `how` is what it depends on beside weights and data."""
 
     data: OpenData
-    detectors: list[Detector]  # one, or several that predict together
+    detectors: list[Member]  # one, or several that predict together
     device: torch.device
     how: dict[str, Any]
     threads: int
@@ -101,18 +101,22 @@ def plan_of(settings: ValSettings) -> ValPlan:
     opened, detectors, notes = open_together(_checkpoints(settings))
     weights = opened[0]
     stored = weights.document.get("evaluation", {}) | (SPEED if settings.task == "speed" else {})
+    fixed = fixed_size_of(detectors, settings.imgsz, augment=settings.augment)
     how = {key: _chosen(settings, stored, key) for key in DEFAULTS}
     how |= {"max_det": settings.max_det, "augment": settings.augment, "split": TASK_SPLITS.get(settings.task, settings.task)}
     how["data"] = settings.data or stored.get("data", "")
     if not how["data"]:
         raise SettingError("--data", "neither the command nor the checkpoint names a data set", "Give --data")
     how["single_cls"] = settings.single_cls or bool(stored.get("single_cls"))
-    how |= {"agnostic_nms": settings.agnostic_nms, "nms": settings.nms, "square": settings.task == "speed", "hybrid": settings.save_hybrid}
+    how |= {"agnostic_nms": settings.agnostic_nms, "nms": settings.nms, "hybrid": settings.save_hybrid}
+    how["square"] = settings.square or settings.task == "speed" or fixed is not None
     data = open_data(how["data"], (how["split"],), single_class=how["single_cls"])
     how["classes"] = _class_numbers(settings.classes, data.names)
     device = choose_device(settings.device)
     _require_same_classes(weights, data, detectors[0], merged=how["single_cls"])
-    how["imgsz"], note = fitting_size(how["imgsz"], grid_of(detectors[0]))
+    how["imgsz"], note = (fixed, "") if fixed else fitting_size(how["imgsz"], grid_of(detectors[0]))
+    inside = [member.path for member in detectors if isinstance(member, Exported) and member.passport.suppression]
+    notes += [f"{path} holds its suppression and its least confidence: what these leave out is missing from the numbers" for path in inside]
     threads = settings.threads or min(int(stored.get("threads", 0)), usable_cores())  # the last digits depend on how many there are
     return ValPlan(data, detectors, device, how, threads, tuple(n for n in (*data.notes, *notes, note) if n))
 
@@ -148,15 +152,15 @@ def _class_numbers(words: tuple[int | str, ...], names: tuple[str, ...]) -> tupl
     return tuple(names.index(word) if isinstance(word, str) else word for word in words)
 
 
-def _require_same_classes(weights: OpenWeights, data: OpenData, detector: Detector, *, merged: bool) -> None:
+def _require_same_classes(weights: OpenWeights, data: OpenData, detector: Member, *, merged: bool) -> None:
     if merged:
         return
-    if detector.head.num_classes != data.num_classes:
-        what = f"the network has {detector.head.num_classes} classes ({', '.join(weights.names[:5])} ...), the data set {data.num_classes}"
+    if detector.num_classes != data.num_classes:
+        what = f"the network has {detector.num_classes} classes ({', '.join(weights.names[:5])} ...), the data set {data.num_classes}"
         raise SettingError(str(weights.path), what, "Give the data set it was trained for")
     channels = data.dataset.kind.channels
-    if detector.spec.in_channels != channels:
-        what = f"the network takes images of {detector.spec.in_channels} channels, the data set has {channels}"
+    if detector.in_channels != channels:
+        what = f"the network takes images of {detector.in_channels} channels, the data set has {channels}"
         raise SettingError(str(weights.path), what, "Give the data set it was trained for")
 
 

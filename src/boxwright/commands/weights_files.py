@@ -102,10 +102,11 @@ def write_yolov5(out: Path, weights: OpenWeights, *, half: bool = False) -> None
     """Write a file that the original program opens. Raises ModelError for networks it does not have."""
     detector = network_of_weights(weights)
     detector.spec = replace(detector.spec, name=str(weights.document.get("network_name") or out.name.split(".")[0]))
-    write_bytes(out, legacy_bytes(LegacyContent(detector, _names(weights, detector)), root=out.stem, half=half))
+    write_bytes(out, legacy_bytes(LegacyContent(detector, class_names(weights, detector)), root=out.stem, half=half))
 
 
-def _names(weights: OpenWeights, detector: Detector) -> tuple[str, ...]:
+def class_names(weights: OpenWeights, detector: Detector) -> tuple[str, ...]:
+    """The class names of a file, or numbered ones."""
     return weights.names or tuple(f"class{number}" for number in range(detector.head.num_classes))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from boxwright.data.augment.moved import labels_of
 from boxwright.data.augment.paint import Painter
-from boxwright.data.augment.plan import Plan, Planner
+from boxwright.data.augment.plan import NOTHING_REPLACED, Plan, Planner
 from boxwright.data.images import BrokenImageError, resized
 from boxwright.data.index import Index
 from boxwright.data.store import ImageStore
@@ -20,7 +20,7 @@ from boxwright.geometry.letterbox import GREY, Letterbox, fit
 from boxwright.keyed import Purpose, generator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 MAX_SUBSTITUTES = 20  # tried for one image, and images replaced in one sample: more than this means that the data set has gone away
 
@@ -35,33 +35,39 @@ class Address(NamedTuple):
 
 
 class TrainingSamples:
-    """Augmented samples. A file that broke since the scan is replaced by another image, chosen by key, and named once."""
+    """Augmented samples. A file that broke since the scan is replaced by another image, chosen by key, and named once.
+
+    Every sample finds its own broken images anew: what it shows depends on its address and on the files, not on samples drawn before.
+    """
 
     def __init__(
         self, planner: Planner, index: Index, store: ImageStore, *, seed: int, closed_from: int | None = None, report: Callable[[str], None] | None = None
     ) -> None:
         self.planner, self.index, self.store, self.seed = planner, index, store, seed
         self.closed_from = closed_from  # the epoch from which on there is no mosaic
-        self.replaced: dict[int, int] = {}
+        self.broken: dict[int, str] = {}  # by image, why it cannot be read; known ones are not read again
+        self.replaced: dict[int, int] = {}  # what stands in for which; it only spares the search
         self.paint = Painter(index, store.kind)
         self.plug: Callable[[np.ndarray, int], None] | None = None  # changes the finished picture, by key
         self._report = report or (lambda _: None)
         self._lock = threading.Lock()
 
-    def plan(self, address: Address) -> Plan:
-        """What will be done to this sample."""
+    def plan(self, address: Address, replaced: Mapping[int, int] = NOTHING_REPLACED) -> Plan:
+        """What will be done to this sample, with others in place of images that cannot be read."""
         draw = generator(self.seed, Purpose.SAMPLE, address.epoch, address.position)
         closed = self.closed_from is not None and address.epoch >= self.closed_from
-        return self.planner.plan(address.image, draw, address.output_hw, mosaic_closed=closed, replaced=self.replaced)
+        return self.planner.plan(address.image, draw, address.output_hw, mosaic_closed=closed, replaced=replaced)
 
     def __call__(self, address: Address, out: np.ndarray) -> np.ndarray:
         """Draw a sample into `out` (3, H, W) uint8 RGB; returns its labels (n, 5) class, cx, cy, w, h normalised."""
+        given: dict[int, int] = {}
         for _ in range(MAX_SUBSTITUTES):
-            plan = self.plan(address)
+            plan = self.plan(address, given)
             try:
                 self.paint(plan, self._load, out)
             except _BrokenTileError as broken:
-                self._replace(broken.image, broken.reason)
+                stood_in = [number for number, other in given.items() if other == broken.image]
+                given |= {number: self._substitute(number) for number in stood_in or [broken.image]}
             else:
                 if self.plug is not None:
                     self.plug(out, int(generator(self.seed, Purpose.SAMPLE, address.epoch, address.position, 1).integers(1 << 31)))
@@ -69,23 +75,29 @@ class TrainingSamples:
         raise self._gone(address.image)
 
     def _load(self, image: int) -> np.ndarray:
+        if image in self.broken:
+            raise _BrokenTileError(image)
         try:
             return self.store(image)
         except BrokenImageError as error:
-            raise _BrokenTileError(image, str(error)) from None
+            self._name(image, str(error))
+            raise _BrokenTileError(image) from None
 
-    def _replace(self, image: int, reason: str) -> None:
+    def _name(self, image: int, reason: str) -> None:
         with self._lock:
-            if image not in self.replaced:
-                substitute = self._substitute(image)
-                self.replaced |= {number: substitute for number, other in self.replaced.items() if other == image} | {image: substitute}
+            if image not in self.broken:
+                self.broken[image] = reason
                 self._report(f"{self.index.paths[image]}: can no longer be read ({reason}); another image takes its place")
 
     def _substitute(self, image: int) -> int:
         """The first image of a keyed row that can be read: which one it is does not depend on what was replaced before."""
+        known = self.replaced.get(image)
+        if known is not None and known not in self.broken:
+            return known
         row = generator(self.seed, Purpose.SUBSTITUTE, image).integers(len(self.index), size=MAX_SUBSTITUTES).tolist()
         for number in row:
             if number != image and self._is_readable(number):
+                self.replaced[image] = number
                 return int(number)
         raise self._gone(image)
 
@@ -94,8 +106,8 @@ class TrainingSamples:
 
     def _is_readable(self, image: int) -> bool:
         try:
-            self.store(image)
-        except BrokenImageError:
+            self._load(image)
+        except _BrokenTileError:
             return False
         return True
 
@@ -103,9 +115,9 @@ class TrainingSamples:
 class _BrokenTileError(Exception):
     """Which image of a plan could not be loaded."""
 
-    def __init__(self, image: int, reason: str) -> None:
-        super().__init__(image, reason)
-        self.image, self.reason = image, reason
+    def __init__(self, image: int) -> None:
+        super().__init__(image)
+        self.image = image
 
 
 class PlainSamples:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from boxwright.errors import WeightsError
+from boxwright.infer.exported import Exported
 from boxwright.model.augmented import augmented
 from boxwright.model.detector import Detector
 from boxwright.model.fuse import fused
@@ -18,29 +19,36 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+Member = Detector | Exported
+
+
 class Ensemble:
     """Networks with the same classes and strides, ready for use. `augment`: each of them sees three sizes, one mirrored."""
 
-    def __init__(self, members: Sequence[Detector], device: torch.device, *, augment: bool = False) -> None:
+    def __init__(self, members: Sequence[Member], device: torch.device, *, augment: bool = False) -> None:
         """Put the networks on a device and fold them there, as the validation inside a training does, so that numbers repeat."""
-        placed = [fused(member.to(device)) for member in members]
-        self.members: list[Detector] = [member.to(memory_format=torch.channels_last) for member in placed]  # type: ignore[call-overload]  # known to the framework
+        self.members: list[Member] = [member.to(device) if isinstance(member, Exported) else _folded(member, device) for member in members]
         self.augment = augment
 
     def __call__(self, images: torch.Tensor) -> Inference:
         """Predictions of all members side by side, without raw maps: these belong to one network. (B, 3, H, W) -> (B, sum of P, 5 + C)"""
-        decoded = [augmented(member, images) if self.augment else member(images).decoded for member in self.members]
+        decoded = [augmented(member, images) if self.augment and isinstance(member, Detector) else member(images).decoded for member in self.members]
         return Inference(torch.cat(decoded, 1), DenseMaps(()))
 
 
-def require_alike(members: Sequence[Detector], files: Sequence[str]) -> None:
+def _folded(detector: Detector, device: torch.device) -> Detector:
+    placed: Detector = fused(detector.to(device)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # known to the framework
+    return placed
+
+
+def require_alike(members: Sequence[Member], files: Sequence[str]) -> None:
     """Networks that shall answer together have to mean the same by their answers. Raises WeightsError with the one that does not."""
     first = members[0]
     for member, file in zip(members[1:], files[1:], strict=True):
         for what, here, there in (
-            ("classes", member.head.num_classes, first.head.num_classes),
+            ("classes", member.num_classes, first.num_classes),
             ("strides", member.strides, first.strides),
-            ("input channels", member.spec.in_channels, first.spec.in_channels),
+            ("input channels", member.in_channels, first.in_channels),
         ):
             if here != there:
                 raise WeightsError(file, f"has {_shown(here)} {what} where {files[0]} has {_shown(there)}", "Only networks that agree in this predict together")

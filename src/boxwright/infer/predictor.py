@@ -30,6 +30,7 @@ class Predictor:
     image_size: int
     grid: int
     precision: Precision
+    square: bool = False  # every canvas has the full size: for networks that take no other
 
     @torch.inference_mode()
     def __call__(self, images_rgb: Sequence[np.ndarray], rules: NmsRules, paths: Sequence[str] | None = None) -> list[Detections]:
@@ -37,7 +38,7 @@ class Predictor:
         if not images_rgb:
             return []
         boxes = self._boxes([image.shape[:2] for image in images_rgb])
-        pixels = torch.from_numpy(np.stack([_placed(image, box) for image, box in zip(images_rgb, boxes, strict=True)]))
+        pixels = torch.from_numpy(np.stack([placed(image, box) for image, box in zip(images_rgb, boxes, strict=True)]))
         batch = pixels.to(self.device).permute(0, 3, 1, 2).float() / 255
         with self.precision.autocast():
             decoded = self.network(batch.contiguous(memory_format=torch.channels_last)).decoded.float()
@@ -52,12 +53,12 @@ class Predictor:
         """One canvas for all: as small as the grid allows when the images are alike, else square."""
         square = self.image_size, self.image_size
         boxes = [fit((h, w), square, stride=self.grid) for h, w in sizes_hw]
-        if len({box.canvas_hw for box in boxes}) == 1:
+        if len({box.canvas_hw for box in boxes}) == 1 and not self.square:
             return boxes
         return [fit((h, w), square) for h, w in sizes_hw]
 
 
-def _placed(image_rgb: np.ndarray, box: Letterbox) -> np.ndarray:
+def placed(image_rgb: np.ndarray, box: Letterbox) -> np.ndarray:
     """An image on its grey canvas. (H, W, 3) uint8"""
     canvas = np.full((*box.canvas_hw, 3), GREY, np.uint8)
     top, left = box.top_left

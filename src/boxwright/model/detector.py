@@ -41,6 +41,16 @@ class Detector(nn.Module):
         return self.head.strides
 
     @property
+    def num_classes(self) -> int:
+        """Classes that it tells apart."""
+        return self.head.num_classes
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of its images."""
+        return self.spec.in_channels
+
+    @property
     def grid(self) -> int:
         """Image sides have to be a multiple of this."""
         return max(self.strides)

@@ -70,7 +70,7 @@ class Detect(nn.Module):
         raw = raw.to(torch.promote_types(raw.dtype, torch.float32))  # half precision would round coordinates to whole pixels
         b, _, h, w, answers = raw.shape
         y, x = torch.meshgrid(torch.arange(h, device=raw.device), torch.arange(w, device=raw.device), indexing="ij")
-        offsets = torch.stack((x, y), -1).to(raw.dtype) - 0.5
+        offsets = torch.stack((x, y), -1).type_as(raw) - 0.5  # and to its device: a traced network keeps the one it was traced on
         stride = self.strides[level]
         anchors_px = (self.anchors[level] * stride).to(raw.dtype).view(1, -1, 1, 1, 2)
         share = raw.sigmoid()

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from boxwright.commands.training.pictures import RunPictures
 from boxwright.commands.training.plan import TrainPlan
 from boxwright.commands.training.validation import RunValidation
+from boxwright.commands.validating.files import coco_results
+from boxwright.commands.validating.identity import CocoIds
 from boxwright.model.detector import Detector
-from boxwright.system.files import rename, write_json
+from boxwright.system.files import rename, write_json, write_text
 from boxwright.system.tensors import read_tensors, write_tensors
 from boxwright.track.events import Event, RunEnded
 from boxwright.train.checkpoint import stripped
@@ -50,9 +53,14 @@ class Ending:
         weights = self.folder / "weights"
         if self._final_validation == "coco-last-and-best":
             self._validated(weights / "last.pt")
+            lines.append(self._predictions("last"))
         if (weights / "best.pt").exists():
             results |= self._best(weights / "best.pt")
             lines.append(self._about_best(weights / "best.pt"))
+            if self.is_coco and self._final_validation != "none":
+                lines.append(self._predictions("best"))
+        if self.is_coco and self._final_validation == "none":
+            lines.append(self._predictions("last"))  # those of the final epoch's validation
         self.pictures.ending(self.validation)
         if (weights / "best.pt").exists():
             self.pictures.report(self.validation, read_tensors(weights / "best.pt"), self.state.best_epoch)
@@ -74,7 +82,12 @@ class Ending:
             case "80-classes":
                 return path.endswith("coco.yaml") and self.plan.data.num_classes == COCO_CLASSES
             case "val-entry":
-                return any(str(source).endswith("coco/val2017.txt") for source in dataset.sources.get("val", ()))
+                return any(source.place.as_posix().endswith("coco/val2017.txt") for source in dataset.sources.get("val", ()))
+
+    @property
+    def tells_once_more(self) -> bool:
+        """Whether observers hear of the final validation as of another epoch: from 2022 on for COCO."""
+        return self.is_coco and self._final_validation == "best"
 
     @property
     def _final_validation(self) -> str:
@@ -97,6 +110,15 @@ class Ending:
         rules = replace(self.validation.rules, max_iou=settings.final_iou_coco if self.is_coco else settings.final_iou)
         per_class = settings.final_per_class == "always" or self.plan.data.num_classes < MANY_CLASSES
         return self.validation(self.network, None, per_class=per_class, keep=True, rules=rules)[0]
+
+    def _predictions(self, name: str) -> str:
+        """What the last validation found, as COCO results, and where they are in words. The numbers are ours: no id is guessed."""
+        path = self.folder / f"{name}_predictions.json"
+        found = self.validation.last
+        if found is None:
+            return f"no predictions of {name}.pt: nothing was validated"
+        write_text(path, json.dumps(coco_results(found.metrics.flat, self.plan.data.splits["val"], CocoIds(self.plan.data.names))) + "\n")
+        return f"predictions in {path}, images and classes numbered from 0; `boxwright val --save-json --ids FILE` takes the ids of an annotation file"
 
     def _about_best(self, path: Path) -> str:
         return f"{path} stripped, {path.stat().st_size / 1e6:.1f} MB: best epoch {self.state.best_epoch}, fitness {self.state.best_fitness:.4g}"

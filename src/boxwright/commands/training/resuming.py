@@ -57,15 +57,18 @@ def find_checkpoint(settings: TrainSettings) -> OpenWeights:
     """The checkpoint to go on from. Raises when there is none or it cannot be continued."""
     if settings.weights and settings.resume_settings == "stored":
         raise SettingError("resume + weights", "a resumed run goes on with its own weights", "Leave --weights out, or leave --resume out to start a new run")
-    if isinstance(settings.resume, str):
-        path = Path(settings.resume)
+    named = settings.weights or (settings.resume if isinstance(settings.resume, str) else "")  # weights are given where the command line counts
+    if named:
+        path = Path(named)
         path = last_of(path) if path.is_dir() else path
+        if settings.weights and not (path.parent.parent / "config.yaml").is_file():
+            raise SettingError("resume + weights", f"{path} lies in no run folder", "Give one that does, or leave --resume out to start a new run")
     else:
         found = newest_checkpoint(settings.project)
         if found is None:
             raise SettingError("--resume", f"there is no last.pt below {settings.project}", "Give the path of one, or leave --resume out")
         path = found
-    checkpoint = open_weights(str(path), "--resume")
+    checkpoint = open_weights(str(path), "--weights" if settings.weights else "--resume")
     if legacy.is_legacy(checkpoint) and resumable(checkpoint.document):
         return checkpoint
     if checkpoint.document.get("epoch") == STRIPPED_EPOCH or checkpoint.document.get("state") is None:
@@ -98,7 +101,7 @@ def merged(asked: Resolved[TrainSettings], checkpoint: OpenWeights) -> tuple[Res
     """
     before = stored_settings(checkpoint)
     whole = before.resume_settings == "command-line"
-    keys = set(TrainSettings.model_fields) if whole else given_keys(asked)
+    keys = set(TrainSettings.model_fields) - {"weights"} if whole else given_keys(asked)  # given ones are the checkpoint, not what its run began with
     values, sources = before.model_dump(), {**dict.fromkeys(TrainSettings.model_fields, "built-in"), **checkpoint.document["sources"]}
     changes = []
     for key in sorted(keys):

@@ -293,5 +293,7 @@ def _ended(run: _Run, reason: str, hours: float) -> TrainResult:
     ending = Ending(run.plan, run.folder, run.machines.average.network, run.validation, run.pictures, state, run.tracker.tell)
     results = ending.finish(reason, hours)
     last, best = (run.weights / f"{kind}{ending.suffix}.pt" for kind in ("last", "best"))
+    if ending.tells_once_more:
+        run.observers.call("on_fit_epoch_end", list(results.values()), state.epoch - 1, state.best_fitness, state.best_fitness)
     run.observers.call("on_train_end", last, best, run.pictures.on, state.epoch - 1, results)
     return TrainResult(run.folder, best, last, results, state.epoch, reason)

@@ -13,9 +13,9 @@ class ValSettings(Slice):
     """`boxwright val`."""
 
     weights: tuple[str, ...] = setting(
-        (), "Checkpoint or run folder (its best.pt); several predict together.", Spelling(original=True, many=True, metavar="PT")
+        (), "Checkpoint, run folder (its best.pt) or exported network; several predict together.", Spelling(original=True, many=True, metavar="PT")
     )
-    run: str = setting("", "Checkpoint or run folder, as the first word.", Spelling(positional=True))
+    run: str = setting("", "Checkpoint, run folder or exported network, as the first word.", Spelling(positional=True))
     data: str = setting("", "Data set: a YAML or a packaged name (default: that of the training).", Spelling(original=True, metavar="YAML"))
     batch_size: int | None = setting(None, "Images per batch (default: as in training, else 32).", Spelling(original=True, names=("batch",)), ge=1)
     imgsz: int | None = setting(
@@ -32,6 +32,7 @@ class ValSettings(Slice):
     workers: int = setting(8, "Loader threads.", Spelling(original=True), ge=0, le=1024)
     single_cls: bool = setting(default=False, help_text="Treat all classes as one.", spelling=Spelling(original=True))
     augment: bool = setting(default=False, help_text="Look at three sizes of every image, one mirrored.", spelling=Spelling(original=True))
+    square: bool = setting(default=False, help_text="Square images of exactly the image size, as exports of a fixed size see them.", spelling=Spelling())
     half: bool = setting(default=False, help_text="Validate in half precision if the first images say the same in it.", spelling=Spelling(original=True))
     classes: tuple[int | str, ...] = setting((), "Only these classes, by number or name.", Spelling(original=True, many=True, metavar="CLASS"))
     agnostic_nms: bool = setting(default=False, help_text="Let boxes of all classes suppress each other.", spelling=Spelling(original=True))
@@ -55,7 +56,7 @@ class PredictSettings(Slice):
     """`boxwright predict`."""
 
     weights: tuple[str, ...] = setting(
-        (), "Checkpoint or run folder (its best.pt); several predict together.", Spelling(original=True, many=True, metavar="PT")
+        (), "Checkpoint, run folder (its best.pt) or exported network; several predict together.", Spelling(original=True, many=True, metavar="PT")
     )
     source: tuple[str, ...] = setting(
         (), "Images, folders, patterns, list files, videos; - = paths on standard input.", Spelling(original=True, many=True, metavar="PATH")
