@@ -63,6 +63,14 @@ def test_val_repeats_what_the_training_logged_to_the_last_digit(capsys, trained,
     assert {name: mine["metrics"][f"coco/{name}"] for name in NAMES} == of_epoch["coco"]
 
 
+def test_another_number_of_threads_moves_no_digit_that_is_looked_at(capsys, trained, tmp_path):
+    one = val(capsys, trained, tmp_path)["metrics"]
+    for words in (("--threads", 2), ("--workers", 3)):
+        other = val(capsys, trained, tmp_path, *words)["metrics"]
+        assert other == pytest.approx(one, abs=1e-4)
+    torch.set_num_threads(1)
+
+
 def test_every_log_tells_the_same(trained):
     ended = [event for event in events(trained) if event["event"] == "EpochEnded"]
     validated = [event for event in events(trained) if event["event"] == "Validated"]

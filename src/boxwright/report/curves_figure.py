@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
 from boxwright.metrics.curves import CONFIDENCE_GRID, Curves
-from boxwright.report.canvas import ACCENT, FAINT, INK, SECOND, add_legend, class_colour, dressed, name_of, note, rendered
+from boxwright.report.canvas import FAINT, INK, SECOND, add_legend, class_colour, dressed, name_of, note, rendered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,11 +106,13 @@ def _class_lines(axes: Axes, plot: _Plot, curves: Curves, names: Sequence[str]) 
         return [], []
     order = np.argsort(-plot.values, kind="stable")
     words = [f"{plot.values[row]:.3f}  {name_of(names, int(curves.classes[row]))}" for row in order]
+    named = order if count <= MAX_LINES else np.concatenate((order[:ENDS], order[-ENDS:]))
+    style: dict[str, Any] = {"linewidth": 1.3 if count <= MAX_LINES else 0.9, "alpha": 0.9, "zorder": 3}
+    lines = [axes.plot(CONFIDENCE_GRID, plot.lines[row], color=class_colour(int(curves.classes[row])), **style)[0] for row in named]
     if count <= MAX_LINES:
-        inks = [class_colour(int(number)) for number in curves.classes[order]]
-        style: dict[str, Any] = {"linewidth": 1.3, "alpha": 0.9, "zorder": 3}
-        return [axes.plot(CONFIDENCE_GRID, line, color=ink, **style)[0] for line, ink in zip(plot.lines[order], inks, strict=True)], words
+        return lines, words
     every = [np.column_stack((CONFIDENCE_GRID, line)) for line in plot.lines]
-    axes.add_collection(LineCollection(every, colors=ACCENT, linewidths=0.7, alpha=0.22, zorder=2), autolim=False)
-    handles = [Line2D([], [], color=ACCENT, linewidth=1, alpha=0.4), *(Line2D([], [], alpha=0) for _ in range(2 * ENDS + 2))]
+    axes.add_collection(LineCollection(every, colors=FAINT, linewidths=0.7, alpha=0.22, zorder=2), autolim=False)
+    bundle, empty = Line2D([], [], color=FAINT, linewidth=1, alpha=0.5), Line2D([], [], alpha=0)
+    handles = [bundle, empty, *lines[:ENDS], empty, *lines[ENDS:]]
     return handles, [f"each of {count} classes", "highest:", *words[:ENDS], "lowest:", *words[-ENDS:]]
