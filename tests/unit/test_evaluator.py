@@ -143,7 +143,7 @@ def test_a_validation_is_told_with_totals_and_classes(split):
 
 def test_numbers_are_the_same_whether_somebody_watches_or_answers_are_gone_through_beside_the_network(split):
     watched = split.evaluator()
-    alone = Evaluator(num_classes=3, rules=VALIDATION_RULES, box_of=split.samples.to_source)
+    alone = Evaluator(num_classes=3, rules=VALIDATION_RULES, samples=split.samples)
     network = tiny().eval()
     loss = loss_of(network)
     one, other = (evaluator.run(network, split.batches, CPU, loss) for evaluator in (watched, alone))
@@ -155,7 +155,7 @@ def test_numbers_are_the_same_whether_somebody_watches_or_answers_are_gone_throu
 def test_a_fault_behind_the_network_ends_the_validation_with_its_own_error(split):
     answers = split.truth()
     answers[1] = answers[1][:, :, :2]
-    evaluator = Evaluator(num_classes=3, rules=VALIDATION_RULES, box_of=split.samples.to_source)
+    evaluator = Evaluator(num_classes=3, rules=VALIDATION_RULES, samples=split.samples)
     with pytest.raises((IndexError, ValueError, AssertionError)):
         evaluator.run(Knowing(answers), split.batches, CPU)
 
@@ -184,7 +184,7 @@ def test_an_untrained_network_is_capped_by_count_and_every_cap_is_told(way):
     rules = replace(VALIDATION_RULES, max_candidates=30_000, max_det=20)
     network = Untrained()
     with way():
-        found = Evaluator(num_classes=80, rules=rules, box_of=split.samples.to_source).run(network, split.batches, CPU)
+        found = Evaluator(num_classes=80, rules=rules, samples=split.samples).run(network, split.batches, CPU)
     over = Untrained.ROWS * Untrained.CLASSES - rules.max_candidates
     assert found.capped == dict.fromkeys(range(9), over)
     assert len(found.metrics.flat.detections) <= 9 * rules.max_det
