@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
-from benchmarks import averages, drawing, full_step, head_and_loss, label_files, scores, startup, suppression, validation
+from benchmarks import averages, drawing, full_step, head_and_loss, label_files, scanning, scores, startup, suppression, validation
 from benchmarks.measure import Result
 
 PARTS = {
@@ -24,6 +24,7 @@ PARTS = {
     "averages": averages,
     "drawing": drawing,
     "label_files": label_files,
+    "scanning": scanning,
     "suppression": suppression,
     "scores": scores,
     "validation": validation,

@@ -14,7 +14,7 @@ FILES = 5000
 
 
 def run() -> list[Result]:
-    files = [_text(number) for number in range(FILES)]
+    files = [text_of(number) for number in range(FILES)]
     for content in files[:50]:
         mine, theirs = parse_labels(content, "a.txt"), plain_rows(content)
         assert np.array_equal(mine.classes, theirs[:, 0])
@@ -22,5 +22,6 @@ def run() -> list[Result]:
     return [against(f"label files, {FILES:,}, in memory", lambda: [parse_labels(c, "a.txt") for c in files], lambda: [plain_rows(c) for c in files], goal=3.0)]
 
 
-def _text(number: int) -> bytes:
+def text_of(number: int) -> bytes:
+    """The label file of a photograph."""
     return "".join(f"{int(row[0])} " + " ".join(f"{value:.6f}" for value in row[1:]) + "\n" for row in rows_of(number)).encode()

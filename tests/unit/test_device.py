@@ -130,6 +130,8 @@ def test_a_process_that_is_bound_to_few_cores_uses_no_more(container, monkeypatc
         ({"memory_max": "1000000\n", "memory_current": "400000\n"}, 600_000),
         ({"memory_max": "1000\n", "memory_current": "4000\n"}, 0),
         ({"memory_max": f"{1 << 40}\n", "memory_current": "0\n"}, 1 << 34),
+        ({"memory__memory_limit_in_bytes": "900000\n", "memory__memory_usage_in_bytes": "400000\n"}, 500_000),
+        ({"memory__memory_limit_in_bytes": "9223372036854771712\n", "memory__memory_usage_in_bytes": "400000\n"}, 1 << 34),
     ],
 )
 def test_no_more_memory_is_used_than_a_container_grants(container, monkeypatch, files, free):

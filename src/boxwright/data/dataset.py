@@ -272,7 +272,7 @@ def _found_names(document: Document, sources: dict[str, tuple[Source, ...]]) -> 
         if source.format == "coco":
             names |= dict.fromkeys(coco.read_coco(source.place).names)
         else:
-            spelt |= set(voc.class_names((str(file) for file in in_place(source)), source.label_of))
+            spelt |= set(voc.class_names(in_place(source), source.label_of))
     found = (*names, *sorted(spelt - set(names)))
     if not found:
         raise DataError(document.name, "its annotations name no class", "Add 'names:', or check the annotations")

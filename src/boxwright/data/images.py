@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
+from boxwright.data.jpeg import size_of_jpeg
+
 SUFFIXES = frozenset((".bmp", ".dng", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp", ".pfm"))
 OTHER_PICTURES = frozenset((".gif", ".heic", ".heif", ".avif", ".svg", ".jp2", ".jfif", ".ico", ".psd", ".raw", ".cr2", ".nef"))
 MIN_SIDE_PX = 10
@@ -36,14 +38,15 @@ class Header(NamedTuple):
 
 def inspect(path: str) -> Header:
     """Check a file as far as its format allows without decoding, and more where doubt remains. Raises BrokenImageError."""
-    content = _read(path)
-    header = _header(content)
+    size_wh = size_of_jpeg(path)
+    content = b"" if size_wh is not None else _read(path)
+    header = _header(content) if size_wh is None else Header(size_wh, "JPEG")
     width, height = header.size_wh
     if min(width, height) < MIN_SIDE_PX:
         raise BrokenImageError(f"{width} x {height} pixels, under the {MIN_SIDE_PX} that a side needs")
     if width * height > MAX_PIXELS:
         raise BrokenImageError(f"its header claims {width} x {height} pixels, over the limit of {MAX_PIXELS:,}")
-    if header.kind not in {"JPEG", "MPO"} or not content.rstrip(b"\0").endswith(_JPEG_END):
+    if size_wh is None and (header.kind not in {"JPEG", "MPO"} or not content.rstrip(b"\0").endswith(_JPEG_END)):
         _decode_fully(content)
     return header
 

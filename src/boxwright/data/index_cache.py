@@ -27,6 +27,7 @@ from boxwright.system.places import cache_folder
 
 VERSION = 3  # of the parsers and of this format: raise it when either changes
 SUFFIX = ".boxwright.cache"
+NO_STAMPS = np.zeros(0, np.uint64)
 _MAGIC = b"boxwright index\n"
 _HERE = "\x00"  # stands for the root in a stored path
 
@@ -132,7 +133,7 @@ def _encoded(stored: Stored, key: str, root: str) -> bytes:
         "findings": [{**asdict(finding), "file": _short(finding.file, root)} for finding in stored.index.findings],
         "skipped": stored.index.skipped,
         "names": stored.names,
-        "listed": [_short(path, root) for path in stored.listed],
+        "listed": None if stored.listed == stored.index.paths else [_short(path, root) for path in stored.listed],
         "origin": stored.origin,
     }
     text = zlib.compress(json.dumps(head).encode("utf-8", "surrogateescape"), 1)
@@ -155,5 +156,7 @@ def _decoded(content: bytes, key: str, root: str) -> Stored | None:
         return None
     stamps = arrays.pop("stamps")
     findings = tuple(Finding(**{**item, "file": _long(item["file"], root)}) for item in head["findings"])
-    index = Index(paths=tuple(_long(path, root) for path in head["paths"]), findings=findings, skipped=head["skipped"], **arrays)
-    return Stored(index, tuple(head["names"]), tuple(_long(path, root) for path in head["listed"]), stamps, head["origin"])
+    paths = tuple([_long(path, root) for path in head["paths"]])
+    listed = paths if head["listed"] is None else tuple([_long(path, root) for path in head["listed"]])  # usually every file can be used
+    index = Index(paths=paths, findings=findings, skipped=head["skipped"], **arrays)
+    return Stored(index, tuple(head["names"]), listed, stamps, head["origin"])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from boxwright.data import layout
@@ -26,12 +27,12 @@ def listed(source: Source, split: str, clip_margin: float) -> Listed:
     files: dict[str, None] = {}
     findings: list[Finding] = []
     for path in in_place(source):
-        suffix = path.suffix.lower()
+        suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122 -- a path object for each of a million files is felt
         if suffix in SUFFIXES or suffix == ARRAY_SUFFIX:
-            files[str(path)] = None
+            files[path] = None
         elif suffix in OTHER_PICTURES:
             text = f"pictures of type {suffix} are not read"
-            findings.append(Finding(str(path), None, "format", "warning", text, "image skipped", "Convert it to JPEG or PNG"))
+            findings.append(Finding(path, None, "format", "warning", text, "image skipped", "Convert it to JPEG or PNG"))
     if not files:
         raise DataError(f"split '{split}'", f"no images in {', '.join(map(str, (source.place, *source.more)))}", layout.about_no_images(source, SUFFIXES))
     images = sorted(files)
@@ -48,22 +49,35 @@ def _of_coco(source: Source, clip_margin: float) -> Listed:
     return Listed(files, [], found.names, coco.reader(found, root, clip_margin))
 
 
-def in_place(source: Source) -> list[Path]:
+def in_place(source: Source) -> list[str]:
     """What a source's folders and lists name, pictures or not."""
     return [path for place in (source.place, *source.more) for path in _in_one(source, place)]
 
 
-def _in_one(source: Source, place: Path) -> list[Path]:
+def _in_one(source: Source, place: Path) -> list[str]:
     if place.is_dir():
         return _in_folder(place)
     lines = _lines(place)
     if source.format == "voc" and not any("/" in line or "\\" in line for line in lines):
-        return voc.images_of_list(place, lines)
-    return _in_list(place, lines, source.root)
+        return [str(path) for path in voc.images_of_list(place, lines)]
+    return [str(path) for path in _in_list(place, lines, source.root)]
 
 
-def _in_folder(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.suffix and (path.is_symlink() or path.is_file()) and not path.is_dir()]
+def _in_folder(folder: Path) -> list[str]:
+    """Files and links to files with a suffix, at any depth. Links to folders are not followed: they may lead in a circle."""
+    found: list[str] = []
+    folders = [str(folder)]
+    while folders:
+        try:
+            entries = list(os.scandir(folders.pop()))
+        except PermissionError:
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.path)
+            elif "." in entry.name and (entry.is_file(follow_symlinks=False) or (entry.is_symlink() and not entry.is_dir())):
+                found.append(entry.path)
+    return found
 
 
 def _lines(file: Path) -> list[str]:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+CHUNK = 32  # files that a thread takes at once: handing over each one costs as much as reading it
+
+
 class Scanned(NamedTuple):
     """What one image file came to; no size means that it cannot be used."""
 
@@ -72,7 +75,7 @@ def open_source(source: Source, split: str, scan: Scan) -> Opened:
         if np.array_equal(stamps, known.stamps):
             return Opened(known.index, known.names)
     listing = listed(source, split, scan.clip_margin)
-    stamps = index_cache.stamps_of(listing.files, source)
+    stamps = index_cache.stamps_of(listing.files, source) if scan.cached else index_cache.NO_STAMPS
     about = (*listing.findings, *_about_labels(listing.files, source))
     if known is not None and tuple(listing.files) == known.listed and listing.names == known.names and np.array_equal(stamps, known.stamps):
         return Opened(_with_listing(known.index, listing, about), known.names)
@@ -94,11 +97,13 @@ def _with_listing(index: Index, listing: Listed, about: tuple[Finding, ...]) -> 
 def _scanned(listing: Listed, scan: Scan, known: dict[str, Scanned]) -> list[Scanned]:
     files = [file for file in listing.files if file not in known]
     fresh: dict[str, Scanned] = {}
+    chunks = [files[first : first + CHUNK] for first in range(0, len(files), CHUNK)]
     with ThreadPoolExecutor(max(scan.threads, 1)) as pool:
-        for done, (file, result) in enumerate(zip(files, pool.map(lambda file: _scan_one(file, listing, scan.kind), files), strict=True), 1):
-            fresh[file] = result
-            if scan.progress is not None:
-                scan.progress(done, len(files))
+        for chunk, results in zip(chunks, pool.map(lambda chunk: [_scan_one(file, listing, scan.kind) for file in chunk], chunks), strict=True):
+            for file, result in zip(chunk, results, strict=True):
+                fresh[file] = result
+                if scan.progress is not None:
+                    scan.progress(len(fresh), len(files))
     return [known.get(file) or fresh[file] for file in listing.files]
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CGROUP = Path("/sys/fs/cgroup")
+_MEMORY_FILES = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))  # of version 2, and of version 1
 LOADER_NICENESS = 10  # loader threads give way to compute threads, which wait for each other at every step
 
 # glibc's mallopt: never give memory back between steps, never map large blocks anew. Fresh large blocks cost a page
@@ -124,8 +125,9 @@ def _granted_cores() -> int:
 def free_memory_bytes() -> int:
     """Memory that may still be used, limits of a container included."""
     free = int(psutil.virtual_memory().available)
-    with contextlib.suppress(OSError, ValueError):  # "max" stands for no limit
-        free = min(free, int((_CGROUP / "memory.max").read_text()) - int((_CGROUP / "memory.current").read_text()))
+    for limit, used in _MEMORY_FILES:
+        with contextlib.suppress(OSError, ValueError):  # "max" stands for no limit, as does a number beyond all memory in the older tree
+            free = min(free, int((_CGROUP / limit).read_text()) - int((_CGROUP / used).read_text()))
     return max(free, 0)
 
 

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boxwright.data.findings import Finding
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_LABEL_BYTES = 64 << 20
+USUAL_BYTES = 1 << 16  # a larger buffer is not set aside for every file
 
 
 def reader(place: Callable[[str], str], clip_margin: float) -> Callable[[str, tuple[int, int]], Annotated]:
@@ -26,9 +25,13 @@ def reader(place: Callable[[str], str], clip_margin: float) -> Callable[[str, tu
 def read_file(file: str, clip_margin: float) -> Annotated:
     """The objects of one label file."""
     try:
-        if os.stat(file).st_size > MAX_LABEL_BYTES:  # noqa: PTH116 -- a path object for each of a million files is felt
+        with open(file, "rb", buffering=0) as stream:  # noqa: PTH123 -- a path object for each of a million files is felt
+            content = stream.read(USUAL_BYTES)
+            if len(content) == USUAL_BYTES:
+                content += stream.read(MAX_LABEL_BYTES)
+        if len(content) > MAX_LABEL_BYTES:
             return _failed(file, "size", f"larger than {MAX_LABEL_BYTES >> 20} MiB", "Check what this file is")
-        return Annotated(parse_labels(Path(file).read_bytes(), file, clip_margin=clip_margin))
+        return Annotated(parse_labels(content, file, clip_margin=clip_margin))
     except FileNotFoundError:
         return NOTHING._replace(missing=True)
     except OSError as error:
