@@ -128,6 +128,13 @@ def test_rates_stand_in_the_group_order_of_the_year(runs, recipe):
     assert first[bias] > max(first[key] for key in ("x/lr0", "x/lr1", "x/lr2") if key != bias)  # biases come down during warm-up
 
 
+def test_where_nothing_is_validated_at_the_end_the_final_epoch_shows_everything(ground, tmp_path):
+    said = done(*(word for word in words(ground, "6.0", tmp_path, "--epochs", 1) if word != "--noplots"))
+    folder = Path(said.lines[-1])
+    assert {"val_batch0_labels.jpg", "val_batch0_pred.jpg", "PR_curve.png", "results.png"} <= {path.name for path in folder.iterdir()}
+    assert all(any(line.split()[:1] == [name] for line in said.lines) for name in ("red", "blue", "green"))
+
+
 def test_in_july_best_is_never_written_in_the_final_epoch(ground, tmp_path):
     for recipe, there in (("2020.7", False), ("2020.8", True)):
         folder = Path(done(*words(ground, recipe, tmp_path / recipe, "--epochs", 1)).lines[-1])

@@ -45,7 +45,7 @@ class DetectionLoss:
         box, objectness, classes = (torch.stack(column) for column in zip(*terms, strict=True))
         gains = self.rules.box, self.rules.obj, self.rules.cls
         parts = box.sum() * gains[0], (objectness * self.balance).sum() * gains[1], classes.sum() * gains[2]
-        if self.rules.autobalance:
+        if self.rules.autobalance and torch.is_grad_enabled():  # a validation looks on
             self._rebalance(objectness.detach())
         batch_size = maps.grid(0)[0]
         return LossTerms((parts[0] + parts[1] + parts[2]) * batch_size, torch.stack(parts).detach())

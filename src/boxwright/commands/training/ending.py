@@ -12,6 +12,7 @@ from boxwright.commands.training.plan import TrainPlan
 from boxwright.commands.training.validation import RunValidation
 from boxwright.commands.validating.files import coco_results
 from boxwright.commands.validating.identity import CocoIds
+from boxwright.config.schema.train import TrainSettings
 from boxwright.model.detector import Detector
 from boxwright.system.files import rename, write_json, write_text
 from boxwright.system.tensors import read_tensors, write_tensors
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 DONE = "done.json"
 COCO_CLASSES = 80
 MANY_CLASSES = 50  # from which on a table of classes is too long to be shown unasked
+
+
+def shows_classes(settings: TrainSettings, num_classes: int) -> bool:
+    """Whether the last validation tells of every class."""
+    return settings.final_per_class == "always" or num_classes < MANY_CLASSES
 
 
 @dataclass(frozen=True)
@@ -108,8 +114,7 @@ class Ending:
         document = read_tensors(path)
         self.network.load_state_dict(document.get("ema") or document["model"])
         rules = replace(self.validation.rules, max_iou=settings.final_iou_coco if self.is_coco else settings.final_iou)
-        per_class = settings.final_per_class == "always" or self.plan.data.num_classes < MANY_CLASSES
-        return self.validation(self.network, None, per_class=per_class, keep=True, rules=rules)[0]
+        return self.validation(self.network, None, per_class=shows_classes(settings, self.plan.data.num_classes), keep=True, rules=rules)[0]
 
     def _predictions(self, name: str) -> str:
         """What the last validation found, as COCO results, and where they are in words. The numbers are ours: no id is guessed."""

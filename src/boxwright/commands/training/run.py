@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from boxwright.commands.training import assembly, records, resuming
 from boxwright.commands.training.best import KeptBests, best_by
-from boxwright.commands.training.ending import Ending
+from boxwright.commands.training.ending import Ending, shows_classes
 from boxwright.commands.training.pictures import RunPictures
 from boxwright.commands.training.plan import TrainPlan
 from boxwright.commands.training.stops import Stops
@@ -113,8 +113,11 @@ class _Run:
                 saving(f"best_{name}", epoch, for_use=True)
         saving(kind, epoch)
 
-    def _validated(self, network: Detector, epoch: int, _final: bool) -> tuple[dict[str, float | None], float]:
-        found = self.validation(network, epoch, per_class=False, keep=False)
+    def _validated(self, network: Detector, epoch: int, final: bool) -> tuple[dict[str, float | None], float]:
+        settings = self.plan.settings
+        shown = final and settings.final_val != "best"  # no other validation follows that would show everything
+        per_class = shown and shows_classes(settings, self.plan.data.num_classes)
+        found = self.validation(network, epoch, per_class=per_class, keep=shown and self.pictures.on)
         maps = self.validation.class_maps
         self.state.class_maps = [] if maps is None else [float(value) for value in maps]
         return found
