@@ -53,16 +53,16 @@ def curve_of(case: Case) -> Path:
 
 def show() -> int:
     """Draw all curves that are kept and write the table; 1 when one is below its goal."""
-    kept = {case: read_curve(curve_of(case)) for case in CASES if curve_of(case).exists()}
+    kept = [(case, read_curve(curve_of(case))) for case in CASES if curve_of(case).exists()]
     original = read_curve(ORIGINAL)
-    write_image(FOLDER / "curves.png", curves_figure(original, {case.name: curve for case, curve in kept.items()}))
-    rows = [("the original program, bccd, seed 0", original.best, None), *((case.name, curve.best, case.goal) for case, curve in kept.items())]
+    write_image(FOLDER / "curves.png", curves_figure(original, {case.name: curve for case, curve in kept}))
+    rows = [("the original program, bccd, seed 0", original.best, None), *((case.name, curve.best, case.goal) for case, curve in kept)]
     lines = [f"| {name} | {best[0]:.3f} | {best[1]:.3f} | {'' if goal is None else f'{goal[0]:.2f} / {goal[1]:.2f}'} |" for name, best, goal in rows]
     table = "\n".join(["| training | mAP50 | mAP50-95 | goal |", "| --- | --- | --- | --- |", *lines])
     page = FOLDER / "README.md"
     page.write_text(TABLE.sub(lambda found: found[1] + table + found[2], page.read_text()))
     print(table)
-    return int(any(case.goal is not None and min(b - g for b, g in zip(curve.best, case.goal, strict=True)) < 0 for case, curve in kept.items()))
+    return int(any(case.goal is not None and min(b - g for b, g in zip(curve.best, case.goal, strict=True)) < 0 for case, curve in kept))
 
 
 if __name__ == "__main__":
