@@ -32,7 +32,7 @@ check: $(READY) $(KERNELS) ## format, lint, types, architecture, unit: under a m
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest tests/architecture tests/unit -n 2
+	$(BIN)/pytest tests/architecture tests/unit -n 2 -m "not slow"
 
 test: $(READY) $(KERNELS) ## every test
 	$(BIN)/pytest -n 2

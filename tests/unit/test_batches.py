@@ -32,6 +32,8 @@ from boxwright.geometry.letterbox import fit
 from boxwright.system.places import cache_folder
 from tests.support import datasets
 
+pytestmark = pytest.mark.slow
+
 SIZE = 64
 
 

@@ -16,6 +16,8 @@ from boxwright.model.signatures import SIGNATURES
 from boxwright.model.spec import read_spec
 from tests.support.networks import TINY
 
+pytestmark = pytest.mark.slow
+
 CONV = {"conv.weight", "bn.weight", "bn.bias"}
 
 

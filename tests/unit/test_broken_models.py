@@ -12,6 +12,8 @@ from boxwright import cli
 from tests.support import datasets
 from tests.support.networks import TINY
 
+pytestmark = pytest.mark.slow
+
 FIRST, THIRD, STAGE = "[-1, 1, Conv, [8, 6, 2, 2]]", "[-1, 1, Conv, [24, 3, 2]]", "[-1, 1, C3, [24]]"
 UPSAMPLE, CONCAT, DETECT = "[-1, 1, nn.Upsample, [None, 2, nearest]]", "[[-1, 4], 1, Concat, [1]]", "[[9, 6], 1, Detect, [nc, anchors]]"
 

@@ -7,6 +7,8 @@ import pytest
 
 from boxwright import cli
 
+pytestmark = pytest.mark.slow
+
 
 def run(capsys, *words: str):
     code = cli.main(words)

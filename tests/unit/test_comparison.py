@@ -12,6 +12,8 @@ from boxwright.export.comparison import FULL, HALF, Comparison, relative_distanc
 from boxwright.geometry.nms import NmsRules
 from tests.support.knowing import certain
 
+pytestmark = pytest.mark.slow
+
 RULES = NmsRules(0.25, 0.45, 300)
 
 

@@ -19,6 +19,8 @@ from boxwright.data.division import divide
 from boxwright.data.split import open_split
 from tests.support import datasets, formats
 
+pytestmark = pytest.mark.slow
+
 
 def said(capsys, *words: str) -> tuple[int, dict]:
     code = main([*words, "--json"])

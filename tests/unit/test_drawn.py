@@ -17,6 +17,8 @@ from boxwright.data.drawn.sprite import Sprite
 from boxwright.data.drawn.stage import Stage
 from boxwright.keyed import Purpose, generator
 
+pytestmark = pytest.mark.slow
+
 LIGHT = Light.from_angle(0.5)
 
 

@@ -22,6 +22,8 @@ from tests.support.networks import network, tiny, tiny_spec
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

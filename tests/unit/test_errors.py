@@ -5,6 +5,8 @@ import pytest
 
 from boxwright import errors
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("text", ["a\x1b[31mred", "x\r\ny", "\u202egnp.exe", "tab\there", "\x00", "\ud800"])
 def test_text_from_files_cannot_steer_a_terminal(text):

@@ -28,6 +28,8 @@ from tests.support.knowing import Knowing, certain
 from tests.support.networks import tiny
 from tests.support.training import loss_of
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 NAMES = datasets.NAMES
 

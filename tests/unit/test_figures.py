@@ -19,6 +19,8 @@ from boxwright.report.results_figure import PANELS, best_epoch, results_figure, 
 from boxwright.report.schedule_figure import _merged, schedule_figure
 from boxwright.structures.detections import Detections
 
+pytestmark = pytest.mark.slow
+
 SHORT = ("RBC", "WBC", "Platelets")
 LONG = tuple(f"_{number} $x^2$ Очень длинное имя класса 日本語 \n{number}" for number in range(100))
 

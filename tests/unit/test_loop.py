@@ -15,6 +15,8 @@ from boxwright.train.state import RunningLosses, TrainState
 from boxwright.train.stopping import Patience
 from tests.support.training import BATCHES_PER_EPOCH, CPU, Watch, batch, batches, frozen, loop_rules, machines, same_bits, schedule, trainer
 
+pytestmark = pytest.mark.slow
+
 
 def spoiling(*numbers: int) -> type[DetectionLoss]:
     """A loss that is not a number at these calls, counted from 0."""

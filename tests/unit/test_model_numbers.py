@@ -19,6 +19,8 @@ from boxwright.model.timing import time_rows
 from boxwright.model.work import count_work
 from tests.support.networks import TINY, spec, tiny, tiny_spec
 
+pytestmark = pytest.mark.slow
+
 
 def read(text: str):
     return read_spec(parse_yaml(text, "m.yaml"))

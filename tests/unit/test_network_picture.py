@@ -19,6 +19,8 @@ from boxwright.report.network_picture import as_pixels, as_svg
 from boxwright.report.network_style import label_of, quantity
 from tests.support.networks import TINY, spec, tiny_spec
 
+pytestmark = pytest.mark.slow
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 

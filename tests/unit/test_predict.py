@@ -17,6 +17,8 @@ from boxwright.data.video import frames
 from boxwright.system.files import VideoFile
 from tests.support import datasets
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):

@@ -29,6 +29,8 @@ from tests.oracles.official_coco import official
 from tests.support import formats
 from tests.support.knowing import Knowing
 
+pytestmark = pytest.mark.slow
+
 CLASSES = 2
 OBJECT = [0, 0, 0, 10, 10]
 FOUND = [0, 0, 10, 10, 0.9, 0]

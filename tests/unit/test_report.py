@@ -19,6 +19,8 @@ from boxwright.report.gallery import chosen_ones, gallery
 from boxwright.report.page import UNKNOWN, page
 from tests.support import datasets
 
+pytestmark = pytest.mark.slow
+
 SECTIONS = ("summary", "next", "classes", "mistakes", "confusion", "worst", "curves", "course", "data", "settings", "environment")
 
 

@@ -22,6 +22,8 @@ from tests.support.networks import TINY, tiny
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = torch.zeros(1, 3, 64, 64)
 ROW = "[-1, 1, C3, [24]]"
 OTHER_ROWS = (

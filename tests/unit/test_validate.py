@@ -21,6 +21,8 @@ from boxwright.system.tensors import read_tensors
 from tests.oracles.official_coco import official
 from tests.support import datasets
 
+pytestmark = pytest.mark.slow
+
 
 def run(*words: str) -> int:
     return cli.main([*words])
