@@ -81,7 +81,6 @@ def test_our_writer_gives_every_object_of_a_real_file_the_same_attributes_in_the
         ("", "hyp"),  # of the training; the program does not need it to use a network
         ("", "class_weights"),
         *((f"model.24.{part}[{level}]", "tensor") for part in ("grid", "anchor_grid") for level in range(3)),  # for the size of the last image
-        ("yaml_file", "yolov5n.yaml"),
     }
 
 
