@@ -22,8 +22,6 @@ NOWHERE = Path("/proc/no such place")  # cannot be written by anybody
 KILL_AT_EVERY_CALL = f"""
 from boxwright.system.files import write_bytes, sweep_unfinished
 
-pytestmark = pytest.mark.slow
-
 folder = Path(sys.argv[1])
 OLD, NEW = b"old " * {len(OLD) // 4}, b"new " * {len(NEW) // 4}
 moment, lived, left = 0, False, []

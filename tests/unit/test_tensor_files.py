@@ -277,8 +277,6 @@ import torch
 from boxwright.system.files import sweep_unfinished
 from boxwright.system.tensors import newest_whole, rotate_and_write
 
-pytestmark = pytest.mark.slow
-
 path = Path(sys.argv[1])
 save = lambda generation: rotate_and_write(path, {"epoch": generation, "weight": torch.full((64,), float(generation))})
 
