@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 
 KERNELS := src/boxwright/native/kernels.so
 
-.PHONY: demo check test golden fuzz bench chaos quality format clean
+.PHONY: demo check types quick test golden fuzz bench chaos quality format clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; try: make PYTHON=python3.11"; exit 2; }
@@ -28,10 +28,15 @@ $(KERNELS): $(wildcard native/*.cpp native/*.h) native/CMakeLists.txt | $(READY)
 demo: $(READY) ## from nothing to a trained detector and its pictures, in minutes
 	env -u OMP_NUM_THREADS $(BIN)/boxwright demo $(ARGS)
 
-check: $(READY) $(KERNELS) ## format, lint, types, architecture, unit: under a minute
+check: $(READY) $(KERNELS) ## format, lint, types, architecture, unit: under a minute on two cores
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@$(MAKE) --no-print-directory -j 2 types quick
+
+types: $(READY)
 	$(BIN)/mypy
+
+quick: $(READY) $(KERNELS)
 	$(BIN)/pytest tests/architecture tests/unit -n 2 -m "not slow"
 
 test: $(READY) $(KERNELS) ## every test
