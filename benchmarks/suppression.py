@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.measure import Result, against
 from boxwright.geometry.nms import NmsRules, candidates, detections
-from boxwright.native.library import portable
+from boxwright.native.binary import portable
 from tests.oracles import greedy_nms
 
 RULES = NmsRules(min_score=0.001, max_iou=0.6, max_det=300, multi_label=True)

@@ -3,7 +3,7 @@
 #pragma once
 #include <cstdint>
 
-// Raised with every change of a signature or a layout below; library.py asks for the same number.
+// Raised with every change of a signature or a layout below; binary.py asks for the same number.
 #define BOXWRIGHT_INTERFACE 2
 
 #define PUBLIC extern "C" __attribute__((visibility("default")))

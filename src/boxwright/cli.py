@@ -111,7 +111,7 @@ def _run(words: list[str]) -> int:
         print(_overview())
         return EXIT_DONE if words else EXIT_USER_INPUT
     if words[0] == "--version":
-        print(f"boxwright {_version()}\n{importlib.import_module('boxwright.native.library').described()}")
+        print(f"boxwright {_version()}\n{importlib.import_module('boxwright.native.binary').described()}")
         return EXIT_DONE
     name, verb, rest = _verb(words)
     if verb is None:

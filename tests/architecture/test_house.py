@@ -36,7 +36,7 @@ MAX_POSITIONAL = 8  # block constructors take the words of a YAML row
 
 # Who may use what of the world outside. A prefix of the dotted name, and the only files that may.
 DOORS = {
-    "ctypes": {"native/library.py", "system/device.py"},
+    "ctypes": {"native/binary.py", "system/device.py"},
     "torch.distributed": {"system/world.py"},
     "os.environ": {"system/places.py", "system/world.py", "cli.py"},
     "os.getenv": set(),

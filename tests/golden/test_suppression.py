@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from boxwright.geometry.nms import NmsRules, detections
-from boxwright.native.library import portable
+from boxwright.native.binary import portable
 from tests.support import golden
 
 CASES = golden.document("nms")

@@ -12,7 +12,7 @@ from boxwright.model.blocks.activation import Activation, batch_norm
 from boxwright.model.blocks.conv import Conv
 from boxwright.model.blocks.normalized import can_be_fused, fused
 from boxwright.model.grammar import ActivationSpec
-from boxwright.native.library import portable
+from boxwright.native.binary import portable
 from tests.support.compiled import require_kernels
 
 # (B, C, H, W): narrow and wide rows, lines that do not fill a block, blocks that do not fill the features, one pixel.

@@ -19,7 +19,7 @@ from boxwright.data.labels import parse_labels
 from boxwright.geometry import nms
 from boxwright.keyed import Purpose, generator
 from boxwright.metrics import curves, matching
-from boxwright.native import library
+from boxwright.native import binary
 from boxwright.native.render import Look, Painting, draw
 from tests.properties.test_metric_laws import scene as metric_scene
 from tests.support.compiled import require_kernels
@@ -158,7 +158,7 @@ def test_the_kernel_suppresses_exactly_what_the_matrices_suppress(number, rows, 
     prediction = prediction_of(number, rows, num_classes)
     priors = torch.tensor([[0.0, 40.0, 40.0, 20.0, 20.0]]) if with_priors else None
     mine, capped = nms.detections(prediction, rules, priors)
-    with library.portable():
+    with binary.portable():
         theirs, capped_there = nms.detections(prediction, rules, priors)
     assert capped == capped_there
     assert mine.shape == theirs.shape
@@ -173,7 +173,7 @@ def test_the_kernel_matches_what_the_sorted_pairs_match(number, kind):
     found, labels, found_images, label_images = (part.astype(kind) for part in metric_scene(number))
     keys = matching.keys(found_images, found[:, 5], 3), matching.keys(label_images, labels[:, 0], 3)
     compiled = matching.hits(found[:, :4], keys[0], labels[:, 1:], keys[1])
-    with library.portable():
+    with binary.portable():
         portable = matching.hits(found[:, :4], keys[0], labels[:, 1:], keys[1])
     assert np.array_equal(compiled, portable)
 
@@ -183,7 +183,7 @@ def test_areas_under_curves_agree_to_rounding(number, count, num_labels, share):
     hits = np.random.default_rng(number).random((count, 3)) < share
     hits &= hits.cumsum(axis=0) <= num_labels
     compiled = curves.areas(hits, num_labels)
-    with library.portable():
+    with binary.portable():
         portable = curves.areas(hits, num_labels)
     assert np.abs(compiled - portable).max() < 1e-12
 
@@ -208,7 +208,7 @@ LINES = st.one_of(
 def test_the_kernel_reads_label_files_as_the_careful_reader_does(lines, end, ended):
     content = (end.join(lines) + (end if ended else "")).encode()
     compiled = parse_labels(content, "a.txt")
-    with library.portable():
+    with binary.portable():
         portable = parse_labels(content, "a.txt")
     assert compiled.findings == portable.findings
     assert np.array_equal(compiled.classes, portable.classes)
@@ -222,7 +222,7 @@ def test_numbers_of_any_length_are_read_to_the_last_bit():
     rows = draw_from.uniform(0.3, 0.6, (200, 4)) * (1, 1, 0.5, 0.5)
     text = "".join(f"3 {' '.join(repr(value) for value in row)}\n" for row in rows.tolist()).encode()
     compiled = parse_labels(text, "a.txt")
-    with library.portable():
+    with binary.portable():
         portable = parse_labels(text, "a.txt")
     assert len(compiled) == 200
     assert np.array_equal(compiled.boxes, portable.boxes)
@@ -232,8 +232,8 @@ def test_numbers_of_any_length_are_read_to_the_last_bit():
 
 
 def test_what_is_active_is_said_in_words():
-    assert library.described() == "compiled kernels"
-    with library.portable():
-        assert "switched off" in library.described()
-        assert library.kernels() is None
-    assert library.kernels() is not None
+    assert binary.described() == "compiled kernels"
+    with binary.portable():
+        assert "switched off" in binary.described()
+        assert binary.kernels() is None
+    assert binary.kernels() is not None

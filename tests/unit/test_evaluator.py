@@ -19,7 +19,7 @@ from boxwright.data.store import ImageStore
 from boxwright.infer.evaluator import VALIDATION_RULES, Evaluator
 from boxwright.infer.told import validated
 from boxwright.model.head import Inference
-from boxwright.native.library import portable
+from boxwright.native.binary import portable
 from boxwright.structures.batch import Batch
 from boxwright.structures.maps import DenseMaps
 from boxwright.track.console import footnotes

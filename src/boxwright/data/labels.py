@@ -17,7 +17,7 @@ from boxwright.data.policy import CLIP_MARGIN
 from boxwright.geometry.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from boxwright.geometry.polygons import box_xyxy
 from boxwright.native import labels as compiled
-from boxwright.native.library import kernels
+from boxwright.native.binary import kernels
 
 BOX_COLUMNS = 5
 MIN_POLYGON_COLUMNS = 7  # a class and three points

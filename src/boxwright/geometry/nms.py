@@ -16,7 +16,7 @@ import torch
 
 from boxwright.geometry.boxes import cxcywh_to_xyxy
 from boxwright.native import suppression
-from boxwright.native.library import kernels
+from boxwright.native.binary import kernels
 
 PARITY_SHIFT_PX = 7680.0  # the family's way to keep classes apart: boxes moved by class times this, in float32
 BLOCK = 512

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from boxwright.native import matching as compiled
-from boxwright.native.library import kernels
+from boxwright.native.binary import kernels
 
 EPS = 1e-16
 CONFIDENCE_GRID = np.linspace(0, 1, 1000)

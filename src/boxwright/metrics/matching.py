@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from boxwright.native import matching as compiled
-from boxwright.native.library import kernels
+from boxwright.native.binary import kernels
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 

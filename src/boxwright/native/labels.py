@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from boxwright.native.library import require
+from boxwright.native.binary import require
 
 SHORTEST_ROW = 10  # bytes of `0 1 1 1 1` and its line end
 SHORTEST_NUMBER = 2  # bytes of a digit and what separates it from the next

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from boxwright.native.library import require
+from boxwright.native.binary import require
 
 
 def match(detections_xyxy: np.ndarray, detection_keys: np.ndarray, labels_xyxy: np.ndarray, label_keys: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

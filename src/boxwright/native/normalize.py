@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from boxwright.native.library import require
+from boxwright.native.binary import require
 
 Shape = tuple[int, int]  # rows, channels
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from boxwright.native.library import require
+from boxwright.native.binary import require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

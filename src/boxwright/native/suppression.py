@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from boxwright.native.library import require
+from boxwright.native.binary import require
 
 _RULES = np.dtype(
     [("min_score", "f4"), ("max_iou", "f4"), ("multi_label", "i4"), ("agnostic", "i4"), ("shift", "f4"), ("unused", "i4"), ("candidates", "i8"), ("det", "i8")]

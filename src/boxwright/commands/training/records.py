@@ -14,7 +14,7 @@ import yaml
 from boxwright.commands.training.plan import TrainPlan
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import spelling_of
-from boxwright.native.library import described
+from boxwright.native.binary import described
 from boxwright.system.device import cpu_capability, describe
 from boxwright.system.files import write_json, write_yaml
 from boxwright.version import __version__

@@ -17,7 +17,7 @@ from boxwright.commands.training.validation import RunValidation
 from boxwright.errors import EXIT_DONE, EXIT_TRY_AGAIN
 from boxwright.infer.evaluator import VALIDATION_RULES
 from boxwright.model.detector import Detector
-from boxwright.native import library
+from boxwright.native import binary
 from boxwright.structures.batch import Batch
 from boxwright.system.device import describe, loader_threads, prepare_process
 from boxwright.system.files import copy_folder, sweep_unfinished
@@ -146,7 +146,7 @@ def run_training(plan: TrainPlan, folder: Path | None = None, observers: Sequenc
     for text in (settings.best_by, *settings.keep_best):
         best_by(text)  # a mistake in it is told before a folder is made
     prepare_process(plan.device, settings.threads)
-    library.switch(on=settings.kernels == "auto")
+    binary.switch(on=settings.kernels == "auto")
     target = folder or next_folder(settings.project, _name(plan), exist_ok=settings.exist_ok, numbering=settings.run_folders)
     watching = Observers(observers)
     make_run_folder(target, exist_ok=settings.exist_ok or folder is not None)
@@ -273,7 +273,7 @@ def _opening_lines(plan: TrainPlan, folder: Path, machines: Machinery, told: lis
         f"data: {plan.data.dataset.file}: {_counted(train)} for training, {_counted(val)} for validation, {plan.data.num_classes} classes",
         f"network: {plan.detector.spec.name}, {sum(p.numel() for p in plan.detector.parameters()):,} parameters, strides {plan.detector.strides}",
         *told,
-        f"image sizes {plan.train_size} train, {plan.val_size} val; {loader_threads(settings.workers)} loader threads, {library.described()}",
+        f"image sizes {plan.train_size} train, {plan.val_size} val; {loader_threads(settings.workers)} loader threads, {binary.described()}",
         f"logging to {folder}",
         f"training for {settings.epochs} epochs of {machines.schedule.batches_per_epoch} batches",
     ]

@@ -16,7 +16,7 @@ from boxwright.data.augment.colour import with_gains
 from boxwright.data.augment.plan import Plan, Scene, Tile
 from boxwright.data.images import resized
 from boxwright.geometry.letterbox import GREY
-from boxwright.native.library import kernels
+from boxwright.native.binary import kernels
 from boxwright.native.render import Look, Painting, draw
 
 if TYPE_CHECKING:

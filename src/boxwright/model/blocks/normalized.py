@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from boxwright.native import normalize
-from boxwright.native.library import kernels
+from boxwright.native.binary import kernels
 
 MOST_CHANNELS = 8192  # as in native/normalize.cpp
 
