@@ -75,6 +75,24 @@ def _about_batches(s: Any, asked: set[str]) -> tuple[tuple[bool, tuple[str, ...]
         (s.aug == "none" and bool(changing), ("aug", *changing), "--aug none leaves every image as it is", "Leave one of them out"),
         (s.aug == "none" and s.close_mosaic > 0, ("aug", "close_mosaic"), "--aug none makes no mosaic that could be closed", "Leave one of them out"),
         (bool(without) and s.aug != "none", tuple(without), "works on mosaics, and mosaic is 0", "Set mosaic above 0, or leave it out"),
+        (
+            s.decode_pool > 0 and (s.rect or s.aug == "none" or s.mosaic == 0),
+            ("decode_pool", "rect" if s.rect else "aug" if s.aug == "none" else "mosaic"),
+            "a pool gives mosaics their images, and there are none",
+            "Leave one of them out",
+        ),
+        (
+            s.decode_pool > 0 and s.image_weights,
+            ("decode_pool", "image_weights"),
+            "a pool follows the order of an epoch, which image weights draw anew from each validation",
+            "Leave one of them out",
+        ),
+        (
+            s.decode_pool > 0 and s.cache in {"ram", "disk"},
+            ("decode_pool", "cache"),
+            "all images are kept decoded, so a pool spares nothing",
+            "Leave one of them out",
+        ),
         (bool(s.class_weights) and s.cls == 0, ("class_weights", "cls"), "a class loss of gain 0 cannot be weighed", "Leave one of them out"),
         (s.rect and s.close_mosaic > 0, ("rect", "close_mosaic"), "rectangular batches have no mosaic that could be closed", "Leave one of them out"),
     )

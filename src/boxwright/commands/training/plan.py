@@ -24,6 +24,7 @@ from boxwright.commands.training.carrying import Carried, carried_of, epochs_aft
 from boxwright.config.load import Resolved
 from boxwright.config.schema.model import ModelSettings
 from boxwright.config.schema.train import TrainSettings
+from boxwright.data.pool import MANY
 from boxwright.errors import SettingError, WeightsError
 from boxwright.loss.rules import class_weights_of
 from boxwright.model.detector import Detector, build
@@ -127,9 +128,19 @@ def _fitting_data(resolved: Resolved[TrainSettings], data: OpenData) -> list[str
         raise SettingError("copy_paste", "no label of the training split is an outline, and only outlines can be pasted", remedy)
     if settings.albumentations and not kind.usual:
         raise SettingError("albumentations", f"it changes pictures of 3 channels of 8 bits, and these have {kind.channels} of {kind.depth}", "Leave it out")
+    about_pool = _about_pool(settings.decode_pool, len(data.splits["train"]))
     if kind.usual or settings.aug == "none" or not any((settings.hsv_h, settings.hsv_s, settings.hsv_v)):
-        return []
-    return [f"hsv_h, hsv_s and hsv_v are off: images have {kind.channels} channels of {kind.depth}, and hue is for colour pictures of 8 bits"]
+        return about_pool
+    return [*about_pool, f"hsv_h, hsv_s and hsv_v are off: images have {kind.channels} channels of {kind.depth}, and hue is for colour pictures of 8 bits"]
+
+
+def _about_pool(size: int, images: int) -> list[str]:
+    """What to say of a pool that changes nothing, or perhaps too much."""
+    if size >= images:
+        return [f"decode_pool {size} holds all {images} images of the training split: mosaics are drawn as without it"]
+    if 0 < size < MANY:
+        return [f"decode_pool {size} is small: the same images meet each other often; {MANY} or more is usual"]
+    return []
 
 
 def _network(settings: TrainSettings, data: OpenData, weights: OpenWeights | None, resumed: OpenWeights | None) -> tuple[Detector, list[str]]:
