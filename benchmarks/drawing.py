@@ -126,7 +126,7 @@ def _require_alike(samples: TrainingSamples) -> None:
     for number in range(8):
         address = Address(0, number, number, (size, size))
         out = np.zeros((3, size, size), np.uint8)
-        rows = samples(address, out)
+        rows = samples(address, out).objects
         image, expected = _over_a_canvas(samples.plan(address), samples)
         assert np.abs(out.astype(int) - image).mean() <= 1.0
         assert rows.shape == expected.shape

@@ -89,7 +89,7 @@ def test_validation_samples_equal_the_reference(first_validation_images):
     (batch,) = order.batches(0)
     for address, known in zip(batch, CASES["val_items_320"], strict=True):
         out = np.empty((3, *address.output_hw), np.uint8)
-        labels = samples(address, out)
+        labels = samples(address, out).objects
         assert index[address.image].path.endswith(known["file"])
         assert list(out.shape) == known["image_shape"]
         assert int(out.sum()) == pytest.approx(known["image_sum"], rel=1e-4)  # decoders round each in their way

@@ -19,6 +19,7 @@ from boxwright.data.samples import Address, PlainSamples, TrainingSamples
 from boxwright.data.split import open_split
 from boxwright.data.store import ImageStore
 from boxwright.errors import DataError
+from boxwright.structures.truth import Truth
 from tests.support import datasets
 
 SIZE, BATCH = 64, 4
@@ -133,11 +134,11 @@ def test_no_thread_outlives_its_epoch_whether_it_ends_or_is_left(index):
 
 @pytest.mark.parametrize("threads", THREADS)
 def test_what_goes_wrong_in_a_sample_reaches_the_loop_at_its_batch(index, threads):
-    def breaking(address: Address, out: np.ndarray) -> np.ndarray:
+    def breaking(address: Address, out: np.ndarray) -> Truth:
         out[:] = 0
         if address.position == 5:
             raise DataError("there", "broke", "Mend it")
-        return np.zeros((0, 5), np.float32)
+        return Truth(np.zeros((0, 5), np.float32))
 
     stream = Loader(breaking, threads=threads)(square(index).batches(0))
     assert next(stream).targets.shape == (0, 6)
@@ -188,11 +189,11 @@ def test_each_broken_picture_is_named_once_and_labels_are_those_of_what_is_shown
     samples = training(index, aug="none", report=told.append)
     out = np.zeros((3, SIZE, SIZE), np.uint8)
     for _ in range(3):
-        rows = samples(Address(0, 0, 1, (SIZE, SIZE)), out)
+        rows = samples(Address(0, 0, 1, (SIZE, SIZE)), out).objects
     assert len(told) == 1
     assert told[0].startswith(f"{index.paths[1]}: can no longer be read (")
     other = np.zeros_like(out)
-    expected = samples(Address(0, 0, samples.replaced[1], (SIZE, SIZE)), other)
+    expected = samples(Address(0, 0, samples.replaced[1], (SIZE, SIZE)), other).objects
     assert np.array_equal(out, other)
     assert np.array_equal(rows, expected)
 
@@ -220,7 +221,7 @@ def test_a_sample_with_broken_pictures_does_not_depend_on_samples_drawn_before(b
     breaking_set(*knowing.replaced.values())  # what stood in for them breaks later
     for address in addresses:
         outs = np.zeros((2, 3, SIZE, SIZE), np.uint8)
-        rows = [samples(address, out) for samples, out in zip((knowing, training(index)), outs, strict=True)]
+        rows = [samples(address, out).objects for samples, out in zip((knowing, training(index)), outs, strict=True)]
         assert np.array_equal(*outs)
         assert np.array_equal(*rows)
 
@@ -236,7 +237,7 @@ def test_in_validation_a_broken_picture_counts_as_an_empty_one(breaking_set):
     index = breaking_set(3)
     samples = plain(index)
     out = torch.zeros(3, SIZE, SIZE, dtype=torch.uint8).numpy()
-    rows = samples(Address(0, 0, 3, (SIZE, SIZE)), out)
+    rows = samples(Address(0, 0, 3, (SIZE, SIZE)), out).objects
     assert (out == 114).all()
     assert len(rows) == len(index[3].classes)
     assert list(samples.broken) == [3]

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -75,6 +77,16 @@ def vector_matches(targets: torch.Tensor, anchors: torch.Tensor, h: int, w: int,
     return targets[numbers, 0].long(), a, cell[:, 1].clamp(0, h - 1), cell[:, 0].clamp(0, w - 1), numbers
 
 
+def centres_in(region: list[float], h: int, w: int) -> np.ndarray:
+    """The cells whose centre lies in a region cx, cy, w, h, its edge included, one by one. (H, W) bool"""
+    cx, cy, rw, rh = region
+    inside = np.zeros((h, w), bool)
+    for row, column in itertools.product(range(h), range(w)):
+        x, y = (column + 0.5) / w, (row + 0.5) / h
+        inside[row, column] = cx - rw / 2 <= x <= cx + rw / 2 and cy - rh / 2 <= y <= cy + rh / 2
+    return inside
+
+
 class DenseLoss:
     """Box, objectness and class loss on dense maps; options as in the package."""
 
@@ -84,7 +96,7 @@ class DenseLoss:
         self.options = {"box": 0.05, "obj": 1.0, "cls": 0.5, "obj_pw": 1.0, "cls_pw": 1.0, "gamma": 0.0, "anchor_t": 4.0, "smoothing": 0.0, **options}
         self.balance = [4.0, 1.0, 0.4] if len(anchors) == 3 else [4.0, 1.0, 0.25, 0.06, 0.02]
 
-    def __call__(self, raws: list[torch.Tensor], targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(self, raws: list[torch.Tensor], targets: torch.Tensor, regions: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         box, obj, cls = torch.zeros(1), torch.zeros(1), torch.zeros(1)
         for level, raw in enumerate(raws):
             wanted = torch.zeros(raw.shape[:4])
@@ -104,10 +116,14 @@ class DenseLoss:
                     one_hot = torch.full_like(answers[:, 5:], eps / 2)
                     one_hot[range(len(number)), targets[number, 1].long()] = 1 - eps / 2
                     of_classes = self.bce(answers[:, 5:], one_hot, self.options["cls_pw"])
-                    for row, k in enumerate(targets[number, 1].long().tolist() if self.class_weights else ()):
-                        of_classes[row] = of_classes[row] * self.class_weights[k]
+                    for i, k in enumerate(targets[number, 1].long().tolist() if self.class_weights else ()):
+                        of_classes[i] = of_classes[i] * self.class_weights[k]
                     cls = cls + of_classes.mean()
-            obj = obj + self.bce(raw[..., 4], wanted, self.options["obj_pw"]).mean() * self.balance[level]
+            counts = torch.ones(raw.shape[:4])
+            for number, *region in [] if regions is None else regions.tolist():
+                counts[int(number), :, torch.from_numpy(centres_in(region, raw.shape[2], raw.shape[3]))] = 0
+            counts[image, a, row, column] = 1
+            obj = obj + (self.bce(raw[..., 4], wanted, self.options["obj_pw"]) * counts).mean() * self.balance[level]
         items = torch.cat((box * self.options["box"], obj * self.options["obj"], cls * self.options["cls"]))
         return items.sum() * raws[0].shape[0], items.detach()
 

@@ -50,7 +50,7 @@ def samples_of(index, kind=None, *, share: float = 0.0, report=None, keep="no", 
 
 def drawn(samples, number: int = 0, channels: int = 3, epoch: int = 0):
     out = np.zeros((channels, SIZE, SIZE), np.uint8)
-    rows = samples(Address(epoch, number, number, (SIZE, SIZE)), out)
+    rows = samples(Address(epoch, number, number, (SIZE, SIZE)), out).objects
     return out, rows
 
 
@@ -145,7 +145,7 @@ def test_quad_tiles_four_or_enlarges_one_and_keeps_boxes_on_their_objects(tmp_pa
     for epoch in range(4):
         for address in (a for batch in batches.batches(epoch) for a in batch):
             out = np.zeros((3, 2 * SIZE, 2 * SIZE), np.uint8)
-            rows = samples(address, out)
+            rows = samples(address, out).objects
             members = batches.members(address)
             counts = [len(index[m.image].classes) for m in members]
             tiled = len(rows) == sum(counts) and len(rows) != counts[0]

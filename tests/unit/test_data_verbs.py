@@ -145,7 +145,7 @@ def test_a_preview_shows_the_very_pixels_of_the_training(tmp_path, capsys):
     for number, sample in zip((4, 7), document["samples"], strict=True):
         shown = np.asarray(Image.open(tmp_path / "seen" / sample["file"].replace(".png", "_pixels.png")))
         out = np.zeros((3, 64, 64), np.uint8)
-        rows = training.samples(addresses[number], out)
+        rows = training.samples(addresses[number], out).objects
         assert np.array_equal(shown, out.transpose(1, 2, 0))
         assert np.allclose(sample["labels"], rows)
         assert sample["plan"]["scenes"][0]["tiles"]

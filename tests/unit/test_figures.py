@@ -217,6 +217,16 @@ def test_a_batch_is_drawn_with_its_targets_and_stays_as_it_is():
     assert not np.array_equal(sheet, batch_sheet(images, targets[:0], SHORT, [f"/x/{i}.jpg" for i in range(5)]))
 
 
+def test_regions_to_ignore_are_drawn_on_their_image_alone():
+    targets, paths = np.array([[0, 0, 0.5, 0.5, 0.4, 0.4]], np.float32), ["a.jpg", "b.jpg"]
+    plain = batch_sheet(batch(2), targets, SHORT, paths)
+    sheet = drawn(batch_sheet(batch(2), targets, SHORT, paths, regions=np.array([[1, 0.5, 0.5, 0.6, 0.6]], np.float32)))
+    changed = (sheet != plain).any(axis=(0, 2))
+    assert changed.any()
+    assert not changed[: len(changed) // 2].any()
+    assert np.array_equal(plain, batch_sheet(batch(2), targets, SHORT, paths, regions=np.zeros((0, 5), np.float32)))
+
+
 def test_a_sheet_shows_at_most_so_many_images():
     paths = [f"{i}.jpg" for i in range(20)]
     assert np.array_equal(batch_sheet(batch(20), np.zeros((0, 6)), SHORT, paths, 4), batch_sheet(batch(20)[:4], np.zeros((0, 6)), SHORT, paths[:4]))

@@ -26,8 +26,8 @@ def spoiling(*numbers: int) -> type[DetectionLoss]:
             super().__init__(*given)
             self.calls = itertools.count()
 
-        def __call__(self, maps, targets):
-            terms = super().__call__(maps, targets)
+        def __call__(self, maps, *known):
+            terms = super().__call__(maps, *known)
             return LossTerms(terms.total * torch.nan, terms.items * torch.nan) if next(self.calls) in numbers else terms
 
     return Spoilt
@@ -326,8 +326,8 @@ def test_losses_of_an_epoch_are_means_over_its_batches():
     items: list[torch.Tensor] = []
 
     class Listening(DetectionLoss):
-        def __call__(self, maps, targets):
-            terms = super().__call__(maps, targets)
+        def __call__(self, maps, *known):
+            terms = super().__call__(maps, *known)
             items.append(terms.items.clone())
             return terms
 

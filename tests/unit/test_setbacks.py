@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from boxwright.loss.detection import DetectionLoss, LossTerms
+from boxwright.structures.batch import part_of
 from boxwright.track.events import Warned
 from boxwright.train.finite import NotFiniteError
 from boxwright.train.loop import MAX_RESTORES
-from boxwright.train.out_of_memory import is_out_of_memory, part_of
+from boxwright.train.out_of_memory import is_out_of_memory
 from boxwright.train.state import TrainState
 from boxwright.train.stopping import Patience
 from tests.support import training
@@ -26,8 +27,8 @@ class Spoiled(DetectionLoss):
     at: frozenset[int] = frozenset()
     calls = 0
 
-    def __call__(self, maps, targets):
-        terms = super().__call__(maps, targets)
+    def __call__(self, maps, *known):
+        terms = super().__call__(maps, *known)
         self.calls += 1
         return LossTerms(terms.total * math.inf, terms.items) if self.calls in self.at else terms
 
@@ -68,9 +69,9 @@ def test_statistics_that_a_bad_forward_pass_spoiled_are_put_back():
     norm = next(m for m in made.detector.modules() if isinstance(m, torch.nn.BatchNorm2d))
     gradients = run.gradients.gradients
 
-    def bad(pixels, targets):
+    def bad(pixels, *known):
         number = run.state.batch
-        return gradients(pixels * math.nan if number == 2 else pixels, targets)
+        return gradients(pixels * math.nan if number == 2 else pixels, *known)
 
     run.gradients.gradients = bad
     run.fit()
@@ -117,8 +118,8 @@ def test_a_gradient_scaler_lowers_its_scale_and_what_it_skips_while_it_calibrate
     run = trainer(made, max_nonfinite_steps=3)
     gradients = run.gradients.gradients
 
-    def overflowing(pixels, targets):
-        items = gradients(pixels, targets)
+    def overflowing(pixels, *known):
+        items = gradients(pixels, *known)
         if scaler.get_scale() > 2.0**11:
             next(iter(made.detector.parameters())).grad[0, 0, 0, 0] = math.inf
         return items
@@ -138,10 +139,10 @@ class Narrow(DetectionLoss):
 
     room = 1
 
-    def __call__(self, maps, targets):
+    def __call__(self, maps, *known):
         if maps.grid(0)[0] > self.room:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return super().__call__(maps, targets)
+        return super().__call__(maps, *known)
 
 
 def test_a_step_that_does_not_fit_is_run_in_parts_told_once_and_remembered():
@@ -200,6 +201,18 @@ def test_what_is_no_lack_of_memory_is_raised_as_it_is():
     assert is_out_of_memory(RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"))
     assert is_out_of_memory(MemoryError())
     assert not is_out_of_memory(RuntimeError("shapes differ"))
+
+
+def test_every_part_of_a_batch_has_its_own_regions_to_ignore():
+    run = trainer(machines())
+    run.state.parts = 2
+    given: list[tuple[torch.Tensor, ...]] = []
+    run.gradients.gradients = lambda *part: given.append(part) or torch.zeros(3)
+    made = training.batch(0, 0)
+    run.gradients(run._pixels(made, 0), made.targets, torch.tensor([[1, 0.1, 0.2, 0.3, 0.4], [0, 0.5, 0.5, 1, 1]]))
+    assert [regions.tolist() for _, _, regions in given] == [[[0, 0.5, 0.5, 1, 1]], [pytest.approx([0, 0.1, 0.2, 0.3, 0.4])]]
+    run.gradients(run._pixels(made, 0), made.targets)
+    assert [regions for _, _, regions in given[2:]] == [None, None]
 
 
 def test_a_part_has_its_own_targets_counted_from_zero():

@@ -19,19 +19,21 @@ import torch
 from boxwright.data.planes import Kind
 from boxwright.data.samples import Address
 from boxwright.structures.batch import Batch
+from boxwright.structures.truth import Truth
 from boxwright.system.device import lower_this_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 AHEAD = 3  # batches being drawn or ready while one is in use
+NOTHING_KNOWN = Truth(np.zeros((0, 5), np.float32))
 
 
 class Samples(Protocol):
-    """Draws the sample of an address and returns its labels."""
+    """Draws the sample of an address and returns what is known about it."""
 
-    def __call__(self, address: Address, out: np.ndarray) -> np.ndarray:
-        """`out` (C, H, W) receives the pixels; labels are (n, 5)."""
+    def __call__(self, address: Address, out: np.ndarray) -> Truth:
+        """`out` (C, H, W) receives the pixels."""
         ...
 
 
@@ -42,7 +44,7 @@ class _Job:
     addresses: Sequence[Address]
     flat: torch.Tensor  # the whole buffer
     images: torch.Tensor  # the part of it that holds this batch, (B, C, H, W)
-    labels: list[np.ndarray | None]
+    known: list[Truth]  # of each sample, as soon as it is drawn
     done: threading.Event = field(default_factory=threading.Event)
     error: BaseException | None = None
     left: int = 0
@@ -119,7 +121,7 @@ class Loader:
         size = count * self.kind.channels * height * width
         flat = self._buffer(size)
         images = flat[:size].view(count, self.kind.channels, height, width)
-        return _Job(addresses, flat, images, [None] * count, left=count)
+        return _Job(addresses, flat, images, [NOTHING_KNOWN] * count, left=count)
 
     def _buffer(self, size: int) -> torch.Tensor:
         """A buffer that is free and large enough, else a new one."""
@@ -146,7 +148,7 @@ def _draw(samples: Samples, job: _Job, place: int) -> None:
     """Draw one sample into its place; the last one of a batch reports it done."""
     if job.error is None:
         try:
-            job.labels[place] = samples(job.addresses[place], job.images[place].numpy())
+            job.known[place] = samples(job.addresses[place], job.images[place].numpy())
         except BaseException as error:  # noqa: BLE001 -- handed to the thread that asked
             job.error = error
     with job.lock:
@@ -157,6 +159,10 @@ def _draw(samples: Samples, job: _Job, place: int) -> None:
 
 
 def _as_batch(job: _Job, wait_s: float = 0.0) -> Batch:
-    labels = [found if found is not None else np.zeros((0, 5), np.float32) for found in job.labels]
-    rows = np.concatenate([np.concatenate((np.full((len(found), 1), place, np.float32), found), axis=1) for place, found in enumerate(labels)])
-    return Batch(job.images, torch.from_numpy(rows), tuple(address.image for address in job.addresses), wait_s)
+    regions = _with_places([known.regions for known in job.known]) if any(len(known.regions) for known in job.known) else None
+    return Batch(job.images, _with_places([known.objects for known in job.known]), tuple(address.image for address in job.addresses), wait_s, regions)
+
+
+def _with_places(rows: Sequence[np.ndarray]) -> torch.Tensor:
+    """The rows of all samples as one, each behind the place of its sample. (n, M) each -> (N, 1 + M)"""
+    return torch.from_numpy(np.concatenate([np.concatenate((np.full((len(found), 1), place, np.float32), found), axis=1) for place, found in enumerate(rows)]))

@@ -13,6 +13,7 @@ import numpy as np
 from boxwright.data.sampler import ShuffledBatches
 from boxwright.data.samples import Address
 from boxwright.keyed import Purpose, generator
+from boxwright.structures.truth import Truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,26 +55,29 @@ class QuadBatches:
 class QuadSamples:
     """Draws groups. Whether the first is enlarged belongs to (seed, epoch, position)."""
 
-    def __init__(self, samples: Callable[[Address, np.ndarray], np.ndarray], batches: QuadBatches, seed: int) -> None:
+    def __init__(self, samples: Callable[[Address, np.ndarray], Truth], batches: QuadBatches, seed: int) -> None:
         self.samples, self.batches, self.seed = samples, batches, seed
 
-    def __call__(self, address: Address, out: np.ndarray) -> np.ndarray:
-        """Draw a group into `out` (C, 2H, 2W); returns its labels (n, 5) class, cx, cy, w, h normalised."""
+    def __call__(self, address: Address, out: np.ndarray) -> Truth:
+        """Draw a group into `out` (C, 2H, 2W); returns what is known about it."""
         members = self.batches.members(address)
         channels, height, width = out.shape
         if generator(self.seed, Purpose.QUAD, address.epoch, address.position).random() < ENLARGED:
             single = np.empty((channels, height // 2, width // 2), out.dtype)
-            rows = self.samples(members[0], single)
+            truth = self.samples(members[0], single)
             for plane, target in zip(single, out, strict=True):
                 target[:] = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
-            return rows
+            return truth
         parts = []
         single = np.empty((channels, height // 2, width // 2), out.dtype)
         for member, (row, column) in zip(members, PLACES, strict=True):
-            rows = self.samples(member, single).copy()
+            truth = self.samples(member, single)
             out[:, row * height // 2 : (row + 1) * height // 2, column * width // 2 : (column + 1) * width // 2] = single
-            rows[:, 1:] *= 0.5
-            rows[:, 1] += column * 0.5
-            rows[:, 2] += row * 0.5
-            parts.append(rows)
-        return np.concatenate(parts)
+            boxes = _in_quarter(truth.objects[:, 1:], row, column)
+            parts.append(Truth(np.concatenate((truth.objects[:, :1], boxes), axis=1), _in_quarter(truth.regions, row, column)))
+        return Truth(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _in_quarter(boxes: np.ndarray, row: int, column: int) -> np.ndarray:
+    """Boxes normalised to one of the four -> to the whole. (N, 4)"""
+    return boxes * np.float32(0.5) + np.array([column * 0.5, row * 0.5, 0, 0], np.float32)

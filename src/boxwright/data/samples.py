@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Samples: (epoch, position) -> pixels and labels. A pure function of the address, whoever asks, in whatever order."""
+"""Samples: (epoch, position) -> pixels and what is known about them. A pure function of the address, whoever asks, in whatever order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from boxwright.data.augment.moved import labels_of
+from boxwright.data.augment.moved import truth_of
 from boxwright.data.augment.paint import Painter
 from boxwright.data.augment.plan import NOTHING_REPLACED, Plan, Planner
 from boxwright.data.images import BrokenImageError, resized
@@ -20,6 +20,7 @@ from boxwright.errors import DataError
 from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px, xyxy_px_to_cxcywh_norm
 from boxwright.geometry.letterbox import GREY, Letterbox, fit
 from boxwright.keyed import Purpose, generator
+from boxwright.structures.truth import NO_REGIONS, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,8 +63,8 @@ class TrainingSamples:
         partners = None if self.pool is None else partial(self.pool.partners, address.epoch, address.position)
         return self.planner.plan(address.image, draw, address.output_hw, mosaic_closed=closed, replaced=replaced, partners=partners)
 
-    def __call__(self, address: Address, out: np.ndarray) -> np.ndarray:
-        """Draw a sample into `out` (3, H, W) uint8 RGB; returns its labels (n, 5) class, cx, cy, w, h normalised."""
+    def __call__(self, address: Address, out: np.ndarray) -> Truth:
+        """Draw a sample into `out` (3, H, W) uint8 RGB; returns what is known about it."""
         given: dict[int, int] = {}
         for _ in range(MAX_SUBSTITUTES):
             plan = self.plan(address, given)
@@ -75,7 +76,7 @@ class TrainingSamples:
             else:
                 if self.plug is not None:
                     self.plug(out, int(generator(self.seed, Purpose.SAMPLE, address.epoch, address.position, 1).integers(1 << 31)))
-                return labels_of(plan, self.index)
+                return truth_of(plan, self.index)
         raise self._gone(address.image)
 
     def _load(self, image: int) -> np.ndarray:
@@ -149,8 +150,8 @@ class PlainSamples:
         width, height = self.index.sizes_wh[image].tolist()
         return np.concatenate((ignored[:, :1], cxcywh_norm_to_xyxy_px(ignored[:, 1:], (height, width))), axis=1)
 
-    def __call__(self, address: Address, out: np.ndarray) -> np.ndarray:
-        """Draw an image into `out` (3, H, W) uint8 RGB; returns its labels (n, 5) class, cx, cy, w, h normalised to the canvas."""
+    def __call__(self, address: Address, out: np.ndarray) -> Truth:
+        """Draw an image into `out` (3, H, W) uint8 RGB; returns what is known about it, normalised to the canvas."""
         box = self.box(address.image, address.output_hw)
         kind = self.store.kind
         out[:] = GREY * kind.full_scale // 255
@@ -163,17 +164,22 @@ class PlainSamples:
             height, width = box.resized_hw
             placed = resized(pixels, box.resized_hw, smooth=True).reshape(height, width, -1)
             out[:, top : top + height, left : left + width] = (placed[..., ::-1] if kind.usual else placed).transpose(2, 0, 1)
-        return self._labels(address.image, box)
+        return self._truth(address.image, box)
 
-    def _labels(self, image: int, box: Letterbox) -> np.ndarray:
+    def _truth(self, image: int, box: Letterbox) -> Truth:
         objects = self.index.objects(image)
-        height, width = box.source_hw
-        size = height * box.gain_xy[1], width * box.gain_xy[0]
-        corners = cxcywh_norm_to_xyxy_px(self.index.boxes[objects].astype(np.float64), size, box.pad_xy)
-        boxes = xyxy_px_to_cxcywh_norm(corners, box.canvas_hw)
-        return np.concatenate((self.index.classes[objects, None], boxes), axis=1).astype(np.float32)
+        labels = np.concatenate((self.index.classes[objects, None], _on_canvas(self.index.boxes[objects], box)), axis=1).astype(np.float32)
+        ignored = self.index.ignored_in(image)
+        return Truth(labels, _on_canvas(ignored[:, 1:], box).astype(np.float32) if len(ignored) else NO_REGIONS)
 
     def _name(self, image: int, reason: str) -> None:
         if image not in self.broken:
             self.broken[image] = reason
             self._report(f"{self.index.paths[image]}: can no longer be read ({reason}); it counts as an empty picture")
+
+
+def _on_canvas(boxes: np.ndarray, box: Letterbox) -> np.ndarray:
+    """Boxes normalised to the image -> to the canvas it lies on. (N, 4) -> (N, 4) float64"""
+    height, width = box.source_hw
+    size = height * box.gain_xy[1], width * box.gain_xy[0]
+    return xyxy_px_to_cxcywh_norm(cxcywh_norm_to_xyxy_px(boxes.astype(np.float64), size, box.pad_xy), box.canvas_hw)

@@ -54,11 +54,15 @@ def moved_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 def moved_boxes(boxes_xyxy_px: np.ndarray, matrix: np.ndarray, output_hw: tuple[int, int], scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Boxes around the moved corners, clipped to the output, and which of them are worth keeping. (N, 4), (N,) bool"""
+    clipped = around_moved(boxes_xyxy_px, matrix, output_hw)
+    return clipped, survives(boxes_xyxy_px * scale, clipped, MIN_AREA_RATIO_BOXES)
+
+
+def around_moved(boxes_xyxy_px: np.ndarray, matrix: np.ndarray, output_hw: tuple[int, int]) -> np.ndarray:
+    """Boxes around the moved corners, clipped to the output. (N, 4)"""
     corners = boxes_xyxy_px[:, [0, 1, 2, 3, 0, 3, 2, 1]].reshape(-1, 4, 2)
     points = moved_points(corners.astype(np.float64), matrix)
-    around = np.concatenate((points.min(axis=1), points.max(axis=1)), axis=1)
-    clipped = clip_xyxy(around, output_hw)
-    return clipped, survives(boxes_xyxy_px * scale, clipped, MIN_AREA_RATIO_BOXES)
+    return clip_xyxy(np.concatenate((points.min(axis=1), points.max(axis=1)), axis=1), output_hw)
 
 
 def moved_polygons(outlines_px: list[np.ndarray], matrix: np.ndarray, output_hw: tuple[int, int], scale: float) -> tuple[np.ndarray, np.ndarray]:

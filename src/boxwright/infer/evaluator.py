@@ -84,7 +84,8 @@ class Evaluator:
                 with clock.timing("inference"), self.autocast():
                     answer = detector(pixels)
                 if loss is not None:
-                    losses += loss(answer.maps, batch.targets.to(device)).items * len(batch)
+                    regions = None if batch.regions is None else batch.regions.to(device)
+                    losses += loss(answer.maps, batch.targets.to(device), regions).items * len(batch)
                 if under_way is not None:
                     under_way.result()  # one at a time: two batches of answers is the most that is ever held
                 under_way = after.submit(self._finish, batch, answer.decoded, meter=meter, clock=clock, capped=capped)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The detection loss: boxes, objectness, classes. It asks the maps for objectness and for the assigned cells only.
 
-B images, A anchors per cell, H rows, W columns, C classes, K matches on a level. Everything stays on the device.
+B images, A anchors per cell, H rows, W columns, C classes, K matches on a level, R regions to ignore. Everything stays on the device.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch.nn import functional
 from boxwright.geometry.iou import rowwise
 from boxwright.loss.assign import Matches, assign
 from boxwright.loss.rules import LossRules
+from boxwright.loss.spared import spared
 from boxwright.structures.maps import HeadMaps
 
 FOCAL_ALPHA = 0.25
@@ -39,9 +40,13 @@ class DetectionLoss:
         self._class_weights = torch.tensor(rules.class_weights, device=anchors.device) if rules.class_weights else None
         self._anchor_level = strides.index(AUTOBALANCE_STRIDE) if rules.autobalance and AUTOBALANCE_STRIDE in strides else 0
 
-    def __call__(self, maps: HeadMaps, targets: torch.Tensor) -> LossTerms:
-        """Loss of a batch. targets (N, 6): image, class, cx, cy, w, h normalised."""
-        terms = [self._level(maps, level, targets) for level in range(maps.num_levels)]
+    def __call__(self, maps: HeadMaps, targets: torch.Tensor, regions: torch.Tensor | None = None) -> LossTerms:
+        """Loss of a batch. targets (N, 6): image, class, cx, cy, w, h normalised; regions (R, 5) to ignore: image, cx, cy, w, h.
+
+        An answer about background with the centre of its cell in a region adds nothing to objectness. The mean stays one over all
+        answers, so that what is outside a region weighs the same with and without it.
+        """
+        terms = [self._level(maps, level, targets, regions) for level in range(maps.num_levels)]
         box, objectness, classes = (torch.stack(column) for column in zip(*terms, strict=True))
         gains = self.rules.box, self.rules.obj, self.rules.cls
         parts = box.sum() * gains[0], (objectness * self.balance).sum() * gains[1], classes.sum() * gains[2]
@@ -50,7 +55,7 @@ class DetectionLoss:
         batch_size = maps.grid(0)[0]
         return LossTerms((parts[0] + parts[1] + parts[2]) * batch_size, torch.stack(parts).detach())
 
-    def _level(self, maps: HeadMaps, level: int, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _level(self, maps: HeadMaps, level: int, targets: torch.Tensor, regions: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Unweighted box, objectness and class loss of one level."""
         matches = assign(targets, self.anchors[level], maps.grid(level)[2:], self.rules.anchor_t, fixed_shapes=targets.is_cuda)
         objectness, rows = maps.answers(level, matches.cells)
@@ -61,7 +66,10 @@ class DetectionLoss:
             box = _mean(1 - overlap, matches.valid)
             wanted = self._objectness_target(wanted, matches, overlap.detach().clamp(0))
             classes = self._class_loss(rows[:, 4:], matches) if self.num_classes > 1 else classes
-        return box, self._bce(objectness, wanted, self.rules.obj_pos_weight).mean(), classes
+        losses = self._bce(objectness, wanted, self.rules.obj_pos_weight)
+        if regions is not None:
+            losses = losses.masked_fill(spared(regions, matches, maps.grid(level)), 0)
+        return box, losses.mean(), classes
 
     def _objectness_target(self, zeros: torch.Tensor, matches: Matches, overlap: torch.Tensor) -> torch.Tensor:
         """Overlap at the matched cells, 0 elsewhere. Of several on one cell the last counts, or the best. (B, A, H, W)"""

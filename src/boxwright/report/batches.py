@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sheets of a batch as the network sees it: with its targets, or with what is predicted. B images, N targets, M detections."""
+"""Sheets of a batch as the network sees it: with its targets, or with what is predicted. B images, N targets, R regions to ignore, M detections."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from boxwright.drawing.boxes import draw_boxes
-from boxwright.drawing.palette import colour
+from boxwright.drawing.palette import WHITE, colour
 from boxwright.drawing.sheet import fitted, grid
 from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px
 from boxwright.metrics.confusion import MIN_CONFIDENCE
@@ -20,10 +20,16 @@ if TYPE_CHECKING:
 
 CELL_PX, LARGE_CELL_PX = 480, 720
 FEW = 4  # images that get large cells
+IGNORED = "ignored"
 
 
-def batch_sheet(images: np.ndarray, targets: np.ndarray, names: Sequence[str], paths: Sequence[str], max_images: int = 16) -> np.ndarray:
-    """The first images of a batch with their targets. (B, 3, H, W) uint8 RGB, (N, 6) image, class, cx, cy, w, h normalised -> (h, w, 3) uint8"""
+def batch_sheet(
+    images: np.ndarray, targets: np.ndarray, names: Sequence[str], paths: Sequence[str], max_images: int = 16, *, regions: np.ndarray | None = None
+) -> np.ndarray:
+    """The first images of a batch with their targets, and regions to ignore in dashes.
+
+    (B, 3, H, W) uint8 RGB, (N, 6) image, class, cx, cy, w, h normalised, (R, 5) likewise without class -> (h, w, 3) uint8
+    """
     shown = images[:max_images]
     owners = targets[:, 0].astype(np.int64)
     cells = []
@@ -32,8 +38,16 @@ def batch_sheet(images: np.ndarray, targets: np.ndarray, names: Sequence[str], p
         mine = targets[owners == number]
         boxes = cxcywh_norm_to_xyxy_px(mine[:, 2:6].astype(np.float64), (cell.shape[0], cell.shape[1]))
         classes = mine[:, 1].astype(np.int64)
+        if regions is not None:
+            cell = _with_regions(cell, regions[regions[:, 0] == number, 1:])
         cells.append(draw_boxes(cell, boxes, [name_of(names, int(number)) for number in classes], [colour(int(number)) for number in classes]))
     return grid(cells, [PurePath(path).name for path in paths[: len(cells)]], cell_px=_cell_px(len(shown)))
+
+
+def _with_regions(cell: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    """Under the targets, so that an object in a region stays visible. (R, 4)"""
+    boxes = cxcywh_norm_to_xyxy_px(regions.astype(np.float64), (cell.shape[0], cell.shape[1]))
+    return draw_boxes(cell, boxes, [IGNORED] * len(boxes), [WHITE] * len(boxes), style="dashed")
 
 
 def prediction_sheet(

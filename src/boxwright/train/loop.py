@@ -204,7 +204,8 @@ class Trainer:
         steps = m.schedule.steps_after(number, self.state.last_step)
         self.doors.batch_begins(number, batch)
         pixels = self._pixels(batch, number)
-        self.running.add(self.gradients(pixels, batch.targets.to(m.device, non_blocking=True)))
+        regions = None if batch.regions is None else batch.regions.to(m.device, non_blocking=True)
+        self.running.add(self.gradients(pixels, batch.targets.to(m.device, non_blocking=True), regions))
         apply_moment(m.optimizer, now)
         if steps:
             self._optimize()
@@ -213,12 +214,12 @@ class Trainer:
         self.doors.batch_ended(number, pixels, batch)
         return steps
 
-    def _gradients(self, pixels: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def _gradients(self, pixels: torch.Tensor, targets: torch.Tensor, regions: torch.Tensor | None) -> torch.Tensor:
         """Forward and backward: gradients of accumulated batches are summed, since the loss is already times the batch. Loss items. (3,)"""
         m, balance = self.m, self.m.loss.balance
         try:
             with m.precision.autocast():
-                terms = m.loss(m.detector(pixels), targets)
+                terms = m.loss(m.detector(pixels), targets, regions)
             m.precision.backward(terms.total * self.rules.loss_gain)
         except RuntimeError:
             m.loss.balance = balance

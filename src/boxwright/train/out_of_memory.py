@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from boxwright.structures.batch import part_of
 from boxwright.track.events import Event, Warned
 from boxwright.train.state import TrainState
 
@@ -37,34 +38,31 @@ def free_cached(device: torch.device) -> None:
         torch.cuda.empty_cache()
 
 
-def part_of(targets: torch.Tensor, first: int, last: int) -> torch.Tensor:
-    """The targets of images first..last-1, with images counted from 0. (N, 6) -> (n, 6)"""
-    mine = targets[(targets[:, 0] >= first) & (targets[:, 0] < last)].clone()
-    mine[:, 0] -= first
-    return mine
-
-
 class MicroBatches:
-    """Runs `gradients(images, targets)`, which adds gradients to the network and returns loss items. (3,)
+    """Runs `gradients(images, targets, regions)`, which adds gradients to the network and returns loss items. (3,)
 
     How many parts a batch needs is remembered in the state, so that a run does not stumble twice.
     """
 
     def __init__(
-        self, network: nn.Module, gradients: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], state: TrainState, tell: Callable[[Event], None]
+        self,
+        network: nn.Module,
+        gradients: Callable[[torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor],
+        state: TrainState,
+        tell: Callable[[Event], None],
     ) -> None:
         self.gradients, self.state, self.tell = gradients, state, tell
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self._buffers = list(network.buffers())
         self._kept = [buffer.clone() for buffer in self._buffers]
 
-    def __call__(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def __call__(self, images: torch.Tensor, targets: torch.Tensor, regions: torch.Tensor | None = None) -> torch.Tensor:
         """Gradients of a batch, added to those that wait; its loss items."""
         waiting = self._taken()
         while True:
             torch._foreach_copy_(self._kept, self._buffers)
             try:
-                items = self._in_parts(images, targets)
+                items = self._in_parts(images, targets, regions)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or self.state.parts >= len(images):
                     raise
@@ -75,14 +73,15 @@ class MicroBatches:
             torch._foreach_copy_(self._buffers, self._kept)
             self._halve(images, reason)
 
-    def _in_parts(self, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def _in_parts(self, images: torch.Tensor, targets: torch.Tensor, regions: torch.Tensor | None) -> torch.Tensor:
         if self.state.parts == 1:
-            return self.gradients(images, targets)
+            return self.gradients(images, targets, regions)
         size = -(-len(images) // self.state.parts)
         items = torch.zeros(3, device=images.device)
         for first in range(0, len(images), size):
             part = images[first : first + size]
-            items += self.gradients(part, part_of(targets, first, first + size)) * (len(part) / len(images))
+            spared = None if regions is None else part_of(regions, first, first + size)
+            items += self.gradients(part, part_of(targets, first, first + size), spared) * (len(part) / len(images))
         return items
 
     def _halve(self, images: torch.Tensor, reason: str) -> None:

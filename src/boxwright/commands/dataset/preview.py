@@ -36,10 +36,12 @@ def run(resolved: Resolved[PreviewSettings]) -> Answer:
     for address, batch in zip(addresses, loader([[address] for address in addresses]), strict=True):
         stem = f"epoch{address.epoch}_image{address.image}_position{address.position}"
         pixels = batch.visible()
-        write_image(folder / f"{stem}.png", batch_sheet(pixels, batch.targets.numpy(), names, [index.paths[address.image]]))
+        regions = None if batch.regions is None else batch.regions.numpy()
+        write_image(folder / f"{stem}.png", batch_sheet(pixels, batch.targets.numpy(), names, [index.paths[address.image]], regions=regions))
         write_image(folder / f"{stem}_pixels.png", pixels[0].transpose(1, 2, 0))
         recipe = asdict(training.samples.plan(address))
-        records.append({"file": f"{stem}.png", "source": index.paths[address.image], "labels": batch.targets[:, 1:].tolist(), "plan": recipe})
+        known = {"labels": batch.targets[:, 1:].tolist(), "ignored": [] if regions is None else regions[:, 1:].tolist()}
+        records.append({"file": f"{stem}.png", "source": index.paths[address.image], **known, "plan": recipe})
     write_json(folder / "preview.json", {"seed": settings.seed, "epoch": settings.epoch, "samples": records})
     lines = [f"{record['file']}: {record['source']}, {len(record['labels'])} objects" for record in records]
     document = {"folder": str(folder), "samples": records}

@@ -111,7 +111,7 @@ def _mosaic(dataset: Dataset, index: Index) -> np.ndarray:
     images, targets = [], []
     for place, number in enumerate(chosen):
         out = np.empty((dataset.kind.channels, SAMPLE_PX, SAMPLE_PX), dataset.kind.dtype)
-        rows = samples(Address(0, place, number, (SAMPLE_PX, SAMPLE_PX)), out)
+        rows = samples(Address(0, place, number, (SAMPLE_PX, SAMPLE_PX)), out).objects
         images.append(out)
         targets.append(np.concatenate((np.full((len(rows), 1), place), rows), axis=1))
     batch = Batch(torch.from_numpy(np.stack(images)), torch.from_numpy(np.concatenate(targets)), tuple(chosen))

@@ -88,7 +88,8 @@ class RunPictures:
 
     def _targets(self, batch: Batch, index: Index) -> np.ndarray:
         paths = [index.paths[number] for number in batch.image_numbers]
-        return sheets.batch_sheet(batch.visible(), batch.targets.numpy(), self.plan.data.names, paths)
+        regions = None if batch.regions is None else batch.regions.numpy()
+        return sheets.batch_sheet(batch.visible(), batch.targets.numpy(), self.plan.data.names, paths, regions=regions)
 
     def _predictions(self, batch: Batch, rows: list[np.ndarray]) -> np.ndarray:
         index = self.plan.data.splits["val"]

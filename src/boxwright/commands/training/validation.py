@@ -20,7 +20,7 @@ from boxwright.system.precision import Precision
 from boxwright.track.events import LOSS_NAMES, Event, Warned
 from boxwright.track.observers import Observers
 from boxwright.train.loop import ValidationLeftError
-from boxwright.train.out_of_memory import free_cached, is_out_of_memory, part_of
+from boxwright.train.out_of_memory import free_cached, is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,12 +93,7 @@ class RunValidation:
             self.observers.call("on_val_batch_start")
             size = -(-len(batch) // self.parts)
             for first in range(0, len(batch), size):
-                whole = size == len(batch)
-                yield (
-                    batch
-                    if whole
-                    else Batch(batch.images[first : first + size], part_of(batch.targets, first, first + size), batch.image_numbers[first : first + size])
-                )
+                yield batch if size == len(batch) else batch.part(first, first + size)
 
     def _seen(self, seen: Seen, *, keep: bool) -> None:
         if keep and seen.number < KEPT_BATCHES:
