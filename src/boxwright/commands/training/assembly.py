@@ -32,6 +32,7 @@ from boxwright.data.store import ImageStore, Keeping
 from boxwright.errors import SettingError
 from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import LossRules, class_weights_of, rules_for
+from boxwright.model.detector import Detector
 from boxwright.system.device import free_memory_bytes, loader_threads
 from boxwright.system.precision import Precision, candidates, not_offered
 from boxwright.system.precision import choose as choose_precision
@@ -205,7 +206,7 @@ def round_to_half(detector: torch.nn.Module) -> None:
             tensor.copy_(tensor.half().float())
 
 
-def _precision(plan: TrainPlan, detector: torch.nn.Module, loss: DetectionLoss, warn: Callable[[str], None]) -> Precision:
+def _precision(plan: TrainPlan, detector: Detector, loss: DetectionLoss, warn: Callable[[str], None]) -> Precision:
     names = candidates(plan.settings.amp, plan.device, on_cpu=plan.settings.amp_on_cpu)
     if plan.resumed is not None and "precision" in plan.resumed:
         return Precision(plan.resumed["precision"]["name"], plan.device)
