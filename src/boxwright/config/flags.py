@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from boxwright.config.compat import current_name
 from boxwright.config.load import Layer
+from boxwright.config.manual import description
 from boxwright.config.setting import NO_BARE_FORM, Slice, Spelling, spelling_of
 from boxwright.errors import SettingError, nearest
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 _WORD = re.compile(r"([A-Za-z_][A-Za-z0-9_\-]*)=(.*)", re.DOTALL)
-_EPILOG = "Any setting can also be given as a trailing key=value word, such as lr0=0.005 mosaic=0; `boxwright config explain KEY` says what a key does."
+_EPILOG = """Any setting can also be given as a trailing key=value word, such as lr0=0.005 mosaic=0;
+`boxwright config explain KEY` says what a key does."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,13 @@ def read(verb: str, kind: type[Slice], arguments: Sequence[str], *, reports: boo
 
 def parser(verb: str, kind: type[Slice], *, reports: bool) -> argparse.ArgumentParser:
     """The parser of a verb, for reading and for --help. Everything comes out as text and is validated by the schema."""
-    made = _Parser(prog=f"boxwright {verb}", allow_abbrev=False, epilog=_EPILOG if _has_words(kind) else None, description=kind.__doc__)
+    made = _Parser(
+        prog=f"boxwright {verb}",
+        allow_abbrev=False,
+        epilog=_EPILOG if _has_words(kind) else None,
+        description=description(verb),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     for home, keys in _by_slice(kind).items():
         place = made if home is kind else made.add_argument_group(home.__name__.removesuffix("Settings").lower(), home.__doc__)
         for key in keys:
