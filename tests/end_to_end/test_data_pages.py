@@ -13,6 +13,7 @@ from boxwright.cli import main
 from boxwright.data.dataset import read_dataset
 from boxwright.data.policy import RULES
 from tests.support import datasets, formats
+from tests.support.planes import write_planes
 
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
 NAMES = ("my-labels-are-broken.md", "coco-and-voc.md", "make-the-loader-fast.md")
@@ -29,6 +30,7 @@ def sets(tmp_path):
     datasets.write(work / "my_set", train=6, val=4)
     formats.write_coco(work / "my_coco")
     formats.write_voc(work / "my_voc").unlink()
+    write_planes(work / "my_planes", 4, ".tif")
     datasets.write_model(work)
 
 

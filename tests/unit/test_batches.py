@@ -31,6 +31,7 @@ from boxwright.errors import SettingError, UserError
 from boxwright.geometry.letterbox import fit
 from boxwright.system.places import cache_folder
 from tests.support import datasets
+from tests.support.planes import write_planes
 
 pytestmark = pytest.mark.slow
 
@@ -164,25 +165,6 @@ def test_the_batches_of_a_quad_run_start_anywhere():
 # -- channels
 
 
-def write_planes(folder: Path, channels: int, suffix: str, depth: str = "uint16") -> Path:
-    yaml = datasets.write(folder, train=6, val=4)
-    for split in ("train", "val"):
-        for file in (folder / "images" / split).glob("*.png"):
-            grey = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
-            planes = np.stack([(grey.astype(np.uint16) * 257 // (i + 1)) for i in range(channels)])
-            planes[:, 0, 0] = 40000
-            planes = planes if depth == "uint16" else (planes >> 8).astype(np.uint8)
-            file.unlink()
-            if suffix == ".npy":
-                np.save(file.with_suffix(".npy"), planes)
-            elif channels == 1:
-                cv2.imwrite(str(file.with_suffix(suffix)), planes[0])
-            else:
-                cv2.imwritemulti(str(file.with_suffix(suffix)), list(planes))
-    yaml.write_text(yaml.read_text() + f"channels: {channels}\ndtype: {depth}\n")
-    return yaml
-
-
 @pytest.mark.parametrize(("channels", "suffix"), [(1, ".png"), (1, ".tif"), (4, ".tif"), (10, ".tif"), (10, ".npy")])
 def test_sixteen_bits_survive_to_the_batch(tmp_path, channels, suffix):
     index, kind = index_of(write_planes(tmp_path / "set", channels, suffix))
@@ -213,7 +195,7 @@ def test_a_file_of_other_channels_is_left_out_and_named(tmp_path):
     np.save(tmp_path / "set/images/train/000.npy", np.zeros((7, 20, 20), np.uint16))
     index, _ = index_of(yaml)
     assert len(index) == 5
-    assert "channels, and the data set says 4" in index.findings[0].text
+    assert "channels where 4 are wanted" in index.findings[0].text
 
 
 def test_a_network_trains_on_sixteen_bit_images_of_four_channels_and_says_that_hue_is_off(tmp_path):

@@ -169,7 +169,9 @@ def test_a_safetensors_header_is_taken_at_its_word_only_within_reason(tmp_path):
         return open_weights(str(tmp_path / "h.safetensors")).document
 
     assert described()["evaluation"] == {"imgsz": 64, "iou_thres": 0.6, "precision": "fp32"}
-    assert described(evaluation={"imgsz": "x", "iou_thres": 7, "precision": "int3", "batch_size": -1, "pad": [], "data": "\0"})["evaluation"] == {}
+    assert described(evaluation={"dtype": "uint16"})["evaluation"] == {"dtype": "uint16"}
+    senseless = {"imgsz": "x", "iou_thres": 7, "precision": "int3", "batch_size": -1, "pad": [], "data": "\0", "dtype": "uint3"}
+    assert described(evaluation=senseless)["evaluation"] == {}
     assert described(strides={"a": 1})["strides"] is None
     for changes in ({"names": [1]}, {"network": None}, {"evaluation": 3}):
         with pytest.raises(WeightsError, match="damaged header"):

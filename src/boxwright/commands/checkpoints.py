@@ -157,7 +157,8 @@ def _sound(how: Mapping[str, Any]) -> dict[str, Any]:
     """What a header says about validation, as far as it makes sense."""
     within = {key: how[key] for key, (kind, low, high) in _EVALUATION.items() if type(how.get(key)) is kind and low <= how[key] <= high}
     precision = {"precision": how["precision"]} if how.get("precision") in ("fp32", "bf16", "fp16") else {}
-    return within | precision | _evaluation(how)
+    depth = {"dtype": how["dtype"]} if how.get("dtype") in ("uint8", "uint16") else {}
+    return within | precision | depth | _evaluation(how)
 
 
 def metadata_of(document: Mapping[str, Any]) -> dict[str, str]:

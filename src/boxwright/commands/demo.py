@@ -15,6 +15,7 @@ from boxwright.config.load import Resolved
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.schema.verbs import DemoSettings
 from boxwright.data.index import Index
+from boxwright.data.planes import for_eyes, read_pixels
 from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px
 from boxwright.geometry.nms import NmsRules
 from boxwright.report.contact import contact_sheet
@@ -51,13 +52,14 @@ def run(resolved: Resolved[DemoSettings]) -> Answer:
 
 def predictions_beside_truth(weights: Path, data: str, settings: TrainSettings) -> np.ndarray:
     """The first validation images with their labels and with what the network says. -> (H, W, 3) uint8 RGB"""
-    index = open_data(data, ("val",), single_class=settings.single_cls).splits["val"]
+    opened = open_data(data, ("val",), single_class=settings.single_cls)
+    index, kind = opened.splits["val"], opened.dataset.kind
     predictor, _ = predictor_of((str(weights),), settings.device, None, threads=settings.threads)
     records = [index[image] for image in range(min(SHOWN_IMAGES, len(index)))]
-    images = [record.image_rgb() for record in records]
+    images = [read_pixels(record.path, kind) for record in records]
     found = predictor(images, RULES, [record.path for record in records])
     truths = [_truth(index, image) for image in range(len(records))]
-    return contact_sheet(images, found, truths, max_images=SHOWN_IMAGES)
+    return contact_sheet([for_eyes(image) for image in images], found, truths, max_images=SHOWN_IMAGES)
 
 
 def _truth(index: Index, image: int) -> np.ndarray:

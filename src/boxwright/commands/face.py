@@ -18,8 +18,9 @@ from boxwright.commands.training.run import TrainResult
 from boxwright.config.assemble import resolve_train, resolve_verb
 from boxwright.config.load import Layer
 from boxwright.config.schema.val import ValSettings
-from boxwright.data.images import BrokenImageError, read_rgb
+from boxwright.data.images import BrokenImageError
 from boxwright.data.index import Index
+from boxwright.data.planes import Kind, of_picture, read_pixels
 from boxwright.errors import DataError
 from boxwright.geometry.nms import NmsRules
 from boxwright.infer.predictor import Predictor
@@ -66,7 +67,10 @@ def _listed(weights: Weights) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network. Call it with a path, an RGB array (H, W, 3) uint8, a tensor (3, H, W) in 0..1 or uint8, or a list of these."""
+    """A trained network. Call it with a path, an RGB array (H, W, 3) uint8, a tensor (3, H, W) in 0..1 or uint8, or a list of these.
+
+    One that takes other pictures is given all of its channels, of 8 or 16 bits or in 0..1.
+    """
 
     predictor: Predictor
 
@@ -82,17 +86,36 @@ class Model:
         many = isinstance(images, list | tuple)
         listed: list[Image] = list(images) if isinstance(images, list | tuple) else [images]  # type: ignore[list-item]  # one image
         paths = [str(image) if isinstance(image, str | Path) else "" for image in listed]
-        found = self.predictor([_pixels(image) for image in listed], NmsRules(min_score, max_iou, max_det), paths)
+        found = self.predictor([_pixels(image, self.predictor.kind) for image in listed], NmsRules(min_score, max_iou, max_det), paths)
         return found if many else found[0]
 
 
-def _pixels(image: Image) -> np.ndarray:
-    """Any image as RGB uint8. (H, W, 3)"""
+def _pixels(image: Image, kind: Kind) -> np.ndarray:
+    """Any image as one of this kind. (H, W, C)"""
     if isinstance(image, str | Path):
         try:
-            return read_rgb(str(image))
+            return read_pixels(str(image), kind)
         except BrokenImageError as error:
             raise DataError(str(image), str(error), "Give an image that can be opened") from None
+    return _rgb(image) if kind.usual else _planes(image, kind)
+
+
+def _planes(image: np.ndarray | torch.Tensor, kind: Kind) -> np.ndarray:
+    """An array (H, W, C) or a tensor (C, H, W), of any depth. (H, W, C)"""
+    if isinstance(image, torch.Tensor):
+        image = image.detach().cpu().permute(1, 2, 0).numpy() if image.dim() == 3 else image.detach().cpu().numpy()  # noqa: PLR2004 -- channels, height, width
+    if image.ndim == 2:  # noqa: PLR2004 -- one channel
+        image = image[..., None]
+    if image.ndim != 3:  # noqa: PLR2004 -- height, width, channels
+        raise DataError("image", f"an array of shape {image.shape} is no picture", f"Give (H, W, {kind.channels}), or a tensor ({kind.channels}, H, W)")
+    try:
+        return of_picture(image, kind)
+    except BrokenImageError as error:
+        raise DataError("image", str(error), f"Give (H, W, {kind.channels}) of 8 or 16 bits, or in 0..1") from None
+
+
+def _rgb(image: np.ndarray | torch.Tensor) -> np.ndarray:
+    """An array or a tensor as RGB uint8. (H, W, 3)"""
     if isinstance(image, torch.Tensor):
         image = image.detach().cpu().permute(1, 2, 0).numpy() if image.dim() == 3 and image.shape[0] in {1, 3} else image.detach().cpu().numpy()  # noqa: PLR2004
     if image.dtype != np.uint8:

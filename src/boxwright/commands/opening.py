@@ -17,6 +17,7 @@ from boxwright.config import packaged
 from boxwright.data.dataset import Dataset, read_dataset
 from boxwright.data.findings import summary
 from boxwright.data.index import Index
+from boxwright.data.planes import Kind
 from boxwright.data.split import open_split, require_no_findings, require_objects
 from boxwright.documents import parse_yaml, read_yaml
 from boxwright.errors import SettingError, WeightsError
@@ -164,6 +165,12 @@ def open_together(names: tuple[str, ...]) -> tuple[list[OpenWeights], list[Membe
     notes = [weights.note for weights in opened if weights.note]
     differing = [str(weights.path) for weights in opened if weights.names != opened[0].names]
     return opened, detectors, notes + [f"{path} names its classes differently; the names of {opened[0].path} are used" for path in differing]
+
+
+def kind_of(opened: Sequence[OpenWeights], member: Member) -> Kind:
+    """What pictures networks take that predict together: 16 bits where any of them was trained on them, which lose nothing of 8."""
+    depths = {weights.document.get("evaluation", {}).get("dtype") for weights in opened}
+    return Kind(member.in_channels, "uint16" if "uint16" in depths else "uint8")
 
 
 def best_of(name: str) -> str:

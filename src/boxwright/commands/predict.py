@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from boxwright.commands.opening import fitting_size, fixed_size_of, grid_of, open_together
+from boxwright.commands.opening import fitting_size, fixed_size_of, grid_of, kind_of, open_together
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import PredictSettings
+from boxwright.data.planes import RGB, Kind, for_eyes
 from boxwright.drawing.boxes import draw_boxes
 from boxwright.drawing.palette import colour
 from boxwright.errors import SettingError, printable
@@ -36,7 +37,6 @@ from boxwright.system.run_folder import next_folder
 from boxwright.track.console import Progress
 
 DEFAULT_SIZE = 640
-COLOURS = 3
 
 
 @dataclass
@@ -45,6 +45,7 @@ class _Progress:
 
     lines: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    left_out: list[dict[str, str]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     names: set[str] = field(default_factory=set)  # of files written so far
@@ -69,15 +70,16 @@ def run(resolved: Resolved[PredictSettings]) -> Answer:
     if settings.save_conf and not settings.save_txt:
         raise SettingError("--save-conf", "confidences go into label files, and none are written", "Add --save-txt")
     predictor, notes = predictor_of(settings.weights, settings.device, settings.imgsz, threads=settings.threads, augment=settings.augment, half=settings.half)
-    paths = image_paths(settings.source, sys.stdin)
+    paths = image_paths(settings.source, sys.stdin, predictor.kind)
     rules = _rules(settings, predictor.names)
     folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering="exp-exp2")
     writes = not settings.nosave or settings.save_txt or settings.save_json or settings.save_crop or settings.visualize
-    progress = _Progress(notes=list(notes))
+    progress = _Progress(notes=[*notes, *_about_pictures(predictor.kind, settings)])
     shown = Progress(f"predicting on {len(paths)} sources")
     batch: dict[Shot, np.ndarray] = {}
-    for shot, pixels in shots(paths, settings.vid_stride):
+    for shot, pixels in shots(paths, settings.vid_stride, predictor.kind):
         if isinstance(pixels, str):
+            progress.left_out.append({"path": shot.path, "reason": pixels})
             progress.notes.append(f"{shot.path}: {pixels}; left out")
             continue
         batch[shot] = pixels
@@ -92,9 +94,11 @@ def run(resolved: Resolved[PredictSettings]) -> Answer:
     if settings.save_json:
         make_folder(folder)
         write_json(folder / "predictions.json", progress.records)
-    summary = f"{len(progress.records)} images, {progress.seconds * 1e3 / len(progress.records):.1f} ms each"
+    missing = f", {len(progress.left_out)} left out" if progress.left_out else ""
+    summary = f"{len(progress.records)} images, {progress.seconds * 1e3 / len(progress.records):.1f} ms each{missing}"
     lines = [*progress.lines, summary, *([f"results in {folder}"] if writes else [])]
-    return Answer("\n".join(lines), {"images": progress.records, "folder": str(folder) if writes else None}, tuple(progress.notes))
+    document = {"images": progress.records, "left_out": progress.left_out, "folder": str(folder) if writes else None}
+    return Answer("\n".join(lines), document, tuple(progress.notes))
 
 
 def predictor_of(
@@ -106,16 +110,22 @@ def predictor_of(
     opened, detectors, notes = open_together(weights)
     where = choose_device(device)
     prepare_process(where, threads)
-    if detectors[0].in_channels != COLOURS:
-        what = f"the network takes images of {detectors[0].in_channels} channels, and prediction reads colour pictures"
-        raise SettingError(str(opened[0].path), what, "Use `boxwright val`, which reads what a data set YAML describes")
     grid = grid_of(detectors[0])
     fixed = fixed_size_of(detectors, imgsz, augment=augment)
     size, note = (fixed, "") if fixed else fitting_size(imgsz or opened[0].document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)
     precision, plain = half_of(where) if half else ("fp32", "")
     network = Ensemble(detectors, where, augment=augment)
-    predictor = Predictor(network, opened[0].names, where, size, grid, Precision(precision, where), square=fixed is not None)
+    kind = kind_of(opened, detectors[0])
+    predictor = Predictor(network, opened[0].names, where, size, grid, Precision(precision, where), square=fixed is not None, kind=kind)
     return predictor, tuple(n for n in (*notes, note, plain) if n)
+
+
+def _about_pictures(kind: Kind, settings: PredictSettings) -> list[str]:
+    """What of unusual images eyes get to see."""
+    if kind.usual or (settings.nosave and not settings.save_crop):
+        return []
+    shown = "the first three as red, green and blue" if kind.channels >= RGB else "the first in grey"
+    return [f"images have {kind.channels} channels of {kind.depth}; pictures show {shown}, in 8 bits"]
 
 
 def _with_rows(predictor: Predictor) -> Detector:
@@ -153,7 +163,7 @@ def _predict(images: dict[Shot, np.ndarray], predictor: Predictor, rules: NmsRul
         progress.lines.append(printable(f"{shot.title}: {one.size_hw[1]}x{one.size_hw[0]} {counts}, {seconds * 1e3 / len(found):.1f} ms"))
         frame = {} if shot.frame is None else {"frame": shot.frame}
         progress.records.append({"path": shot.path, **frame, "size_wh": one.size_hw[::-1], "detections": one.records()})
-        name = _write(shot, one, images[shot], settings, folder, progress)
+        name = _write(shot, one, images[shot] if predictor.kind.usual else for_eyes(images[shot]), settings, folder, progress)
         _write_features(features, place, folder / "features" / name)
 
 

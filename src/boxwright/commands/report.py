@@ -67,4 +67,4 @@ def source_of(folder: Path, threads: int) -> Source:
     data = open_data(plan.how["data"], wanted, single_class=plan.how["single_cls"])
     done = folder / "done.json"
     best = int(json.loads(done.read_text(encoding="utf-8"))["best_epoch"]) if done.is_file() else None
-    return Source(folder, found, plan.data.names, data.splits, plan.how["split"], checkpoint, best)
+    return Source(folder, found, plan.data.names, data.splits, plan.how["split"], checkpoint, best, data.dataset.kind)

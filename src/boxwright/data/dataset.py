@@ -23,7 +23,7 @@ SPLITS = ("train", "val", "test")
 CLASS_KEYS = {"keep", "drop", "merge", "rename"}
 KNOWN_KEYS = {"path", *SPLITS, "names", "nc", "download", "format", "images", "labels", "channels", "dtype", "policy", "sources", "checksum", *CLASS_KEYS}
 SOURCE_KEYS = {"data", "weight", *CLASS_KEYS}
-MAX_CHANNELS = 512  # what OpenCV can resize in one go
+MAX_CHANNELS = 512  # more than any camera has
 
 
 @dataclass(frozen=True)

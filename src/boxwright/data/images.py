@@ -17,6 +17,7 @@ from boxwright.data.jpeg import size_of_jpeg
 SUFFIXES = frozenset((".bmp", ".dng", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp", ".pfm"))
 OTHER_PICTURES = frozenset((".gif", ".heic", ".heif", ".avif", ".svg", ".jp2", ".jfif", ".ico", ".psd", ".raw", ".cr2", ".nef"))
 MIN_SIDE_PX = 10
+AVERAGED_TOGETHER, RESIZED_TOGETHER = 4, 128  # channels that OpenCV takes in one go
 MAX_PIXELS = 1 << 28  # 16384 x 16384: what a header may claim before memory is set aside
 
 _SIDEWAYS = frozenset((5, 6, 7, 8))  # EXIF orientations that swap width and height
@@ -183,9 +184,15 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 
 def resized(image: np.ndarray, size_hw: tuple[int, int], *, smooth: bool) -> np.ndarray:
-    """Another size: `smooth` averages over areas when shrinking, for validation; else bilinear. (H, W, 3) -> (H', W', 3)"""
+    """Another size: `smooth` averages over areas when shrinking, for validation; else bilinear. (H, W, C) -> (H', W', C), without C where it is 1"""
     if image.shape[:2] == size_hw:
         return image
-    shrinking = size_hw[0] < image.shape[0]
-    result: np.ndarray = cv2.resize(image, size_hw[::-1], interpolation=cv2.INTER_AREA if smooth and shrinking else cv2.INTER_LINEAR)
+    averages = smooth and size_hw[0] < image.shape[0]
+    interpolation, together = (cv2.INTER_AREA, AVERAGED_TOGETHER) if averages else (cv2.INTER_LINEAR, RESIZED_TOGETHER)
+    if image.ndim == 3 and image.shape[2] > together:  # noqa: PLR2004 -- height, width, channels
+        parts = [image[..., first : first + together] for first in range(0, image.shape[2], together)]
+        return np.concatenate(
+            [cv2.resize(np.ascontiguousarray(part), size_hw[::-1], interpolation=interpolation).reshape(*size_hw, -1) for part in parts], axis=2
+        )
+    result: np.ndarray = cv2.resize(image, size_hw[::-1], interpolation=interpolation)
     return result

@@ -13,7 +13,8 @@ from typing import Any, Literal, NamedTuple
 import cv2
 import numpy as np
 
-from boxwright.data.images import MAX_PIXELS, MIN_SIDE_PX, BrokenImageError
+from boxwright.data.images import MAX_PIXELS, MIN_SIDE_PX, BrokenImageError, read_rgb
+from boxwright.structures.pixels import visible
 
 RGB, RGBA = 3, 4
 WIDER = 257  # 255 * 257 = 65535: from 8 bits to 16 and back
@@ -44,6 +45,9 @@ class Kind(NamedTuple):
         return 255 if self.depth == "uint8" else 65535
 
 
+USUAL = Kind()
+
+
 def inspect_planes(path: str, kind: Kind) -> tuple[int, int]:
     """Width and height of a file that holds what is expected. Raises BrokenImageError."""
     height, width = read_planes(path, kind).shape[:2]
@@ -58,9 +62,34 @@ def read_planes(path: str, kind: Kind) -> np.ndarray:
         content = Path(path).read_bytes()
     except OSError as error:
         raise BrokenImageError((error.strerror or str(error)).lower()) from None
-    found = _array(content, kind.channels) if content.startswith(_NPY) else _picture(content, kind.channels)
+    return _of_kind(_array(content, kind.channels), kind) if content.startswith(_NPY) else of_picture(_picture(content, kind.channels), kind)
+
+
+def read_pixels(path: str, kind: Kind) -> np.ndarray:
+    """The upright pixels of a file of any kind. (H, W, C), RGB where C is 3. Raises BrokenImageError."""
+    return read_rgb(path) if kind.usual else read_planes(path, kind)
+
+
+def read_visible(path: str, kind: Kind) -> np.ndarray:
+    """The same for eyes. (H, W, 3) uint8. Raises BrokenImageError."""
+    return for_eyes(read_pixels(path, kind))
+
+
+def for_eyes(pixels: np.ndarray) -> np.ndarray:
+    """Pixels of any kind as a colour picture of 8 bits. (H, W, C) -> (H, W, 3) uint8"""
+    return np.ascontiguousarray(visible(pixels.transpose(2, 0, 1)).transpose(1, 2, 0))
+
+
+def of_picture(found: np.ndarray, kind: Kind) -> np.ndarray:
+    """A picture as one of this kind, (H, W, C): its brightness where one channel is wanted, without alpha where that is not. Raises BrokenImageError."""
+    if kind.channels == 1 and found.shape[2] in {RGB, RGBA}:
+        found = np.rint(found[..., :RGB] @ np.array(LUMA)).astype(found.dtype)[..., None]
+    return _of_kind(found[..., :RGB] if found.shape[2] == RGBA and kind.channels == RGB else found, kind)
+
+
+def _of_kind(found: np.ndarray, kind: Kind) -> np.ndarray:
     if found.shape[2] != kind.channels:
-        raise BrokenImageError(f"has {found.shape[2]} channels, and the data set says {kind.channels}")
+        raise BrokenImageError(f"has {found.shape[2]} channels where {kind.channels} are wanted")
     return np.ascontiguousarray(_in_depth(found, kind))
 
 
@@ -83,11 +112,7 @@ def _picture(content: bytes, channels: int) -> np.ndarray:
         raise BrokenImageError("its pages have different sizes")
     if pages[0].shape[0] * pages[0].shape[1] > MAX_PIXELS:
         raise BrokenImageError(f"is over the limit of {MAX_PIXELS:,} pixels")
-    found = np.concatenate([_in_file_order(page) for page in pages], axis=2)
-    if channels == 1 and found.shape[2] in {RGB, RGBA}:
-        brightness: np.ndarray = np.rint(found[..., :RGB] @ np.array(LUMA)).astype(found.dtype)[..., None]
-        return brightness
-    return found[..., :channels] if found.shape[2] == RGBA and channels == RGB else found
+    return np.concatenate([_in_file_order(page) for page in pages], axis=2)
 
 
 def _pages(content: bytes, channels: int) -> list[np.ndarray]:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from boxwright.data.images import resized
+from boxwright.data.planes import USUAL, Kind
 from boxwright.geometry.letterbox import GREY, Letterbox, fit
 from boxwright.geometry.nms import NmsRules, detections
 from boxwright.infer.ensemble import Ensemble
@@ -31,19 +32,20 @@ class Predictor:
     grid: int
     precision: Precision
     square: bool = False  # every canvas has the full size: for networks that take no other
+    kind: Kind = USUAL
 
     @torch.inference_mode()
-    def __call__(self, images_rgb: Sequence[np.ndarray], rules: NmsRules, paths: Sequence[str] | None = None) -> list[Detections]:
-        """Detections of images (H, W, 3) uint8 RGB of any sizes, in one pass."""
-        if not images_rgb:
+    def __call__(self, images: Sequence[np.ndarray], rules: NmsRules, paths: Sequence[str] | None = None) -> list[Detections]:
+        """Detections of images of any sizes, in one pass. (H, W, C) of the kind that the network takes: uint8 RGB, unless it says otherwise."""
+        if not images:
             return []
-        boxes = self._boxes([image.shape[:2] for image in images_rgb])
-        pixels = torch.from_numpy(np.stack([placed(image, box) for image, box in zip(images_rgb, boxes, strict=True)]))
-        batch = pixels.to(self.device).permute(0, 3, 1, 2).float() / 255
+        boxes = self._boxes([image.shape[:2] for image in images])
+        pixels = torch.from_numpy(np.stack([placed(image, box, self.kind) for image, box in zip(images, boxes, strict=True)]))
+        batch = pixels.to(self.device).permute(0, 3, 1, 2).float() / self.kind.full_scale
         with self.precision.autocast():
             decoded = self.network(batch.contiguous(memory_format=torch.channels_last)).decoded.float()
         found = []
-        for image, box, prediction, path in zip(images_rgb, boxes, decoded, paths or [""] * len(images_rgb), strict=True):
+        for image, box, prediction, path in zip(images, boxes, decoded, paths or [""] * len(images), strict=True):
             rows = detections(prediction, rules)[0].cpu().numpy()
             rows[:, :4] = box.boxes_to_source(rows[:, :4])
             found.append(Detections.from_rows(rows, self.names, (image.shape[0], image.shape[1]), path))
@@ -58,10 +60,10 @@ class Predictor:
         return [fit((h, w), square) for h, w in sizes_hw]
 
 
-def placed(image_rgb: np.ndarray, box: Letterbox) -> np.ndarray:
-    """An image on its grey canvas. (H, W, 3) uint8"""
-    canvas = np.full((*box.canvas_hw, 3), GREY, np.uint8)
+def placed(image: np.ndarray, box: Letterbox, kind: Kind = USUAL) -> np.ndarray:
+    """An image on its grey canvas. (H, W, C)"""
+    canvas = np.full((*box.canvas_hw, kind.channels), GREY * kind.full_scale // 255, kind.dtype)
     top, left = box.top_left
     height, width = box.resized_hw
-    canvas[top : top + height, left : left + width] = resized(image_rgb, box.resized_hw, smooth=False)
+    canvas[top : top + height, left : left + width] = resized(image, box.resized_hw, smooth=False).reshape(height, width, -1)
     return canvas

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boxwright.data.images import OTHER_PICTURES, SUFFIXES, BrokenImageError, read_rgb, require_whole
+from boxwright.data.images import OTHER_PICTURES, SUFFIXES, BrokenImageError, require_whole
+from boxwright.data.listing import ARRAY_SUFFIX
+from boxwright.data.planes import USUAL, Kind, of_picture, read_pixels
 from boxwright.data.video import VIDEO_SUFFIXES, frames
 from boxwright.errors import SettingError
 
@@ -41,11 +43,14 @@ class Shot:
         return self.path if self.frame is None else f"{self.path} frame {self.frame}"
 
 
-def image_paths(sources: tuple[str, ...], standard_input: Iterable[str] = ()) -> list[str]:
-    """Every image and video of the sources, in order. Raises SettingError for a source that does not exist or holds none."""
+def image_paths(sources: tuple[str, ...], standard_input: Iterable[str] = (), kind: Kind = USUAL) -> list[str]:
+    """Every image and video of the sources, in order; arrays too, where pixels are not the usual ones.
+
+    Raises SettingError for a source that does not exist or holds none.
+    """
     found: list[str] = []
     for source in sources:
-        found += [line.strip() for line in standard_input if line.strip()] if source == STANDARD_INPUT else _expanded(source)
+        found += [line.strip() for line in standard_input if line.strip()] if source == STANDARD_INPUT else _expanded(source, kind)
     if not found:
         raise SettingError(
             "--source", "nothing to predict on was given", "Give images, folders, patterns, list files, videos, or - for paths on standard input"
@@ -53,12 +58,13 @@ def image_paths(sources: tuple[str, ...], standard_input: Iterable[str] = ()) ->
     return found
 
 
-def _expanded(source: str) -> list[str]:
+def _expanded(source: str, kind: Kind) -> list[str]:
     path = Path(source)
     if path.is_dir():
-        inside = sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in SUFFIXES | OTHER_PICTURES | VIDEO_SUFFIXES and not p.is_dir())
+        images = SUFFIXES if kind.usual else SUFFIXES | {ARRAY_SUFFIX}
+        inside = sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in images | OTHER_PICTURES | VIDEO_SUFFIXES and not p.is_dir())
         if not inside:
-            raise SettingError(f"--source {source}", "the folder holds no images", f"Images end in {' '.join(sorted(SUFFIXES))}")
+            raise SettingError(f"--source {source}", "the folder holds no images", f"Images end in {' '.join(sorted(images))}")
         return inside
     if path.suffix.lower() == ".txt" and path.is_file():
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
@@ -71,23 +77,23 @@ def _expanded(source: str) -> list[str]:
     raise SettingError(f"--source {source}", what, "Give images, folders, patterns, list files or videos")
 
 
-def shots(paths: list[str], stride: int) -> Iterator[tuple[Shot, np.ndarray | str]]:
-    """Every picture with its pixels, (H, W, 3) uint8 RGB, or the reason why there are none. Of a video every `stride`-th frame."""
+def shots(paths: list[str], stride: int, kind: Kind = USUAL) -> Iterator[tuple[Shot, np.ndarray | str]]:
+    """Every picture with its pixels, (H, W, C) of this kind, or the reason why there are none. Of a video every `stride`-th frame."""
     for path in paths:
         try:
             if Path(path).suffix.lower() in VIDEO_SUFFIXES:
                 for number, pace, pixels in frames(path, stride):
-                    yield Shot(path, number, pace / stride), pixels
+                    yield Shot(path, number, pace / stride), of_picture(pixels, kind)
             else:
-                yield Shot(path), _opened(path)
+                yield Shot(path), _opened(path, kind)
         except BrokenImageError as error:
             yield Shot(path), str(error)
 
 
-def _opened(path: str) -> np.ndarray:
-    """The upright pixels. (H, W, 3) uint8 RGB. Raises BrokenImageError."""
+def _opened(path: str, kind: Kind) -> np.ndarray:
+    """The upright pixels. (H, W, C). Raises BrokenImageError."""
     require_whole(path)
-    image = read_rgb(path)
+    image = read_pixels(path, kind)
     if min(image.shape[:2]) < MIN_SIDE_PX:
         raise BrokenImageError(f"{image.shape[1]} x {image.shape[0]} pixels hold nothing")
     return image

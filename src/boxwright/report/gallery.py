@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from boxwright.data.images import BrokenImageError, read_rgb
+from boxwright.data.images import BrokenImageError
+from boxwright.data.planes import USUAL, Kind, read_visible
 from boxwright.drawing.boxes import draw_boxes
 from boxwright.drawing.palette import COLOURS
 from boxwright.drawing.sheet import fitted
@@ -55,7 +56,7 @@ class Gallery:
     worst: list[dict[str, Any]] = field(default_factory=list)
 
 
-def gallery(listed: Sequence[Outcome], paths: Sequence[str], names: tuple[str, ...], doubts: dict[Outcome, str]) -> Gallery:
+def gallery(listed: Sequence[Outcome], paths: Sequence[str], names: tuple[str, ...], doubts: dict[Outcome, str], kind: Kind = USUAL) -> Gallery:
     """Pictures of the most telling outcomes. `paths` by place; `doubts` says of some of them what may be wrong with the label."""
     chosen = chosen_ones(listed, doubts)
     worst = worst_images(listed)
@@ -64,7 +65,7 @@ def gallery(listed: Sequence[Outcome], paths: Sequence[str], names: tuple[str, .
     items: dict[Outcome, dict[str, Any]] = {}
     for place, mine in images.items():
         try:
-            pixels = read_rgb(paths[place])
+            pixels = read_visible(paths[place], kind)
         except BrokenImageError:
             continue  # it was left out of the validation as well, and named there
         here = [one for one in listed if one.image == place]

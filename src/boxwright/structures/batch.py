@@ -4,9 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
+
+from boxwright.structures.pixels import visible
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,8 @@ class Batch:
         return 255 if self.images.dtype == torch.uint8 else 65535
 
     def visible(self) -> np.ndarray:
-        """The images for eyes: their first three channels, or the first one thrice, in 8 bits. (B, 3, H, W) uint8"""
-        pixels = self.images.numpy()
-        eight_bit: np.ndarray = pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
-        return eight_bit[:, :3] if eight_bit.shape[1] >= 3 else np.repeat(eight_bit[:, :1], 3, axis=1)  # noqa: PLR2004 -- red, green, blue
+        """The images for eyes. (B, 3, H, W) uint8"""
+        return visible(self.images.numpy())
 
     def copied(self) -> Batch:
         """The same, in memory of its own: for those who keep it."""

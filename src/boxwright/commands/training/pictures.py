@@ -82,7 +82,7 @@ class RunPictures:
             return
         data = self.plan.data
         try:
-            write_report(Source(self.folder, validation.last, data.names, data.splits, "val", checkpoint, best_epoch))
+            write_report(Source(self.folder, validation.last, data.names, data.splits, "val", checkpoint, best_epoch, data.dataset.kind))
         except (WriteError, ValueError, ArithmeticError, MemoryError, LookupError) as error:
             self.tell(Warned(f"the report could not be made ({error}); `boxwright report {self.folder}` tries again"))
 

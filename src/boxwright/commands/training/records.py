@@ -71,6 +71,7 @@ def evaluation_settings(plan: TrainPlan) -> dict[str, Any]:
         "iou_thres": settings.val_iou,
         "max_det": 300,
         "single_cls": settings.single_cls,
+        "dtype": plan.data.dataset.kind.depth,
     }
 
 

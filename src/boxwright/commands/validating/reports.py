@@ -13,6 +13,7 @@ import numpy as np
 from boxwright.commands.validating.answers import curve_document
 from boxwright.commands.validating.files import kind_counts, write_matrices, write_mistakes
 from boxwright.data.index import Index
+from boxwright.data.planes import USUAL, Kind
 from boxwright.infer.evaluator import Evaluation
 from boxwright.infer.told import class_results, measured, validated
 from boxwright.metrics.confusion import MIN_CONFIDENCE
@@ -48,6 +49,7 @@ class Source:
     split: str
     checkpoint: dict[str, Any]
     best_epoch: int | None = None
+    kind: Kind = USUAL
 
 
 def write_report(source: Source) -> dict[str, Any]:
@@ -76,7 +78,7 @@ def content(source: Source, listed: list[Outcome]) -> dict[str, Any]:
     history = _history(source.folder)
     best = source.best_epoch
     worth = gains(flat)
-    pictures = gallery(listed, [source.indexes[source.split].paths[number] for number in flat.images], names, dict(suspects(listed)))
+    pictures = gallery(listed, [source.indexes[source.split].paths[number] for number in flat.images], names, dict(suspects(listed)), source.kind)
     spread = interval(resampled(flat, image_weights(len(flat.images), ROUNDS, 0)).mean())
     facts = Facts(
         gains=worth,

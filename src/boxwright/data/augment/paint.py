@@ -15,7 +15,7 @@ from boxwright.data.augment.pixels import render
 from boxwright.data.augment.plan import Plan, Scene
 from boxwright.data.images import resized
 from boxwright.data.index import Index
-from boxwright.data.planes import Kind
+from boxwright.data.planes import USUAL, Kind
 from boxwright.geometry.letterbox import GREY
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Painter:
     """Draws plans."""
 
     index: Index
-    kind: Kind = Kind()  # noqa: RUF009 -- a frozen value
+    kind: Kind = USUAL
 
     def __call__(self, plan: Plan, load: Callable[[int], np.ndarray], out: np.ndarray) -> None:
         """Draw a sample. `load` gives an image in its loaded size; `out` (C, H, W) receives it."""
