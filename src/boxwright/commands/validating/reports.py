@@ -48,6 +48,7 @@ class Source:
     split: str
     checkpoint: dict[str, Any]
     best_epoch: int | None = None
+    judged: str = "numbers of best.pt"
 
 
 def write_report(source: Source) -> dict[str, Any]:
@@ -130,6 +131,7 @@ def _headline(source: Source) -> str:
         f"{len(source.names)} classes",
         f"{settings.get('epochs', '?')} epochs",
         f"data {Path(source.checkpoint.get('data', {}).get('yaml', '')).name}",
+        source.judged,
     ]
     return ", ".join(parts)
 
