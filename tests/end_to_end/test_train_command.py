@@ -51,7 +51,7 @@ def test_a_run_leaves_everything_that_the_contract_names_and_nothing_unfinished(
     there = {str(path.relative_to(trained.folder)) for path in trained.folder.rglob("*") if path.is_file()}
     tensorboard = {name for name in there if name.startswith("events.out.tfevents.")}
     assert len(tensorboard) == 1
-    assert there - tensorboard == {*TEXTS, *REPORT, *PICTURES, "weights/best.pt", "weights/last.pt", "weights/last.previous.pt"}
+    assert there - tensorboard == {*TEXTS, *REPORT, *PICTURES, "weights/best.pt", "weights/last.pt"}
 
 
 @pytest.mark.parametrize("name", PICTURES)

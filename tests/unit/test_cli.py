@@ -95,6 +95,21 @@ def test_a_users_mistake_is_one_line_on_stderr_and_exit_code_2(capsys, words, sa
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize("words", [["--best-by", "-val/box_loss"], ["--best-by=-val/box_loss"], ["best_by=-val/box_loss"]], ids=["apart", "joined", "word"])
+def test_a_value_may_begin_with_a_minus(capsys, words):
+    code, out, err = run(capsys, "config", "show", "--json", *words, "--save-period", "-1")
+    assert (code, err) == (0, "")
+    settings = json.loads(out)["settings"]
+    assert (settings["best_by"], settings["save_period"]) == ("-val/box_loss", -1)
+
+
+def test_a_flag_without_its_value_says_so(capsys):
+    for words in (["--best-by"], ["--best-by", "--epochs", "3"]):
+        code, _, err = run(capsys, "config", "show", *words)
+        assert code == 2
+        assert "argument --best-by: expected one argument" in err
+
+
 def test_our_own_fault_is_one_line_and_exit_code_1(capsys, monkeypatch):
     monkeypatch.setattr(cli, "_verb", lambda words: (_ for _ in ()).throw(ZeroDivisionError("a\nb")))
     code, _, err = run(capsys, "recipes")

@@ -16,7 +16,7 @@ def refuse_conflicts(resolved: Resolved[Any]) -> None:
     settings = resolved.settings
     for wrong, keys, what, remedy in (*_rules(settings), *_about_batches(settings, {key for key in resolved.sources if _explicit(resolved, key)})):
         if wrong:
-            raise SettingError(" + ".join(_place(resolved, key) for key in keys), what, remedy)
+            raise SettingError(" + ".join(place_of(resolved, key) for key in keys), what, remedy)
 
 
 def _rules(s: Any) -> tuple[tuple[bool, tuple[str, ...], str, str], ...]:
@@ -98,6 +98,7 @@ def _about_batches(s: Any, asked: set[str]) -> tuple[tuple[bool, tuple[str, ...]
     )
 
 
-def _place(resolved: Resolved[Any], key: str) -> str:
+def place_of(resolved: Resolved[Any], key: str) -> str:
+    """Where a setting was written, with its name."""
     source = resolved.sources[key]
     return source if key in source.replace("-", "_") else f"{key} ({source})"

@@ -42,6 +42,12 @@ class _Flag:
     spelling: Spelling
     renamed: bool = False
     value: Any = NO_BARE_FORM  # of a shorthand
+    switch: bool = False  # yes or no: nothing follows it
+
+    @property
+    def needs_value(self) -> bool:
+        """Whether the next word is its value."""
+        return self.value == NO_BARE_FORM and self.spelling.bare == NO_BARE_FORM and not self.switch
 
 
 @dataclass
@@ -66,7 +72,7 @@ def read(verb: str, kind: type[Slice], arguments: Sequence[str], *, reports: boo
     """Read the words after a verb. Raises SettingError for everything that is not understood."""
     table = dict(_spellings(kind))
     reading = _Reading()
-    canonical = list(_canonical(verb, kind, table, arguments, reading))
+    canonical = _joined(table, list(_canonical(verb, kind, table, arguments, reading)))
     found = vars(parser(verb, kind, reports=reports).parse_args(canonical))
     wants_json = bool(found.pop("json", False))
     values = {key: value for key, value in found.items() if value is not None}
@@ -149,10 +155,11 @@ def _spellings(kind: type[Slice]) -> Iterator[tuple[str, _Flag]]:
     for key, info in kind.model_fields.items():
         spelling = spelling_of(info)
         if spelling.kind == "flag" and not spelling.positional:
+            switch = info.annotation is bool
             for name in (key, *spelling.names):
-                yield name.replace("_", "-"), _Flag(key, spelling)
+                yield name.replace("_", "-"), _Flag(key, spelling, switch=switch)
             for name in spelling.renamed:
-                yield name.replace("_", "-"), _Flag(key, spelling, renamed=True)
+                yield name.replace("_", "-"), _Flag(key, spelling, renamed=True, switch=switch)
             for name, value in spelling.shorthand:
                 yield name, _Flag(key, spelling, value=value)
 
@@ -173,7 +180,7 @@ def _canonical(verb: str, kind: type[Slice], table: dict[str, _Flag], arguments:
             continue
         name, _, value = word[2:].partition("=")
         flag, main = _found(verb, table, name)
-        waiting = flag.value == NO_BARE_FORM and flag.spelling.bare == NO_BARE_FORM and "=" not in word and kind.model_fields[flag.key].annotation is not bool
+        waiting = flag.needs_value and "=" not in word
         reading.places[flag.key] = f"--{main}"
         if flag.renamed:
             reading.notes.append(f"--{name} is now --{flag.key.replace('_', '-')}; both work")
@@ -181,6 +188,20 @@ def _canonical(verb: str, kind: type[Slice], table: dict[str, _Flag], arguments:
             reading.values[flag.key] = flag.value
             continue
         yield f"--{flag.key.replace('_', '-')}" + (f"={value}" if "=" in word else "")
+
+
+def _joined(table: dict[str, _Flag], words: list[str]) -> list[str]:
+    """Flags of one value with a value that begins with a minus as one word each: apart, it would be taken for a flag."""
+    found: list[str] = []
+    for word in words:
+        before = found[-1] if found else ""
+        flag = table.get(before[2:]) if before.startswith("--") else None
+        takes = flag is not None and flag.needs_value and not flag.spelling.many
+        if takes and word.startswith("-") and not word.startswith("--") and word != "-h":
+            found[-1] = f"{before}={word}"
+        else:
+            found.append(word)
+    return found
 
 
 def _found(verb: str, table: dict[str, _Flag], name: str) -> tuple[_Flag, str]:

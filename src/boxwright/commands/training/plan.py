@@ -21,6 +21,7 @@ from boxwright.commands.opening import (
 )
 from boxwright.commands.training.batch_size import chosen_batch
 from boxwright.commands.training.carrying import Carried, carried_of, epochs_after
+from boxwright.config.conflicts import place_of
 from boxwright.config.load import Resolved
 from boxwright.config.schema.model import ModelSettings
 from boxwright.config.schema.train import TrainSettings
@@ -66,7 +67,7 @@ class TrainPlan:
 def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> TrainPlan:
     """Check everything, in order. Raises for the first thing that cannot work."""
     settings = resolved.settings
-    _refuse_what_cannot_act(settings)
+    _refuse_what_cannot_act(resolved)
     writing = not settings.dry_run
     fetched = ensure_present(settings.data) if settings.allow_download and writing else ()
     how = {"single_class": settings.single_cls, "strict": settings.strict, "trusting": settings.trust_cache, "writing": writing}
@@ -113,10 +114,23 @@ _LATER: tuple[tuple[str, str], ...] = (
 )
 
 
-def _refuse_what_cannot_act(settings: TrainSettings) -> None:
+# What acts only through another setting.
+_NEEDS = {
+    **dict.fromkeys(("entity", "upload_dataset", "bbox_interval", "artifact_alias"), ("track", "a tracker")),
+    **dict.fromkeys(("evolve_population", "resume_evolve"), ("evolve", "an evolution")),
+}
+
+
+def _refuse_what_cannot_act(resolved: Resolved[TrainSettings]) -> None:
+    settings = resolved.settings
     for key, what in _LATER:
         if getattr(settings, key):
-            raise SettingError(key, f"{what} is not offered yet", f"Leave {key} out")
+            raise SettingError(place_of(resolved, key), f"{what} is not offered yet", "Leave it out")
+    for key, (other, what) in _NEEDS.items():
+        source = resolved.sources[key]
+        asked = source.startswith("--") or source in {"python", f"{key}=value"}  # old option files name every option
+        if asked and getattr(settings, key) != TrainSettings.model_fields[key].default and not getattr(settings, other):
+            raise SettingError(place_of(resolved, key), f"it is for {what}, and there is none in this run", "Leave it out")
 
 
 def _fitting_data(resolved: Resolved[TrainSettings], data: OpenData) -> list[str]:

@@ -50,6 +50,7 @@ class Source:
     checkpoint: dict[str, Any]
     best_epoch: int | None = None
     kind: Kind = USUAL
+    judged: str = "numbers of best.pt"
 
 
 def write_report(source: Source) -> dict[str, Any]:
@@ -132,6 +133,7 @@ def _headline(source: Source) -> str:
         f"{len(source.names)} classes",
         f"{settings.get('epochs', '?')} epochs",
         f"data {Path(source.checkpoint.get('data', {}).get('yaml', '')).name}",
+        source.judged,
     ]
     return ", ".join(parts)
 
