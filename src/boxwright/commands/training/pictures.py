@@ -100,8 +100,9 @@ class RunPictures:
         if not self.on:
             return
         try:
-            write_image(self.folder / name, figure())
+            image = figure()
+            write_image(self.folder / name, image)
         except (WriteError, ValueError, ArithmeticError, MemoryError) as error:
             self.tell(Warned(f"the picture {name} could not be made ({error}); the run goes on"))
         else:
-            self.tell(Pictured(str(self.folder / name), title))
+            self.tell(Pictured(str(self.folder / name), title, image.shape[:2]))

@@ -27,11 +27,11 @@ from boxwright.system.signals import stops_collected
 from boxwright.system.tensors import newest_whole
 from boxwright.track.class_table import ClassTable, cut_classes
 from boxwright.track.console import Console
-from boxwright.track.events import EpochEnded, RunEnded, RunStarted, Warned, epoch_ended
-from boxwright.track.log import EventLog, TextLog
+from boxwright.track.events import EpochEnded, LabelsCounted, RunEnded, RunStarted, Warned, epoch_ended
+from boxwright.track.log import EventLog, TextLog, read_log
 from boxwright.track.observers import EventObservers, Observers
 from boxwright.track.table import CsvTable, TextTable
-from boxwright.track.tensorboard import TensorBoard
+from boxwright.track.tensorboard import TensorBoard, rebuilt
 from boxwright.track.tracker import Sink, Tracker
 from boxwright.train.checkpoint import put_back, restore, snapshot
 from boxwright.train.loop import Doors, Machinery, Trainer
@@ -208,8 +208,7 @@ def _tracker(plan: TrainPlan, folder: Path, observers: Observers) -> Tracker:
         sweep_unfinished(place)  # what an interrupted write left; the whole files are there
     past = _past(plan)
     console = Console(settings.console, quiet=settings.quiet)
-    board = TensorBoard(folder, past, settings.tensorboard_tags)
-    board.classes(plan.data.splits["train"].classes)
+    board = rebuilt(folder, read_log(folder / "events.jsonl"), past, settings.tensorboard_tags) if past else TensorBoard(folder, (), settings.tensorboard_tags)
     tables: list[Sink] = [CsvTable(folder / "results.csv", past), ClassTable(folder / "classes.jsonl"), board]
     if settings.results_file == "txt":
         tables.append(TextTable(folder / "results.txt", plan.resumed["state"]["epoch"] if plan.resumed is not None else 0))
@@ -255,6 +254,7 @@ def _assembled(plan: TrainPlan, folder: Path, tracker: Tracker, observers: Obser
         RunStarted(str(folder), tuple(_opening_lines(plan, folder, machines, told)), state.epoch, plan.settings.epochs, plan.settings.model_dump(mode="json"))
     )
     if plan.resumed is None:
+        tracker.tell(LabelsCounted(tuple(plan.data.splits["train"].class_counts(plan.data.num_classes).tolist())))
         pictures.labels()
     return run
 
