@@ -36,7 +36,12 @@ CASES = (
     Case("bccd, small-data, seed 0", "bccd", {**SMALL, "seed": 0}, None, beside_original=True),
     Case("asl letters, recipe 7.0, 10 epochs", "asl_letters", {**ORIGINAL_PLAN, "epochs": 10, "seed": 0}, None),
     *(Case(f"asl letters, small-data, 10 epochs, seed {seed}", "asl_letters", {**SMALL, "epochs": 10, "seed": seed}, None) for seed in SEEDS),
-    # A quarter of the training split or less: far harder than the thousand images that a pool is meant to have.
+    # What a pool is meant to be: a thousand images of the 1,512. On BCCD, which has fewer, that is the whole set: the same bits as without.
+    *(
+        Case(f"asl letters, pool of 1000, 10 epochs, seed {seed}", "asl_letters", {**SMALL, **pool_of(1000), "epochs": 10, "seed": seed}, None)
+        for seed in SEEDS
+    ),
+    # A quarter of the training split or less: far harder.
     *(Case(f"bccd, pool of 64, seed {seed}", "bccd", {**ORIGINAL_PLAN, **pool_of(64), "seed": seed}, None) for seed in SEEDS),
     *(Case(f"asl letters, pool of 256, 10 epochs, seed {seed}", "asl_letters", {**SMALL, **pool_of(256), "epochs": 10, "seed": seed}, None) for seed in SEEDS),
 )
