@@ -91,6 +91,19 @@ def test_check_of_a_sound_set_is_quiet(tmp_path, capsys):
     assert (code, document["findings"], document["ok"]) == (0, [], True)
 
 
+@pytest.mark.parametrize("verb", ["check", "report", "preview"])
+def test_the_data_set_stands_as_the_first_word_or_behind_its_flag_not_both(tmp_path, capsys, verb):
+    yaml = str(datasets.write(tmp_path / "set"))
+    more = [] if verb == "check" else ["--out", str(tmp_path / "out")]
+    more += ["--imgsz", "64", "--count", "1", "--device", "cpu"] if verb == "preview" else []
+    assert main(["data", verb, yaml, *more]) == 0
+    first = capsys.readouterr()
+    assert main(["data", verb, "--data", yaml, *more]) == 0
+    assert capsys.readouterr() == first
+    assert main(["data", verb, yaml, "--data", "elsewhere", *more]) == 2
+    assert "the same thing twice" in capsys.readouterr().err
+
+
 def test_check_says_where_labels_are_instead(tmp_path, capsys):
     yaml = datasets.write(tmp_path / "set")
     (tmp_path / "set/labels").rename(tmp_path / "set/annos")
