@@ -236,7 +236,12 @@ def test_a_report_finds_planted_duplicates_leakage_and_tiny_boxes(tmp_path, caps
     assert [Path(path).name for path in val["backgrounds_by_kind"]["empty file"]] == ["901.png"]
     assert [Path(path).name for path in document["splits"]["train"]["backgrounds_by_kind"]["no file"]] == ["900.png"]
     assert document["splits"]["train"]["objects"] == sum(document["splits"]["train"]["classes"])
+    said_so = {what for what, _ in document["advice"]}
+    assert "2 pairs of pictures lie in two splits" in said_so
+    assert any(what.startswith("fewer than 50 objects in train: ") for what in said_so)
+    assert "val has 6 images" in said_so
     page = (tmp_path / "report/report.html").read_text()
+    assert all(what[1:] in page for what in said_so)
     assert "http" not in page
     assert "<script" not in page
     assert "data:image/jpeg;base64," in page
