@@ -78,7 +78,10 @@ def test_the_version_is_printed(capsys):
     [
         (["tarin"], "there is no verb 'tarin'"),
         (["model", "draww"], "there is no 'draww'"),
-        (["model", "info"], "model is ''"),
+        (["model", "info"], "MODEL: is missing. Model YAML"),
+        (["report"], "RUNS: is missing. Run folders"),
+        (["export", "a.pt"], "--format: is missing."),
+        (["train", "--mosaic", "1.0"], "Write mosaic=VALUE after the flags"),
         (["model", "info", "yolov5q"], "Did you mean 'yolov5"),
         (["model", "info", "a", "b"], "unrecognized arguments"),
         (["schedule", "--epocks", "3"], "Did you mean '--epochs'?"),

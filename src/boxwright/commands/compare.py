@@ -32,7 +32,7 @@ def run(resolved: Resolved[CompareSettings]) -> Answer:
     """Validate both on the data of the first and compare."""
     settings = resolved.settings
     if len(settings.runs) != 2:  # noqa: PLR2004 -- a pair
-        raise SettingError("compare", f"{len(settings.runs)} runs were given", "Give two run folders")
+        raise SettingError("compare", f"{len(settings.runs)} run{'' if len(settings.runs) == 1 else 's'} given", "Give two run folders")
     folders = [run_folder(name) for name in settings.runs]
     plans = [plan_of(ValSettings(run=str(folder), threads=settings.threads, data=settings.data)) for folder in folders]
     _require_same_images(plans, settings.runs)

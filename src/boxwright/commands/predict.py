@@ -69,7 +69,8 @@ def run(resolved: Resolved[PredictSettings]) -> Answer:
     settings = resolved.settings
     if settings.save_conf and not settings.save_txt:
         raise SettingError("--save-conf", "confidences go into label files, and none are written", "Add --save-txt")
-    predictor, notes = predictor_of(settings.weights, settings.device, settings.imgsz, threads=settings.threads, augment=settings.augment, half=settings.half)
+    weights = (*([settings.run] if settings.run else []), *settings.weights)
+    predictor, notes = predictor_of(weights, settings.device, settings.imgsz, threads=settings.threads, augment=settings.augment, half=settings.half)
     paths = image_paths(settings.source, sys.stdin, predictor.kind)
     rules = _rules(settings, predictor.names)
     folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering="exp-exp2")

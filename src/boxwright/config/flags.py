@@ -192,6 +192,9 @@ def _canonical(verb: str, kind: type[Slice], table: dict[str, _Flag], arguments:
             waiting = False
             continue
         name, _, value = word[2:].partition("=")
+        if name not in table and _is_word(kind, name):
+            remedy = f"Write {current_name(name)}={value or 'VALUE'} after the flags, or put it into the file of --hyp"
+            raise SettingError(f"boxwright {verb}", f"'{name}' is a hyperparameter, not a flag", remedy)
         flag, main = _found(verb, table, name)
         waiting = flag.needs_value and "=" not in word
         reading.places[flag.key] = f"--{main}"
@@ -201,6 +204,12 @@ def _canonical(verb: str, kind: type[Slice], table: dict[str, _Flag], arguments:
             reading.values[flag.key] = flag.value
             continue
         yield f"--{flag.key.replace('_', '-')}" + (f"={value}" if "=" in word else "")
+
+
+def _is_word(kind: type[Slice], name: str) -> bool:
+    """Whether this is a setting that has no flag."""
+    info = kind.model_fields.get(current_name(name.replace("-", "_")))
+    return info is not None and spelling_of(info).kind != "flag"
 
 
 def _joined(table: dict[str, _Flag], words: list[str]) -> list[str]:

@@ -133,10 +133,19 @@ def _as_setting_error(kind: type[Slice], error: ValidationError, values: Mapping
     first = error.errors(include_url=False, include_context=True)[0]
     key = str(first["loc"][0]) if first["loc"] else ""
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if key in kind.model_fields and values.get(key, "") in ("", (), []):
+        return _missing(kind, key)
     given = values.get(key, first.get("input"))
     shown = given[0] if isinstance(given, tuple) and len(given) == 1 else given
     reason = _REASONS.get((key, str(shown).lower()), "")
     return SettingError(sources.get(key, key), f"{key} is {shown!r}{more}", f"{reason}{_wanted(kind, key)}")
+
+
+def _missing(kind: type[Slice], key: str) -> SettingError:
+    """What a verb cannot do without."""
+    info = kind.model_fields[key]
+    name = key.upper() if spelling_of(info).positional else f"--{key.replace('_', '-')}"
+    return SettingError(name, "is missing", str(info.description).rstrip("."))
 
 
 def _wanted(kind: type[Slice], key: str) -> str:

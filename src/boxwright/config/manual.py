@@ -35,7 +35,7 @@ MANUAL: dict[str, Entry] = {
     "predict": Entry(
         "Finds objects in files, folders, patterns and videos. Writes pictures with boxes into a folder below runs/predict, and text, JSON and cut-out "
         "objects when asked.",
-        "predict --weights runs/train/exp --source some/images --save-txt",
+        "predict runs/train/exp --source some/images --save-txt",
     ),
     "report": Entry(
         "Makes the page of a run again, from a validation of its best weights; of several runs it makes one page that shows them beside each other.",

@@ -55,6 +55,7 @@ class ValSettings(Slice):
 class PredictSettings(Slice):
     """`boxwright predict`."""
 
+    run: str = setting("", "Checkpoint, run folder or exported network, as the first word.", Spelling(positional=True))
     weights: tuple[str, ...] = setting(
         (), "Checkpoint, run folder (its best.pt) or exported network; several predict together.", Spelling(original=True, many=True, metavar="PT")
     )
