@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bytes to what the network reads."""
 
+import pytest
 import torch
 
 from boxwright.structures.pixels import PixelBuffer
@@ -30,3 +31,17 @@ def test_another_shape_is_served_as_well():
     buffer.of(drawn(2, 3, 8, 12))
     other = drawn(1, 3, 16, 4)
     assert torch.equal(buffer.of(other), other.float() / 255)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_bytes_on_their_way_to_a_gpu_may_be_written_over_as_soon_as_the_call_is_back():
+    device = torch.device("cuda")
+    buffer, host = PixelBuffer(device), torch.empty(16, 3, 640, 640, dtype=torch.uint8, pin_memory=True)
+    busy = torch.randn(4096, 4096, device=device)
+    sums = []
+    for value in range(12):
+        busy = (busy @ busy).tanh()  # the GPU lags behind: a copy in its own stream would wait for this
+        host.fill_(value)
+        sums.append(buffer.of(host).mean() * 255)
+        host.fill_(255)
+    assert [round(float(one), 3) for one in sums] == list(range(12))
