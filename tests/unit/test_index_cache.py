@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from boxwright.data import index_cache, scan
 from boxwright.data.dataset import read_dataset
 from boxwright.data.index import Index
+from boxwright.data.source import Source
 from boxwright.data.split import open_split
 from tests.support import datasets
 
@@ -162,6 +164,30 @@ def test_a_read_only_data_set_is_left_alone_and_cached_for_the_user(root, scanne
     assert equal(first, second)
     assert scanned == [5]
     assert len(caches(tmp_path / "cache")) == 1
+
+
+def test_an_index_of_a_hundred_thousand_images_stays_small_also_while_it_is_read(tmp_path):
+    images, objects = 100_000, 700_000
+    paths = tuple(f"{tmp_path}/images/train/{number:012}.jpg" for number in range(images))
+    draw = np.random.default_rng(0)
+    index = Index(
+        paths=paths,
+        sizes_wh=np.full((images, 2), 640, np.int32),
+        first_object=np.linspace(0, objects, images + 1).astype(np.int64),
+        classes=draw.integers(0, 80, objects).astype(np.int32),
+        boxes=draw.random((objects, 4), np.float32),
+        first_point=np.zeros(objects + 1, np.int64),
+        points=np.zeros((0, 2), np.float32),
+    )
+    source = Source("yolo", tmp_path / "images/train", tmp_path)
+    index_cache.store(source, "key", index_cache.Stored(index, ("a",), paths, np.arange(images, dtype=np.uint64), ""))
+    tracemalloc.start()
+    found = index_cache.load(source, "key")
+    kept, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert equal(found.index, index)
+    assert kept < 100 * 2**20
+    assert most < 200 * 2**20
 
 
 def test_a_cache_that_can_be_kept_nowhere_is_no_trouble(root, scanned, monkeypatch):
