@@ -34,6 +34,7 @@ from boxwright.loss.rules import LossRules, class_weights_of, rules_for
 from boxwright.system.device import free_memory_bytes, loader_threads
 from boxwright.system.precision import Precision, candidates, not_offered
 from boxwright.system.precision import choose as choose_precision
+from boxwright.system.shared_memory import sweep_unused
 from boxwright.train.ema import Ema
 from boxwright.train.loop import LoopRules, Machinery
 from boxwright.train.optim import Groups, make_optimizer, parameter_groups
@@ -82,7 +83,7 @@ def training_data(plan: TrainPlan, warn: Callable[[str], None]) -> TrainingData:
     kind = plan.data.dataset.kind
     spare = int(min(settings.decoded_memory * 2**30, free_memory_bytes() * SPARE_SHARE))
     store = ImageStore(index, plan.train_size, keep=KEPT.get(settings.cache, "no"), smooth=False, kind=kind, spare_bytes=spare)
-    _require_memory(store, settings.cache == "ram")
+    _require_memory(store, settings.cache == "ram", warn)
     paste = partial(choose, index, settings.copy_paste) if settings.copy_paste > 0 else None
     planner = Planner(settings.part(AugmentSettings), index.sizes_wh, plan.train_size, mosaic_allowed=not settings.rect, paste=paste, grid=plan.grid)
     closed = settings.epochs - settings.close_mosaic if settings.close_mosaic else None
@@ -118,7 +119,7 @@ def validation_data(plan: TrainPlan, warn: Callable[[str], None]) -> ValidationD
     word = {"val": "ram"}.get(settings.cache, settings.cache)
     keep = "no" if settings.noval else KEPT.get(word, "no")
     store = ImageStore(index, plan.val_size, keep=keep, smooth=True, kind=plan.data.dataset.kind)
-    _require_memory(store, keep == "memory")
+    _require_memory(store, keep == "memory", warn)
     size = settings.batch_size * settings.val_batch_factor
     order = RectangularBatches(index.sizes_wh, size, plan.val_size, plan.grid, settings.val_pad)
     samples = PlainSamples(index, store, report=warn)
@@ -126,10 +127,14 @@ def validation_data(plan: TrainPlan, warn: Callable[[str], None]) -> ValidationD
     return ValidationData(loader, samples, order)
 
 
-def _require_memory(store: ImageStore, wanted: bool) -> None:
+def _require_memory(store: ImageStore, wanted: bool, warn: Callable[[str], None]) -> None:
     if not wanted:
         return
+    if store.note:
+        warn(store.note)
     needed, free = store.bytes_needed(), free_memory_bytes()
+    if needed > free * CACHE_SHARE and sweep_unused():
+        free = free_memory_bytes()
     if needed > free * CACHE_SHARE:
         what = f"keeping {len(store.index)} images in memory takes {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free"
         raise SettingError("cache", what, "Leave --cache out or choose a smaller --imgsz")

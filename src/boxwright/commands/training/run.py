@@ -22,6 +22,7 @@ from boxwright.structures.batch import Batch
 from boxwright.system.device import describe, loader_threads, prepare_process
 from boxwright.system.files import copy_folder, sweep_unfinished
 from boxwright.system.run_folder import make_run_folder, next_folder
+from boxwright.system.shared_memory import sweep_unused
 from boxwright.system.signals import stops_collected
 from boxwright.system.tensors import newest_whole
 from boxwright.track.class_table import ClassTable, cut_classes
@@ -79,6 +80,11 @@ class _Run:
     def weights(self) -> Path:
         """Where the checkpoints lie."""
         return self.folder / "weights"
+
+    def close(self) -> None:
+        """Let go of what other processes may be waiting for."""
+        for samples in (self.training.samples, self.validation.data.samples):
+            samples.store.close()
 
     def trainer(self, saving: Saving, stops: Stops) -> Trainer:
         """The trainer with its doors open."""
@@ -158,7 +164,10 @@ def run_training(plan: TrainPlan, folder: Path | None = None, observers: Sequenc
         watching.call("on_pretrain_routine_start")
         run = _assembled(plan, target, tracker, watching)
         watching.call("on_pretrain_routine_end")
-        return _fitted(run)
+        try:
+            return _fitted(run)
+        finally:
+            run.close()
     except KeyboardInterrupt as stop:
         stop.add_note(_way_on(target))
         raise
@@ -235,6 +244,7 @@ def _assembled(plan: TrainPlan, folder: Path, tracker: Tracker, observers: Obser
         warn(note)
     told = list(plan.lines)
     training, validating = assembly.training_data(plan, warn), assembly.validation_data(plan, warn)
+    sweep_unused()  # what killed runs left in memory; only now, since this run may have gone on with it
     machines = assembly.machines_of(plan, len(training.batches), told.append, warn)
     running = RunningLosses(plan.device)
     state = TrainState(Patience(plan.settings.patience))
