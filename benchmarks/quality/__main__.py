@@ -40,9 +40,8 @@ def train(case: Case, source: Path) -> None:
     """Train on a copy of the data, so that nothing is written beside the original, and keep the curve."""
     with tempfile.TemporaryDirectory() as place:
         data = shutil.copytree(source, Path(place) / case.data)
-        found = boxwright.train(
-            data=str(data / f"{case.data}.yaml"), project="runs/quality", name=curve_of(case).stem, exist_ok=True, cache="ram", **case.settings
-        )
+        settings = {"cache": "ram", **case.settings}
+        found = boxwright.train(data=str(data / f"{case.data}.yaml"), project="runs/quality", name=curve_of(case).stem, exist_ok=True, **settings)
     CURVES.mkdir(exist_ok=True)
     shutil.copyfile(found.folder / "results.csv", curve_of(case))
 

@@ -38,7 +38,7 @@ MAX_POSITIONAL = 8  # block constructors take the words of a YAML row
 DOORS = {
     "ctypes": {"native/binary.py", "system/device.py"},
     "torch.distributed": {"system/world.py"},
-    "os.environ": {"system/places.py", "system/world.py", "cli.py"},
+    "os.environ": {"system/places.py", "system/waiting.py", "system/world.py", "cli.py"},
     "os.getenv": set(),
     "fcntl": {"system/shared_memory.py"},
     "mmap": {"system/shared_memory.py"},

@@ -24,6 +24,8 @@ MATRIX = {
         ("--workers", "0"),
     ),
     "gradients that wait over the end of an epoch": (("warmup_epochs=0", "warmup_min_batches=0", "nominal_batch=8", "clear_gradients_each_epoch=false"), 2, ()),
+    "partners from a pool, two loader threads": (("--decode-pool", "5", "--workers", "2"), 4, ()),
+    "quad and a pool": (("--quad", "--decode-pool", "7"), 2, ()),
     "quad, autobalance, best overlap, smoothing": (("--quad", "autobalance=true", "sort_obj_iou=true", "--label-smoothing", "0.1"), 2, ()),
     "image weights, weights of classes, frozen rows": (("--image-weights", "class_weights=red:3,green:.5", "--freeze", "2", "--freeze-bn"), 4, ()),
     "rectangles, several bests": (("--rect", "mosaic=0", "mixup=0", "--best-by=-1*val/box_loss", "--keep-best", "metrics/recall", "--save-period", "1"), 4, ()),

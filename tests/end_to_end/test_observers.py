@@ -7,13 +7,14 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import boxwright
 from boxwright.commands.train import run
 from boxwright.config.assemble import resolve_train
 from boxwright.errors import SettingError
-from boxwright.track.log import read_epochs
+from boxwright.track.log import read_log
 from boxwright.track.observers import CALLBACKS
 from boxwright.track.table import read
 from tests.support.commands import command, done
@@ -194,6 +195,60 @@ def test_the_table_and_the_scalars_are_rebuilt_from_the_event_log(ground, tmp_pa
     assert [scalar.step for scalar in scalars] == [0, 1, 2]
 
 
+def pictures(folder: Path) -> dict[str, list[tuple[int, int, int, bytes]]]:
+    """Step, height, width and content of every picture in TensorBoard, by its tag."""
+    found = EventAccumulator(str(folder), {"images": 0}).Reload()
+    return {tag: [(one.step, one.height, one.width, one.encoded_image_string) for one in found.Images(tag)] for tag in found.Tags()["images"]}
+
+
+@pytest.mark.parametrize("recipe", ["2020.7", "7.0"])
+def test_tensorboard_shows_the_pictures_of_the_run_at_the_epoch_they_were_made_in(ground, tmp_path, recipe):
+    folder = train(ground, tmp_path, "--recipe", recipe, epochs=2).folder
+    there = {path.stem for pattern in ("*.jpg", "*.png") for path in folder.glob(pattern)}
+    first = pictures(folder)
+    assert first.keys() == there
+    assert {"train_batch0", "results", "PR_curve", "val_batch0_pred"} <= there
+    for tag, [(step, height, width, content)] in first.items():
+        path = next(folder.glob(f"{tag}.*g"))
+        assert content == path.read_bytes()
+        with Image.open(path) as picture:
+            assert picture.size == (width, height)
+        assert step == (0 if tag.startswith(("train_batch", "labels")) else 1)
+    before = EventAccumulator(str(folder)).Reload().Tags()
+    done("replay", folder)
+    assert pictures(folder) == first
+    assert EventAccumulator(str(folder)).Reload().Tags() == before
+    assert before["histograms"] == (["classes"] if recipe == "2020.7" else [])
+
+
+def test_a_run_that_goes_on_keeps_its_pictures_in_tensorboard(ground, tmp_path):
+    folder = train(ground, tmp_path, epochs=1).folder
+    (folder / "labels.jpg").unlink()
+    done("train", "--resume", folder, "--epochs", 2)
+    found = pictures(folder)
+    assert [step for step, *_ in found["train_batch0"]] == [0]
+    assert [step for step, *_ in found["results"]] == [0, 1]
+    assert "labels" not in found
+
+
+def test_a_torn_line_does_not_take_the_next_one_with_it(ground, tmp_path):
+    folder = train(ground, tmp_path, "--noplots", epochs=1).folder
+    with (folder / "events.jsonl").open("a") as log:
+        log.write('{"event": "Tol')
+    done("train", "--resume", folder, "--epochs", 2)
+    told = read_log(folder / "events.jsonl")
+    assert ([row.epoch for row in told.epochs], told.torn) == ([0, 1], 1)
+
+
+def test_the_text_log_tells_of_every_epoch(ground, tmp_path):
+    run = train(ground, tmp_path, "--noplots", epochs=2)
+    rows = [line.split(" ", 2)[2] for line in (run.folder / "run.log").read_text().splitlines() if " epoch " in line]
+    row = read(run.folder / "results.csv")
+    assert [line.split(": ")[0] for line in rows[:2]] == ["epoch 0/1", "epoch 1/1"]
+    assert f"box_loss {row['train/box_loss'][1]:.4g}" in rows[1]
+    assert f"mAP50-95 {row['metrics/mAP_0.5:0.95'][1]:.4g}" in rows[1]
+
+
 def test_in_the_log_of_a_run_that_went_back_every_epoch_counts_once(tmp_path):
     def epoch(number, value):
         row = {"epoch": number, "epochs": 3, "results": {"metrics/recall": value}, "fitness": None}
@@ -203,9 +258,9 @@ def test_in_the_log_of_a_run_that_went_back_every_epoch_counts_once(tmp_path):
     lines = [start, epoch(0, 0.1), epoch(1, 0.2), epoch(2, 0.3), {**start, "first_epoch": 1}, epoch(1, 0.2)]
     log = tmp_path / "events.jsonl"
     log.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    rows, torn = read_epochs(log)
-    assert [(row.epoch, row.results["metrics/recall"]) for row in rows] == [(0, 0.1), (1, 0.2)]
-    assert torn == 0
+    told = read_log(log)
+    assert [(row.epoch, row.results["metrics/recall"]) for row in told.epochs] == [(0, 0.1), (1, 0.2)]
+    assert told.torn == 0
 
 
 def test_image_weights_follow_the_last_validation_and_a_run_goes_on_with_them(ground, tmp_path):

@@ -80,3 +80,11 @@ def test_public_functions_stay_functions_whatever_is_imported_before_or_after():
     imports = "import boxwright; import boxwright.train.schedule; a = boxwright.train; from boxwright.train import ema"
     program = f"{imports}; print(callable(a), boxwright.train is a)"
     assert start("-c", program).stdout == "True True\n"
+
+
+@pytest.mark.parametrize(("said", "expected"), [({}, "10000 None"), ({"GOMP_SPINCOUNT": "7"}, "7 None"), ({"OMP_WAIT_POLICY": "active"}, "None active")])
+def test_compute_threads_sleep_soon_unless_the_user_says_how_they_wait(said, expected, monkeypatch):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    asked = "import os, boxwright.cli as c; c.main(['--version']); print(os.environ.get('GOMP_SPINCOUNT'), os.environ.get('OMP_WAIT_POLICY'))"
+    assert start("-c", asked, **said).stdout.splitlines()[-1] == expected

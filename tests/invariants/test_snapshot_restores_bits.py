@@ -176,6 +176,6 @@ def test_a_stripped_file_holds_the_average_in_full_precision_and_nothing_to_go_o
     whole = snapshot(made, state, running, {"names": ["a"], "network": "text"})
     small = stripped(whole)
     assert same_bits(small["model"], made.average.network.state_dict())
-    assert set(small) == {"kind", "date", "epoch", "model", "names", "network"}
-    assert small["epoch"] == -1
+    assert set(small) == {"kind", "date", "epoch", "stripped_from_epoch", "model", "names", "network"}
+    assert (small["epoch"], small["stripped_from_epoch"]) == (-1, whole["epoch"])
     assert same_bits(whole["model"], made.detector.state_dict())

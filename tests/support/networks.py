@@ -10,6 +10,7 @@ from boxwright.model.spec import ModelSpec, read_spec
 from tests.support.datasets import TINY_MODEL
 
 TINY = TINY_MODEL.replace("nc: 80", "nc: 3")
+FOCUS = TINY.replace("Conv, [8, 6, 2, 2]", "Focus, [8, 3]")  # as the networks of 2020 begin
 
 
 def spec(name: str, **changes: int) -> ModelSpec:

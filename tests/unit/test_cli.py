@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import importlib
 import json
 
 import pytest
 
 from boxwright import cli
+from boxwright.config.flags import read
+from boxwright.config.manual import MANUAL
 
 pytestmark = pytest.mark.slow
 
@@ -31,6 +34,23 @@ def test_every_verb_has_help(capsys, words):
     assert code == 0
     assert out.startswith(f"usage: boxwright {' '.join(words)}")
     assert not err
+
+
+def test_the_manual_has_an_entry_for_every_verb_and_no_other():
+    assert list(MANUAL) == [" ".join(words) for words, _ in verbs()]
+
+
+@pytest.mark.parametrize("name", list(MANUAL))
+def test_the_help_of_a_verb_says_what_it_does_with_an_example_that_is_understood(capsys, name):
+    about, example = MANUAL[name]
+    verb = {" ".join(words): verb for words, verb in verbs()}[name]
+    module, kind = verb.settings.split(":")
+    assert about.endswith(".")
+    assert example.startswith(name)
+    read(name, getattr(importlib.import_module(f"boxwright.config.schema.{module}"), kind), example.removeprefix(name).split(), reports=verb.reports)
+    out = run(capsys, *name.split(), "--help")[1]
+    assert f"\n  boxwright {example}\n" in out
+    assert about.split(".")[0] in " ".join(out.split())
 
 
 @pytest.mark.parametrize("name", [name for name, verb in cli.VERBS.items() if isinstance(verb, dict)])
@@ -73,6 +93,21 @@ def test_a_users_mistake_is_one_line_on_stderr_and_exit_code_2(capsys, words, sa
     assert err.startswith("error: ")
     assert says in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["--best-by", "-val/box_loss"], ["--best-by=-val/box_loss"], ["best_by=-val/box_loss"]], ids=["apart", "joined", "word"])
+def test_a_value_may_begin_with_a_minus(capsys, words):
+    code, out, err = run(capsys, "config", "show", "--json", *words, "--save-period", "-1")
+    assert (code, err) == (0, "")
+    settings = json.loads(out)["settings"]
+    assert (settings["best_by"], settings["save_period"]) == ("-val/box_loss", -1)
+
+
+def test_a_flag_without_its_value_says_so(capsys):
+    for words in (["--best-by"], ["--best-by", "--epochs", "3"]):
+        code, _, err = run(capsys, "config", "show", *words)
+        assert code == 2
+        assert "argument --best-by: expected one argument" in err
 
 
 def test_our_own_fault_is_one_line_and_exit_code_1(capsys, monkeypatch):

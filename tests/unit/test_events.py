@@ -21,7 +21,8 @@ ALL = (
     events.CheckpointSaved("runs/exp/weights/last.pt", "last", 0),
     Warned("careful"),
     Told("a line"),
-    events.Pictured("runs/exp/labels.jpg", "labels"),
+    events.Pictured("runs/exp/labels.jpg", "labels", (480, 640)),
+    events.LabelsCounted((3, 0, 7)),
     RunEnded("done", 3, 0.1, 2, 0.5, "runs/exp", ("bye",)),
 )
 
@@ -61,4 +62,4 @@ def test_the_text_log_holds_what_people_read_one_line_each():
         log.handle(event)
     log.close()
     texts = [line.split(" ", 2)[2] for line in Path("run.log").read_text().splitlines()]
-    assert texts == ["one", "two", "warning: careful", "a line", "bye", r"a\x1b[2J\nb"]
+    assert texts == ["one", "two", "epoch 0/2: 2.0 s", "warning: careful", "a line", "bye", r"a\x1b[2J\nb"]

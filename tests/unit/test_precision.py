@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from boxwright.documents import parse_yaml
+from boxwright.model.detector import build
+from boxwright.model.spec import read_spec
 from boxwright.system import precision
 from boxwright.system.precision import Precision, candidates, choose, not_offered
 from boxwright.train.selftest import answers_of
+from tests.support.networks import FOCUS, TINY
 from tests.support.training import CPU, frozen, loss_of, machines, same_bits, trainer
 
 CUDA = torch.device("cuda", 0)
@@ -97,6 +103,23 @@ def test_a_real_network_passes_in_bf16_and_stays_as_it_was():
     assert (chosen.name, note) == ("bf16", "")
     assert same_bits(before, made.detector.state_dict())
     assert all(parameter.grad is None for parameter in made.detector.parameters())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("text", [TINY, FOCUS], ids=["Conv", "Focus"])
+def test_the_test_picture_has_the_channels_of_the_images_whatever_the_first_layer_makes_of_them(text, channels):
+    network = build(read_spec(parse_yaml(text, "tiny.yaml"), in_channels=channels))
+    chosen, note = choose(["bf16", "fp32"], CPU, answers_of(network, loss_of(network), 32))
+    assert (chosen.name, note) == ("bf16", "")
+
+
+def test_the_self_test_does_not_move_an_automatic_balance():
+    network = machines().detector
+    loss = loss_of(network)
+    loss.rules = replace(loss.rules, autobalance=True)
+    before = loss.balance.clone()
+    choose(["bf16", "fp32"], CPU, answers_of(network, loss, 32))
+    assert torch.equal(loss.balance, before)
 
 
 def test_a_real_network_whose_kernels_are_wrong_in_bf16_is_caught():

@@ -24,7 +24,7 @@ from boxwright.metrics.curves import curves
 from boxwright.metrics.flat import Flat, SeenImage, flattened
 from boxwright.metrics.meter import Meter, metrics_of
 from boxwright.metrics.mistakes import outcomes
-from boxwright.metrics.regions import hits_of, left_out
+from boxwright.metrics.regions import found_above, hits_of, left_out
 from tests.oracles.official_coco import official
 from tests.support import formats
 from tests.support.knowing import Knowing
@@ -192,3 +192,18 @@ def test_areas_follow_the_objects_that_are_kept():
     unstated = dataclasses.replace(index, areas_px=index.areas_px[:0])
     assert np.isnan(unstated[0].areas_px).all()
     assert unstated.fingerprint() == index.fingerprint()
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_what_is_found_above_a_confidence_is_what_precision_and_recall_are_made_of(number):
+    flat = drawn(number)
+    metrics = metrics_of(flat)
+    least = flat.detections[:, 4].min() - 0.01
+    right, said = found_above(flat, float(least))
+    first = hits_of(flat)[:, :1]
+    gone = left_out(flat, first)
+    assert right == first.sum()
+    assert said == len(first) - (0 if gone is None else gone.sum())
+    half = float(np.median(flat.detections[:, 4]))
+    assert 0 < found_above(flat, half)[0] < right <= metrics.num_labels
+    assert found_above(flat, 1.0) == (0, 0)

@@ -206,6 +206,14 @@ def test_advice_names_the_number_it_comes_from(changes, says):
     assert says in " ".join(" ".join(one) for one in advice(facts(**changes)))
 
 
+def test_a_training_that_still_rose_is_to_be_gone_on_with_before_its_mistakes_are_looked_at():
+    mistakes = {"gains": {"missed": 0.2}, "suspects": 3}
+    rising, done = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3], [0.05, 0.28, 0.29, 0.295, 0.299, 0.3]
+    assert advice(facts(fitness=rising, **mistakes))[0].title == "Train longer"
+    assert advice(facts(fitness=done, **mistakes))[0].title.startswith("Look at 3 labels")
+    assert "Train longer" in [one.title for one in advice(facts(fitness=done, **mistakes))]
+
+
 def test_without_a_reason_there_is_no_advice():
     assert advice(facts()) == []
 

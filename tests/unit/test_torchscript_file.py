@@ -17,7 +17,7 @@ from boxwright.export.deployed import Deployed
 from boxwright.model.detector import build
 from boxwright.model.spec import read_spec
 from boxwright.system.torchscript_file import load_torchscript, read_extra, torchscript_bytes
-from tests.support.networks import TINY, tiny
+from tests.support.networks import FOCUS, TINY, tiny
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ OTHER_ROWS = (
 OTHER_NETWORKS = (
     *(TINY.replace(ROW, row, 1) for row in OTHER_ROWS),
     *(TINY + f"activation: nn.{name}()\n" for name in ("Hardswish", "Mish", "ReLU", "ReLU6", "LeakyReLU", "FReLU", "AconC", "MetaAconC")),
-    TINY.replace("[-1, 1, Conv, [8, 6, 2, 2]]", "[-1, 1, Focus, [8, 3]]").replace("nn.Upsample, [None, 2, nearest]", "nn.ConvTranspose2d, [32, 2, 2]"),
+    FOCUS.replace("nn.Upsample, [None, 2, nearest]", "nn.ConvTranspose2d, [32, 2, 2]"),
     TINY.replace("[-1, 1, Conv, [16, 3, 2]]", "[-1, 1, Contract, [2]]").replace("nn.Upsample, [None, 2, nearest]", "Expand, [2]"),
     TINY.replace("nn.Upsample, [None, 2, nearest]", "DWConvTranspose2d, [32, 2, 2]"),
 )

@@ -8,9 +8,7 @@ from boxwright.documents import parse_yaml
 from boxwright.model.detector import build
 from boxwright.model.spec import read_spec
 from boxwright.model.weights import same_classes, transfer
-from tests.support.networks import TINY, tiny
-
-FOCUS = TINY.replace("Conv, [8, 6, 2, 2]", "Focus, [8, 3]")
+from tests.support.networks import FOCUS, TINY, tiny
 
 
 def network(text: str = TINY, *, seed: int = 0, **changes: int):

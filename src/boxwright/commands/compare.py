@@ -19,6 +19,7 @@ from boxwright.metrics.flat import Flat
 from boxwright.metrics.resampling import Interval, Rounds, image_weights, interval, resampled
 from boxwright.structures.answer import Answer, table
 from boxwright.system.device import loader_threads
+from boxwright.system.run_folder import checkpoint_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,6 +91,6 @@ def _entry(one: Interval) -> dict[str, Any]:
 
 
 def _different_settings(folders: list[Path]) -> list[tuple[str, str, str]]:
-    first, second = (open_weights(str(folder / "weights" / "best.pt")).document.get("settings", {}) for folder in folders)
+    first, second = (open_weights(str(checkpoint_of(folder, "best"))).document.get("settings", {}) for folder in folders)
     keys = sorted({*first, *second} - UNTOLD)
     return [(key, str(first.get(key, "")), str(second.get(key, ""))) for key in keys if first.get(key) != second.get(key)]

@@ -28,6 +28,7 @@ from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec, read_spec
 from boxwright.model.weights import load_exactly
 from boxwright.system.device import usable_cores
+from boxwright.system.run_folder import checkpoint_of
 from boxwright.track.console import Progress
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def open_weights(name: str, flag: str = "--weights") -> OpenWeights:
     """Read a weights file: ours, a checkpoint of the original program, or safetensors; `flag` asked for it. Raises WeightsError."""
     path = Path(name)
     if path.is_dir():
-        raise WeightsError(f"{flag} {name}", "is a folder, and weights are a file", f"Give the file in it, such as {path / 'weights' / 'best.pt'}")
+        raise WeightsError(f"{flag} {name}", "is a folder, and weights are a file", f"Give the file in it, such as {checkpoint_of(path, 'best')}")
     if not path.is_file():
         raise WeightsError(f"{flag} {name}", "there is no such file", "Give the path of a checkpoint; nothing is fetched")
     if is_exported(path):
@@ -175,7 +176,7 @@ def kind_of(opened: Sequence[OpenWeights], member: Member) -> Kind:
 
 def best_of(name: str) -> str:
     """The best checkpoint of a run folder; any other name as it is."""
-    return str(Path(name) / "weights" / "best.pt") if Path(name).is_dir() else name
+    return str(checkpoint_of(Path(name), "best")) if Path(name).is_dir() else name
 
 
 def _as_weights(network: Exported) -> OpenWeights:

@@ -9,9 +9,9 @@ from boxwright.config.load import Resolved
 from boxwright.config.schema.verbs import ReplaySettings
 from boxwright.errors import SettingError
 from boxwright.structures.answer import Answer
-from boxwright.track.log import read_epochs
+from boxwright.track.log import read_log
 from boxwright.track.table import CsvTable
-from boxwright.track.tensorboard import TensorBoard
+from boxwright.track.tensorboard import rebuilt
 
 
 def run(resolved: Resolved[ReplaySettings]) -> Answer:
@@ -20,9 +20,9 @@ def run(resolved: Resolved[ReplaySettings]) -> Answer:
     log = folder / "events.jsonl"
     if not log.is_file():
         raise SettingError(str(log), "there is no such file", "Give a run folder")
-    epochs, torn = read_epochs(log)
-    CsvTable(folder / "results.csv", epochs)
-    TensorBoard(folder, epochs).close()
-    notes = (f"{log}: {torn} lines could not be read and were passed over",) if torn else ()
-    text = f"results.csv and TensorBoard scalars of {len(epochs)} epochs rebuilt in {folder}"
-    return Answer(text, {"folder": str(folder), "epochs": [event.epoch for event in epochs], "unreadable_lines": torn}, notes)
+    told = read_log(log)
+    CsvTable(folder / "results.csv", told.epochs)
+    rebuilt(folder, told, told.epochs, str(told.settings.get("tensorboard_tags", "csv"))).close()
+    notes = (f"{log}: {told.torn} lines could not be read and were passed over",) if told.torn else ()
+    text = f"results.csv and TensorBoard file of {len(told.epochs)} epochs rebuilt in {folder}"
+    return Answer(text, {"folder": str(folder), "epochs": [event.epoch for event in told.epochs], "unreadable_lines": told.torn}, notes)

@@ -18,7 +18,7 @@ from boxwright.report.page import page
 from boxwright.structures.answer import Answer, table
 from boxwright.system.device import loader_threads
 from boxwright.system.files import make_folder, write_text
-from boxwright.system.run_folder import next_folder
+from boxwright.system.run_folder import checkpoint_of, next_folder
 
 
 def run(resolved: Resolved[ReportSettings]) -> Answer:
@@ -51,14 +51,14 @@ def run_folder(name: str) -> Path:
     """The folder of a run, from its own path or that of one of its checkpoints. Raises SettingError."""
     path = Path(name)
     folder = path if path.is_dir() else path.parent.parent
-    if not (folder / "weights" / "best.pt").is_file():
+    if not checkpoint_of(folder, "best").is_file():
         raise SettingError(name or "RUN", "is no run folder with a weights/best.pt", "Give a folder that `boxwright train` made")
     return folder
 
 
 def source_of(folder: Path, threads: int) -> Source:
     """Validate a run once more, as its training did."""
-    weights = folder / "weights" / "best.pt"
+    weights = checkpoint_of(folder, "best")
     plan = plan_of(ValSettings(run=str(weights), threads=threads))
     found = evaluate(plan, threads=loader_threads(ValSettings().workers))
     checkpoint: dict[str, Any] = open_weights(str(weights)).document

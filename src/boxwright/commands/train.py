@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from boxwright.commands.opening import OpenWeights
-from boxwright.commands.training import legacy, replanning, resuming
+from boxwright.commands.training import legacy, naming, replanning, resuming
 from boxwright.commands.training.dry_run import planned
 from boxwright.commands.training.ending import DONE
 from boxwright.commands.training.plan import TrainPlan, plan_of
@@ -16,6 +16,7 @@ from boxwright.config.load import Resolved
 from boxwright.config.schema.train import TrainSettings
 from boxwright.structures.answer import Answer
 from boxwright.system.files import remove
+from boxwright.system.run_folder import checkpoint_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +67,7 @@ def _resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights, observers:
         return _already_done(folder, checkpoint.document["state"])
     plan, folder = _plan_of_resumed(asked, checkpoint)
     remove(folder / DONE)
+    naming.take_off(folder)
     return run_training(plan, folder, observers)
 
 
@@ -83,7 +85,7 @@ def _plan_of_resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights) ->
 
 def _already_done(folder: Path, state: dict[str, Any]) -> TrainResult:
     """A finished run stays as it is: whoever starts it again blindly gets its result."""
-    weights = folder / "weights"
-    ways = f"to go on, give --resume with more --epochs, or start a new run with --weights {weights / 'best.pt'}"
+    best = checkpoint_of(folder, "best")
+    ways = f"to go on, give --resume with more --epochs, or start a new run with --weights {best}"
     reason = f"{ALREADY_DONE} after {state['epoch']} epochs; {ways}"
-    return TrainResult(folder, weights / "best.pt", weights / "last.pt", state["results"], state["epoch"], reason)
+    return TrainResult(folder, best, checkpoint_of(folder, "last"), state["results"], state["epoch"], reason)

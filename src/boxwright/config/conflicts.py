@@ -16,7 +16,7 @@ def refuse_conflicts(resolved: Resolved[Any]) -> None:
     settings = resolved.settings
     for wrong, keys, what, remedy in (*_rules(settings), *_about_batches(settings, {key for key in resolved.sources if _explicit(resolved, key)})):
         if wrong:
-            raise SettingError(" + ".join(_place(resolved, key) for key in keys), what, remedy)
+            raise SettingError(" + ".join(place_of(resolved, key) for key in keys), what, remedy)
 
 
 def _rules(s: Any) -> tuple[tuple[bool, tuple[str, ...], str, str], ...]:
@@ -75,11 +75,30 @@ def _about_batches(s: Any, asked: set[str]) -> tuple[tuple[bool, tuple[str, ...]
         (s.aug == "none" and bool(changing), ("aug", *changing), "--aug none leaves every image as it is", "Leave one of them out"),
         (s.aug == "none" and s.close_mosaic > 0, ("aug", "close_mosaic"), "--aug none makes no mosaic that could be closed", "Leave one of them out"),
         (bool(without) and s.aug != "none", tuple(without), "works on mosaics, and mosaic is 0", "Set mosaic above 0, or leave it out"),
+        (
+            s.decode_pool > 0 and (s.rect or s.aug == "none" or s.mosaic == 0),
+            ("decode_pool", "rect" if s.rect else "aug" if s.aug == "none" else "mosaic"),
+            "a pool gives mosaics their images, and there are none",
+            "Leave one of them out",
+        ),
+        (
+            s.decode_pool > 0 and s.image_weights,
+            ("decode_pool", "image_weights"),
+            "a pool follows the order of an epoch, which image weights draw anew from each validation",
+            "Leave one of them out",
+        ),
+        (
+            s.decode_pool > 0 and s.cache in {"ram", "disk"},
+            ("decode_pool", "cache"),
+            "all images are kept decoded, so a pool spares nothing",
+            "Leave one of them out",
+        ),
         (bool(s.class_weights) and s.cls == 0, ("class_weights", "cls"), "a class loss of gain 0 cannot be weighed", "Leave one of them out"),
         (s.rect and s.close_mosaic > 0, ("rect", "close_mosaic"), "rectangular batches have no mosaic that could be closed", "Leave one of them out"),
     )
 
 
-def _place(resolved: Resolved[Any], key: str) -> str:
+def place_of(resolved: Resolved[Any], key: str) -> str:
+    """Where a setting was written, with its name."""
     source = resolved.sources[key]
     return source if key in source.replace("-", "_") else f"{key} ({source})"

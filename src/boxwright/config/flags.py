@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from boxwright.config.compat import current_name
 from boxwright.config.load import Layer
+from boxwright.config.manual import description
 from boxwright.config.setting import NO_BARE_FORM, Slice, Spelling, spelling_of
 from boxwright.errors import SettingError, nearest
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 _WORD = re.compile(r"([A-Za-z_][A-Za-z0-9_\-]*)=(.*)", re.DOTALL)
-_EPILOG = "Any setting can also be given as a trailing key=value word, such as lr0=0.005 mosaic=0; `boxwright config explain KEY` says what a key does."
+_EPILOG = """Any setting can also be given as a trailing key=value word, such as lr0=0.005 mosaic=0;
+`boxwright config explain KEY` says what a key does."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,12 @@ class _Flag:
     spelling: Spelling
     renamed: bool = False
     value: Any = NO_BARE_FORM  # of a shorthand
+    switch: bool = False  # yes or no: nothing follows it
+
+    @property
+    def needs_value(self) -> bool:
+        """Whether the next word is its value."""
+        return self.value == NO_BARE_FORM and self.spelling.bare == NO_BARE_FORM and not self.switch
 
 
 @dataclass
@@ -64,7 +72,7 @@ def read(verb: str, kind: type[Slice], arguments: Sequence[str], *, reports: boo
     """Read the words after a verb. Raises SettingError for everything that is not understood."""
     table = dict(_spellings(kind))
     reading = _Reading()
-    canonical = list(_canonical(verb, kind, table, arguments, reading))
+    canonical = _joined(table, list(_canonical(verb, kind, table, arguments, reading)))
     found = vars(parser(verb, kind, reports=reports).parse_args(canonical))
     wants_json = bool(found.pop("json", False))
     values = {key: value for key, value in found.items() if value is not None}
@@ -76,7 +84,13 @@ def read(verb: str, kind: type[Slice], arguments: Sequence[str], *, reports: boo
 
 def parser(verb: str, kind: type[Slice], *, reports: bool) -> argparse.ArgumentParser:
     """The parser of a verb, for reading and for --help. Everything comes out as text and is validated by the schema."""
-    made = _Parser(prog=f"boxwright {verb}", allow_abbrev=False, epilog=_EPILOG if _has_words(kind) else None, description=kind.__doc__)
+    made = _Parser(
+        prog=f"boxwright {verb}",
+        allow_abbrev=False,
+        epilog=_EPILOG if _has_words(kind) else None,
+        description=description(verb),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     for home, keys in _by_slice(kind).items():
         place = made if home is kind else made.add_argument_group(home.__name__.removesuffix("Settings").lower(), home.__doc__)
         for key in keys:
@@ -141,10 +155,11 @@ def _spellings(kind: type[Slice]) -> Iterator[tuple[str, _Flag]]:
     for key, info in kind.model_fields.items():
         spelling = spelling_of(info)
         if spelling.kind == "flag" and not spelling.positional:
+            switch = info.annotation is bool
             for name in (key, *spelling.names):
-                yield name.replace("_", "-"), _Flag(key, spelling)
+                yield name.replace("_", "-"), _Flag(key, spelling, switch=switch)
             for name in spelling.renamed:
-                yield name.replace("_", "-"), _Flag(key, spelling, renamed=True)
+                yield name.replace("_", "-"), _Flag(key, spelling, renamed=True, switch=switch)
             for name, value in spelling.shorthand:
                 yield name, _Flag(key, spelling, value=value)
 
@@ -165,7 +180,7 @@ def _canonical(verb: str, kind: type[Slice], table: dict[str, _Flag], arguments:
             continue
         name, _, value = word[2:].partition("=")
         flag, main = _found(verb, table, name)
-        waiting = flag.value == NO_BARE_FORM and flag.spelling.bare == NO_BARE_FORM and "=" not in word and kind.model_fields[flag.key].annotation is not bool
+        waiting = flag.needs_value and "=" not in word
         reading.places[flag.key] = f"--{main}"
         if flag.renamed:
             reading.notes.append(f"--{name} is now --{flag.key.replace('_', '-')}; both work")
@@ -173,6 +188,20 @@ def _canonical(verb: str, kind: type[Slice], table: dict[str, _Flag], arguments:
             reading.values[flag.key] = flag.value
             continue
         yield f"--{flag.key.replace('_', '-')}" + (f"={value}" if "=" in word else "")
+
+
+def _joined(table: dict[str, _Flag], words: list[str]) -> list[str]:
+    """Flags of one value with a value that begins with a minus as one word each: apart, it would be taken for a flag."""
+    found: list[str] = []
+    for word in words:
+        before = found[-1] if found else ""
+        flag = table.get(before[2:]) if before.startswith("--") else None
+        takes = flag is not None and flag.needs_value and not flag.spelling.many
+        if takes and word.startswith("-") and not word.startswith("--") and word != "-h":
+            found[-1] = f"{before}={word}"
+        else:
+            found.append(word)
+    return found
 
 
 def _found(verb: str, table: dict[str, _Flag], name: str) -> tuple[_Flag, str]:

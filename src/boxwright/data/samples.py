@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from boxwright.data.augment.paint import Painter
 from boxwright.data.augment.plan import NOTHING_REPLACED, Plan, Planner
 from boxwright.data.images import BrokenImageError, resized
 from boxwright.data.index import Index
+from boxwright.data.pool import Pool
 from boxwright.data.store import ImageStore
 from boxwright.errors import DataError
 from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px, xyxy_px_to_cxcywh_norm
@@ -49,6 +51,7 @@ class TrainingSamples:
         self.broken: dict[int, str] = {}  # by image, why it cannot be read; known ones are not read again
         self.replaced: dict[int, int] = {}  # what stands in for which; it only spares the search
         self.paint = Painter(index, store.kind)
+        self.pool: Pool | None = None  # where the partners in a mosaic come from, if not from all images
         self.plug: Callable[[np.ndarray, int], None] | None = None  # changes the finished picture, by key
         self._report = report or (lambda _: None)
         self._lock = threading.Lock()
@@ -57,7 +60,8 @@ class TrainingSamples:
         """What will be done to this sample, with others in place of images that cannot be read."""
         draw = generator(self.seed, Purpose.SAMPLE, address.epoch, address.position)
         closed = self.closed_from is not None and address.epoch >= self.closed_from
-        return self.planner.plan(address.image, draw, address.output_hw, mosaic_closed=closed, replaced=replaced)
+        partners = None if self.pool is None else partial(self.pool.partners, address.epoch, address.position)
+        return self.planner.plan(address.image, draw, address.output_hw, mosaic_closed=closed, replaced=replaced, partners=partners)
 
     def __call__(self, address: Address, out: np.ndarray) -> Truth:
         """Draw a sample into `out` (3, H, W) uint8 RGB; returns what is known about it."""

@@ -12,7 +12,11 @@ from boxwright.data.images import BrokenImageError, read_bgr, resized
 from boxwright.data.index import Index
 from boxwright.data.pixel_file import Contents, PixelFile, in_memory, on_disk
 from boxwright.data.planes import Kind, read_planes
+<<<<<<< ours
 from boxwright.system.shared_memory import NotSharedError
+=======
+from boxwright.data.pool import Recent
+>>>>>>> theirs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,18 +27,25 @@ Keeping = Literal["no", "memory", "disk"]
 class ImageStore:
     """Images by number, in a size whose long side is `long_side`. `smooth`: areas are averaged when shrinking, for validation.
 
+<<<<<<< ours
     Kept in memory, every image stays once it was asked for, and processes share what they have where they can (`note` says where not); kept on disk,
     in one file. Otherwise as many stay as fit into `spare_bytes`, those that came first: which one is asked for next is drawn evenly, so no other
     choice would be met more often.
+=======
+    Kept in memory, every image stays once it was asked for; kept on disk, in one file. With a `pool`, that many stay, the newest. Otherwise as many
+    stay as fit into `spare_bytes`, those that came first: which one is asked for next is drawn evenly, so no other choice would be met more often.
+>>>>>>> theirs
     """
 
-    def __init__(self, index: Index, long_side: int, *, keep: Keeping = "no", smooth: bool, kind: Kind | None = None, spare_bytes: int = 0) -> None:
+    def __init__(
+        self, index: Index, long_side: int, *, keep: Keeping = "no", smooth: bool, kind: Kind | None = None, spare_bytes: int = 0, pool: int = 0
+    ) -> None:
         self.index = index
         self.long_side = long_side
         self.smooth = smooth
         self.kind = kind or Kind()
-        self._kept: dict[int, np.ndarray] = {}
-        self._room = math.inf if keep == "memory" else spare_bytes
+        self._kept: dict[int, np.ndarray] = Recent(pool) if pool else {}
+        self._room = math.inf if keep == "memory" or pool else spare_bytes
         self._lock = threading.Lock()
         self._file: PixelFile | None = None
         self.note = ""

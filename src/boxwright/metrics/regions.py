@@ -64,6 +64,14 @@ def confusion_of(flat: Flat, min_confidence: float = MIN_CONFIDENCE) -> np.ndarr
     return confusion(flat.detections[kept], flat.labels, flat.detection_images[kept], flat.label_images, flat.num_classes, min_confidence=min_confidence)
 
 
+def found_above(flat: Flat, min_confidence: float) -> tuple[int, int]:
+    """Objects that a detection of their class above a confidence lies on, and how many detections count there: what P and R are made of."""
+    right, sure = hits_of(flat)[:, :1], flat.detections[:, 4] > min_confidence
+    nothing = left_out(flat, right)
+    counted = sure if nothing is None else sure & ~nothing[:, 0]
+    return int((right[:, 0] & sure).sum()), int(counted.sum())
+
+
 def coco_input(flat: Flat) -> CocoInput:
     """The same for the COCO protocol, where regions are crowds among the labels."""
     labels, images, areas = flat.labels, flat.label_images, flat.areas_px

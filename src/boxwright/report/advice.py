@@ -19,6 +19,7 @@ WORTH = 0.01  # of mAP50 that a repair has to bring before it is spoken of
 FEW_LABELS, FEW_IMAGES = 50, 100
 SMALL_GAP = 0.15  # of AP between small and large objects
 LATE, EARLY = 0.9, 0.5  # share of the epochs after which the best one lies
+RISE = 1.05  # by which the last fifth of the epochs has to raise fitness for the training to be unfinished, whatever else is wrong
 
 REMEDIES = {
     MISSED: "Objects that nothing was found on. Label more examples of the classes with low recall, train longer, or raise --imgsz if they are small.",
@@ -58,7 +59,8 @@ def advice(facts: Facts) -> list[Advice]:
         text = "They stand first in the gallery. A wrong label teaches wrongly and counts a right answer as a mistake: correct these before anything else."
         found.append(Advice(f"Look at {facts.suspects} labels that may be wrong", text))
     found += _repairs(facts)
-    found += _course(facts.fitness)
+    course = _course(facts.fitness)
+    found = [*course, *found] if _unfinished(facts.fitness) else [*found, *course]
     found += _data(facts)
     return found[:MOST]
 
@@ -89,6 +91,13 @@ def _course(fitness: Sequence[float]) -> list[Advice]:
         text = f"The best epoch is {best} of {epochs}: later ones learned the training images by heart. More images or stronger augmentation help."
         return [Advice("It stopped getting better half-way", text)]
     return []
+
+
+def _unfinished(fitness: Sequence[float]) -> bool:
+    """Whether it still rose steeply when it ended: mistakes of such a network say little yet."""
+    known = np.array(fitness, np.float64)
+    known = known[np.isfinite(known)]
+    return len(known) >= 5 and known.max() >= RISE * known[: -(len(known) // 5)].max()  # noqa: PLR2004 -- a course needs a few points
 
 
 def _data(facts: Facts) -> list[Advice]:

@@ -122,10 +122,11 @@ def write_image(path: Path, image_rgb: np.ndarray, *, quality: int = 90, durable
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add one line to a log in one write."""
+    """Add one line to a log in one write. A line before it that was torn by a full disk or a kill stays a line of its own."""
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        with path.open("ab+") as file:
+            torn = file.seek(0, os.SEEK_END) > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
+            file.write(b"\n" * torn + line.encode() + b"\n")
     except OSError as error:
         raise write_error(path, error) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from boxwright.errors import SettingError
 from boxwright.system.files import make_folder
@@ -47,6 +48,15 @@ def make_run_folder(folder: Path, *, exist_ok: bool) -> None:
 
 
 def newest_checkpoint(project: str) -> Path | None:
-    """The last.pt that was written last below a folder of runs."""
-    found = [path for path in Path(project).rglob("last.pt") if path.parent.name == "weights"] if _is_folder(Path(project)) else []
+    """The newest state of the run that was written to last, below a folder of runs."""
+    places = {path.parent.parent for path in Path(project).rglob("last*.pt") if path.parent.name == "weights"} if _is_folder(Path(project)) else set()
+    found = [path for path in (checkpoint_of(place, "last") for place in sorted(places)) if path.exists()]
     return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
+def checkpoint_of(folder: Path, kind: Literal["last", "best"]) -> Path:
+    """Where a run keeps its newest state or its best weights: the trainers of 2020 put the name of a run that is done behind both."""
+    weights = folder / "weights"
+    named = [path.stem.removeprefix("last") for path in sorted(weights.glob("last*.pt")) if path.stem != "last.previous"]
+    suffix = "" if not named or (weights / "last.pt").exists() else named[0]
+    return weights / f"{kind}{suffix}.pt"

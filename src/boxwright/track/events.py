@@ -150,10 +150,18 @@ class Told(Event):
 
 @dataclass(frozen=True)
 class Pictured(Event):
-    """A picture was written."""
+    """A picture was written. `size_hw` in pixels."""
 
     path: str
     title: str
+    size_hw: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class LabelsCounted(Event):
+    """How many objects of each class there are to learn from."""
+
+    counts: tuple[int, ...]
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from boxwright.errors import printable
 from boxwright.system.files import append_line
-from boxwright.track.events import EpochEnded, EpochTrained, Event, StepLogged, Told, Warned
+from boxwright.track.events import LOSS_NAMES, EpochEnded, EpochTrained, Event, LabelsCounted, Pictured, StepLogged, Told, Warned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,22 +30,40 @@ class EventLog:
         """Every line is written already."""
 
 
-def read_epochs(path: Path) -> tuple[list[EpochEnded], int]:
-    """Every epoch of a log once, as it was trained last, and how many lines were torn. A start at an epoch takes back what followed it before."""
+class Log(NamedTuple):
+    """What an event log says about a run: its epochs, its pictures with the epoch they followed, what there was to learn, its settings, torn lines."""
+
+    epochs: list[EpochEnded]
+    pictures: list[tuple[int, Pictured]]
+    labels: LabelsCounted | None
+    settings: dict[str, Any]
+    torn: int
+
+
+def read_log(path: Path) -> Log:
+    """Every epoch and picture of a log once, as it was made last. A start at an epoch takes back the epochs that followed it before."""
     rows: dict[int, EpochEnded] = {}
+    pictures: dict[str, tuple[int, Pictured]] = {}
+    labels: LabelsCounted | None = None
+    settings: dict[str, Any] = {}
     torn = 0
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
         try:
             found = json.loads(line)
             kind = found.pop("event")
             found.pop("time", None)
             if kind == "RunStarted":
                 rows = {epoch: row for epoch, row in rows.items() if epoch < found["first_epoch"]}
+                settings = dict(found.get("settings", {}))
             elif kind == "EpochEnded":
                 rows[found["epoch"]] = EpochEnded(**found)
+            elif kind == "Pictured":
+                pictures[found["path"]] = (max(rows, default=0), Pictured(**found))
+            elif kind == "LabelsCounted":
+                labels = LabelsCounted(**found)
         except (ValueError, KeyError, TypeError, AttributeError):
             torn += 1
-    return [rows[epoch] for epoch in sorted(rows)], torn
+    return Log([rows[epoch] for epoch in sorted(rows)], list(pictures.values()), labels, settings, torn)
 
 
 class TextLog:
@@ -70,5 +88,18 @@ def lines_of(event: Event) -> tuple[str, ...]:
             return (f"warning: {text}",)
         case Told(text):
             return (text,)
+        case EpochEnded():
+            return (epoch_line(event),)
         case _:
             return tuple(getattr(event, "lines", ()))
+
+
+def epoch_line(event: EpochEnded) -> str:
+    """An epoch in words and numbers; what was not measured is left out."""
+    named = (*((f"train/{name}", name) for name in LOSS_NAMES), *_SHORT)
+    parts = [f"{word} {event.results[key]:.4g}" for key, word in named if event.results.get(key) is not None]
+    best = ["the best so far"] if event.best_epoch == event.epoch else []
+    return f"epoch {event.epoch}/{event.epochs - 1}: {', '.join([*parts, f'{event.seconds:.1f} s', *best])}"
+
+
+_SHORT = (("metrics/precision", "P"), ("metrics/recall", "R"), ("metrics/mAP_0.5", "mAP50"), ("metrics/mAP_0.5:0.95", "mAP50-95"))

@@ -22,7 +22,8 @@ from boxwright.data.augment.plan import Planner
 from boxwright.data.augment.plug import Plug
 from boxwright.data.balance import adapted_class_weights, image_weights
 from boxwright.data.index import Index
-from boxwright.data.loader import Loader
+from boxwright.data.loader import AHEAD, Loader
+from boxwright.data.pool import Pool
 from boxwright.data.quad import GROUP, QuadBatches, QuadSamples
 from boxwright.data.sampler import RectangularBatches, ShuffledBatches
 from boxwright.data.samples import Address, PlainSamples, TrainingSamples
@@ -31,6 +32,7 @@ from boxwright.data.store import ImageStore, Keeping
 from boxwright.errors import SettingError
 from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import LossRules, class_weights_of, rules_for
+from boxwright.model.detector import Detector
 from boxwright.system.device import free_memory_bytes, loader_threads
 from boxwright.system.precision import Precision, candidates, not_offered
 from boxwright.system.precision import choose as choose_precision
@@ -81,18 +83,46 @@ def training_data(plan: TrainPlan, warn: Callable[[str], None]) -> TrainingData:
     """Samples, order and loader of the training split."""
     settings, index = plan.settings, plan.data.splits["train"]
     kind = plan.data.dataset.kind
+<<<<<<< ours
     spare = int(min(settings.decoded_memory * 2**30, free_memory_bytes() * SPARE_SHARE))
     store = ImageStore(index, plan.train_size, keep=KEPT.get(settings.cache, "no"), smooth=False, kind=kind, spare_bytes=spare)
     _require_memory(store, settings.cache == "ram", warn)
+=======
+    store = _training_store(plan)
+>>>>>>> theirs
     paste = partial(choose, index, settings.copy_paste) if settings.copy_paste > 0 else None
     planner = Planner(settings.part(AugmentSettings), index.sizes_wh, plan.train_size, mosaic_allowed=not settings.rect, paste=paste, grid=plan.grid)
     closed = settings.epochs - settings.close_mosaic if settings.close_mosaic else None
     samples = TrainingSamples(planner, index, store, seed=settings.seed, closed_from=closed, report=warn)
     samples.plug = Plug() if settings.albumentations else None
     order = _order(plan)
+    samples.pool = _pool(plan, order)
     drawn = QuadSamples(samples, order, settings.seed) if isinstance(order, QuadBatches) else samples
     loader = Loader(drawn, threads=loader_threads(settings.workers), pinned=plan.device.type == "cuda", kind=kind)
     return TrainingData(loader, samples, order, settings.image_weights)
+
+
+def _training_store(plan: TrainPlan, warn: Callable[[str], None]) -> ImageStore:
+    """The pixels, kept as the settings say. Raises SettingError where there is no memory for it."""
+    settings, index = plan.settings, plan.data.splits["train"]
+    spare = int(min(settings.decoded_memory * 2**30, free_memory_bytes() * SPARE_SHARE))
+    pooled = settings.decode_pool + (AHEAD + 1) * settings.batch_size if 0 < settings.decode_pool < len(index) else 0
+    keep, kind = KEPT.get(settings.cache, "no"), plan.data.dataset.kind
+    store = ImageStore(index, plan.train_size, keep=keep, smooth=False, kind=kind, spare_bytes=spare, pool=pooled)
+    if settings.cache == "ram":
+        _require_memory("cache", store, len(index), warn)
+    elif pooled:
+        _require_memory("decode_pool", store, min(pooled, len(index)), warn)
+    return store
+
+
+def _pool(plan: TrainPlan, order: Order) -> Pool | None:
+    """Where mosaics take their images from, if not from all."""
+    size, images = plan.settings.decode_pool, len(plan.data.splits["train"])
+    if isinstance(order, RectangularBatches) or not 0 < size < images:
+        return None
+    single = order.inner if isinstance(order, QuadBatches) else order
+    return Pool(single.order, size)
 
 
 def _order(plan: TrainPlan) -> Order:
@@ -119,7 +149,12 @@ def validation_data(plan: TrainPlan, warn: Callable[[str], None]) -> ValidationD
     word = {"val": "ram"}.get(settings.cache, settings.cache)
     keep = "no" if settings.noval else KEPT.get(word, "no")
     store = ImageStore(index, plan.val_size, keep=keep, smooth=True, kind=plan.data.dataset.kind)
+<<<<<<< ours
     _require_memory(store, keep == "memory", warn)
+=======
+    if keep == "memory":
+        _require_memory("cache", store, len(index), warn)
+>>>>>>> theirs
     size = settings.batch_size * settings.val_batch_factor
     order = RectangularBatches(index.sizes_wh, size, plan.val_size, plan.grid, settings.val_pad)
     samples = PlainSamples(index, store, report=warn)
@@ -127,6 +162,7 @@ def validation_data(plan: TrainPlan, warn: Callable[[str], None]) -> ValidationD
     return ValidationData(loader, samples, order)
 
 
+<<<<<<< ours
 def _require_memory(store: ImageStore, wanted: bool, warn: Callable[[str], None]) -> None:
     if not wanted:
         return
@@ -135,9 +171,16 @@ def _require_memory(store: ImageStore, wanted: bool, warn: Callable[[str], None]
     needed, free = store.bytes_needed(), free_memory_bytes()
     if needed > free * CACHE_SHARE and sweep_unused():
         free = free_memory_bytes()
+=======
+def _require_memory(setting: str, store: ImageStore, images: int) -> None:
+    """Raise where keeping this many images decoded would take too much."""
+    needed, free = store.bytes_needed() * images // len(store.index), free_memory_bytes()
+>>>>>>> theirs
     if needed > free * CACHE_SHARE:
-        what = f"keeping {len(store.index)} images in memory takes {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free"
-        raise SettingError("cache", what, "Leave --cache out or choose a smaller --imgsz")
+        what = f"keeping {images} images in memory takes {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free"
+        raise SettingError(setting, what, f"Leave --{setting.replace('_', '-')} out or choose a smaller --imgsz")
+    if store.note:
+        warn(store.note)
 
 
 def machines_of(plan: TrainPlan, batches_per_epoch: int, tell: Callable[[str], None], warn: Callable[[str], None]) -> Machinery:
@@ -187,7 +230,7 @@ def round_to_half(detector: torch.nn.Module) -> None:
             tensor.copy_(tensor.half().float())
 
 
-def _precision(plan: TrainPlan, detector: torch.nn.Module, loss: DetectionLoss, warn: Callable[[str], None]) -> Precision:
+def _precision(plan: TrainPlan, detector: Detector, loss: DetectionLoss, warn: Callable[[str], None]) -> Precision:
     names = candidates(plan.settings.amp, plan.device, on_cpu=plan.settings.amp_on_cpu)
     if plan.resumed is not None and "precision" in plan.resumed:
         return Precision(plan.resumed["precision"]["name"], plan.device)

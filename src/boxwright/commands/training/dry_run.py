@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from boxwright.commands.training import estimate, records
+from boxwright.commands.training.naming import name_of
 from boxwright.commands.training.plan import TrainPlan
 from boxwright.config.schema.optimizer import OptimizerSettings
 from boxwright.config.schema.schedule import ScheduleSettings
@@ -24,7 +25,7 @@ def planned(plan: TrainPlan) -> Answer:
     images = len(plan.data.splits["train"])
     batches = math.ceil(images / settings.batch_size)
     schedule = Schedule(settings.part(ScheduleSettings), batches, settings.batch_size)
-    folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering=settings.run_folders)
+    folder = next_folder(settings.project, name_of(plan), exist_ok=settings.exist_ok, numbering=settings.run_folders)
     groups = parameter_groups(plan.detector, settings.decay_rule)
     steps = optimizer_steps(schedule)
     memory, duration = estimate.memory_of(plan), estimate.time_of(plan, batches, steps)

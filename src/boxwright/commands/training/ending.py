@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end of a run: strip best.pt, validate it once more, draw, and leave a record that says the run is done."""
+"""The end of a run: strip its weights, validate once more, draw, and leave a record that says the run is done."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from boxwright.commands.training.naming import put_behind, suffix_of
 from boxwright.commands.training.pictures import RunPictures
 from boxwright.commands.training.plan import TrainPlan
 from boxwright.commands.training.validation import RunValidation
@@ -14,9 +15,10 @@ from boxwright.commands.validating.files import coco_results
 from boxwright.commands.validating.identity import CocoIds
 from boxwright.config.schema.train import TrainSettings
 from boxwright.model.detector import Detector
-from boxwright.system.files import rename, write_json, write_text
-from boxwright.system.tensors import read_tensors, write_tensors
-from boxwright.track.events import Event, RunEnded
+from boxwright.system.files import remove, write_json, write_text
+from boxwright.system.precision import Precision, half_of
+from boxwright.system.tensors import is_whole, previous_of, read_tensors, write_tensors
+from boxwright.track.events import Event, RunEnded, Told
 from boxwright.train.checkpoint import stripped
 from boxwright.train.state import TrainState
 
@@ -34,48 +36,58 @@ def shows_classes(settings: TrainSettings, num_classes: int) -> bool:
     return settings.final_per_class == "always" or num_classes < MANY_CLASSES
 
 
+class Finished(NamedTuple):
+    """What a run came to: its last results and their fitness, and where its weights are now."""
+
+    results: dict[str, float | None]
+    fitness: float
+    last: Path
+    best: Path
+
+
 @dataclass(frozen=True)
 class Ending:
-    """What the end of a run works with."""
+    """What the end of a run works with. `first_epoch` is where this start of it began."""
 
     plan: TrainPlan
     folder: Path
-    network: Detector  # the average; best.pt is loaded into it
+    network: Detector  # the average; weights are loaded into it
     validation: RunValidation
     pictures: RunPictures
     state: TrainState
     tell: Callable[[Event], None]
+    first_epoch: int = 0
 
-    @property
-    def suffix(self) -> str:
-        """What the trainers of 2020 add to the names of results and weights: _NAME, a number without the stroke, nothing without a name."""
-        name = self.plan.settings.name if self.plan.settings.rename_with_name else ""
-        return name if name.isdecimal() or not name else f"_{name}"
-
-    def finish(self, reason: str, hours: float) -> dict[str, float | None]:
-        """Do all of it; returns the last results."""
-        lines = [f"{self.state.epoch} epochs done in {hours:.3f} hours ({reason})"]
-        results = dict(self.state.results)
-        weights = self.folder / "weights"
+    def finish(self, reason: str, hours: float) -> Finished:
+        """Do all of it."""
+        state, weights, suffix = self.state, self.folder / "weights", suffix_of(self.plan)
+        last, best = weights / "last.pt", weights / "best.pt"
+        lines = [self._about_length(reason, hours)]
+        results, fitness = dict(state.results), state.best_fitness
+        held = self._stripped(best) if best.exists() else None
+        if held is not None:
+            lines.append(self._about_best(best.with_stem(f"best{suffix}"), best.stat().st_size, int(held["stripped_from_epoch"])))
+        if held is not None and self._final_validation == "best":
+            more, fitness = self._validated(best)
+            results |= more
+        self._draw(held)
+        lines += self._predictions({"none": "last", "best": "best", "coco-last-and-best": "final_epoch"}[self._final_validation])
         if self._final_validation == "coco-last-and-best":
-            self._validated(weights / "last.pt")
-            lines.append(self._predictions("last"))
-        if (weights / "best.pt").exists():
-            results |= self._best(weights / "best.pt")
-            lines.append(self._about_best(weights / "best.pt"))
-            if self.is_coco and self._final_validation != "none":
-                lines.append(self._predictions("best"))
-        if self.is_coco and self._final_validation == "none":
-            lines.append(self._predictions("last"))  # those of the final epoch's validation
-        self.pictures.ending(self.validation)
-        if (weights / "best.pt").exists():
-            self.pictures.report(self.validation, read_tensors(weights / "best.pt"), self.state.best_epoch)
-        self._rename()
+            for path in (place for place in (last, best) if place.exists()):
+                more, fitness = self._validated_as_in_2021(path)
+                results |= more
+                lines += self._predictions(path.stem)
+        if self.plan.settings.strip == "both" and last.exists():
+            self._stripped(last)
+        put_behind(self.folder, suffix)
+        last, best = (path.with_stem(f"{path.stem}{suffix}") for path in (last, best))
         lines.append(f"results in {self.folder}")
-        record = {"reason": reason, "epochs": self.state.epoch, "hours": hours, "best_epoch": self.state.best_epoch, "best_fitness": self.state.best_fitness}
+        record = {"reason": reason, "epochs": state.epoch, "hours": hours, "best_epoch": state.best_epoch, "best_fitness": state.best_fitness}
         write_json(self.folder / DONE, {**record, "results": results})
-        self.tell(RunEnded(reason, self.state.epoch, hours, self.state.best_epoch, self.state.best_fitness, str(self.folder), tuple(lines)))
-        return results
+        if is_whole(last):
+            remove(previous_of(weights / "last.pt"))  # kept in case the last one was damaged
+        self.tell(RunEnded(reason, state.epoch, hours, state.best_epoch, state.best_fitness, str(self.folder), tuple(lines)))
+        return Finished(results, fitness, last, best)
 
     @property
     def is_coco(self) -> bool:
@@ -101,34 +113,63 @@ class Ending:
         chosen = self.plan.settings.final_val
         return "none" if chosen == "coco-last-and-best" and not self.is_coco else chosen
 
-    def _best(self, path: Path) -> dict[str, float | None]:
-        """Strip the best checkpoint and, where the recipe says so, validate it with everything shown."""
+    def _stripped(self, path: Path) -> dict[str, Any]:
+        """Take the state of the training out of a file of weights; what is left of it."""
         document = read_tensors(path)
         if document.get("state") is not None:
-            write_tensors(path, stripped(document))
-        return {} if self._final_validation == "none" else self._validated(path)
+            document = stripped(document)
+            write_tensors(path, document)
+        return {"stripped_from_epoch": self.state.best_epoch} | document
 
-    def _validated(self, path: Path) -> dict[str, float | None]:
-        """The results of a checkpoint's average, with pictures and per class."""
+    def _validated(self, path: Path) -> tuple[dict[str, float | None], float]:
+        """The results of a file's average and their fitness, with pictures and per class."""
+        self._load(path)
         settings = self.plan.settings
+        rules = replace(self.validation.rules, max_iou=settings.final_iou_coco if self.is_coco else settings.final_iou)
+        return self.validation(self.network, None, per_class=shows_classes(settings, self.plan.data.num_classes), keep=True, rules=rules)
+
+    def _validated_as_in_2021(self, path: Path) -> tuple[dict[str, float | None], float]:
+        """The same in half precision and without pictures."""
+        self._load(path)
+        name, note = half_of(self.plan.device)
+        if note:
+            self.tell(Told(f"{path.name} is not validated in half precision: {note}"))
+        self.validation.precision = Precision(name, self.plan.device)
+        rules = replace(self.validation.rules, max_iou=self.plan.settings.final_iou_coco)
+        return self.validation(self.network, None, per_class=False, keep=False, rules=rules)
+
+    def _load(self, path: Path) -> None:
         document = read_tensors(path)
         self.network.load_state_dict(document.get("ema") or document["model"])
-        rules = replace(self.validation.rules, max_iou=settings.final_iou_coco if self.is_coco else settings.final_iou)
-        return self.validation(self.network, None, per_class=shows_classes(settings, self.plan.data.num_classes), keep=True, rules=rules)[0]
 
-    def _predictions(self, name: str) -> str:
-        """What the last validation found, as COCO results, and where they are in words. The numbers are ours: no id is guessed."""
-        path = self.folder / f"{name}_predictions.json"
-        found = self.validation.last
+    def _draw(self, held: dict[str, Any] | None) -> None:
+        """Pictures and page of the last validation."""
+        self.pictures.ending(self.validation)
+        if held is not None:
+            own = self._final_validation == "best"
+            judged = f"numbers of best.pt, epoch {held['stripped_from_epoch']}" if own else f"numbers of the last epoch, {self.state.epoch - 1}"
+            self.pictures.report(self.validation, held, self.state.best_epoch, judged)
+
+    def _predictions(self, name: str) -> list[str]:
+        """For COCO: what the last validation found, as COCO results, and where they are in words. The numbers are ours: no id is guessed."""
+        path, found = self.folder / f"{name}_predictions.json", self.validation.last
+        if not self.is_coco:
+            return []
         if found is None:
-            return f"no predictions of {name}.pt: nothing was validated"
+            return [f"no predictions of {name}.pt: nothing was validated"]
         write_text(path, json.dumps(coco_results(found.metrics.flat, self.plan.data.splits["val"], CocoIds(self.plan.data.names))) + "\n")
-        return f"predictions in {path}, images and classes numbered from 0; `boxwright val --save-json --ids FILE` takes the ids of an annotation file"
+        return [f"predictions in {path}, images and classes numbered from 0; `boxwright val --save-json --ids FILE` takes the ids of an annotation file"]
 
-    def _about_best(self, path: Path) -> str:
-        return f"{path} stripped, {path.stat().st_size / 1e6:.1f} MB: best epoch {self.state.best_epoch}, fitness {self.state.best_fitness:.4g}"
+    def _about_length(self, reason: str, hours: float) -> str:
+        epochs = self.state.epoch
+        now, why = epochs - self.first_epoch, "" if reason == "done" else f" ({reason})"
+        part = "" if not self.first_epoch else f", the last {now}" if now > 1 else ", the last one"
+        return f"{epochs} epoch{'s' * (epochs > 1)} done" + (f"{part} in {hours:.3f} hours" if now else "") + why
 
-    def _rename(self) -> None:
-        for place in (self.folder / "results.txt", self.folder / "weights" / "last.pt", self.folder / "weights" / "best.pt"):
-            if self.suffix and place.exists():
-                rename(place, place.with_name(f"{place.stem}{self.suffix}{place.suffix}"))
+    def _about_best(self, path: Path, size: int, held: int) -> str:
+        state = self.state
+        told = f"{path} stripped, {size / 1e6:.1f} MB"
+        if held == state.best_epoch:
+            return f"{told}: best epoch {held}, fitness {state.best_fitness:.4g}"
+        why = "never in the final epoch" if not self.plan.settings.best_in_final_epoch else "not in every epoch"
+        return f"{told}: epoch {held}; epoch {state.best_epoch} was better, fitness {state.best_fitness:.4g}, but this run saves its best {why}"

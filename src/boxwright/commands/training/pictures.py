@@ -76,13 +76,13 @@ class RunPictures:
             columns = {key: [np.nan if v is None else v for v in values] for key, values in table.read(results).items()}
             self._draw("results.png", "results", lambda: results_figure.results_figure(columns))
 
-    def report(self, validation: RunValidation, checkpoint: dict[str, Any], best_epoch: int) -> None:
-        """The page of the run, with what went wrong in the final validation."""
+    def report(self, validation: RunValidation, checkpoint: dict[str, Any], best_epoch: int, judged: str) -> None:
+        """The page of the run, with what went wrong in the final validation. `judged` says whose numbers these are."""
         if not self.on or validation.last is None:
             return
         data = self.plan.data
         try:
-            write_report(Source(self.folder, validation.last, data.names, data.splits, "val", checkpoint, best_epoch, data.dataset.kind))
+            write_report(Source(self.folder, validation.last, data.names, data.splits, "val", checkpoint, best_epoch, data.dataset.kind, judged))
         except (WriteError, ValueError, ArithmeticError, MemoryError, LookupError) as error:
             self.tell(Warned(f"the report could not be made ({error}); `boxwright report {self.folder}` tries again"))
 
@@ -100,8 +100,9 @@ class RunPictures:
         if not self.on:
             return
         try:
-            write_image(self.folder / name, figure())
+            image = figure()
+            write_image(self.folder / name, image)
         except (WriteError, ValueError, ArithmeticError, MemoryError) as error:
             self.tell(Warned(f"the picture {name} could not be made ({error}); the run goes on"))
         else:
-            self.tell(Pictured(str(self.folder / name), title))
+            self.tell(Pictured(str(self.folder / name), title, image.shape[:2]))

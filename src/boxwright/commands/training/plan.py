@@ -21,9 +21,11 @@ from boxwright.commands.opening import (
 )
 from boxwright.commands.training.batch_size import chosen_batch
 from boxwright.commands.training.carrying import Carried, carried_of, epochs_after
+from boxwright.config.conflicts import place_of
 from boxwright.config.load import Resolved
 from boxwright.config.schema.model import ModelSettings
 from boxwright.config.schema.train import TrainSettings
+from boxwright.data.pool import MANY
 from boxwright.errors import SettingError, WeightsError
 from boxwright.loss.rules import class_weights_of
 from boxwright.model.detector import Detector, build
@@ -65,7 +67,7 @@ class TrainPlan:
 def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> TrainPlan:
     """Check everything, in order. Raises for the first thing that cannot work."""
     settings = resolved.settings
-    _refuse_what_cannot_act(settings)
+    _refuse_what_cannot_act(resolved)
     writing = not settings.dry_run
     fetched = ensure_present(settings.data) if settings.allow_download and writing else ()
     how = {"single_class": settings.single_cls, "strict": settings.strict, "trusting": settings.trust_cache, "writing": writing}
@@ -112,10 +114,23 @@ _LATER: tuple[tuple[str, str], ...] = (
 )
 
 
-def _refuse_what_cannot_act(settings: TrainSettings) -> None:
+# What acts only through another setting.
+_NEEDS = {
+    **dict.fromkeys(("entity", "upload_dataset", "bbox_interval", "artifact_alias"), ("track", "a tracker")),
+    **dict.fromkeys(("evolve_population", "resume_evolve"), ("evolve", "an evolution")),
+}
+
+
+def _refuse_what_cannot_act(resolved: Resolved[TrainSettings]) -> None:
+    settings = resolved.settings
     for key, what in _LATER:
         if getattr(settings, key):
-            raise SettingError(key, f"{what} is not offered yet", f"Leave {key} out")
+            raise SettingError(place_of(resolved, key), f"{what} is not offered yet", "Leave it out")
+    for key, (other, what) in _NEEDS.items():
+        source = resolved.sources[key]
+        asked = source.startswith("--") or source in {"python", f"{key}=value"}  # old option files name every option
+        if asked and getattr(settings, key) != TrainSettings.model_fields[key].default and not getattr(settings, other):
+            raise SettingError(place_of(resolved, key), f"it is for {what}, and there is none in this run", "Leave it out")
 
 
 def _fitting_data(resolved: Resolved[TrainSettings], data: OpenData) -> list[str]:
@@ -127,9 +142,19 @@ def _fitting_data(resolved: Resolved[TrainSettings], data: OpenData) -> list[str
         raise SettingError("copy_paste", "no label of the training split is an outline, and only outlines can be pasted", remedy)
     if settings.albumentations and not kind.usual:
         raise SettingError("albumentations", f"it changes pictures of 3 channels of 8 bits, and these have {kind.channels} of {kind.depth}", "Leave it out")
+    about_pool = _about_pool(settings.decode_pool, len(data.splits["train"]))
     if kind.usual or settings.aug == "none" or not any((settings.hsv_h, settings.hsv_s, settings.hsv_v)):
-        return []
-    return [f"hsv_h, hsv_s and hsv_v are off: images have {kind.channels} channels of {kind.depth}, and hue is for colour pictures of 8 bits"]
+        return about_pool
+    return [*about_pool, f"hsv_h, hsv_s and hsv_v are off: images have {kind.channels} channels of {kind.depth}, and hue is for colour pictures of 8 bits"]
+
+
+def _about_pool(size: int, images: int) -> list[str]:
+    """What to say of a pool that changes nothing, or perhaps too much."""
+    if size >= images:
+        return [f"decode_pool {size} holds all {images} images of the training split: mosaics are drawn as without it"]
+    if 0 < size < MANY:
+        return [f"decode_pool {size} is small: the same images meet each other often; {MANY} or more is usual"]
+    return []
 
 
 def _network(settings: TrainSettings, data: OpenData, weights: OpenWeights | None, resumed: OpenWeights | None) -> tuple[Detector, list[str]]:

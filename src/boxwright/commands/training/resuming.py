@@ -15,7 +15,7 @@ from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import spelling_of
 from boxwright.errors import SettingError, WeightsError
 from boxwright.structures.answer import table
-from boxwright.system.run_folder import newest_checkpoint
+from boxwright.system.run_folder import checkpoint_of, newest_checkpoint
 from boxwright.train.checkpoint import STRIPPED_EPOCH
 from boxwright.train.state import TrainState
 
@@ -60,7 +60,7 @@ def find_checkpoint(settings: TrainSettings) -> OpenWeights:
     named = settings.weights or (settings.resume if isinstance(settings.resume, str) else "")  # weights are given where the command line counts
     if named:
         path = Path(named)
-        path = last_of(path) if path.is_dir() else path
+        path = checkpoint_of(path, "last") if path.is_dir() else path
         if settings.weights and not (path.parent.parent / "config.yaml").is_file():
             raise SettingError("resume + weights", f"{path} lies in no run folder", "Give one that does, or leave --resume out to start a new run")
     else:
@@ -74,13 +74,6 @@ def find_checkpoint(settings: TrainSettings) -> OpenWeights:
     if checkpoint.document.get("epoch") == STRIPPED_EPOCH or checkpoint.document.get("state") is None:
         raise WeightsError(str(path), "was stripped of its training state when its run ended", "Resume last.pt, or start a new run with --weights")
     return checkpoint
-
-
-def last_of(folder: Path) -> Path:
-    """The newest state in a run folder; the trainers of 2020 put the run's name behind it when it is done."""
-    plain = folder / "weights" / "last.pt"
-    named = [path for path in sorted(plain.parent.glob("last*.pt")) if path.stem != "last.previous"]
-    return plain if plain.exists() or not named else named[0]
 
 
 def stored_settings(checkpoint: OpenWeights) -> TrainSettings:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from boxwright.commands.training import assembly, records, resuming
 from boxwright.commands.training.best import KeptBests, best_by
 from boxwright.commands.training.ending import Ending, shows_classes
+from boxwright.commands.training.naming import name_of
 from boxwright.commands.training.pictures import RunPictures
 from boxwright.commands.training.plan import TrainPlan
 from boxwright.commands.training.stops import Stops
@@ -27,11 +28,11 @@ from boxwright.system.signals import stops_collected
 from boxwright.system.tensors import newest_whole
 from boxwright.track.class_table import ClassTable, cut_classes
 from boxwright.track.console import Console
-from boxwright.track.events import EpochEnded, RunEnded, RunStarted, Warned, epoch_ended
-from boxwright.track.log import EventLog, TextLog
+from boxwright.track.events import EpochEnded, LabelsCounted, RunEnded, RunStarted, Warned, epoch_ended
+from boxwright.track.log import EventLog, TextLog, read_log
 from boxwright.track.observers import EventObservers, Observers
 from boxwright.track.table import CsvTable, TextTable
-from boxwright.track.tensorboard import TensorBoard
+from boxwright.track.tensorboard import TensorBoard, rebuilt
 from boxwright.track.tracker import Sink, Tracker
 from boxwright.train.checkpoint import put_back, restore, snapshot
 from boxwright.train.loop import Doors, Machinery, Trainer
@@ -153,7 +154,7 @@ def run_training(plan: TrainPlan, folder: Path | None = None, observers: Sequenc
         best_by(text)  # a mistake in it is told before a folder is made
     prepare_process(plan.device, settings.threads)
     binary.switch(on=settings.kernels == "auto")
-    target = folder or next_folder(settings.project, _name(plan), exist_ok=settings.exist_ok, numbering=settings.run_folders)
+    target = folder or next_folder(settings.project, name_of(plan), exist_ok=settings.exist_ok, numbering=settings.run_folders)
     watching = Observers(observers)
     make_run_folder(target, exist_ok=settings.exist_ok or folder is not None)
     if plan.resumed is not None and settings.resume_backs_up_weights:
@@ -177,7 +178,7 @@ def run_training(plan: TrainPlan, folder: Path | None = None, observers: Sequenc
 
 def _fitted(run: _Run) -> TrainResult:
     """Train to the end, or as far as one lets us."""
-    began, saving = time.monotonic(), run.saving()
+    began, first_epoch, saving = time.monotonic(), run.state.epoch, run.saving()
     with stops_collected() as request:
         stops = Stops(request, run.observers, run.plan.settings.time)
         run.validation.leave = lambda: bool(stops.reason())
@@ -190,7 +191,7 @@ def _fitted(run: _Run) -> TrainResult:
     hours = (time.monotonic() - began) / 3600
     if stops.resumable and reason == stops.reason():
         return _interrupted(run, reason, hours)
-    return _ended(run, reason, hours)
+    return _ended(run, reason, hours, first_epoch)
 
 
 def _interrupted(run: _Run, reason: str, hours: float) -> TrainResult:
@@ -210,18 +211,13 @@ def _way_on(folder: Path) -> str:
     return f"saved in epoch {state['epoch']} before batch {state['batch']}, go on with: boxwright train --resume {folder}"
 
 
-def _name(plan: TrainPlan) -> str:
-    return plan.detector.spec.name if plan.settings.name == "cfg" else plan.settings.name
-
-
 def _tracker(plan: TrainPlan, folder: Path, observers: Observers) -> Tracker:
     settings = plan.settings
     for place in (folder, folder / "weights"):
         sweep_unfinished(place)  # what an interrupted write left; the whole files are there
     past = _past(plan)
     console = Console(settings.console, quiet=settings.quiet)
-    board = TensorBoard(folder, past, settings.tensorboard_tags)
-    board.classes(plan.data.splits["train"].classes)
+    board = rebuilt(folder, read_log(folder / "events.jsonl"), past, settings.tensorboard_tags) if past else TensorBoard(folder, (), settings.tensorboard_tags)
     tables: list[Sink] = [CsvTable(folder / "results.csv", past), ClassTable(folder / "classes.jsonl"), board]
     if settings.results_file == "txt":
         tables.append(TextTable(folder / "results.txt", plan.resumed["state"]["epoch"] if plan.resumed is not None else 0))
@@ -268,6 +264,7 @@ def _assembled(plan: TrainPlan, folder: Path, tracker: Tracker, observers: Obser
         RunStarted(str(folder), tuple(_opening_lines(plan, folder, machines, told)), state.epoch, plan.settings.epochs, plan.settings.model_dump(mode="json"))
     )
     if plan.resumed is None:
+        tracker.tell(LabelsCounted(tuple(plan.data.splits["train"].class_counts(plan.data.num_classes).tolist())))
         pictures.labels()
     return run
 
@@ -286,6 +283,8 @@ def _opening_lines(plan: TrainPlan, folder: Path, machines: Machinery, told: lis
         f"image sizes {plan.train_size} train, {plan.val_size} val; {loader_threads(settings.workers)} loader threads, {binary.described()}",
         f"logging to {folder}",
         f"training for {settings.epochs} epochs of {machines.schedule.batches_per_epoch} batches",
+        *(["noval: only the final epoch is validated; until then there is no best.pt, and nothing stops the run early"] if settings.noval else []),
+        *(["nosave: only the final epoch is saved; if the run is interrupted, it cannot be resumed"] if settings.nosave else []),
     ]
     total = settings.epochs * machines.schedule.batches_per_epoch
     if machines.schedule.warmup_batches >= total:
@@ -301,12 +300,11 @@ def _counted(counts: dict[str, int]) -> str:
     return f"{counts['used']} images with {counts['boxes']} objects{empty}{left_out}"
 
 
-def _ended(run: _Run, reason: str, hours: float) -> TrainResult:
+def _ended(run: _Run, reason: str, hours: float, first_epoch: int) -> TrainResult:
     state = run.state
-    ending = Ending(run.plan, run.folder, run.machines.average.network, run.validation, run.pictures, state, run.tracker.tell)
-    results = ending.finish(reason, hours)
-    last, best = (run.weights / f"{kind}{ending.suffix}.pt" for kind in ("last", "best"))
+    ending = Ending(run.plan, run.folder, run.machines.average.network, run.validation, run.pictures, state, run.tracker.tell, first_epoch)
+    done = ending.finish(reason, hours)
     if ending.tells_once_more:
-        run.observers.call("on_fit_epoch_end", list(results.values()), state.epoch - 1, state.best_fitness, state.best_fitness)
-    run.observers.call("on_train_end", last, best, run.pictures.on, state.epoch - 1, results)
-    return TrainResult(run.folder, best, last, results, state.epoch, reason)
+        run.observers.call("on_fit_epoch_end", list(done.results.values()), state.epoch - 1, state.best_fitness, done.fitness)
+    run.observers.call("on_train_end", done.last, done.best, run.pictures.on, state.epoch - 1, done.results)
+    return TrainResult(run.folder, done.best, done.last, done.results, state.epoch, reason)

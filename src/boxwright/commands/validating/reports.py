@@ -19,7 +19,7 @@ from boxwright.infer.told import class_results, measured, validated
 from boxwright.metrics.confusion import MIN_CONFIDENCE
 from boxwright.metrics.gains import BOTH, gains
 from boxwright.metrics.mistakes import Outcome, outcomes, suspects
-from boxwright.metrics.regions import confusion_of
+from boxwright.metrics.regions import found_above
 from boxwright.metrics.resampling import image_weights, interval, resampled
 from boxwright.metrics.scores import fitness
 from boxwright.report.advice import Facts, advice
@@ -50,6 +50,7 @@ class Source:
     checkpoint: dict[str, Any]
     best_epoch: int | None = None
     kind: Kind = USUAL
+    judged: str = "numbers of best.pt"
 
 
 def write_report(source: Source) -> dict[str, Any]:
@@ -132,6 +133,7 @@ def _headline(source: Source) -> str:
         f"{len(source.names)} classes",
         f"{settings.get('epochs', '?')} epochs",
         f"data {Path(source.checkpoint.get('data', {}).get('yaml', '')).name}",
+        source.judged,
     ]
     return ", ".join(parts)
 
@@ -139,15 +141,14 @@ def _headline(source: Source) -> str:
 def _cards(source: Source, spread: tuple[float, float]) -> list[dict[str, str]]:
     """The few numbers that a newcomer needs, each with what it means."""
     metrics = source.found.metrics
-    flat, scores = metrics.flat, metrics.scores
-    matrix = confusion_of(flat, metrics.curves.confidence)
-    right, true, said = int(np.diag(matrix)[:-1].sum()), int(matrix[:, :-1].sum()), int(matrix[:-1].sum())
-    at = f"at confidence {metrics.curves.confidence:.2f}"
+    scores = metrics.scores
+    right, said = found_above(metrics.flat, metrics.curves.confidence)
+    at = f"above confidence {metrics.curves.confidence:.2f}, as P and R below"
     low, high = spread
     return [
         _card(f"{scores.map50_95:.3f}", "mAP50-95", f"the number to compare runs by; between {low:.2f} and {high:.2f} with other images of this kind"),
         _card(f"{scores.map50:.3f}", "mAP50", "the same where a rough box is enough"),
-        _card(f"{right} of {true}", "objects found", at),
+        _card(f"{right} of {metrics.num_labels}", "objects found", at),
         _card(f"{said - right} of {said}", "detections false", at),
         _card(f"{sum(source.found.speed_ms.values()):.0f} ms", "per image", "with pre-processing and suppression, on this machine"),
     ]

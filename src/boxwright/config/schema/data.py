@@ -30,6 +30,12 @@ class DataSettings(Slice):
     decoded_memory: float = setting(
         1.0, "GiB of decoded training images to keep in memory when --cache is off, if that much is free.", Spelling(metavar="GIB"), ge=0
     )
+    decode_pool: int = setting(
+        0,
+        "Take the other images of a mosaic from this many that the epoch came by last, so that each is decoded once. 0: from all images.",
+        Spelling(metavar="IMAGES"),
+        ge=0,
+    )
     image_weights: bool = setting(default=False, help_text="Draw images of rare and badly found classes more often.", spelling=Spelling(original=True))
     multi_scale: bool = setting(default=False, help_text="Vary the size of each batch from 50 % to 150 %.", spelling=Spelling(original=True))
     single_cls: bool = setting(default=False, help_text="Treat all classes as one.", spelling=Spelling(original=True))

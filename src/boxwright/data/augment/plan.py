@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    Partners = Callable[[np.random.Generator, int], np.ndarray]  # a draw, how many -> image numbers
+
 NO_GAINS = (1.0, 1.0, 1.0)
 MOSAIC_TILES = 4
 NOTHING_REPLACED: Mapping[int, int] = MappingProxyType({})
@@ -75,35 +77,47 @@ class Planner:
     grid: int = 32  # that of nearly all networks of this family
 
     def plan(
-        self, image: int, draw: np.random.Generator, output_hw: tuple[int, int], *, mosaic_closed: bool = False, replaced: Mapping[int, int] = NOTHING_REPLACED
+        self,
+        image: int,
+        draw: np.random.Generator,
+        output_hw: tuple[int, int],
+        *,
+        mosaic_closed: bool = False,
+        replaced: Mapping[int, int] = NOTHING_REPLACED,
+        partners: Partners | None = None,
     ) -> Plan:
-        """The plan of the sample that starts from this image. Images that `replaced` names give way after everything is drawn."""
+        """The plan of the sample that starts from this image. Images that `replaced` names give way after everything is drawn.
+
+        `partners` draws the other images of a mosaic; without it all images are equally likely.
+        """
         s = self.settings
         if s.aug == "none":
             return Plan((self._letterboxed(replaced.get(image, image), output_hw, Warp()),))
         if self.mosaic_allowed and not mosaic_closed and draw.random() < s.mosaic:
-            scenes, share = self._mosaics(image, draw, replaced)
+            scenes, share = self._mosaics(image, draw, replaced, partners or self._any)
         else:
             scenes, share = (self._letterboxed(replaced.get(image, image), output_hw, self._warp(draw)),), 1.0
         gains = 1 + draw.uniform(-1, 1, 3) * (s.hsv_h, s.hsv_s, s.hsv_v)
         up_down, left_right = draw.random(2) < (s.flipud, s.fliplr)
         return Plan(scenes, share, (float(gains[0]), float(gains[1]), float(gains[2])), bool(up_down), bool(left_right))
 
-    def _mosaics(self, image: int, draw: np.random.Generator, replaced: Mapping[int, int]) -> tuple[tuple[Scene, ...], float]:
+    def _any(self, draw: np.random.Generator, count: int) -> np.ndarray:
+        return draw.integers(len(self.sizes_wh), size=count)
+
+    def _mosaics(self, image: int, draw: np.random.Generator, replaced: Mapping[int, int], partners: Partners) -> tuple[tuple[Scene, ...], float]:
         """One mosaic, or two to be blended."""
-        first = self._mosaic(image, draw, replaced)
+        first = self._mosaic(image, draw, replaced, partners)
         if draw.random() >= self.settings.mixup:
             return (first,), 1.0
-        second = self._mosaic(int(draw.integers(len(self.sizes_wh))), draw, replaced)
+        second = self._mosaic(int(partners(draw, 1)[0]), draw, replaced, partners)
         return (first, second), float(draw.beta(self.settings.mixup_beta, self.settings.mixup_beta))
 
-    def _mosaic(self, image: int, draw: np.random.Generator, replaced: Mapping[int, int]) -> Scene:
+    def _mosaic(self, image: int, draw: np.random.Generator, replaced: Mapping[int, int], partners: Partners) -> Scene:
         """Four images that meet at a random centre of a canvas twice as large as the output, at least a border away from its edges."""
         size = self.image_size
         border = self._border(draw)
         centre_x, centre_y = (int(v) for v in draw.uniform(border, 2 * size - border, 2))
-        partners = draw.integers(len(self.sizes_wh), size=MOSAIC_TILES - 1)
-        images = draw.permutation([image, *partners.tolist()])
+        images = draw.permutation([image, *partners(draw, MOSAIC_TILES - 1).tolist()])
         chosen = [replaced.get(number, number) for number in images.tolist()]
         tiles = [self._tile(number, corner, (centre_x, centre_y)) for corner, number in enumerate(chosen)]
         warp, canvas = self._warp(draw), (2 * size, 2 * size)

@@ -164,8 +164,9 @@ function chart(title, x, y, ends) {
   const place = ([a, b]) => [L + (a - ends[0]) / (ends[1] - ends[0] || 1) * (W - L - 8), H - B - (b - ends[2]) / (ends[3] - ends[2] || 1) * (H - B - T)];
   const svg = draw("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": title });
   svg.append(draw("text", { x: L, y: 12, class: "title" }, title), draw("text", { x: W - 8, y: H - 4, "text-anchor": "end" }, x));
+  const whole = x === "epoch" ? Math.round : value => value;  // there is no epoch 4.5
   for (let i = 0; i <= 4; i++) {
-    const [a, b] = [ends[0] + (ends[1] - ends[0]) * i / 4, ends[2] + (ends[3] - ends[2]) * i / 4];
+    const [a, b] = [whole(ends[0] + (ends[1] - ends[0]) * i / 4), ends[2] + (ends[3] - ends[2]) * i / 4];
     const [px, py] = place([a, b]);
     svg.append(draw("path", { d: `M${L} ${py}H${W - 8}`, class: "axis" }), draw("text", { x: L - 5, y: py + 4, "text-anchor": "end" }, tick(b, ends[3] - ends[2])));
     if (i % 2 === 0 && !(i === 4)) svg.append(draw("text", { x: px, y: H - B + 14, "text-anchor": "middle" }, tick(a, ends[1] - ends[0])));
