@@ -72,12 +72,12 @@ def main(yaml: str, side: str) -> None:
         match line.strip():
             case "open":
                 store = stores.ImageStore(index, int(side), keep="memory", smooth=False)
-                answer = {"note": store.note, "needed": store.bytes_needed(), "shared": store._file is not None}
+                answer = {"unshared": store.unshared, "needed": store.bytes_needed(), "shared": store._file is not None}
             case "load":
                 digest = hashlib.sha256()
                 for image in range(len(index)):
                     digest.update(store(image).tobytes())
-                answer = {"decoded": len(decoded), "digest": digest.hexdigest(), "needed": store.bytes_needed()}
+                answer = {"decoded": len(decoded), "digest": digest.hexdigest()}
                 decoded.clear()
             case "close":
                 store.close()

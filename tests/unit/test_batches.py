@@ -5,13 +5,14 @@ import itertools
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 
 from boxwright.commands.train import trained
-from boxwright.commands.training import assembly
 from boxwright.config.assemble import resolve_train
 from boxwright.config.schema.augment import AugmentSettings
 from boxwright.data.augment import paste
@@ -309,7 +310,7 @@ def test_the_plug_changes_finished_pictures_by_key_alone(tmp_path, monkeypatch):
 
 def test_a_cache_in_memory_that_does_not_fit_is_refused_with_what_it_needs(tmp_path, monkeypatch):
     yaml = datasets.write(tmp_path / "set")
-    monkeypatch.setattr(assembly, "free_memory_bytes", lambda: 100_000)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=100_000))
     settings = {"data": str(yaml), "cfg": str(datasets.write_model(tmp_path)), "imgsz": (64,), "cache": "ram", "device": "cpu", "quiet": True}
     with pytest.raises(SettingError, match=r"keeping 12 images in memory takes .* are free"):
         trained(resolve_train({**settings, "project": str(tmp_path / "runs")}))

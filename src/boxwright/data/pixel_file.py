@@ -11,16 +11,18 @@ from __future__ import annotations
 import hashlib
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from PIL import __version__ as pillow_version
 
 from boxwright.data.index_cache import stamp
 from boxwright.errors import SettingError
 from boxwright.system.files import free_disk_bytes, open_shared
 from boxwright.system.places import cache_folder
-from boxwright.system.shared_memory import NotSharedError, SharedMemory
+from boxwright.system.shared_memory import SharedMemory
 from boxwright.version import __version__
 
 if TYPE_CHECKING:
@@ -49,6 +51,11 @@ class Contents:
         sizes = np.array([np.prod(shape) * self.dtype.itemsize for shape in self.shapes], np.int64)
         return self.head + np.concatenate(([0], np.cumsum(sizes)))
 
+    @cached_property
+    def stamps(self) -> np.ndarray:
+        """One number for what each image file is now. (N,) uint64"""
+        return np.array([_number(stamp(path)) for path in self.paths], np.uint64)
+
     def name(self, more: str = "") -> str:
         """The same for the same contents."""
         facts = repr((self.title + more, tuple(self.paths), tuple(self.shapes), str(self.dtype)))
@@ -62,7 +69,7 @@ class PixelFile:
         self.shapes, self.dtype, self.memory = list(contents.shapes), contents.dtype, memory
         self._bytes, self._starts = content, contents.starts()
         self._entries = content[: contents.head].view(_ENTRY)
-        self._stamps = np.array([_number(stamp(path)) for path in contents.paths], np.uint64)
+        self._stamps = contents.stamps
         self._checked: set[int] = set()
 
     def load(self, image: int) -> np.ndarray | None:
@@ -78,9 +85,7 @@ class PixelFile:
         return self._pixels(image)
 
     def keep(self, image: int, pixels: np.ndarray) -> np.ndarray:
-        """Write the pixels of an image, the mark that they are whole last; returns them as they stand here, or as they were where memory is full."""
-        if self.memory is not None and not self.memory.reserve(int(self._starts[image]), int(self._starts[image + 1])):
-            return pixels
+        """Write the pixels of an image, the mark that they are whole last; returns them as they stand here."""
         content = np.ascontiguousarray(pixels).reshape(-1).view(np.uint8)
         entry = self._entries[image : image + 1]
         entry["whole"] = 0
@@ -109,11 +114,10 @@ def on_disk(contents: Contents) -> PixelFile:
 
 def in_memory(contents: Contents) -> PixelFile:
     """In memory that processes share, as long as one of them is there. Raises NotSharedError."""
-    # Processes of two programs may stand beside each other here, and another library may decode in another way.
-    memory = SharedMemory(contents.name(f" {__version__} {cv2.__version__}"), int(contents.starts()[-1]))
-    if not memory.reserve(0, contents.head):
-        memory.leave()
-        raise NotSharedError("shared memory is full")
+    # All under one name write the same pixels, so nobody changes what another one looks at: processes that see other files, or decode in another way,
+    # have another name.
+    more = f" {__version__} {cv2.__version__} {pillow_version} {hashlib.sha256(contents.stamps.tobytes()).hexdigest()}"
+    memory = SharedMemory(contents.name(more), int(contents.starts()[-1]))
     return PixelFile(contents, memory.bytes, memory)
 
 

@@ -12,11 +12,8 @@ from boxwright.data.images import BrokenImageError, read_bgr, resized
 from boxwright.data.index import Index
 from boxwright.data.pixel_file import Contents, PixelFile, in_memory, on_disk
 from boxwright.data.planes import Kind, read_planes
-<<<<<<< ours
-from boxwright.system.shared_memory import NotSharedError
-=======
 from boxwright.data.pool import Recent
->>>>>>> theirs
+from boxwright.system.shared_memory import NotSharedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,14 +24,9 @@ Keeping = Literal["no", "memory", "disk"]
 class ImageStore:
     """Images by number, in a size whose long side is `long_side`. `smooth`: areas are averaged when shrinking, for validation.
 
-<<<<<<< ours
-    Kept in memory, every image stays once it was asked for, and processes share what they have where they can (`note` says where not); kept on disk,
-    in one file. Otherwise as many stay as fit into `spare_bytes`, those that came first: which one is asked for next is drawn evenly, so no other
-    choice would be met more often.
-=======
-    Kept in memory, every image stays once it was asked for; kept on disk, in one file. With a `pool`, that many stay, the newest. Otherwise as many
-    stay as fit into `spare_bytes`, those that came first: which one is asked for next is drawn evenly, so no other choice would be met more often.
->>>>>>> theirs
+    Kept in memory, every image stays once it was asked for, and processes share what they have where they can (`unshared` says why not); kept on disk,
+    in one file. With a `pool`, that many stay, the newest. Otherwise as many stay as fit into `spare_bytes`, those that came first: which one is
+    asked for next is drawn evenly, so no other choice would be met more often.
     """
 
     def __init__(
@@ -48,24 +40,25 @@ class ImageStore:
         self._room = math.inf if keep == "memory" or pool else spare_bytes
         self._lock = threading.Lock()
         self._file: PixelFile | None = None
-        self.note = ""
+        self.unshared = ""
         if keep == "disk":
             self._file = on_disk(self._contents())
         elif keep == "memory":
             try:
                 self._file = in_memory(self._contents())
             except NotSharedError as error:
-                self.note = f"decoded images of {len(index)} files stay in this process alone, and others cannot share them: {error}"
+                self.unshared = str(error)
 
     def _contents(self) -> Contents:
         shapes = [(*self.size_hw(image), self.kind.channels) for image in range(len(self.index))]
         return Contents(self.index.paths, shapes, self.kind.dtype, f"{self.long_side} {self.smooth}")
 
     def bytes_needed(self) -> int:
-        """Memory that keeping every image takes, beside what processes have taken for it already."""
+        """Memory that keeping every image takes yet: shared memory is taken already."""
+        if self._file is not None and self._file.memory is not None:
+            return 0
         values = sum(h * w for h, w in (self.size_hw(image) for image in range(len(self.index))))
-        there = self._file.memory.present_bytes() if self._file is not None and self._file.memory is not None else 0
-        return max(values * self.kind.channels * self.kind.dtype.itemsize - there, 0)
+        return values * self.kind.channels * self.kind.dtype.itemsize
 
     def size_hw(self, image: int) -> tuple[int, int]:
         """The size an image is loaded in."""

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory that all processes of a user on a host share: files on a memory file system, held by locks.
+"""Memory that the processes of a user on a host share: files on a memory file system, held by locks.
 
-Every user of a file holds a shared lock on it; who leaves last removes it. A killed process leaves its file without a lock:
-the next one that asks for the same name goes on with it, and `sweep_unused` removes those that nobody asks for.
+Who uses a file holds a shared lock on it, and who leaves last removes it. The system takes the locks of a killed process back,
+so that its file is left without one: the next one that asks for the same name goes on with it, and `sweep_unused` removes those
+that nobody asks for. A file is removed only under a lock that excludes all others, and who has waited for a lock looks whether
+the name still means the same file.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from boxwright.system.device import CACHE_SHARE, free_memory_bytes
 from boxwright.system.files import free_disk_bytes, remove
 from boxwright.system.places import shared_folder
 
@@ -24,6 +27,7 @@ USUAL_FOLDER = Path("/dev/shm")  # noqa: S108 -- the memory file system of Linux
 MEMORY_FILE_SYSTEM = "tmpfs"
 SPARE_BYTES = 16 << 20  # that stay free for other programs
 BLOCK_BYTES = 512  # of st_blocks, whatever the file system
+PIECE_BYTES = 256 << 20  # taken at once: a signal is heard in between
 
 
 class NotSharedError(Exception):
@@ -31,43 +35,27 @@ class NotSharedError(Exception):
 
 
 class SharedMemory:
-    """`size` bytes by name, zeros at first. Raises NotSharedError where it cannot be had.
+    """`size` bytes by name, zeros at first. Raises NotSharedError where they cannot be had.
 
-    Memory is taken piece by piece, by `reserve`: writing into what was not reserved ends the process when the file system is full.
+    All of it is taken at once: a write to memory that a full file system cannot give would end the process without a word.
     """
 
     def __init__(self, name: str, size: int) -> None:
         path = _home(make=True) / name
         try:
-            self._descriptor = _held(path, size)
+            descriptor = _held(path, size)
         except (OSError, ValueError) as error:
             raise NotSharedError(_about(path, error)) from None
-        self.leave = weakref.finalize(self, _leave, self._descriptor, path, os.getpid())  # at the end of the process at the latest
+        self.leave = weakref.finalize(self, _leave, descriptor, path, os.getpid())  # at the end of the process at the latest
         try:
-            self._require_room(size, path.parent)
-            self.bytes: np.ndarray = np.frombuffer(mmap.mmap(self._descriptor, size), np.uint8)  # (size,) and it may be written to
-        except (OSError, ValueError, NotSharedError) as error:
+            _take(descriptor, size, path.parent)
+            self.bytes: np.ndarray = np.frombuffer(mmap.mmap(descriptor, size), np.uint8)  # (size,) and it may be written to
+        except (OSError, ValueError) as error:
             self.leave()
-            raise NotSharedError(str(error) if isinstance(error, NotSharedError) else _about(path, error)) from None
-
-    def reserve(self, begin: int, end: int) -> bool:
-        """Take the memory of these bytes; whether it was there. What they hold stays."""
-        try:
-            os.posix_fallocate(self._descriptor, begin, end - begin)
-        except OSError:
-            return False
-        return True
-
-    def present_bytes(self) -> int:
-        """Memory that was taken already, by whomever."""
-        return os.fstat(self._descriptor).st_blocks * BLOCK_BYTES
-
-    def _require_room(self, size: int, folder: Path) -> None:
-        missing = size - self.present_bytes() + SPARE_BYTES
-        if missing > free_disk_bytes(folder):
-            sweep_unused()
-        if missing > (free := free_disk_bytes(folder)):
-            raise NotSharedError(f"{folder.parent} has {free / 2**30:.2f} GiB left, and {missing / 2**30:.2f} GiB are needed")
+            raise NotSharedError(_about(path, error)) from None
+        except BaseException:  # of an interruption, too
+            self.leave()
+            raise
 
 
 def sweep_unused() -> list[str]:
@@ -108,7 +96,12 @@ def _home(*, make: bool) -> Path:
 
 
 def _is_memory(folder: Path) -> bool:
-    return any(Path(part.mountpoint) == folder and part.fstype == MEMORY_FILE_SYSTEM for part in psutil.disk_partitions(all=True))
+    try:
+        place = str(folder.resolve())
+        kinds = [part.fstype for part in psutil.disk_partitions(all=True) if part.mountpoint == place]
+    except OSError:
+        return False
+    return kinds[-1:] == [MEMORY_FILE_SYSTEM]  # the last one mounted hides those below it
 
 
 def _held(path: Path, size: int) -> int:
@@ -132,6 +125,24 @@ def _grow(descriptor: int, size: int) -> None:
         raise ValueError("holds something else")
     if found < size:
         os.ftruncate(descriptor, size)
+
+
+def _take(descriptor: int, size: int, folder: Path) -> None:
+    """Take the memory of the whole file; what it holds stays. Raises NotSharedError where there is too little, and OSError."""
+    missing = size - os.fstat(descriptor).st_blocks * BLOCK_BYTES
+    if missing > min(_room(folder)):
+        sweep_unused()
+    on_disk, in_memory = _room(folder)
+    if missing > min(on_disk, in_memory):
+        where, free = (folder.parent, on_disk) if on_disk < missing else ("memory", in_memory)
+        raise NotSharedError(f"{where} has room for {free / 2**20:,.0f} MiB, and {missing / 2**20:,.0f} MiB are needed")
+    for begin in range(0, size, PIECE_BYTES):
+        os.posix_fallocate(descriptor, begin, min(PIECE_BYTES, size - begin))
+
+
+def _room(folder: Path) -> tuple[int, int]:
+    """Bytes that may be taken: of the file system, and of memory, where a container may grant less."""
+    return max(free_disk_bytes(folder) - SPARE_BYTES, 0), int(free_memory_bytes() * CACHE_SHARE)
 
 
 def _leave(descriptor: int, path: Path, process: int) -> None:

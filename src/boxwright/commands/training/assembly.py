@@ -33,10 +33,9 @@ from boxwright.errors import SettingError
 from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import LossRules, class_weights_of, rules_for
 from boxwright.model.detector import Detector
-from boxwright.system.device import free_memory_bytes, loader_threads
+from boxwright.system.device import CACHE_SHARE, free_memory_bytes, loader_threads
 from boxwright.system.precision import Precision, candidates, not_offered
 from boxwright.system.precision import choose as choose_precision
-from boxwright.system.shared_memory import sweep_unused
 from boxwright.train.ema import Ema
 from boxwright.train.loop import LoopRules, Machinery
 from boxwright.train.optim import Groups, make_optimizer, parameter_groups
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
 Order = ShuffledBatches | RectangularBatches | QuadBatches
 KEPT: dict[str, Keeping] = {"ram": "memory", "disk": "disk"}  # the word of --cache -> how images are kept
 SPARE_SHARE = 0.25  # of free memory that decoded images may take unasked
-CACHE_SHARE = 0.7  # of free memory that cached images may take
 
 
 @dataclass(frozen=True)
@@ -83,13 +81,7 @@ def training_data(plan: TrainPlan, warn: Callable[[str], None]) -> TrainingData:
     """Samples, order and loader of the training split."""
     settings, index = plan.settings, plan.data.splits["train"]
     kind = plan.data.dataset.kind
-<<<<<<< ours
-    spare = int(min(settings.decoded_memory * 2**30, free_memory_bytes() * SPARE_SHARE))
-    store = ImageStore(index, plan.train_size, keep=KEPT.get(settings.cache, "no"), smooth=False, kind=kind, spare_bytes=spare)
-    _require_memory(store, settings.cache == "ram", warn)
-=======
     store = _training_store(plan)
->>>>>>> theirs
     paste = partial(choose, index, settings.copy_paste) if settings.copy_paste > 0 else None
     planner = Planner(settings.part(AugmentSettings), index.sizes_wh, plan.train_size, mosaic_allowed=not settings.rect, paste=paste, grid=plan.grid)
     closed = settings.epochs - settings.close_mosaic if settings.close_mosaic else None
@@ -102,7 +94,7 @@ def training_data(plan: TrainPlan, warn: Callable[[str], None]) -> TrainingData:
     return TrainingData(loader, samples, order, settings.image_weights)
 
 
-def _training_store(plan: TrainPlan, warn: Callable[[str], None]) -> ImageStore:
+def _training_store(plan: TrainPlan) -> ImageStore:
     """The pixels, kept as the settings say. Raises SettingError where there is no memory for it."""
     settings, index = plan.settings, plan.data.splits["train"]
     spare = int(min(settings.decoded_memory * 2**30, free_memory_bytes() * SPARE_SHARE))
@@ -110,9 +102,9 @@ def _training_store(plan: TrainPlan, warn: Callable[[str], None]) -> ImageStore:
     keep, kind = KEPT.get(settings.cache, "no"), plan.data.dataset.kind
     store = ImageStore(index, plan.train_size, keep=keep, smooth=False, kind=kind, spare_bytes=spare, pool=pooled)
     if settings.cache == "ram":
-        _require_memory("cache", store, len(index), warn)
+        _require_memory("cache", store, len(index))
     elif pooled:
-        _require_memory("decode_pool", store, min(pooled, len(index)), warn)
+        _require_memory("decode_pool", store, min(pooled, len(index)))
     return store
 
 
@@ -143,18 +135,14 @@ def weights_of_images(index: Index, class_maps: list[float]) -> np.ndarray:
     return image_weights(index.classes.astype(np.int64), index.image_of_object, len(index), adapted_class_weights(counts, maps))
 
 
-def validation_data(plan: TrainPlan, warn: Callable[[str], None]) -> ValidationData:
-    """Samples, order and loader of the validation split."""
+def validation_data(plan: TrainPlan, warn: Callable[[str], None], promised: int = 0) -> ValidationData:
+    """Samples, order and loader of the validation split. `promised`: bytes of memory that training images are going to take."""
     settings, index = plan.settings, plan.data.splits["val"]
     word = {"val": "ram"}.get(settings.cache, settings.cache)
     keep = "no" if settings.noval else KEPT.get(word, "no")
     store = ImageStore(index, plan.val_size, keep=keep, smooth=True, kind=plan.data.dataset.kind)
-<<<<<<< ours
-    _require_memory(store, keep == "memory", warn)
-=======
     if keep == "memory":
-        _require_memory("cache", store, len(index), warn)
->>>>>>> theirs
+        _require_memory("cache", store, len(index), promised)
     size = settings.batch_size * settings.val_batch_factor
     order = RectangularBatches(index.sizes_wh, size, plan.val_size, plan.grid, settings.val_pad)
     samples = PlainSamples(index, store, report=warn)
@@ -162,25 +150,12 @@ def validation_data(plan: TrainPlan, warn: Callable[[str], None]) -> ValidationD
     return ValidationData(loader, samples, order)
 
 
-<<<<<<< ours
-def _require_memory(store: ImageStore, wanted: bool, warn: Callable[[str], None]) -> None:
-    if not wanted:
-        return
-    if store.note:
-        warn(store.note)
-    needed, free = store.bytes_needed(), free_memory_bytes()
-    if needed > free * CACHE_SHARE and sweep_unused():
-        free = free_memory_bytes()
-=======
-def _require_memory(setting: str, store: ImageStore, images: int) -> None:
+def _require_memory(setting: str, store: ImageStore, images: int, promised: int = 0) -> None:
     """Raise where keeping this many images decoded would take too much."""
-    needed, free = store.bytes_needed() * images // len(store.index), free_memory_bytes()
->>>>>>> theirs
+    needed, free = store.bytes_needed() * images // len(store.index), max(free_memory_bytes() - promised, 0)
     if needed > free * CACHE_SHARE:
         what = f"keeping {images} images in memory takes {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free"
         raise SettingError(setting, what, f"Leave --{setting.replace('_', '-')} out or choose a smaller --imgsz")
-    if store.note:
-        warn(store.note)
 
 
 def machines_of(plan: TrainPlan, batches_per_epoch: int, tell: Callable[[str], None], warn: Callable[[str], None]) -> Machinery:

@@ -41,7 +41,7 @@ from boxwright.train.state import RunningLosses, TrainState
 from boxwright.train.stopping import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import torch
@@ -239,7 +239,7 @@ def _assembled(plan: TrainPlan, folder: Path, tracker: Tracker, observers: Obser
     for note in plan.notes:
         warn(note)
     told = list(plan.lines)
-    training, validating = assembly.training_data(plan, warn), assembly.validation_data(plan, warn)
+    training, validating = _data(plan, warn)
     sweep_unused()  # what killed runs left in memory; only now, since this run may have gone on with it
     machines = assembly.machines_of(plan, len(training.batches), told.append, warn)
     running = RunningLosses(plan.device)
@@ -267,6 +267,16 @@ def _assembled(plan: TrainPlan, folder: Path, tracker: Tracker, observers: Obser
         tracker.tell(LabelsCounted(tuple(plan.data.splits["train"].class_counts(plan.data.num_classes).tolist())))
         pictures.labels()
     return run
+
+
+def _data(plan: TrainPlan, warn: Callable[[str], None]) -> tuple[assembly.TrainingData, assembly.ValidationData]:
+    training = assembly.training_data(plan, warn)
+    promised = training.samples.store.bytes_needed() if plan.settings.cache == "ram" else 0
+    validating = assembly.validation_data(plan, warn, promised)
+    stores = {"training": training.samples.store, "validation": validating.samples.store}
+    if alone := {split: store.unshared for split, store in stores.items() if store.unshared}:
+        warn(f"decoded {' and '.join(alone)} images stay in this process alone, and others cannot share them: {next(iter(alone.values()))}")
+    return training, validating
 
 
 def _opening_lines(plan: TrainPlan, folder: Path, machines: Machinery, told: list[str]) -> list[str]:
