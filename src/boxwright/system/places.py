@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folders of the user: where caches and data sets are kept."""
+"""The environment: folders of the user, where caches and data sets are kept, and what other packages look for in it."""
 
 from __future__ import annotations
 
@@ -22,3 +22,8 @@ def data_folder() -> Path | None:
     """Where data sets are looked for last: BOXWRIGHT_DATA, if set."""
     named = os.environ.get("BOXWRIGHT_DATA")
     return Path(named) if named else None
+
+
+def keep_packages_offline() -> None:
+    """Tell packages that would ask the network for news of themselves when they are imported to leave it."""
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
