@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -19,12 +21,16 @@ from boxwright.config.schema.augment import AugmentSettings
 from boxwright.data.augment.moved import labels_of
 from boxwright.data.augment.plan import Plan, Planner
 from boxwright.data.loader import Loader
+from boxwright.data.pool import Pool
 from boxwright.data.sampler import ShuffledBatches
 from boxwright.data.samples import Address, TrainingSamples
 from boxwright.data.store import ImageStore
 from tests.oracles import canvas_mosaic
 
-PHOTOGRAPHS, SAMPLES, BATCH, WORKERS = 128, 48, 16, 2
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PHOTOGRAPHS, SAMPLES, BATCH, WORKERS, POOL = 128, 48, 16, 2, 64
 STRONG = {"degrees": 20.0, "shear": 8.0}
 PERSPECTIVE = {"degrees": 5.0, "perspective": 0.0005}
 SPARE_BYTES = 1 << 30  # the default of decoded_memory
@@ -40,10 +46,11 @@ def run() -> list[Result]:
         memory = [photograph(number) for number in range(PHOTOGRAPHS)]
         return [
             _per_sample("sample from memory, 640", Side(paths, memory, 640), 3.0),
-            _per_sample("sample from memory, 320", Side(paths, memory, 320), 2.0),
+            _per_sample("sample from memory, 320", Side(paths, memory, 320), 1.8),
             _loaded("loader, two threads, from memory, 640, batch 16 / DataLoader with two workers", Side(paths, memory, 640), 4.0),
             _per_sample("sample from JPEG files, 640, none kept", Side(paths, paths, 640), 1.4),
             _epoch("epoch from JPEG files, 640, as many kept as the default allows", Side(paths, paths, 640, SPARE_BYTES), 3.0),
+            _pooled(f"epoch from JPEG files, 640, partners from a pool of {POOL}", Side(paths, paths, 640), 4.0),
             _epoch("epoch from JPEG files, 320, as many kept as the default allows", Side(paths, paths, 320, SPARE_BYTES), 1.8),
             _turned("sample, 640, turned and sheared / straight", Side(paths, memory, 640), STRONG),
             _turned("sample, 640, in perspective / straight", Side(paths, memory, 640), PERSPECTIVE),
@@ -62,7 +69,7 @@ class Side:
     def ours(self, **settings: float) -> TrainingSamples:
         index = index_of(self.paths)
         in_memory = not isinstance(self.sources[0], str)
-        store = ImageStore(index, self.size, keep=in_memory, smooth=False, spare_bytes=0 if in_memory else self.spare_bytes)
+        store = ImageStore(index, self.size, keep="memory" if in_memory else "no", smooth=False, spare_bytes=0 if in_memory else self.spare_bytes)
         if in_memory:
             for number in range(len(index)):
                 store(number)
@@ -92,7 +99,23 @@ def _epoch(name: str, side: Side, goal: float) -> Result:
     return against(name, ours, lambda: [dataset[number] for number in range(PHOTOGRAPHS)], goal=goal, rounds=5)
 
 
-def _drawer(samples: TrainingSamples, count: int = SAMPLES):
+def _pooled(name: str, side: Side, goal: float) -> Result:
+    """One epoch after the other, each of which decodes every file once; what is kept is the pool alone."""
+    dataset, size = side.textbook(), side.size
+    samples, order = side.ours(), ShuffledBatches(PHOTOGRAPHS, BATCH, size, 0)
+    samples.store = ImageStore(samples.index, size, smooth=False, pool=POOL + BATCH)
+    samples.pool = Pool(order.order, POOL)
+    out, epochs = np.zeros((3, size, size), np.uint8), itertools.count()
+
+    def ours() -> None:
+        for batch in order.batches(next(epochs)):
+            for address in batch:
+                samples(address, out)
+
+    return against(name, ours, lambda: [dataset[number] for number in range(PHOTOGRAPHS)], goal=goal, rounds=5)
+
+
+def _drawer(samples: TrainingSamples, count: int = SAMPLES) -> Callable[[], object]:
     size = samples.planner.image_size
     out = np.zeros((3, size, size), np.uint8)
     addresses = [Address(0, number, number, (size, size)) for number in range(count)]

@@ -122,35 +122,53 @@ void sample_plain(const uint8_t* pixels, int64_t stride, const Steps& steps, int
 
 #if defined(__x86_64__)
 
-__attribute__((target("avx2"))) inline __m128i one_pixel(const uint8_t* upper, const uint8_t* lower, uint16_t down, uint32_t across) {
-    const __m128i both = _mm_unpacklo_epi8(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(upper)),
-                                           _mm_loadl_epi64(reinterpret_cast<const __m128i*>(lower)));
-    const __m128i blended = _mm_maddubs_epi16(both, _mm_set1_epi16(static_cast<int16_t>(down)));  // b g r b' g' r' and two more
-    const __m128i pairs = _mm_shuffle_epi8(blended, _mm_setr_epi8(0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11, -1, -1, -1, -1));
-    return _mm_madd_epi16(pairs, _mm_set1_epi32(static_cast<int32_t>(across)));  // b g r 0, as 32 bits
+// Two pixels side by side, their four neighbours blended to 32 bits each: b g r 0, b g r 0.
+__attribute__((target("avx2"))) inline __m256i two_pixels(const uint8_t* upper, const uint8_t* lower, const int32_t* at, __m256i down, __m256i across) {
+    const auto both_rows = [&](int32_t start) __attribute__((target("avx2"))) {
+        const __m128d above = _mm_load_sd(reinterpret_cast<const double*>(upper + start));
+        return _mm_castpd_si128(_mm_loadh_pd(above, reinterpret_cast<const double*>(lower + start)));
+    };
+    const __m256i bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(both_rows(at[0])), both_rows(at[1]), 1);
+    // Above and below by turns, in the order b b' g g' r r' of a pixel and its neighbour to the right.
+    const __m256i order = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 8, 3, 11, 1, 9, 4, 12, 2, 10, 5, 13, -1, -1, -1, -1));
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_shuffle_epi8(bytes, order), down), across);
 }
 
-// Four pixels at a time; the same whole numbers as above.
+// Eight pixels at a time; the same whole numbers as above.
 __attribute__((target("avx2"))) int sample_wide(const uint8_t* pixels, int64_t stride, const Steps& steps, int count, int first,
                                                 int64_t ahead, const Page& page, Planes& row) {
-    const __m128i half = _mm_set1_epi32(HALF);
-    const __m128i to_planes = page.mirrored ? _mm_setr_epi8(12, 8, 4, 0, 13, 9, 5, 1, 14, 10, 6, 2, 15, 11, 7, 3)
-                                       : _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m256i half = _mm256_set1_epi32(HALF);
+    // From the weights of two pixels to those of one in each half of a register.
+    const __m256i of_rows = _mm256_setr_m128i(_mm_set1_epi16(0x0100), _mm_set1_epi16(0x0302));
+    const __m256i of_columns = _mm256_setr_m128i(_mm_set1_epi32(0x03020100), _mm_set1_epi32(0x07060504));
+    const __m256i to_planes = _mm256_broadcastsi128_si256(page.mirrored ? _mm_setr_epi8(12, 8, 4, 0, 13, 9, 5, 1, 14, 10, 6, 2, 15, 11, 7, 3)
+                                                                        : _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
     int i = 0;
-    for (; i + 4 <= count; i += 4) {
+    for (; i + 8 <= count; i += 8) {
         _mm_prefetch(reinterpret_cast<const char*>(pixels + steps.at[i] + ahead), _MM_HINT_T0);
-        __m128i found[4];
+        _mm_prefetch(reinterpret_cast<const char*>(pixels + steps.at[i + 4] + ahead), _MM_HINT_T0);
+        __m256i found[4];
         for (int k = 0; k < 4; k++) {
-            const uint8_t* upper = pixels + steps.at[i + k];
-            found[k] = _mm_srai_epi32(_mm_add_epi32(one_pixel(upper, upper + stride, steps.down[i + k], steps.across[i + k]), half), 2 * FRACTION_BITS);
+            const int at = i + 2 * k;
+            int32_t near_far;
+            int64_t left_right;
+            std::memcpy(&near_far, &steps.down[at], 4);
+            std::memcpy(&left_right, &steps.across[at], 8);
+            const __m256i down = _mm256_shuffle_epi8(_mm256_set1_epi32(near_far), of_rows);
+            const __m256i across = _mm256_shuffle_epi8(_mm256_set1_epi64x(left_right), of_columns);
+            const __m256i sum = two_pixels(pixels, pixels + stride, &steps.at[at], down, across);
+            found[k] = _mm256_srai_epi32(_mm256_add_epi32(sum, half), 2 * FRACTION_BITS);
         }
-        const __m128i bytes = _mm_packus_epi16(_mm_packs_epi32(found[0], found[1]), _mm_packs_epi32(found[2], found[3]));
-        const __m128i planes = _mm_shuffle_epi8(bytes, to_planes);
-        const int column = page.mirrored ? page.width - 4 - (first + i) : first + i;
-        const int32_t blue = _mm_extract_epi32(planes, 0), green = _mm_extract_epi32(planes, 1), red = _mm_extract_epi32(planes, 2);
-        std::memcpy(row.blue.data() + column, &blue, 4);
-        std::memcpy(row.green.data() + column, &green, 4);
-        std::memcpy(row.red.data() + column, &red, 4);
+        // Even pixels lie in the lower half now, odd ones in the upper.
+        const __m256i bytes = _mm256_packus_epi16(_mm256_packs_epi32(found[0], found[1]), _mm256_packs_epi32(found[2], found[3]));
+        const __m256i planes = _mm256_shuffle_epi8(bytes, to_planes);
+        const __m128i even = _mm256_castsi256_si128(planes), odd = _mm256_extracti128_si256(planes, 1);
+        const __m128i first_in = page.mirrored ? odd : even, second_in = page.mirrored ? even : odd;
+        const __m128i blue_green = _mm_unpacklo_epi8(first_in, second_in), red = _mm_unpackhi_epi8(first_in, second_in);
+        const int column = page.mirrored ? page.width - 8 - (first + i) : first + i;
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(row.blue.data() + column), blue_green);
+        _mm_storeh_pd(reinterpret_cast<double*>(row.green.data() + column), _mm_castsi128_pd(blue_green));
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(row.red.data() + column), red);
     }
     return i;
 }
@@ -193,13 +211,16 @@ const uint8_t* pixel_of_canvas(const Scene& scene, int x, int y, const uint8_t* 
 // The nearest whole number; what is far outside any canvas, or no number, stays there.
 int nearest(double value) {
     constexpr double limit = 1 << 30;
-    return value > -limit && value < limit ? static_cast<int>(std::floor(value + 0.5)) : -(1 << 30);
+    if (!(value > -limit && value < limit)) return -(1 << 30);
+    const int towards_zero = static_cast<int>(value + 0.5);
+    return towards_zero - (towards_zero > value + 0.5);
 }
 
 void sample_carefully(const Scene& scene, const Line& line, Run run, const Page& page, Planes& row) {
     const uint8_t empty[3] = {page.border, page.border, page.border};
+    const bool flat = line.flat();
     for (int u = run.begin; u < run.end; u++) {
-        const double scale = FRACTIONS / (line.aw * u + line.bw);
+        const double scale = flat ? FRACTIONS : FRACTIONS / (line.aw * u + line.bw);
         const int x = nearest((line.ax * u + line.bx) * scale), y = nearest((line.ay * u + line.by) * scale);
         const int x0 = x >> FRACTION_BITS, y0 = y >> FRACTION_BITS, fx = x & (FRACTIONS - 1), fy = y & (FRACTIONS - 1);
         const uint8_t *a = pixel_of_canvas(scene, x0, y0, empty), *b = pixel_of_canvas(scene, x0 + 1, y0, empty);
@@ -212,11 +233,39 @@ void sample_carefully(const Scene& scene, const Line& line, Run run, const Page&
     }
 }
 
+// What of a row its tiles reach, and what of that was drawn the fast way.
+struct Reach {
+    std::vector<Run> touched, inner;
+    void clear() { touched.clear(), inner.clear(); }
+    void sort() {
+        const auto by_begin = [](const Run& a, const Run& b) { return a.begin < b.begin; };
+        std::sort(touched.begin(), touched.end(), by_begin);
+        std::sort(inner.begin(), inner.end(), by_begin);
+    }
+};
+
+// The pixels of a row that are touched by a tile and not drawn yet, each once: those at seams are touched by two.
+void sample_rest(const Scene& scene, const Line& line, Reach& reach, const Page& page, Planes& row) {
+    reach.sort();
+    reach.inner.push_back({page.width, page.width});
+    int done = 0;
+    for (const Run& inner : reach.inner) {
+        for (const Run& touched : reach.touched) {
+            const Run rest{std::max(done, touched.begin), std::min(inner.begin, touched.end)};
+            if (rest.empty()) continue;
+            sample_carefully(scene, line, rest, page, row);
+            done = rest.end;
+        }
+        done = std::max(done, inner.end);
+    }
+}
+
 // One row of a scene; returns the positions that show more than border.
-Run draw_row(const Scene& scene, int v, const Page& page, std::vector<Steps>& steps, Planes& row) {
+Run draw_row(const Scene& scene, int v, const Page& page, std::vector<Steps>& steps, Reach& reach, Planes& row) {
     for (auto* plane : {&row.blue, &row.green, &row.red}) std::memset(plane->data(), page.border, page.width);
     const Line line(scene.inverse, v);
     Run drawn{page.width, 0};
+    reach.clear();
     for (int64_t t = 0; t < scene.num_tiles; t++) {
         const Tile& tile = scene.tiles[t];
         for (const double side : {1.0, -1.0}) {
@@ -224,16 +273,17 @@ Run draw_row(const Scene& scene, int v, const Page& page, std::vector<Steps>& st
             Run touched = columns_within(line, side, tile.left - 1, tile.top - 1, tile.right, tile.bottom, page.width);
             if (touched.empty()) continue;
             touched = {std::max(touched.begin - 1, 0), std::min(touched.end + 1, page.width)};
+            reach.touched.push_back(touched);
+            drawn = {std::min(drawn.begin, touched.begin), std::max(drawn.end, touched.end)};
             // A fast sample reads eight bytes, two beyond its second pixel: the last column of an image is left to the careful way.
             const double right = std::min(tile.right - 1, tile.x + tile.width - 2) - MARGIN, bottom = tile.bottom - 1 - MARGIN;
-            Run inner = columns_within(line, side, tile.left + MARGIN, tile.top + MARGIN, right, bottom, page.width);
-            if (inner.empty()) inner = {touched.end, touched.end};
-            else sample_run(tile, line, inner, page, steps[t], row);
-            sample_carefully(scene, line, {touched.begin, inner.begin}, page, row);
-            sample_carefully(scene, line, {inner.end, touched.end}, page, row);
-            drawn = {std::min(drawn.begin, touched.begin), std::max(drawn.end, touched.end)};
+            const Run inner = columns_within(line, side, tile.left + MARGIN, tile.top + MARGIN, right, bottom, page.width);
+            if (inner.empty()) continue;
+            sample_run(tile, line, inner, page, steps[t], row);
+            reach.inner.push_back(inner);
         }
     }
+    sample_rest(scene, line, reach, page, row);
     if (drawn.empty()) return {0, 0};
     return page.mirrored ? Run{page.width - drawn.end, page.width - drawn.begin} : drawn;
 }
@@ -261,12 +311,13 @@ PUBLIC void boxwright_render(const Scene* scenes, int64_t num_scenes, const Look
         recolour(&page.border, &page.border, &page.border, 1, look->gain_h, look->gain_s, look->gain_v, &outside[0], &outside[1], &outside[2]);
     const int64_t plane = static_cast<int64_t>(height) * width;
     Planes row(width), other(width);
+    Reach reach;
     std::vector<std::vector<Steps>> steps;  // of every tile of every scene
     for (int64_t i = 0; i < num_scenes; i++) steps.emplace_back(scenes[i].num_tiles, Steps(width));
     for (int v = 0; v < height; v++) {
-        Run drawn = draw_row(scenes[0], v, page, steps[0], row);
+        Run drawn = draw_row(scenes[0], v, page, steps[0], reach, row);
         if (num_scenes > 1) {
-            draw_row(scenes[1], v, page, steps[1], other);
+            draw_row(scenes[1], v, page, steps[1], reach, other);
             drawn = {0, width};
             blend(row.blue.data(), other.blue.data(), width, look->share);
             blend(row.green.data(), other.green.data(), width, look->share);

@@ -91,6 +91,19 @@ def test_check_of_a_sound_set_is_quiet(tmp_path, capsys):
     assert (code, document["findings"], document["ok"]) == (0, [], True)
 
 
+@pytest.mark.parametrize("verb", ["check", "report", "preview"])
+def test_the_data_set_stands_as_the_first_word_or_behind_its_flag_not_both(tmp_path, capsys, verb):
+    yaml = str(datasets.write(tmp_path / "set"))
+    more = [] if verb == "check" else ["--out", str(tmp_path / "out")]
+    more += ["--imgsz", "64", "--count", "1", "--device", "cpu"] if verb == "preview" else []
+    assert main(["data", verb, yaml, *more]) == 0
+    first = capsys.readouterr()
+    assert main(["data", verb, "--data", yaml, *more]) == 0
+    assert capsys.readouterr() == first
+    assert main(["data", verb, yaml, "--data", "elsewhere", *more]) == 2
+    assert "the same thing twice" in capsys.readouterr().err
+
+
 def test_check_says_where_labels_are_instead(tmp_path, capsys):
     yaml = datasets.write(tmp_path / "set")
     (tmp_path / "set/labels").rename(tmp_path / "set/annos")
@@ -223,7 +236,12 @@ def test_a_report_finds_planted_duplicates_leakage_and_tiny_boxes(tmp_path, caps
     assert [Path(path).name for path in val["backgrounds_by_kind"]["empty file"]] == ["901.png"]
     assert [Path(path).name for path in document["splits"]["train"]["backgrounds_by_kind"]["no file"]] == ["900.png"]
     assert document["splits"]["train"]["objects"] == sum(document["splits"]["train"]["classes"])
+    said_so = {what for what, _ in document["advice"]}
+    assert "2 pairs of pictures lie in two splits" in said_so
+    assert any(what.startswith("fewer than 50 objects in train: ") for what in said_so)
+    assert "val has 6 images" in said_so
     page = (tmp_path / "report/report.html").read_text()
+    assert all(what[1:] in page for what in said_so)
     assert "http" not in page
     assert "<script" not in page
     assert "data:image/jpeg;base64," in page

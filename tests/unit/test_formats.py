@@ -81,6 +81,23 @@ def test_a_json_finds_the_sister_of_its_other_split(tmp_path):
     assert dataset.names == datasets.NAMES
 
 
+def test_a_folder_of_coco_annotations_needs_no_yaml(tmp_path):
+    one = formats.write_coco(tmp_path / "set")
+    for name in ("captions_train.json", "captions_val.json", "all.json", "person_keypoints_train.json"):
+        (one.parent / name).write_text("{}")
+    dataset = read_dataset(tmp_path / "set")
+    assert {split: found[0].place.name for split, found in dataset.sources.items()} == {"train": "instances_train.json", "val": "instances_val.json"}
+
+
+def test_a_folder_of_annotations_that_could_be_read_in_two_ways_is_not_guessed_at(tmp_path):
+    one = formats.write_coco(tmp_path / "set")
+    for split in ("train", "val"):
+        (one.parent / f"instances_{split}.json").rename(one.parent / f"one_{split}.json")
+        (one.parent / f"other_{split}.json").write_text("{}")
+    with pytest.raises(DataError, match="Name one of them"):
+        read_dataset(tmp_path / "set")
+
+
 def test_bridges_change_neither_box_nor_area():
     parts = [np.array([[0, 0], [4, 0], [4, 4], [0, 4.0]]), np.array([[8, 8], [9, 8], [9, 10.0]]), np.array([[6, 0], [7, 0], [7, 1], [6, 1.0]])]
     whole = joined(parts)

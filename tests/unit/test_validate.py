@@ -65,6 +65,22 @@ def test_val_repeats_what_the_training_logged_to_the_last_digit(capsys, trained,
     assert {name: mine["metrics"][f"coco/{name}"] for name in NAMES} == of_epoch["coco"]
 
 
+def test_each_source_has_its_own_numbers_which_are_those_of_that_source_alone(capsys, trained, tmp_path):
+    names = ("one", "other")
+    for name, count in zip(names, (6, 3), strict=True):
+        datasets.write(tmp_path / name, train=2, val=count)
+    yaml = tmp_path / "both.yaml"
+    yaml.write_text("sources:\n- one/data.yaml\n- other/data.yaml\n")
+    square = ("--square", "--batch-size", 1)  # canvases do not depend on who else is there
+    both = val(capsys, trained, tmp_path, "--data", yaml, *square)
+    assert [one["images"] for one in both["sources"]] == [6, 3]
+    for name, mine in zip(names, both["sources"], strict=True):
+        alone = val(capsys, trained, tmp_path, "--data", tmp_path / name / "data.yaml", *square)
+        assert "sources" not in alone
+        assert {key: mine[key] for key in alone["metrics"] if key in mine} == {key: value for key, value in alone["metrics"].items() if key in mine}
+        assert {"metrics/mAP_0.5", "metrics/mAP_0.5:0.95", "coco/AP", "coco/AR100"} <= set(mine)
+
+
 def test_another_number_of_threads_moves_no_digit_that_is_looked_at(capsys, trained, tmp_path):
     one = val(capsys, trained, tmp_path)["metrics"]
     for words in (("--threads", 2), ("--workers", 3)):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from boxwright.commands.opening import OpenData, OpenWeights, fitting_size, fixed_size_of, grid_of, open_data, open_together
 from boxwright.commands.validating import files
-from boxwright.commands.validating.answers import Asked, told
+from boxwright.commands.validating.answers import Asked, Origins, told
 from boxwright.commands.validating.identity import CocoIds, read_ids
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import ValSettings
@@ -65,7 +65,7 @@ def run(resolved: Resolved[ValSettings]) -> Answer:
         return _study(settings, plan)
     ids = read_ids(settings.ids, plan.data.names)
     found = evaluate(plan, threads=loader_threads(settings.workers))
-    asked = Asked(every_class=settings.verbose, at_conf=settings.at_conf, rounds=settings.ci)
+    asked = Asked(every_class=settings.verbose, at_conf=settings.at_conf, rounds=settings.ci, origins=_origins(plan))
     lines, document = told(found, plan.data.names, plan.how, asked)
     writes = settings.save_txt or settings.save_hybrid or settings.save_json or settings.errors
     if writes or not settings.noplots:
@@ -75,6 +75,13 @@ def run(resolved: Resolved[ValSettings]) -> Answer:
         write_json(folder / "metrics.json", document)
         lines.append(f"results in {folder}")
     return Answer("\n".join(lines), document, plan.notes)
+
+
+def _origins(plan: ValPlan) -> Origins | None:
+    """The sources of the split, where there are several."""
+    split = plan.how["split"]
+    sources, index = plan.data.dataset.sources[split], plan.data.splits[split]
+    return Origins(tuple(source.called for source in sources), index.source_of_image) if len(sources) > 1 and len(index.source_of_image) else None
 
 
 def _study(settings: ValSettings, plan: ValPlan) -> Answer:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 _WORD = re.compile(r"([A-Za-z_][A-Za-z0-9_\-]*)=(.*)", re.DOTALL)
+_AS_FLAG = " as a flag"
 _EPILOG = """Any setting can also be given as a trailing key=value word, such as lr0=0.005 mosaic=0;
 `boxwright config explain KEY` says what a key does."""
 
@@ -73,13 +74,23 @@ def read(verb: str, kind: type[Slice], arguments: Sequence[str], *, reports: boo
     table = dict(_spellings(kind))
     reading = _Reading()
     canonical = _joined(table, list(_canonical(verb, kind, table, arguments, reading)))
-    found = vars(parser(verb, kind, reports=reports).parse_args(canonical))
+    found = _first_words(verb, vars(parser(verb, kind, reports=reports).parse_args(canonical)))
     wants_json = bool(found.pop("json", False))
     values = {key: value for key, value in found.items() if value is not None}
     places = {key: reading.places.get(key, verb) for key in values}
     flags = Layer("flags", {**reading.values, **values}, {**reading.places, **places})
     words = Layer("key=value", reading.words, {key: f"{key}=value" for key in reading.words})
     return CommandLine(flags, words, tuple(reading.notes), wants_json)
+
+
+def _first_words(verb: str, found: dict[str, Any]) -> dict[str, Any]:
+    """What a word and what its flag said, as one. Raises SettingError when both were given."""
+    for flag in [key for key in found if key.endswith(_AS_FLAG)]:
+        key, value = flag.removesuffix(_AS_FLAG), found.pop(flag)
+        if value is not None and found[key] is not None:
+            raise SettingError(f"boxwright {verb}", f"'{found[key]}' and --{key} '{value}' say the same thing twice", "Give one of them")
+        found[key] = found[key] if value is None else value
+    return found
 
 
 def parser(verb: str, kind: type[Slice], *, reports: bool) -> argparse.ArgumentParser:
@@ -98,6 +109,8 @@ def parser(verb: str, kind: type[Slice], *, reports: bool) -> argparse.ArgumentP
             spelling = spelling_of(info)
             if spelling.positional:
                 place.add_argument(key, nargs="*" if spelling.many else "?", default=None, metavar=key.upper(), help=_help(info))
+                if not spelling.many:  # who is used to --data of a training writes it here too
+                    place.add_argument(f"--{key}", dest=f"{key}{_AS_FLAG}", default=None, help=argparse.SUPPRESS)
             elif spelling.kind == "flag":
                 place.add_argument(*flag_names(key, info), dest=key, default=None, help=_help(info), **_shape(info, spelling))
     if reports:
@@ -154,7 +167,7 @@ def _metavar(info: FieldInfo) -> str:
 def _spellings(kind: type[Slice]) -> Iterator[tuple[str, _Flag]]:
     for key, info in kind.model_fields.items():
         spelling = spelling_of(info)
-        if spelling.kind == "flag" and not spelling.positional:
+        if spelling.kind == "flag" and not (spelling.positional and spelling.many):
             switch = info.annotation is bool
             for name in (key, *spelling.names):
                 yield name.replace("_", "-"), _Flag(key, spelling, switch=switch)

@@ -67,7 +67,7 @@ MANUAL: dict[str, Entry] = {
     ),
     "data preview": Entry(
         "Draws training samples as the trainer will see them, the same pixels, with their boxes and how they were made. Every flag of a training works here.",
-        "data preview --data yours.yaml",
+        "data preview yours.yaml",
     ),
     "data convert": Entry(
         "Writes the same data in another format into a folder of its own: label files, COCO JSON or Pascal VOC. The original stays as it is.",

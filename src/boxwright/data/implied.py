@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data sets without a YAML: a COCO JSON, a folder in the layout of Pascal VOC, or a folder that holds a YAML. Read as if one were there."""
+"""Data sets without a YAML: a COCO JSON, a folder with such JSONs or in the layout of Pascal VOC, or one that holds a YAML. Read as if one were there."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from boxwright.documents import Document, read_yaml
 from boxwright.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SPLIT_WORDS = {"train": ("train", "training", "trainval"), "val": ("val", "valid", "validation"), "test": ("test",)}
 
@@ -18,7 +21,7 @@ def open_document(file: Path) -> tuple[Document, Path]:
     if file.is_dir():
         return _of_folder(file)
     if not file.is_file():
-        remedy = f"{_nearby(file)}Give a data set YAML, a COCO JSON, a folder in VOC layout, or --data sample to try the program"
+        remedy = f"{_nearby(file)}Give a data set YAML, a COCO JSON, a folder in VOC or COCO layout, or --data sample to try the program"
         raise DataError(f"--data {file}", "there is no such file", remedy)
     if file.suffix.lower() == ".json":
         return Document(str(file), _of_json(file)), file.resolve().parent
@@ -40,10 +43,24 @@ def _of_folder(folder: Path) -> tuple[Document, Path]:
     jsons = sorted((*folder.glob("annotations/*.json"), *folder.glob("*.json")))
     if len(yamls) > 1:
         raise DataError(f"--data {folder}", f"the folder holds {len(yamls)} YAML files", f"Name one of them: {', '.join(map(str, yamls))}")
+    if family := _family(jsons):
+        return Document(str(family), _of_json(family)), family.resolve().parent
     if jsons:
         raise DataError(f"--data {folder}", "the folder holds JSON annotations and no data set YAML", f"Name one of them: {', '.join(map(str, jsons[:4]))}")
     remedy = "Write a YAML with 'train', 'val' and 'names'; `boxwright data split` makes one from a folder of images"
     raise DataError(f"--data {folder}", "is a folder without a data set YAML", remedy)
+
+
+def _family(jsons: Sequence[Path]) -> Path | None:
+    """The training file of the one set of annotations that come as a file for each split; of several sets, the instances."""
+    families: dict[str, dict[str, Path]] = {}
+    for file in jsons:
+        split, word = _split_of(file.stem)
+        if word:
+            families.setdefault(_replaced(file.stem, word, "*"), {}).setdefault(split, file)
+    divided = {stem: files for stem, files in families.items() if {"train", "val"} <= set(files)}
+    chosen = [files for stem, files in divided.items() if len(divided) == 1 or stem.lower().startswith("instances")]
+    return chosen[0]["train"] if len(chosen) == 1 else None
 
 
 def _of_voc(folder: Path) -> dict[str, Any]:

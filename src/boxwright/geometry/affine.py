@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -30,19 +31,25 @@ class Warp:
     translate_xy: tuple[float, float] = (0.5, 0.5)
 
     def matrix(self, input_hw: tuple[int, int], output_hw: tuple[int, int]) -> np.ndarray:
-        """Centre, then perspective, rotation with scale, shear, translation. (3, 3) float64"""
-        centre = np.eye(3)
-        centre[0, 2], centre[1, 2] = -input_hw[1] / 2, -input_hw[0] / 2
-        perspective = np.eye(3)
-        perspective[2, :2] = self.perspective_xy
-        cos, sin = (self.scale * f(math.radians(self.angle)) for f in (math.cos, math.sin))
-        rotation = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
-        shear = np.eye(3)
-        shear[0, 1], shear[1, 0] = (math.tan(math.radians(angle)) for angle in self.shear_xy)
-        translation = np.eye(3)
-        translation[0, 2], translation[1, 2] = self.translate_xy[0] * output_hw[1], self.translate_xy[1] * output_hw[0]
-        result: np.ndarray = translation @ shear @ rotation @ perspective @ centre
-        return result
+        """Centre, then perspective, rotation with scale, shear, translation. (3, 3) float64, not to be written to"""
+        return _matrix(self, input_hw, output_hw)
+
+
+@lru_cache(maxsize=64)  # pixels and labels of a sample ask for the same one, and some threads draw at a time
+def _matrix(warp: Warp, input_hw: tuple[int, int], output_hw: tuple[int, int]) -> np.ndarray:
+    centre = np.eye(3)
+    centre[0, 2], centre[1, 2] = -input_hw[1] / 2, -input_hw[0] / 2
+    perspective = np.eye(3)
+    perspective[2, :2] = warp.perspective_xy
+    cos, sin = (warp.scale * f(math.radians(warp.angle)) for f in (math.cos, math.sin))
+    rotation = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
+    shear = np.eye(3)
+    shear[0, 1], shear[1, 0] = (math.tan(math.radians(angle)) for angle in warp.shear_xy)
+    translation = np.eye(3)
+    translation[0, 2], translation[1, 2] = warp.translate_xy[0] * output_hw[1], warp.translate_xy[1] * output_hw[0]
+    result: np.ndarray = translation @ shear @ rotation @ perspective @ centre
+    result.flags.writeable = False
+    return result
 
 
 def moved_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:

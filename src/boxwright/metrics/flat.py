@@ -50,6 +50,10 @@ class Flat:
         found, labels, regions = (slice(*np.searchsorted(side, (place, place + 1))) for side in sides)
         return SeenImage(self.detections[found], self.labels[labels], self.regions[regions], None if self.areas_px is None else self.areas_px[labels])
 
+    def part(self, places: np.ndarray) -> Flat:
+        """The same of some images, places in `images`."""
+        return flattened({int(self.images[place]): self.image(place) for place in places.tolist()}, self.num_classes)
+
 
 def flattened(images: dict[int, SeenImage], num_classes: int) -> Flat:
     """Images by number, whatever order they came in."""

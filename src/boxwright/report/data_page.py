@@ -35,6 +35,7 @@ table{border-collapse:collapse;width:100%}td,th{padding:4px 10px 4px 0;text-alig
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.track{background:var(--line);border-radius:3px;height:10px;min-width:80px}
 .fill{background:var(--bar);border-radius:3px;height:10px}.bad{color:var(--bad)}.good{color:var(--good)}
 .map{display:grid;gap:2px}.map i{aspect-ratio:1;border-radius:2px;background:var(--bar);display:block}
+.long{max-height:560px;overflow:auto}ol{margin:0;padding-left:20px}li{margin:6px 0}
 img{max-width:100%;border-radius:8px;border:1px solid var(--line)}code{font-size:13px;overflow-wrap:anywhere}
 """
 
@@ -42,7 +43,7 @@ img{max-width:100%;border-radius:8px;border:1px solid var(--line)}code{font-size
 def page(document: dict[str, Any], mosaics: dict[str, np.ndarray]) -> str:
     """The whole page. `document` is what report.json holds, `mosaics` a sheet of samples per split, (H, W, 3) uint8 RGB."""
     names = document["names"]
-    body = [f"<h1>{_text(document['title'])}</h1><div class=soft>{_text(document['data'])}</div>", _figures(document), _faults(document)]
+    body = [f"<h1>{_text(document['title'])}</h1><div class=soft>{_text(document['data'])}</div>", _figures(document), _stands_out(document), _faults(document)]
     for split, facts in document["splits"].items():
         body += [f"<h2>{_text(split)}</h2>", _split(facts, names, document["image_size"])]
         if split in mosaics:
@@ -75,6 +76,13 @@ def _figures(document: dict[str, Any]) -> str:
     shown += [(f"{anchors['recall']:.1%}", f"of boxes fit the anchors of {anchors['network']}")]
     cells = "".join(f"<div class=figure><b>{_text(value)}</b><span class=soft>{_text(what)}</span></div>" for value, what in shown)
     return f"<div class=figures>{cells}</div>"
+
+
+def _stands_out(document: dict[str, Any]) -> str:
+    """What to know before a training."""
+    rows = "".join(f"<li><b>{_text(what[:1].upper() + what[1:])}.</b> {_text(remedy)}</li>" for what, remedy in document["advice"])
+    content = f"<ol>{rows}</ol>" if rows else "Nothing that a training would suffer from."
+    return f"<h2>What stands out</h2><div class=card>{content}</div>"
 
 
 def _faults(document: dict[str, Any]) -> str:
@@ -126,15 +134,14 @@ def _bars(counts: Iterable[tuple[str, int]], inks: Sequence[str] | None = None) 
 
 
 def _split(facts: dict[str, Any], names: Sequence[str], image_size: int) -> str:
-    inks = ["#{:02x}{:02x}{:02x}".format(*colour(number)) for number in range(len(names))]
     backgrounds = facts["backgrounds_by_kind"]
     summary = [("images", facts["images"]), ("objects", facts["objects"]), ("regions to ignore", facts["ignored"]), ("left out", facts["skipped"])]
     summary += [("without objects, empty label file", len(backgrounds["empty file"])), ("without objects, no label file", len(backgrounds["no file"]))]
     summary += [(f"boxes under 8 px at {image_size}", facts["tiny_count"]), ("boxes that fill the image", facts["huge_count"])]
     cards = [
         _card("In short", "<table>" + "".join(f"<tr><td>{_text(what)}</td><td class=n>{value:,}</td></tr>" for what, value in summary) + "</table>"),
-        _card("Objects of each class", _bars(zip(names, facts["classes"], strict=True), inks)),
-        _card("Images with each class", _bars(zip(names, facts["images_with_class"], strict=True), inks)),
+        _card("Objects of each class", _by_class(facts["classes"], names)),
+        _card("Images with each class", _by_class(facts["images_with_class"], names)),
         _card(f"Size of objects at {image_size} (root of area)", _bars(facts["size_px"].items())),
         _card("Width by height of objects", _bars(facts["aspect"].items())),
         _card("Objects in an image", _bars(facts["per_image"].items())),
@@ -143,6 +150,20 @@ def _split(facts: dict[str, Any], names: Sequence[str], image_size: int) -> str:
         _card("Classes in one image", _together(facts["together"], names)),
     ]
     return f"<div class=grid>{''.join(cards)}</div>"
+
+
+MAX_IN_ORDER = 20  # classes; more of them stand by size, and those without objects below
+
+
+def _by_class(counts: Sequence[int], names: Sequence[str]) -> str:
+    """A bar for each class."""
+    order, none = list(range(len(names))), ""
+    if len(names) > MAX_IN_ORDER:
+        order = sorted((number for number in order if counts[number]), key=lambda number: -counts[number])
+        empty = [name for name, count in zip(names, counts, strict=True) if not count]
+        none = f"<p class=soft>None: {_text(', '.join(empty))}</p>" if empty else ""
+    inks = ["#{:02x}{:02x}{:02x}".format(*colour(number)) for number in order]
+    return f"<div class=long>{_bars([(names[number], counts[number]) for number in order], inks)}{none}</div>"
 
 
 def _map(places: list[list[int]]) -> str:

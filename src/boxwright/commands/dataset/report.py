@@ -25,6 +25,7 @@ from boxwright.data.store import ImageStore
 from boxwright.geometry.anchors import fit
 from boxwright.keyed import Purpose, permutation
 from boxwright.report.batches import batch_sheet
+from boxwright.report.data_advice import advice
 from boxwright.report.data_page import page
 from boxwright.structures.answer import Answer
 from boxwright.structures.batch import Batch
@@ -44,6 +45,7 @@ def run(resolved: Resolved[ReportSettings]) -> Answer:
     scan = Scan(usable_cores(), clip_margin=dataset.policy.clip_margin, kind=dataset.kind, progress=Progress(f"reading {dataset.file}"))
     indexes = {split: findings_of(dataset, split, scan) for split in dataset.sources}
     document = _document(dataset, indexes, settings)
+    document["advice"] = advice(document)
     title = dataset.file.stem
     folder = Path(settings.out or f"runs/data/{title}")
     make_folder(folder)
@@ -56,6 +58,7 @@ def run(resolved: Resolved[ReportSettings]) -> Answer:
     lines.append(f"{len(document['duplicates'])} pairs of pictures alike, {len(document['leakage'])} of them in two splits")
     anchors = document["anchors"]
     lines.append(f"{anchors['recall']:.1%} of the training boxes fit the anchors of {anchors['network']}, {anchors['per_box']:.2f} anchors each")
+    lines += [f"- {what}. {remedy}" for what, remedy in document["advice"]]
     return Answer("\n".join([*lines, str(folder / "report.html")]), document, dataset.notes)
 
 

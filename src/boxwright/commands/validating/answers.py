@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from boxwright.infer.evaluator import Evaluation
 from boxwright.infer.told import class_results, measured, validated
 from boxwright.metrics.confusion import MIN_IOU, precision_recall
 from boxwright.metrics.curves import CONFIDENCE_GRID
+from boxwright.metrics.meter import metrics_of
 from boxwright.metrics.regions import confusion_of
 from boxwright.metrics.resampling import Interval, image_weights, interval, resampled
 from boxwright.track.class_table import class_record
@@ -21,14 +22,22 @@ IOU = 0.5  # at which precision and recall of the curves are read
 FEW_CLASSES = 50  # fewer than this are shown without being asked for
 
 
+class Origins(NamedTuple):
+    """Where the images of a split come from: titles of its sources, and which of them an image of the index is from. (N,)"""
+
+    titles: tuple[str, ...]
+    of_image: np.ndarray
+
+
 @dataclass(frozen=True)
 class Asked:
-    """What to tell beyond the usual. `at_conf` None and `rounds` 0 = nothing."""
+    """What to tell beyond the usual. `at_conf` None, `rounds` 0 and one origin = nothing."""
 
     every_class: bool = False
     at_conf: float | None = None
     rounds: int = 0
     seed: int = 0
+    origins: Origins | None = None
 
 
 def told(found: Evaluation, names: tuple[str, ...], how: dict[str, Any], asked: Asked) -> tuple[list[str], dict[str, Any]]:
@@ -49,6 +58,9 @@ def told(found: Evaluation, names: tuple[str, ...], how: dict[str, Any], asked: 
     if asked.rounds:
         more, document["intervals"] = _intervals(found, names, asked)
         lines += more
+    if asked.origins is not None:
+        more, document["sources"] = _by_source(found, asked.origins)
+        lines += more
     lines.append("speed per image: " + ", ".join(f"{value:.1f} ms {stage}" for stage, value in found.speed_ms.items()))
     return lines, document
 
@@ -62,6 +74,29 @@ def _at(found: Evaluation, names: tuple[str, ...], confidence: float) -> tuple[l
     right, said, true = int(np.diag(matrix)[:-1].sum()), int(matrix[:-1].sum()), int(matrix[:, :-1].sum())
     word = f"above confidence {confidence:g}, at IoU {MIN_IOU}: {right} of {true} objects found, {said - right} of {said} detections false"
     return [word], {"confidence": confidence, "iou": MIN_IOU, "right": right, "objects": true, "detections": said, "classes": classes}
+
+
+def _by_source(found: Evaluation, origins: Origins) -> tuple[list[str], list[dict[str, Any]]]:
+    """The same numbers for the images of each source alone."""
+    flat = found.metrics.flat
+    from_where = origins.of_image[flat.images]
+    documents = []
+    for number, title in enumerate(origins.titles):
+        mine = metrics_of(flat.part(np.flatnonzero(from_where == number)))
+        scores = {f"metrics/{name}": value for name, value in zip(("precision", "recall", "mAP_0.5", "mAP_0.5:0.95"), mine.scores, strict=True)}
+        documents.append(
+            {
+                "source": title,
+                "images": mine.num_images,
+                "objects": mine.num_labels,
+                **scores,
+                **{f"coco/{name}": value for name, value in mine.coco.numbers().items()},
+            }
+        )
+    return [
+        f"{one['source']}: mAP50 {one['metrics/mAP_0.5']:.3g}, mAP50-95 {one['metrics/mAP_0.5:0.95']:.3g} ({one['images']} images, {one['objects']} objects)"
+        for one in documents
+    ], documents
 
 
 def _known(value: float) -> float | None:

@@ -15,7 +15,7 @@ MAX_IMAGE_SIZE = 8192  # pixels; one float32 activation of 16 channels is 4 GiB 
 class DataSettings(Slice):
     """Where samples come from and in which form."""
 
-    data: str = setting("sample", "Data set: a YAML, a COCO JSON, a folder in VOC layout, or a packaged name.", Spelling(original=True, metavar="YAML"))
+    data: str = setting("sample", "Data set: a YAML, a COCO JSON, a folder in VOC or COCO layout, or a packaged name.", Spelling(original=True, metavar="YAML"))
     imgsz: tuple[Annotated[int, Field(ge=1, le=MAX_IMAGE_SIZE)], ...] = setting(
         (640,),
         "Image size in pixels: one, or two for training and validation.",

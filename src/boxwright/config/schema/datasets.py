@@ -8,7 +8,7 @@ from typing import Literal
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import Slice, Spelling, setting
 
-DATA_HELP = "Data set: a YAML, a COCO JSON, a folder in VOC layout, or a packaged name."
+DATA_HELP = "Data set: a YAML, a COCO JSON, a folder in VOC or COCO layout, or a packaged name."
 
 
 class CheckSettings(Slice):
@@ -59,6 +59,7 @@ class FetchSettings(Slice):
 class PreviewSettings(TrainSettings):
     """`boxwright data preview`: training samples as the trainer draws them, with their boxes and how they were made."""
 
+    data: str = setting("sample", DATA_HELP, Spelling(positional=True))
     out: str = setting("", "Folder for the pictures (default: runs/preview).", Spelling(metavar="DIR"))
     epoch: int = setting(0, "Epoch to look at, from 0.", Spelling(metavar="N"), ge=0)
     index: tuple[int, ...] = setting((), "Numbers of images in the training split (default: the first ones of the epoch).", Spelling(many=True, metavar="N"))

@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from boxwright.data.augment.plan import Plan, Scene, Tile
 from boxwright.data.index import Index
 from boxwright.geometry.affine import around_moved, moved_boxes, moved_polygons
-from boxwright.geometry.boxes import clip_xyxy, cxcywh_norm_to_xyxy_px, xyxy_px_to_cxcywh_norm
+from boxwright.geometry.boxes import clip_xyxy, cxcywh_to_xyxy, xyxy_px_to_cxcywh_norm
 from boxwright.geometry.polygons import box_xyxy, mirrored
 from boxwright.structures.truth import NO_REGIONS, Truth
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 EDGE_PX = 1e-3  # boxes stay this far inside the right and lower edge
 
@@ -47,20 +52,23 @@ def _in_output(corners: np.ndarray, plan: Plan) -> np.ndarray:
 
 def _regions_of_scene(scene: Scene, index: Index) -> np.ndarray:
     """Corners in output pixels. (K, 4) float64"""
-    boxes = np.concatenate([_placed(index.ignored_in(tile.image)[:, 1:], tile, scene.canvas_hw) for tile in scene.tiles])
+    boxes = boxes_on_canvas([index.ignored_in(tile.image)[:, 1:] for tile in scene.tiles], scene.tiles, scene.canvas_hw)
     on_it = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # one beside the canvas is a line by now, and a turned line has a box of its own
     return around_moved(boxes[on_it], scene.warp.matrix(scene.canvas_hw, scene.output_hw), scene.output_hw)
 
 
 def _of_scene(scene: Scene, index: Index) -> np.ndarray:
     """Rows class, x1, y1, x2, y2 in output pixels. (N, 5) float64"""
-    parts = [on_canvas(tile, scene.canvas_hw, index) for tile in scene.tiles]
-    classes, boxes = (np.concatenate(column) for column in zip(*(part[:2] for part in parts), strict=True))
-    outlines = [outline for part in parts for outline in part[2]]
-    for place, number in scene.pastes:
-        outlines.append(mirrored(parts[place][2][number], scene.canvas_hw))
-        boxes = np.concatenate((boxes, box_xyxy(outlines[-1])[None]))
-        classes = np.append(classes, parts[place][0][number])
+    objects = [index.objects(tile.image) for tile in scene.tiles]
+    classes = np.concatenate([index.classes[of_tile] for of_tile in objects])
+    boxes = boxes_on_canvas([index.boxes[of_tile] for of_tile in objects], scene.tiles, scene.canvas_hw)
+    outlines = _outlines(scene, index) if index.has_polygons else []
+    if scene.pastes:
+        first = np.cumsum([0] + [of_tile.stop - of_tile.start for of_tile in objects])  # of each tile
+        copied = [int(first[place]) + number for place, number in scene.pastes]
+        outlines += [mirrored(outlines[at], scene.canvas_hw) for at in copied]
+        boxes = np.concatenate((boxes, [box_xyxy(outline) for outline in outlines[len(classes) :]]))
+        classes = np.concatenate((classes, classes[copied]))
     if not len(classes):
         return np.zeros((0, 5))
     matrix = scene.warp.matrix(scene.canvas_hw, scene.output_hw)
@@ -71,21 +79,23 @@ def _of_scene(scene: Scene, index: Index) -> np.ndarray:
     return np.concatenate((classes[kept, None], moved[kept]), axis=1)
 
 
-def on_canvas(tile: Tile, canvas_hw: tuple[int, int], index: Index) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Classes, boxes as corners and outlines of a tile's objects in canvas pixels, clipped to the canvas."""
-    objects = index.objects(tile.image)
-    boxes = _placed(index.boxes[objects], tile, canvas_hw)
-    outlines = []
-    if index.has_polygons:
-        size = _shown_hw(tile)
-        scale, shift, limit = np.array(size[::-1]), np.array(tile.box_offset_xy), np.array(canvas_hw[::-1])
-        outlines = [(outline * scale + shift).clip(0, limit) if len(outline) else outline for outline in index.polygons(tile.image)]
-    return index.classes[objects].astype(np.float64), boxes, outlines or [np.zeros((0, 2))] * len(boxes)
+def _outlines(scene: Scene, index: Index) -> list[np.ndarray]:
+    return [outline for tile in scene.tiles for outline in outlines_on_canvas(tile, scene.canvas_hw, index)]
 
 
-def _placed(boxes: np.ndarray, tile: Tile, canvas_hw: tuple[int, int]) -> np.ndarray:
-    """Boxes of a tile's image as corners in canvas pixels, clipped to the canvas. (N, 4) -> (N, 4) float64"""
-    return clip_xyxy(cxcywh_norm_to_xyxy_px(boxes.astype(np.float64), _shown_hw(tile), tile.box_offset_xy), canvas_hw)
+def outlines_on_canvas(tile: Tile, canvas_hw: tuple[int, int], index: Index) -> list[np.ndarray]:
+    """The outlines of a tile's objects in canvas pixels, clipped to the canvas; empty for plain boxes. (P, 2) each"""
+    height, width = _shown_hw(tile)
+    scale, shift, limit = np.array((width, height)), np.array(tile.box_offset_xy), np.array(canvas_hw[::-1])
+    return [(outline * scale + shift).clip(0, limit) if len(outline) else outline for outline in index.polygons(tile.image)]
+
+
+def boxes_on_canvas(boxes: Sequence[np.ndarray], tiles: Sequence[Tile], canvas_hw: tuple[int, int]) -> np.ndarray:
+    """The boxes of each tile's image, normalised, as corners in canvas pixels, clipped to the canvas. (n, 4) each -> (N, 4) float64"""
+    counts = [len(of_tile) for of_tile in boxes]
+    size = np.repeat([_shown_hw(tile)[::-1] * 2 for tile in tiles], counts, axis=0)
+    shift = np.repeat([tile.box_offset_xy * 2 for tile in tiles], counts, axis=0)
+    return clip_xyxy(cxcywh_to_xyxy(np.concatenate(boxes).astype(np.float64)) * size + shift, canvas_hw)
 
 
 def _shown_hw(tile: Tile) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from boxwright.data.augment.moved import on_canvas
+from boxwright.data.augment.moved import boxes_on_canvas, outlines_on_canvas
 from boxwright.data.augment.plan import Scene, Tile
 from boxwright.data.index import Index
 from boxwright.geometry.polygons import box_xyxy, mirrored
@@ -21,9 +21,9 @@ MAX_COVERED = 0.3  # of any box that is there
 
 def choose(index: Index, share: float, tiles: Sequence[Tile], canvas_hw: tuple[int, int], draw: np.random.Generator) -> tuple[tuple[int, int], ...]:
     """Which objects of a canvas are pasted, as pairs (tile, object within its image). `share` is the share of objects that are tried."""
-    found = [(place, number, outline) for place, tile in enumerate(tiles) for number, outline in enumerate(on_canvas(tile, canvas_hw, index)[2])]
+    found = [(place, number, outline) for place, tile in enumerate(tiles) for number, outline in enumerate(outlines_on_canvas(tile, canvas_hw, index))]
     outlined = [(place, number, outline) for place, number, outline in found if len(outline)]
-    present = np.concatenate([on_canvas(tile, canvas_hw, index)[1] for tile in tiles])
+    present = boxes_on_canvas([index.boxes[index.objects(tile.image)] for tile in tiles], tiles, canvas_hw)
     chosen = []
     for at in draw.choice(len(outlined), round(share * len(outlined)), replace=False).tolist() if outlined else []:
         place, number, outline = outlined[at]
@@ -44,7 +44,7 @@ def covered(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 def outlines_of(scene: Scene, index: Index) -> list[np.ndarray]:
     """Where the pasted objects of a scene lie, in canvas pixels. (P, 2) each"""
-    return [mirrored(on_canvas(scene.tiles[place], scene.canvas_hw, index)[2][number], scene.canvas_hw) for place, number in scene.pastes]
+    return [mirrored(outlines_on_canvas(scene.tiles[place], scene.canvas_hw, index)[number], scene.canvas_hw) for place, number in scene.pastes]
 
 
 def onto(canvas: np.ndarray, scene: Scene, index: Index) -> None:
