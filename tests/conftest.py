@@ -43,6 +43,7 @@ def network(request):
 def own_folders(tmp_path, monkeypatch):
     """Every test works in an empty folder with an empty cache."""
     monkeypatch.setenv("BOXWRIGHT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("BOXWRIGHT_SHARED", str(tmp_path / "shared"))
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("BOXWRIGHT_DEBUG", "BOXWRIGHT_DATA_DIR", "RANK", "WORLD_SIZE", "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)

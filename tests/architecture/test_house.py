@@ -40,6 +40,8 @@ DOORS = {
     "torch.distributed": {"system/world.py"},
     "os.environ": {"system/places.py", "system/waiting.py", "system/world.py", "cli.py"},
     "os.getenv": set(),
+    "fcntl": {"system/shared_memory.py"},
+    "mmap": {"system/shared_memory.py"},
     "urllib": {"system/fetch.py"},
     "http": {"system/fetch.py", "ui/server.py"},
     "requests": set(),

@@ -2,22 +2,21 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 
 from boxwright.commands.train import trained
-from boxwright.commands.training import assembly
 from boxwright.config.assemble import resolve_train
 from boxwright.config.schema.augment import AugmentSettings
 from boxwright.data.augment import paste
 from boxwright.data.augment.moved import labels_of
 from boxwright.data.augment.plan import Planner
-from boxwright.data.augment.plug import Plug, require_package
 from boxwright.data.dataset import read_dataset
 from boxwright.data.images import read_rgb
 from boxwright.data.loader import Loader
@@ -27,7 +26,7 @@ from boxwright.data.samples import Address, TrainingSamples
 from boxwright.data.selection import with_images
 from boxwright.data.split import open_split
 from boxwright.data.store import ImageStore
-from boxwright.errors import SettingError, UserError
+from boxwright.errors import SettingError
 from boxwright.geometry.letterbox import fit
 from boxwright.system.places import cache_folder
 from tests.support import datasets
@@ -258,58 +257,12 @@ def test_an_image_that_breaks_in_mid_epoch_is_replaced_by_key_and_named_once(tmp
     assert all(np.array_equal(one, other) for one, other in zip(first[1:], second[1:], strict=True))
 
 
-# -- the plug
-
-
-def install(folder: Path, name: str, version: str) -> None:
-    info = folder / f"{name}-{version}.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-
-
-@pytest.mark.parametrize(
-    ("packages", "match"),
-    [
-        ([], "is not installed"),
-        ([("albumentations", "1.4.0")], "albumentations 1.4.0 is installed"),
-        ([("albumentations", "2.0.8"), ("albumentationsx", "2.1.0")], "albumentationsx is installed, which is under the AGPL"),
-    ],
-)
-def test_the_plug_refuses_what_is_not_the_package_it_knows(tmp_path, monkeypatch, packages, match):
-    for name, version in packages:
-        install(tmp_path / "site", name, version)
-    monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
-    with pytest.raises(UserError, match=match):
-        require_package()
-
-
-STAND_IN = """
-class Transform:
-    def __init__(self, p): self.p = p
-Blur = MedianBlur = ToGray = CLAHE = Transform
-class Compose:
-    def __init__(self, transforms): assert [t.p for t in transforms] == [0.01] * 4
-    def set_random_seed(self, seed): self.seed = seed
-    def __call__(self, image): return {"image": image + self.seed % 3}
-"""
-
-
-def test_the_plug_changes_finished_pictures_by_key_alone(tmp_path, monkeypatch):
-    install(tmp_path / "site", "albumentations", "2.0.8")
-    (tmp_path / "site/albumentations.py").write_text(STAND_IN)
-    monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
-    index, _ = index_of(datasets.write(tmp_path / "set"))
-    plain, changed = samples_of(index), samples_of(index)
-    changed.plug = Plug()
-    differences = [int((drawn(changed, n)[0].astype(int) - drawn(plain, n)[0]).max()) for n in range(8)]
-    assert set(differences) == {0, 1, 2}
-    assert differences == [int((drawn(changed, n)[0].astype(int) - drawn(plain, n)[0]).max()) for n in range(8)]
-    sys.modules.pop("albumentations", None)
+# -- caches
 
 
 def test_a_cache_in_memory_that_does_not_fit_is_refused_with_what_it_needs(tmp_path, monkeypatch):
     yaml = datasets.write(tmp_path / "set")
-    monkeypatch.setattr(assembly, "free_memory_bytes", lambda: 100_000)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=100_000))
     settings = {"data": str(yaml), "cfg": str(datasets.write_model(tmp_path)), "imgsz": (64,), "cache": "ram", "device": "cpu", "quiet": True}
     with pytest.raises(SettingError, match=r"keeping 12 images in memory takes .* are free"):
         trained(resolve_train({**settings, "project": str(tmp_path / "runs")}))

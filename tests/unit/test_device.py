@@ -128,9 +128,19 @@ def test_a_process_that_is_bound_to_few_cores_uses_no_more(container, monkeypatc
         ({}, 1 << 34),
         ({"memory_max": "max\n", "memory_current": "5\n"}, 1 << 34),
         ({"memory_max": "1000000\n", "memory_current": "400000\n"}, 600_000),
+        ({"memory_max": "1000000\n", "memory_current": "400000\n", "memory_stat": "anon 7\ninactive_file 300000\nactive_file 9\n"}, 900_000),
+        ({"memory_max": "1000000\n", "memory_current": "400000\n", "memory_stat": "anon 7\n"}, 600_000),
         ({"memory_max": "1000\n", "memory_current": "4000\n"}, 0),
         ({"memory_max": f"{1 << 40}\n", "memory_current": "0\n"}, 1 << 34),
         ({"memory__memory_limit_in_bytes": "900000\n", "memory__memory_usage_in_bytes": "400000\n"}, 500_000),
+        (
+            {
+                "memory__memory_limit_in_bytes": "900000\n",
+                "memory__memory_usage_in_bytes": "400000\n",
+                "memory__memory_stat": "inactive_file 7\ntotal_inactive_file 100000\n",
+            },
+            600_000,
+        ),
         ({"memory__memory_limit_in_bytes": "9223372036854771712\n", "memory__memory_usage_in_bytes": "400000\n"}, 1 << 34),
     ],
 )

@@ -52,7 +52,7 @@ class TrainingSamples:
         self.replaced: dict[int, int] = {}  # what stands in for which; it only spares the search
         self.paint = Painter(index, store.kind)
         self.pool: Pool | None = None  # where the partners in a mosaic come from, if not from all images
-        self.plug: Callable[[np.ndarray, int], None] | None = None  # changes the finished picture, by key
+        self.plug: Callable[[np.ndarray, np.random.Generator], None] | None = None  # changes the finished picture, by key
         self._report = report or (lambda _: None)
         self._lock = threading.Lock()
 
@@ -75,7 +75,7 @@ class TrainingSamples:
                 given |= {number: self._substitute(number) for number in stood_in or [broken.image]}
             else:
                 if self.plug is not None:
-                    self.plug(out, int(generator(self.seed, Purpose.SAMPLE, address.epoch, address.position, 1).integers(1 << 31)))
+                    self.plug(out, generator(self.seed, Purpose.SAMPLE, address.epoch, address.position, 1))
                 return truth_of(plan, self.index)
         raise self._gone(address.image)
 

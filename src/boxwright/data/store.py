@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Literal
 from boxwright.data.augment.plan import loaded_size
 from boxwright.data.images import BrokenImageError, read_bgr, resized
 from boxwright.data.index import Index
-from boxwright.data.pixel_file import PixelFile
+from boxwright.data.pixel_file import Contents, PixelFile, in_memory, on_disk
 from boxwright.data.planes import Kind, read_planes
 from boxwright.data.pool import Recent
+from boxwright.system.shared_memory import NotSharedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +24,9 @@ Keeping = Literal["no", "memory", "disk"]
 class ImageStore:
     """Images by number, in a size whose long side is `long_side`. `smooth`: areas are averaged when shrinking, for validation.
 
-    Kept in memory, every image stays once it was asked for; kept on disk, in one file. With a `pool`, that many stay, the newest. Otherwise as many
-    stay as fit into `spare_bytes`, those that came first: which one is asked for next is drawn evenly, so no other choice would be met more often.
+    Kept in memory, every image stays once it was asked for, and processes share what they have where they can (`unshared` says why not); kept on disk,
+    in one file. With a `pool`, that many stay, the newest. Otherwise as many stay as fit into `spare_bytes`, those that came first: which one is
+    asked for next is drawn evenly, so no other choice would be met more often.
     """
 
     def __init__(
@@ -38,12 +40,23 @@ class ImageStore:
         self._room = math.inf if keep == "memory" or pool else spare_bytes
         self._lock = threading.Lock()
         self._file: PixelFile | None = None
+        self.unshared = ""
         if keep == "disk":
-            shapes = [(*self.size_hw(image), self.kind.channels) for image in range(len(index))]
-            self._file = PixelFile(index.paths, shapes, self.kind.dtype, f"{long_side} {smooth}")
+            self._file = on_disk(self._contents())
+        elif keep == "memory":
+            try:
+                self._file = in_memory(self._contents())
+            except NotSharedError as error:
+                self.unshared = str(error)
+
+    def _contents(self) -> Contents:
+        shapes = [(*self.size_hw(image), self.kind.channels) for image in range(len(self.index))]
+        return Contents(self.index.paths, shapes, self.kind.dtype, f"{self.long_side} {self.smooth}")
 
     def bytes_needed(self) -> int:
-        """Memory that keeping every image takes."""
+        """Memory that keeping every image takes yet: shared memory is taken already."""
+        if self._file is not None and self._file.memory is not None:
+            return 0
         values = sum(h * w for h, w in (self.size_hw(image) for image in range(len(self.index))))
         return values * self.kind.channels * self.kind.dtype.itemsize
 
@@ -57,16 +70,25 @@ class ImageStore:
         kept = self._kept.get(image)
         if kept is not None:
             return kept
-        pixels = self._file.load(image) if self._file is not None else None
+        file = self._file
+        pixels = file.load(image) if file is not None else None
         if pixels is None:
             pixels = self._loaded(image)
-            if self._file is not None:
-                self._file.keep(image, pixels)
+            if file is not None:
+                pixels = file.keep(image, pixels)
         with self._lock:
             if image not in self._kept and pixels.nbytes <= self._room:
                 self._kept[image] = pixels
                 self._room -= pixels.nbytes
         return pixels
+
+    def close(self) -> None:
+        """Let go of everything that is kept; images are read from their files from now on."""
+        with self._lock:
+            self._kept, self._room = {}, 0
+        if self._file is not None and self._file.memory is not None:
+            self._file.memory.leave()
+        self._file = None
 
     def _loaded(self, image: int) -> np.ndarray:
         path, size_hw = self.index.paths[image], self.size_hw(image)

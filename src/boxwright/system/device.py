@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CGROUP = Path("/sys/fs/cgroup")
-_MEMORY_FILES = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))  # of version 2, and of version 1
+_MEMORY_FILES = (  # limit, use, and the part of it that the system gives back when asked: pages of files that were read; of version 2, and of version 1
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+)
+CACHE_SHARE = 0.7  # of free memory that cached images may take
 LOADER_NICENESS = 10  # loader threads give way to compute threads, which wait for each other at every step
 
 # glibc's mallopt: never give memory back between steps, never map large blocks anew. Fresh large blocks cost a page
@@ -125,10 +129,19 @@ def _granted_cores() -> int:
 def free_memory_bytes() -> int:
     """Memory that may still be used, limits of a container included."""
     free = int(psutil.virtual_memory().available)
-    for limit, used in _MEMORY_FILES:
+    for limit, used, account, name in _MEMORY_FILES:
         with contextlib.suppress(OSError, ValueError):  # "max" stands for no limit, as does a number beyond all memory in the older tree
-            free = min(free, int((_CGROUP / limit).read_text()) - int((_CGROUP / used).read_text()))
+            free = min(free, int((_CGROUP / limit).read_text()) - int((_CGROUP / used).read_text()) + _entry(_CGROUP / account, name))
     return max(free, 0)
+
+
+def _entry(account: Path, name: str) -> int:
+    """A number of an account of lines `NAME NUMBER`, 0 where there is none."""
+    with contextlib.suppress(OSError):
+        for line in account.read_text().splitlines():
+            if line.startswith(f"{name} "):
+                return int(line.split()[1])
+    return 0
 
 
 def free_device_memory(device: torch.device) -> float:

@@ -33,7 +33,7 @@ from boxwright.errors import SettingError
 from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import LossRules, class_weights_of, rules_for
 from boxwright.model.detector import Detector
-from boxwright.system.device import free_memory_bytes, loader_threads
+from boxwright.system.device import CACHE_SHARE, free_memory_bytes, loader_threads
 from boxwright.system.precision import Precision, candidates, not_offered
 from boxwright.system.precision import choose as choose_precision
 from boxwright.train.ema import Ema
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 Order = ShuffledBatches | RectangularBatches | QuadBatches
 KEPT: dict[str, Keeping] = {"ram": "memory", "disk": "disk"}  # the word of --cache -> how images are kept
 SPARE_SHARE = 0.25  # of free memory that decoded images may take unasked
-CACHE_SHARE = 0.7  # of free memory that cached images may take
 
 
 @dataclass(frozen=True)
@@ -136,14 +135,14 @@ def weights_of_images(index: Index, class_maps: list[float]) -> np.ndarray:
     return image_weights(index.classes.astype(np.int64), index.image_of_object, len(index), adapted_class_weights(counts, maps))
 
 
-def validation_data(plan: TrainPlan, warn: Callable[[str], None]) -> ValidationData:
-    """Samples, order and loader of the validation split."""
+def validation_data(plan: TrainPlan, warn: Callable[[str], None], promised: int = 0) -> ValidationData:
+    """Samples, order and loader of the validation split. `promised`: bytes of memory that training images are going to take."""
     settings, index = plan.settings, plan.data.splits["val"]
     word = {"val": "ram"}.get(settings.cache, settings.cache)
     keep = "no" if settings.noval else KEPT.get(word, "no")
     store = ImageStore(index, plan.val_size, keep=keep, smooth=True, kind=plan.data.dataset.kind)
     if keep == "memory":
-        _require_memory("cache", store, len(index))
+        _require_memory("cache", store, len(index), promised)
     size = settings.batch_size * settings.val_batch_factor
     order = RectangularBatches(index.sizes_wh, size, plan.val_size, plan.grid, settings.val_pad)
     samples = PlainSamples(index, store, report=warn)
@@ -151,9 +150,9 @@ def validation_data(plan: TrainPlan, warn: Callable[[str], None]) -> ValidationD
     return ValidationData(loader, samples, order)
 
 
-def _require_memory(setting: str, store: ImageStore, images: int) -> None:
+def _require_memory(setting: str, store: ImageStore, images: int, promised: int = 0) -> None:
     """Raise where keeping this many images decoded would take too much."""
-    needed, free = store.bytes_needed() * images // len(store.index), free_memory_bytes()
+    needed, free = store.bytes_needed() * images // len(store.index), max(free_memory_bytes() - promised, 0)
     if needed > free * CACHE_SHARE:
         what = f"keeping {images} images in memory takes {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free"
         raise SettingError(setting, what, f"Leave --{setting.replace('_', '-')} out or choose a smaller --imgsz")

@@ -23,6 +23,7 @@ from boxwright.structures.batch import Batch
 from boxwright.system.device import describe, loader_threads, prepare_process
 from boxwright.system.files import copy_folder, sweep_unfinished
 from boxwright.system.run_folder import make_run_folder, next_folder
+from boxwright.system.shared_memory import sweep_unused
 from boxwright.system.signals import stops_collected
 from boxwright.system.tensors import newest_whole
 from boxwright.track.class_table import ClassTable, cut_classes
@@ -40,7 +41,7 @@ from boxwright.train.state import RunningLosses, TrainState
 from boxwright.train.stopping import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import torch
@@ -80,6 +81,11 @@ class _Run:
     def weights(self) -> Path:
         """Where the checkpoints lie."""
         return self.folder / "weights"
+
+    def close(self) -> None:
+        """Let go of what other processes may be waiting for."""
+        for samples in (self.training.samples, self.validation.data.samples):
+            samples.store.close()
 
     def trainer(self, saving: Saving, stops: Stops) -> Trainer:
         """The trainer with its doors open."""
@@ -159,7 +165,10 @@ def run_training(plan: TrainPlan, folder: Path | None = None, observers: Sequenc
         watching.call("on_pretrain_routine_start")
         run = _assembled(plan, target, tracker, watching)
         watching.call("on_pretrain_routine_end")
-        return _fitted(run)
+        try:
+            return _fitted(run)
+        finally:
+            run.close()
     except KeyboardInterrupt as stop:
         stop.add_note(_way_on(target))
         raise
@@ -230,7 +239,8 @@ def _assembled(plan: TrainPlan, folder: Path, tracker: Tracker, observers: Obser
     for note in plan.notes:
         warn(note)
     told = list(plan.lines)
-    training, validating = assembly.training_data(plan, warn), assembly.validation_data(plan, warn)
+    training, validating = _data(plan, warn)
+    sweep_unused()  # what killed runs left in memory; only now, since this run may have gone on with it
     machines = assembly.machines_of(plan, len(training.batches), told.append, warn)
     running = RunningLosses(plan.device)
     state = TrainState(Patience(plan.settings.patience))
@@ -257,6 +267,16 @@ def _assembled(plan: TrainPlan, folder: Path, tracker: Tracker, observers: Obser
         tracker.tell(LabelsCounted(tuple(plan.data.splits["train"].class_counts(plan.data.num_classes).tolist())))
         pictures.labels()
     return run
+
+
+def _data(plan: TrainPlan, warn: Callable[[str], None]) -> tuple[assembly.TrainingData, assembly.ValidationData]:
+    training = assembly.training_data(plan, warn)
+    promised = training.samples.store.bytes_needed() if plan.settings.cache == "ram" else 0
+    validating = assembly.validation_data(plan, warn, promised)
+    stores = {"training": training.samples.store, "validation": validating.samples.store}
+    if alone := {split: store.unshared for split, store in stores.items() if store.unshared}:
+        warn(f"decoded {' and '.join(alone)} images stay in this process alone, and others cannot share them: {next(iter(alone.values()))}")
+    return training, validating
 
 
 def _opening_lines(plan: TrainPlan, folder: Path, machines: Machinery, told: list[str]) -> list[str]:
