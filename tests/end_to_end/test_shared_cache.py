@@ -19,7 +19,7 @@ import pytest
 from boxwright.data.dataset import read_dataset
 from boxwright.data.split import open_split
 from boxwright.data.store import ImageStore
-from boxwright.system import device, shared_memory
+from boxwright.system import cgroups, shared_memory
 from boxwright.system.device import CACHE_SHARE
 from boxwright.system.shared_memory import NotSharedError, SharedMemory, sweep_unused
 from tests.support import datasets
@@ -269,7 +269,8 @@ def grant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     place.mkdir(exist_ok=True)
     (place / "memory.max").write_text(f"{size + 1000}\n")
     (place / "memory.current").write_text("1000\n")
-    monkeypatch.setattr(device, "_CGROUP", place)
+    monkeypatch.setattr(cgroups, "ROOT", place)
+    monkeypatch.setattr(cgroups, "MEMBERSHIP", place / "membership")
 
 
 WITHOUT = """

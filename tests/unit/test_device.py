@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boxwright.errors import DeviceError
-from boxwright.system import device
+from boxwright.system import cgroups, device
 from boxwright.system.device import choose_device, free_memory_bytes, loader_threads, prepare_process, usable_cores
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +80,8 @@ def test_no_word_whatever_raises_anything_but_our_error(word):
 @pytest.fixture
 def container(tmp_path, monkeypatch):
     """A machine of 64 cores whose control files hold what a test says."""
-    monkeypatch.setattr(device, "_CGROUP", tmp_path / "cgroup")
+    monkeypatch.setattr(cgroups, "ROOT", tmp_path / "cgroup")
+    monkeypatch.setattr(cgroups, "MEMBERSHIP", tmp_path / "membership")
     monkeypatch.setattr(device.os, "sched_getaffinity", lambda _pid: set(range(64)), raising=False)
 
     def grant(**files: str) -> None:
@@ -150,6 +151,27 @@ def test_no_more_memory_is_used_than_a_container_grants(container, monkeypatch, 
     assert free_memory_bytes() == free
 
 
+@pytest.mark.parametrize(
+    ("membership", "memory", "cores"),
+    [
+        ("0::/slurm/job\n", 300, 3),
+        ("9:pids:/slurm/job\n0::/slurm\n", 500, 8),
+        ("0::/\n", 700, 16),
+        ("0::/../../other\n", 700, 16),
+        ("4:memory,cpu:/slurm/job\n0::/\n", 700, 16),
+        ("no such line", 700, 16),
+    ],
+)
+def test_limits_of_a_group_and_of_those_above_it_count(container, tmp_path, monkeypatch, membership, memory, cores):
+    monkeypatch.setattr(device.psutil, "virtual_memory", lambda: type("Memory", (), {"available": 1 << 34}))
+    container(memory_max="700\n", memory_current="0\n", cpu_max="1600000 100000")
+    container(slurm__memory_max="500\n", slurm__memory_current="0\n", slurm__cpu_max="800000 100000")
+    container(slurm__job__memory_max="300\n", slurm__job__memory_current="0\n", slurm__job__cpu_max="300000 100000")
+    (tmp_path / "membership").write_text(membership)
+    assert free_memory_bytes() == memory
+    assert usable_cores() == cores
+
+
 # -- process-wide switches, in a process of their own
 
 
@@ -163,7 +185,7 @@ def in_a_process(program: str, **environment: str) -> str:
 def test_threads_are_those_asked_for_else_what_the_environment_says_within_the_cores_there_are():
     program = """
 import torch
-from boxwright.system import device
+from boxwright.system import cgroups, device
 device.usable_cores = lambda: 3
 found = []
 for asked in (0, 2, 5):

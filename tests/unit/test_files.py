@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -172,3 +173,19 @@ def test_lines_are_added_and_what_is_removed_is_gone_and_nothing_else(tmp_path):
     files.remove(folder / "deep")
     files.remove(folder / "never there")
     assert names(folder) == ["log"]
+
+
+def test_a_shared_file_that_the_disk_has_no_room_for_is_an_error_before_anything_is_written_to_it(tmp_path, monkeypatch):
+    before = files.open_shared(tmp_path / "a", 64)
+    before[:] = 7
+
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(files.WriteError, match="no space left"):
+        files.open_shared(tmp_path / "b", 4096)
+    with pytest.raises(files.WriteError, match="no space left"):
+        files.open_shared(tmp_path / "a", 128)
+    assert (tmp_path / "a").read_bytes() == b"\7" * 64
+    assert (files.open_shared(tmp_path / "a", 64) == 7).all()

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import math
 import os
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -17,15 +15,11 @@ import psutil
 import torch
 
 from boxwright.errors import DeviceError
+from boxwright.system.cgroups import granted_cores, granted_memory_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_CGROUP = Path("/sys/fs/cgroup")
-_MEMORY_FILES = (  # limit, use, and the part of it that the system gives back when asked: pages of files that were read; of version 2, and of version 1
-    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
-    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
-)
 CACHE_SHARE = 0.7  # of free memory that cached images may take
 LOADER_NICENESS = 10  # loader threads give way to compute threads, which wait for each other at every step
 
@@ -111,37 +105,12 @@ def loader_threads(asked: int) -> int:
 def usable_cores() -> int:
     """Cores that this process may use: those it is bound to, and no more than the time that a container grants."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(min(bound, _granted_cores()), 1)
-
-
-def _granted_cores() -> int:
-    """Time per period of a container, in whole cores; more threads than that only wait for each other."""
-    with contextlib.suppress(OSError, ValueError, ZeroDivisionError):  # "max" stands for no limit
-        quota, period = (_CGROUP / "cpu.max").read_text().split()
-        return math.ceil(int(quota) / int(period))
-    with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
-        quota, period = ((_CGROUP / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
-        if int(quota) > 0:
-            return math.ceil(int(quota) / int(period))
-    return sys.maxsize
+    return max(min(bound, granted_cores()), 1)
 
 
 def free_memory_bytes() -> int:
     """Memory that may still be used, limits of a container included."""
-    free = int(psutil.virtual_memory().available)
-    for limit, used, account, name in _MEMORY_FILES:
-        with contextlib.suppress(OSError, ValueError):  # "max" stands for no limit, as does a number beyond all memory in the older tree
-            free = min(free, int((_CGROUP / limit).read_text()) - int((_CGROUP / used).read_text()) + _entry(_CGROUP / account, name))
-    return max(free, 0)
-
-
-def _entry(account: Path, name: str) -> int:
-    """A number of an account of lines `NAME NUMBER`, 0 where there is none."""
-    with contextlib.suppress(OSError):
-        for line in account.read_text().splitlines():
-            if line.startswith(f"{name} "):
-                return int(line.split()[1])
-    return 0
+    return max(min(int(psutil.virtual_memory().available), granted_memory_bytes()), 0)
 
 
 def free_device_memory(device: torch.device) -> float:

@@ -132,15 +132,30 @@ def append_line(path: Path, line: str) -> None:
 
 
 def open_shared(path: Path, size: int) -> np.memmap[Any, np.dtype[np.uint8]]:
-    """A file of this many bytes as memory that is shared with whoever else has it open; made of zeros when it is not there. Raises WriteError."""
+    """A file of this many bytes as memory that is shared with whoever else has it open; made of zeros when it is not there. Raises WriteError.
+
+    The disk gives all of it at once: a write to memory whose place on a full disk is missing would end the process without a word.
+    """
     make_folder(path.parent)
     try:
         with path.open("ab") as file:
-            if file.tell() != size:
+            there = file.tell()
+            if there != size:
                 file.truncate(size)  # never smaller in between: somebody may be reading
+            if there != size and size and hasattr(os, "posix_fallocate"):
+                _take(file.fileno(), there, size)
         return np.memmap(path, np.uint8, mode="r+", shape=(size,))
     except OSError as error:
         raise write_error(path, error) from None
+
+
+def _take(descriptor: int, there: int, size: int) -> None:
+    """Claim the disk blocks of a whole file, or leave it as long as it was. Raises OSError."""
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError:
+        os.ftruncate(descriptor, there)
+        raise
 
 
 def free_disk_bytes(folder: Path) -> int:
