@@ -36,7 +36,7 @@ TABLE = re.compile(r"(<!-- table -->\n).*?(\n<!-- end of table -->)", re.DOTALL)
 
 def main(words: list[str]) -> int:
     torch.set_num_threads(1)
-    results = {result.name: result for result in known_results()}
+    results = {result.name: result for result in known_results()} if words else {}  # of a whole run, nothing else is kept
     fresh = []
     for name in words or PARTS:
         for result in PARTS[name].run():
