@@ -33,7 +33,7 @@ MANUAL: dict[str, Entry] = {
         "val runs/train/exp --task test",
     ),
     "predict": Entry(
-        "Finds objects in files, folders, patterns and videos. Writes pictures with boxes into a folder below runs/predict, and text, JSON and cut-out "
+        "Finds objects in files, folders, patterns and videos. Writes pictures with boxes into a folder below runs/detect, and text, JSON and cut-out "
         "objects when asked.",
         "predict runs/train/exp --source some/images --save-txt",
     ),
