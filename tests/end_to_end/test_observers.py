@@ -138,16 +138,22 @@ def test_a_dry_run_prints_the_whole_plan_and_writes_nothing(tmp_path):
     for word in (
         "dry run: nothing is written",
         "run folder ",
-        "lr0=0.003",
         "12 ",
         "model.0 ",
         "8 epochs of 3 batches of 4",
         "optimizer steps",
         "lr bias",
+        "the warm-up of 100 batches outlasts the run of 24; ",
         "memory (estimated from shapes): ",
         "time (estimated from a few steps on random pixels): ",
     ):
         assert word in said.out, word
+    rows = {line.split()[0]: line.split(maxsplit=2)[1:] for line in said.lines if line}
+    assert rows["freeze"] == ["2", "--freeze"]
+    assert rows["lr0"] == ["0.003", "lr0=value"]
+    assert rows["epochs"] == ["8", "--epochs"]
+    assert float(rows["momentum"][0]) > 0
+    assert rows["momentum"][1].startswith("hyp file (")
 
 
 def test_a_dry_run_does_not_draw_the_sample_set(tmp_path):
