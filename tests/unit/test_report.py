@@ -214,6 +214,12 @@ def test_a_training_that_still_rose_is_to_be_gone_on_with_before_its_mistakes_ar
     assert "Train longer" in [one.title for one in advice(facts(fitness=done, **mistakes))]
 
 
+def test_of_a_network_that_knows_nothing_its_mistakes_are_not_explained():
+    given = advice(facts(interval=(0.0, 0.004), num_images=30, gains={"badly placed": 0.2}, fitness=[0.001] * 6, labels_by_class={"a": 4}))
+    assert [one.title for one in given] == ["It has hardly learnt anything yet", "Few examples to learn from"]
+    assert "badly placed" in " ".join(one.title for one in advice(facts(gains={"badly placed": 0.2})))
+
+
 def test_without_a_reason_there_is_no_advice():
     assert advice(facts()) == []
 
