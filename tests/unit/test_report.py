@@ -148,6 +148,8 @@ def test_errors_are_told_in_counts_that_add_up(capsys, trained):
     lines = [json.loads(line) for line in (trained / "errors.jsonl").read_text().splitlines()]
     for one in kinds[:6]:
         assert one["count"] == sum(line["kind"] == one["kind"] for line in lines)
+    assert cli.main(["errors", str(trained), "--threads", "1"]) == 0
+    assert "counted above confidence 0.25 at IoU 0.45; what is to win, over all detections" in capsys.readouterr().out
 
 
 def test_two_runs_are_compared_on_the_same_images(capsys, trained):
