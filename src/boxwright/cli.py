@@ -58,7 +58,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
         "check": Verb("whether a network description is sound", "verbs:ModelVerbSettings", "model:check"),
     },
     "anchors": Verb("how anchors fit a data set, and which would fit better", "verbs:AnchorsSettings", "anchors:run"),
-    "replay": Verb("rebuild results.csv and TensorBoard from the event log", "verbs:ReplaySettings", "replay:run"),
+    "replay": Verb("rebuild tables, TensorBoard and page of a run from the event log", "verbs:ReplaySettings", "replay:run"),
     "weights": {
         "inspect": Verb("what a weights file of any kind holds, or why it is refused", "weights:InspectSettings", "weights:inspect"),
         "convert": Verb("write it as boxwright, safetensors or yolov5", "weights:ConvertSettings", "weights_files:convert"),

@@ -201,6 +201,20 @@ def test_the_table_and_the_scalars_are_rebuilt_from_the_event_log(ground, tmp_pa
     assert [scalar.step for scalar in scalars] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("recipe", ["2020.7", "7.0"])
+def test_every_table_and_the_page_are_rebuilt_after_a_resume_too(ground, tmp_path, recipe):
+    folder = train(ground, tmp_path, "--recipe", recipe, "--name", "abc", epochs=2).folder
+    done(*ground.words(tmp_path, "--recipe", recipe, "--name", "abc", "--resume", folder, epochs=3))
+    names = ["results.csv", "classes.jsonl", "report.html", *(["results_abc.txt"] if recipe == "2020.7" else [])]
+    before = {name: (folder / name).read_bytes() for name in names}
+    assert {json.loads(line)["epoch"] for line in before["classes.jsonl"].splitlines()} >= {0, 1, 2}
+    for name in names:
+        (folder / name).unlink()
+    said = done("replay", folder)
+    assert {name: (folder / name).read_bytes() for name in names} == before
+    assert all(name in said.out for name in names)
+
+
 def pictures(folder: Path) -> dict[str, list[tuple[int, int, int, bytes]]]:
     """Step, height, width and content of every picture in TensorBoard, by its tag."""
     found = EventAccumulator(str(folder), {"images": 0}).Reload()
