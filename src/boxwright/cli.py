@@ -30,6 +30,7 @@ class Verb:
     settings: str
     run: str
     reports: bool = True  # has --json
+    drawn: str = ""  # the function that does it when a picture is asked for with --out
 
 
 VERBS: dict[str, Verb | dict[str, Verb]] = {
@@ -57,7 +58,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
         "check": Verb("whether a network description is sound", "verbs:ModelVerbSettings", "model:check"),
     },
     "anchors": Verb("how anchors fit a data set, and which would fit better", "verbs:AnchorsSettings", "anchors:run"),
-    "replay": Verb("rebuild results.csv and TensorBoard from the event log", "verbs:ReplaySettings", "replay:run"),
+    "replay": Verb("rebuild tables, TensorBoard and page of a run from the event log", "verbs:ReplaySettings", "replay:run"),
     "weights": {
         "inspect": Verb("what a weights file of any kind holds, or why it is refused", "weights:InspectSettings", "weights:inspect"),
         "convert": Verb("write it as boxwright, safetensors or yolov5", "weights:ConvertSettings", "weights_files:convert"),
@@ -66,7 +67,9 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
         "average": Verb("the mean of several weights of one network", "weights:AverageSettings", "weights_files:average"),
     },
     "recipes": Verb("the five trainers: list, show, --diff", "verbs:RecipesSettings", "recipes:run"),
-    "schedule": Verb("rates, momentum and accumulation of a planned run", "verbs:ScheduleVerbSettings", "schedule:run"),
+    "schedule": Verb(
+        "rates, momentum, accumulation and moving average of a planned run", "verbs:ScheduleVerbSettings", "schedule:run", drawn="schedule_picture:run"
+    ),
     "config": {
         "show": Verb("every setting with its value and source", "train:TrainSettings", "settings:show"),
         "explain": Verb("what a setting does, takes and would be", "verbs:ExplainSettings", "settings:explain"),
@@ -151,7 +154,8 @@ def _answer(name: str, verb: Verb, words: list[str]) -> tuple[Answer, bool]:
     for note in line.notes:
         print(f"warning: {note}", file=sys.stderr)
     resolved = assemble.resolve_verb(kind, line.flags, line.words)
-    return _named("boxwright.commands", verb.run)(resolved), line.json
+    function = verb.drawn if verb.drawn and resolved.settings.out else verb.run
+    return _named("boxwright.commands", function)(resolved), line.json
 
 
 def _named(package: str, place: str) -> Any:

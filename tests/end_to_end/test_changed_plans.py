@@ -125,7 +125,8 @@ def test_data_that_moved_is_accepted_and_data_that_changed_is_not(finished, tmp_
     label.write_text(content + "0 0.5 0.5 0.1 0.1\n")
     said = command("train", "--resume", folder, "--data", moved / "data.yaml")
     assert said.code == 2
-    assert "split 'train' is not what" in said.err
+    assert f"split 'train' of {moved / 'data.yaml'} is not what {finished.ground.data} held when" in said.err
+    assert "Give that data with --data" in said.err
     label.write_text(content)
     said = done("train", "--resume", folder, "--time", 0, "--data", moved / "data.yaml")
     assert "data " in said.out[said.out.index("resume under a changed plan:") :]

@@ -138,16 +138,22 @@ def test_a_dry_run_prints_the_whole_plan_and_writes_nothing(tmp_path):
     for word in (
         "dry run: nothing is written",
         "run folder ",
-        "lr0=0.003",
         "12 ",
         "model.0 ",
         "8 epochs of 3 batches of 4",
         "optimizer steps",
         "lr bias",
+        "the warm-up of 100 batches outlasts the run of 24; ",
         "memory (estimated from shapes): ",
         "time (estimated from a few steps on random pixels): ",
     ):
         assert word in said.out, word
+    rows = {line.split()[0]: line.split(maxsplit=2)[1:] for line in said.lines if line}
+    assert rows["freeze"] == ["2", "--freeze"]
+    assert rows["lr0"] == ["0.003", "lr0=value"]
+    assert rows["epochs"] == ["8", "--epochs"]
+    assert float(rows["momentum"][0]) > 0
+    assert rows["momentum"][1].startswith("hyp file (")
 
 
 def test_a_dry_run_does_not_draw_the_sample_set(tmp_path):
@@ -193,6 +199,20 @@ def test_the_table_and_the_scalars_are_rebuilt_from_the_event_log(ground, tmp_pa
     assert (folder / "results.csv").read_bytes() == table
     scalars = EventAccumulator(str(folder)).Reload().Scalars("metrics/mAP_0.5")
     assert [scalar.step for scalar in scalars] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("recipe", ["2020.7", "7.0"])
+def test_every_table_and_the_page_are_rebuilt_after_a_resume_too(ground, tmp_path, recipe):
+    folder = train(ground, tmp_path, "--recipe", recipe, "--name", "abc", epochs=2).folder
+    done(*ground.words(tmp_path, "--recipe", recipe, "--name", "abc", "--resume", folder, epochs=3))
+    names = ["results.csv", "classes.jsonl", "report.html", *(["results_abc.txt"] if recipe == "2020.7" else [])]
+    before = {name: (folder / name).read_bytes() for name in names}
+    assert {json.loads(line)["epoch"] for line in before["classes.jsonl"].splitlines()} >= {0, 1, 2}
+    for name in names:
+        (folder / name).unlink()
+    said = done("replay", folder)
+    assert {name: (folder / name).read_bytes() for name in names} == before
+    assert all(name in said.out for name in names)
 
 
 def pictures(folder: Path) -> dict[str, list[tuple[int, int, int, bytes]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import importlib
 import json
 
+import numpy as np
 import pytest
 
 from boxwright import cli
@@ -154,6 +155,23 @@ def test_schedule_prints_a_table_for_people(capsys):
     code, out, _ = run(capsys, "schedule", "--batches-per-epoch", "40", "--epochs", "3")
     assert code == 0
     assert "warm-up to batch 120, accumulate 4" in out
+
+
+def test_schedule_tells_what_the_moving_average_keeps_at_every_step(capsys):
+    document = as_json(capsys, "schedule", "--recipe", "7.0", "--batches-per-epoch", "40", "--epochs", "3", "--batch", "32", "ema_ramp=100", "ema_decay=0.9")
+    updates = np.cumsum([row["step"] for row in document["rows"]])
+    assert 0 < updates[-1] < len(document["rows"])
+    assert document["ema_decay"] == pytest.approx(0.9 * (1 - np.exp(-updates / 100)), abs=1e-12)
+    code, out, _ = run(capsys, "schedule", "--batches-per-epoch", "40", "--epochs", "3")
+    assert (code, out.splitlines()[0].endswith("EMA decay"), out.splitlines()[1].split()[-1]) == (0, True, "0.0004998")
+
+
+def test_schedule_is_drawn_where_a_picture_is_asked_for(capsys, tmp_path):
+    code, out, _ = run(capsys, "schedule", "--batches-per-epoch", "40", "--epochs", "3", "--out", str(tmp_path / "plan.png"))
+    assert (code, out.splitlines()[-1]) == (0, f"picture in {tmp_path / 'plan.png'}")
+    assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
+    code, _, err = run(capsys, "schedule", "--out", str(tmp_path / "plan.gif"))
+    assert (code, "End the name in .png" in err, (tmp_path / "plan.gif").exists()) == (2, True, False)
 
 
 def test_model_info_has_the_fields_of_the_contract(capsys):

@@ -77,8 +77,14 @@ def test_a_shorter_line_covers_the_longer_one_before_it():
 def test_the_final_table_shows_every_class_wherever_it_is_printed():
     for live in (False, True):
         out = shown(replace(VALIDATED, show_classes=True), live=live)
-        assert out.splitlines()[-1].split() == ["cat", "9", "30", "0.1", "0.2", "0.3", "0.4"]
+        assert out.splitlines()[-2].split() == ["cat", "9", "30", "0.1", "0.2", "0.3", "0.4"]
     assert not shown(VALIDATED)
+
+
+def test_precision_and_recall_are_never_printed_without_what_they_are_read_at():
+    for event in (VALIDATED, replace(VALIDATED, show_classes=True), replace(VALIDATED, epoch=None)):
+        lines = shown(event, live=True).splitlines()
+        assert "P and R at confidence 0.400 (highest mean F1) and IoU 0.50" in lines, event
 
 
 def test_quiet_keeps_beginning_epochs_warnings_and_end():
@@ -92,7 +98,7 @@ def test_text_from_files_cannot_steer_the_terminal():
     out = shown(Warned(nasty), Told(nasty), replace(STARTED, lines=(nasty,)), replace(VALIDATED, classes=classes, show_classes=True))
     assert "\x1b" not in out
     assert out.count(r"a\x1b[2Jb\nc") == 4
-    assert len(out.splitlines()) == 6
+    assert len(out.splitlines()) == 7
 
 
 def test_preparations_that_are_quick_say_nothing():

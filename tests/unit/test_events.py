@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -40,13 +40,16 @@ def test_an_event_is_plain_values_and_its_line_says_all_of_it(event):
     assert json.loads(json.dumps(record)) == json.loads(json.dumps(record, default=repr))
 
 
-def test_the_event_log_has_a_line_for_everything_but_the_steps():
+def test_the_event_log_has_a_line_for_everything_and_of_the_steps_the_last_one_of_an_epoch():
     log = EventLog(Path("events.jsonl"))
-    for event in ALL:
+    for event in (replace(ALL[3], objects=1), *ALL):
         log.handle(event)
     log.close()
     lines = [json.loads(line) for line in Path("events.jsonl").read_text().splitlines()]
-    assert [line["event"] for line in lines] == [type(event).__name__ for event in ALL if not isinstance(event, StepLogged | EpochTrained)]
+    told = [type(event).__name__ for event in ALL if not isinstance(event, StepLogged | EpochTrained)]
+    row = told.index("EpochEnded")
+    assert [line["event"] for line in lines] == [*told[:row], "StepLogged", *told[row:]]
+    assert lines[row]["objects"] == ALL[3].objects
     assert all(line["time"] > 1.6e9 for line in lines)
 
 

@@ -151,7 +151,7 @@ def test_smoothing_keeps_a_straight_line_to_its_ends():
 
 @pytest.mark.parametrize(("batches", "warm"), [(0, 0), (1, 0), (40, 30), (9000, 300)])
 def test_schedules_are_drawn_with_and_without_a_warm_up(batches, warm):
-    assert drawn(schedule_figure(rows_of(batches, warm))).shape == (1280, 1920, 3)
+    assert drawn(schedule_figure(rows_of(batches, warm), [0.5] * batches)).shape == (1680, 1920, 3)
 
 
 def test_groups_with_the_same_rates_share_a_line():
@@ -179,7 +179,7 @@ def test_the_correlogram_is_drawn_of_any_number_of_boxes(count):
 
 
 def test_the_same_values_give_the_same_pixels_also_on_other_threads():
-    jobs = [lambda: pr_curve(hits_of(3), SHORT), lambda: confusion_figure(np.eye(4), SHORT), lambda: schedule_figure(rows_of(50, 5))] * 2
+    jobs = [lambda: pr_curve(hits_of(3), SHORT), lambda: confusion_figure(np.eye(4), SHORT), lambda: schedule_figure(rows_of(50, 5), [0.5] * 50)] * 2
     here = [job() for job in jobs[:3]]
     with ThreadPoolExecutor(3) as pool:
         there = list(pool.map(lambda job: job(), jobs))

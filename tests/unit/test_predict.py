@@ -146,3 +146,18 @@ def test_pictures_are_the_same_every_time(capsys, trained, tmp_path):
     first, second = (cv2.imread(str(tmp_path / name / "000.png")) for name in ("one", "two"))
     assert (first == second).all()
     assert (tmp_path / "one" / "000.png").read_bytes() == (tmp_path / "two" / "000.png").read_bytes()
+
+
+def test_a_source_that_is_not_there_among_others_is_named_and_the_others_go_on(capsys, trained, tmp_path):
+    path = trained / "data" / "images" / "val" / "000.png"
+    (tmp_path / "empty").mkdir()
+    gone = [tmp_path / "nowhere.jpg", tmp_path / "empty", tmp_path / "nothing*.jpg"]
+    found = predict(capsys, trained, tmp_path, "--nosave", "--source", gone[0], path, *gone[1:])
+    assert [one["path"] for one in found["images"]] == [str(path)]
+    reasons = ["there is no such file or folder", "the folder holds no images", "no file matches this pattern"]
+    assert found["left_out"] == [{"path": str(where), "reason": reason} for where, reason in zip(gone, reasons, strict=True)]
+    assert cli.main(["predict", "--weights", str(trained / "runs" / "exp"), "--nosave", "--source", str(gone[0]), str(path)]) == 0
+    shown = capsys.readouterr()
+    assert f"warning: {gone[0]}: there is no such file or folder; left out" in shown.err
+    assert "1 images, " in shown.out
+    assert shown.out.splitlines()[-1].endswith(", 1 left out")

@@ -96,12 +96,12 @@ def test_a_folder_is_walked_in_order_and_what_is_no_picture_is_left_alone(tmp_pa
     for name in ("b.JPG", "a.png", "deep/c.webp", "deep/readme.txt", "d.heic"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert image_paths((str(tmp_path),)) == [str(tmp_path / name) for name in ("a.png", "b.JPG", "d.heic", "deep/c.webp")]
+    assert image_paths((str(tmp_path),)) == ([str(tmp_path / name) for name in ("a.png", "b.JPG", "d.heic", "deep/c.webp")], [])
 
 
 def test_a_list_names_images_beside_itself_or_anywhere(tmp_path):
     (tmp_path / "list.txt").write_text("\ufeffa.png\n\n  /far/b.png \n", encoding="utf-8")
-    assert image_paths((str(tmp_path / "list.txt"),)) == [str(tmp_path / "a.png"), "/far/b.png"]
+    assert image_paths((str(tmp_path / "list.txt"),)) == ([str(tmp_path / "a.png"), "/far/b.png"], [])
 
 
 @pytest.mark.parametrize(("source", "says"), [("gone.jpg", "there is no such file"), (".", "the folder holds no images"), (None, "nothing to predict on")])

@@ -148,6 +148,8 @@ def test_errors_are_told_in_counts_that_add_up(capsys, trained):
     lines = [json.loads(line) for line in (trained / "errors.jsonl").read_text().splitlines()]
     for one in kinds[:6]:
         assert one["count"] == sum(line["kind"] == one["kind"] for line in lines)
+    assert cli.main(["errors", str(trained), "--threads", "1"]) == 0
+    assert "counted above confidence 0.25 at IoU 0.45; what is to win, over all detections" in capsys.readouterr().out
 
 
 def test_two_runs_are_compared_on_the_same_images(capsys, trained):
@@ -212,6 +214,12 @@ def test_a_training_that_still_rose_is_to_be_gone_on_with_before_its_mistakes_ar
     assert advice(facts(fitness=rising, **mistakes))[0].title == "Train longer"
     assert advice(facts(fitness=done, **mistakes))[0].title.startswith("Look at 3 labels")
     assert "Train longer" in [one.title for one in advice(facts(fitness=done, **mistakes))]
+
+
+def test_of_a_network_that_knows_nothing_its_mistakes_are_not_explained():
+    given = advice(facts(interval=(0.0, 0.004), num_images=30, gains={"badly placed": 0.2}, fitness=[0.001] * 6, labels_by_class={"a": 4}))
+    assert [one.title for one in given] == ["It has hardly learnt anything yet", "Few examples to learn from"]
+    assert "badly placed" in " ".join(one.title for one in advice(facts(gains={"badly placed": 0.2})))
 
 
 def test_without_a_reason_there_is_no_advice():

@@ -58,6 +58,11 @@ class _Progress:
             self.films[shot.path] = VideoFile(folder / f"{Path(shot.path).stem}_{len(self.films) + 1}.mp4", shot.frames_per_second)
         return self.films[shot.path]
 
+    def leave_out(self, path: str, reason: str) -> None:
+        """Name what cannot be read, and go on."""
+        self.left_out.append({"path": path, "reason": reason})
+        self.notes.append(f"{path}: {reason}; left out")
+
     def close(self) -> None:
         """Finish what is open."""
         for film in self.films.values():
@@ -71,17 +76,18 @@ def run(resolved: Resolved[PredictSettings]) -> Answer:
         raise SettingError("--save-conf", "confidences go into label files, and none are written", "Add --save-txt")
     weights = (*([settings.run] if settings.run else []), *settings.weights)
     predictor, notes = predictor_of(weights, settings.device, settings.imgsz, threads=settings.threads, augment=settings.augment, half=settings.half)
-    paths = image_paths(settings.source, sys.stdin, predictor.kind)
+    paths, wrong = image_paths(settings.source, sys.stdin, predictor.kind)
     rules = _rules(settings, predictor.names)
     folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering="exp-exp2")
     writes = not settings.nosave or settings.save_txt or settings.save_json or settings.save_crop or settings.visualize
     progress = _Progress(notes=[*notes, *_about_pictures(predictor.kind, settings)])
+    for error in wrong:
+        progress.leave_out(error.where.removeprefix("--source "), error.what)
     shown = Progress(f"predicting on {len(paths)} sources")
     batch: dict[Shot, np.ndarray] = {}
     for shot, pixels in shots(paths, settings.vid_stride, predictor.kind):
         if isinstance(pixels, str):
-            progress.left_out.append({"path": shot.path, "reason": pixels})
-            progress.notes.append(f"{shot.path}: {pixels}; left out")
+            progress.leave_out(shot.path, pixels)
             continue
         batch[shot] = pixels
         if len(batch) == settings.batch:

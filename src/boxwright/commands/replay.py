@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`boxwright replay RUN`: make results.csv and the TensorBoard file anew from events.jsonl."""
+"""`boxwright replay RUN`: make the tables of a run, its TensorBoard file and its page anew from events.jsonl."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from boxwright.commands.validating.reports import REPORT, history_of, read_content
 from boxwright.config.load import Resolved
 from boxwright.config.schema.verbs import ReplaySettings
 from boxwright.errors import SettingError
+from boxwright.report.page import page
 from boxwright.structures.answer import Answer
-from boxwright.track.log import read_log
-from boxwright.track.table import CsvTable
+from boxwright.system.files import write_text
+from boxwright.system.run_folder import checkpoint_of
+from boxwright.track.class_table import class_lines
+from boxwright.track.log import Log, read_log
+from boxwright.track.table import CsvTable, text_row
 from boxwright.track.tensorboard import rebuilt
 
 
@@ -23,6 +28,26 @@ def run(resolved: Resolved[ReplaySettings]) -> Answer:
     told = read_log(log)
     CsvTable(folder / "results.csv", told.epochs)
     rebuilt(folder, told, told.epochs, str(told.settings.get("tensorboard_tags", "csv"))).close()
+    write_text(folder / "classes.jsonl", "".join(f"{class_lines(one)}\n" for one in told.validations if one.classes))
+    made = ["results.csv", *_text_table(folder, told), "classes.jsonl", *_report(folder), "TensorBoard file"]
     notes = (f"{log}: {told.torn} lines could not be read and were passed over",) if told.torn else ()
-    text = f"results.csv and TensorBoard file of {len(told.epochs)} epochs rebuilt in {folder}"
+    text = f"{', '.join(made[:-1])} and {made[-1]} of {len(told.epochs)} epochs rebuilt in {folder}"
     return Answer(text, {"folder": str(folder), "epochs": [event.epoch for event in told.epochs], "unreadable_lines": told.torn}, notes)
+
+
+def _text_table(folder: Path, told: Log) -> list[str]:
+    """results.txt of 2020, under the name that the run's weights bear."""
+    if told.settings.get("results_file") != "txt":
+        return []
+    name = f"results{checkpoint_of(folder, 'last').stem.removeprefix('last')}.txt"
+    write_text(folder / name, "".join(f"{text_row(event, told.steps.get(event.epoch))}\n" for event in told.epochs))
+    return [name]
+
+
+def _report(folder: Path) -> list[str]:
+    """report.html, from its content beside it and the table. What a run was judged by is not in the log: `boxwright report` validates anew."""
+    content = read_content(folder)
+    if content is None:
+        return []
+    write_text(folder / REPORT, page([{**content, "history": history_of(folder)}]))
+    return [REPORT]

@@ -14,6 +14,7 @@ from boxwright.config.load import Resolved
 from boxwright.config.schema.val import ValSettings
 from boxwright.config.schema.verbs import ErrorsSettings, ReportSettings
 from boxwright.errors import SettingError
+from boxwright.metrics.confusion import MIN_CONFIDENCE, MIN_IOU
 from boxwright.report.page import page
 from boxwright.structures.answer import Answer, table
 from boxwright.system.device import loader_threads
@@ -41,7 +42,8 @@ def errors(resolved: Resolved[ErrorsSettings]) -> Answer:
     folder = run_folder(settings.run)
     document = write_report(source_of(folder, settings.threads))
     rows = [(one["kind"], one["count"], "" if one["gain"] is None else f"{one['gain']:+.3f}") for one in document["kinds"]]
-    lines = [table(rows, ("kind", "count", "mAP50 to win")), f"every one in {folder / 'errors.jsonl'}, lists of images in {folder / 'lists'}"]
+    counted = f"counted above confidence {MIN_CONFIDENCE} at IoU {MIN_IOU}; what is to win, over all detections"
+    lines = [table(rows, ("kind", "count", "mAP50 to win")), counted, f"every one in {folder / 'errors.jsonl'}, lists of images in {folder / 'lists'}"]
     lines += [f"pictures in {folder / REPORT}"]
     kinds = [{key: one[key] for key in ("kind", "count", "gain")} for one in document["kinds"]]
     return Answer("\n".join(lines), {"kinds": kinds, "folder": str(folder)})

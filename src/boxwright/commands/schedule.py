@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`boxwright schedule`: rates, momentum and accumulation of a planned run, batch by batch."""
+"""`boxwright schedule`: rates, momentum, accumulation and the moving average of a planned run, batch by batch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from boxwright.config.load import Resolved
 from boxwright.config.schema.schedule import ScheduleSettings
 from boxwright.config.schema.verbs import ScheduleVerbSettings
 from boxwright.structures.answer import Answer, table
+from boxwright.train.decay import decay
 from boxwright.train.schedule import NEVER_STEPPED, Schedule
 
 
@@ -17,14 +18,19 @@ def run(resolved: Resolved[ScheduleVerbSettings]) -> Answer:
     settings = resolved.settings
     schedule = Schedule(settings.part(ScheduleSettings), settings.batches_per_epoch, max(settings.batch_size, 1))
     rows = rows_of(schedule)
+    averaged = ema_decays(schedule, rows)
     chosen = [row for row in rows if row["iteration"] % settings.batches_per_epoch == 0 or row["iteration"] == schedule.warmup_batches]
     shown = [
-        (row["epoch"], row["iteration"], *(f"{row['lr'][group]:.6g}" for group in ("bias", "weight", "norm")), f"{row['momentum']:.4g}", row["accumulate"])
+        (
+            *(row["epoch"], row["iteration"]),
+            *(f"{row['lr'][group]:.6g}" for group in ("bias", "weight", "norm")),
+            *(f"{row['momentum']:.4g}", row["accumulate"], f"{averaged[row['iteration']]:.4g}"),
+        )
         for row in chosen
     ]
-    header = ("epoch", "batch", "lr bias", "lr weight", "lr norm", "momentum", "accumulate")
+    header = ("epoch", "batch", "lr bias", "lr weight", "lr norm", "momentum", "accumulate", "EMA decay")
     facts = f"warm-up to batch {schedule.warmup_batches}, accumulate {schedule.accumulate}, {sum(row['step'] for row in rows)} optimizer steps"
-    return Answer(f"{table(shown, header)}\n{facts}", {"rows": rows, "warmup_batches": schedule.warmup_batches})
+    return Answer(f"{table(shown, header)}\n{facts}", {"rows": rows, "warmup_batches": schedule.warmup_batches, "ema_decay": averaged})
 
 
 def rows_of(schedule: Schedule) -> list[dict[str, Any]]:
@@ -39,3 +45,12 @@ def rows_of(schedule: Schedule) -> list[dict[str, Any]]:
         row = {"iteration": batch, "epoch": batch // schedule.batches_per_epoch, "lr": rates}
         rows.append({**row, "momentum": moment.momentum, "accumulate": moment.accumulate, "step": steps})
     return rows
+
+
+def ema_decays(schedule: Schedule, rows: list[dict[str, Any]]) -> list[float]:
+    """Share of the moving average that stays, by batch: of the batch's own optimizer step, else of the last one before it."""
+    updates, found = 0, []
+    for row in rows:
+        updates += row["step"]
+        found.append(decay(updates, schedule.settings.ema_decay, schedule.settings.ema_ramp))
+    return found

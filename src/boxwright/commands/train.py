@@ -77,7 +77,7 @@ def _plan_of_resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights) ->
     resolved, changes = resuming.merged(asked, checkpoint)
     resolved, told = replanning.replanned(resolved, before, state)
     plan = plan_of(resolved, checkpoint)
-    resuming.require_same_data({split: index.fingerprint() for split, index in plan.data.splits.items()}, checkpoint)
+    resuming.require_same_data(plan.data, checkpoint)
     moved = replanning.in_other_batches(state, len(plan.data.splits["train"]), before.batch_size, plan.settings.batch_size)
     lines = (*resuming.table_of(changes), *told, *plan.lines)
     return replace(plan, resumed={**checkpoint.document, "state": moved}, lines=lines, replanned=bool(changes)), checkpoint.path.parent.parent

@@ -33,7 +33,7 @@ MANUAL: dict[str, Entry] = {
         "val runs/train/exp --task test",
     ),
     "predict": Entry(
-        "Finds objects in files, folders, patterns and videos. Writes pictures with boxes into a folder below runs/predict, and text, JSON and cut-out "
+        "Finds objects in files, folders, patterns and videos. Writes pictures with boxes into a folder below runs/detect, and text, JSON and cut-out "
         "objects when asked.",
         "predict runs/train/exp --source some/images --save-txt",
     ),
@@ -93,7 +93,7 @@ MANUAL: dict[str, Entry] = {
         "Measures how anchors fit the boxes of a data set, and finds others that would fit better. A training does the same by itself.",
         "anchors --data yours.yaml --imgsz 640",
     ),
-    "replay": Entry("Rebuilds results.csv and the TensorBoard file of a run from its event log.", "replay runs/train/exp"),
+    "replay": Entry("Rebuilds the tables, the TensorBoard file and the page of a run from its event log.", "replay runs/train/exp"),
     "weights inspect": Entry(
         "Says what a weights file of any kind holds, or why it is refused. It is read as data: nothing in it is run.", "weights inspect old.pt"
     ),

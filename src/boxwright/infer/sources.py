@@ -12,7 +12,7 @@ from boxwright.data.images import OTHER_PICTURES, SUFFIXES, BrokenImageError, re
 from boxwright.data.listing import ARRAY_SUFFIX
 from boxwright.data.planes import USUAL, Kind, of_picture, read_pixels
 from boxwright.data.video import VIDEO_SUFFIXES, frames
-from boxwright.errors import SettingError
+from boxwright.errors import SettingError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,19 +43,25 @@ class Shot:
         return self.path if self.frame is None else f"{self.path} frame {self.frame}"
 
 
-def image_paths(sources: tuple[str, ...], standard_input: Iterable[str] = (), kind: Kind = USUAL) -> list[str]:
-    """Every image and video of the sources, in order; arrays too, where pixels are not the usual ones.
+def image_paths(sources: tuple[str, ...], standard_input: Iterable[str] = (), kind: Kind = USUAL) -> tuple[list[str], list[UserError]]:
+    """Every image and video of the sources, in order; arrays too, where pixels are not the usual ones. And what is wrong with those that hold none.
 
-    Raises SettingError for a source that does not exist or holds none.
+    Raises SettingError when no source holds any.
     """
     found: list[str] = []
+    wrong: list[UserError] = []
     for source in sources:
-        found += [line.strip() for line in standard_input if line.strip()] if source == STANDARD_INPUT else _expanded(source, kind)
+        try:
+            found += [line.strip() for line in standard_input if line.strip()] if source == STANDARD_INPUT else _expanded(source, kind)
+        except UserError as error:
+            wrong.append(error)
+    if wrong and not found:
+        raise wrong[0]
     if not found:
         raise SettingError(
             "--source", "nothing to predict on was given", "Give images, folders, patterns, list files, videos, or - for paths on standard input"
         )
-    return found
+    return found, wrong
 
 
 def _expanded(source: str, kind: Kind) -> list[str]:

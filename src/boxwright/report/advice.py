@@ -19,6 +19,7 @@ WORTH = 0.01  # of mAP50 that a repair has to bring before it is spoken of
 FEW_LABELS, FEW_IMAGES = 50, 100
 SMALL_GAP = 0.15  # of AP between small and large objects
 LATE, EARLY = 0.9, 0.5  # share of the epochs after which the best one lies
+LEARNT = 0.02  # of mAP50-95: below it a network knows next to nothing, and its mistakes say nothing
 RISE = 1.05  # by which the last fifth of the epochs has to raise fitness for the training to be unfinished, whatever else is wrong
 
 REMEDIES = {
@@ -58,6 +59,8 @@ def advice(facts: Facts) -> list[Advice]:
     if facts.suspects:
         text = "They stand first in the gallery. A wrong label teaches wrongly and counts a right answer as a mistake: correct these before anything else."
         found.append(Advice(f"Look at {facts.suspects} labels that may be wrong", text))
+    if facts.interval[1] < LEARNT:
+        return [*_ignorance(), *found, *_data(facts)][:MOST]
     found += _repairs(facts)
     course = _course(facts.fitness)
     found = [*course, *found] if _unfinished(facts.fitness) else [*found, *course]
@@ -76,6 +79,14 @@ def _repairs(facts: Facts) -> list[Advice]:
             text += f" Most often, {count} times, '{true}' is called '{said}'."
         found.append(Advice(f"Most to win: {kind} (+{gain:.2f} mAP50)" if not found else f"Then: {kind} (+{gain:.2f} mAP50)", text))
     return found
+
+
+def _ignorance() -> list[Advice]:
+    text = (
+        "mAP50-95 is next to 0, so its mistakes say little yet. Give more --epochs, or start from trained weights with --weights. "
+        "If many epochs brought no more, look at the labels: `boxwright data check`, `boxwright data preview`."
+    )
+    return [Advice("It has hardly learnt anything yet", text)]
 
 
 def _course(fitness: Sequence[float]) -> list[Advice]:
@@ -111,8 +122,8 @@ def _data(facts: Facts) -> list[Advice]:
         found.append(
             Advice("Few examples to learn from", f"Fewer than {FEW_LABELS} objects in training: {', '.join(few[:6])}. Some hundred each make a difference.")
         )
-    if facts.num_images < FEW_IMAGES:
-        low, high = facts.interval
-        text = f"With {facts.num_images} images mAP50-95 could as well be anything from {low:.2f} to {high:.2f}. Smaller differences between runs say nothing."
+    low, high = (f"{bound:.2f}" for bound in facts.interval)
+    if facts.num_images < FEW_IMAGES and low != high:
+        text = f"With {facts.num_images} images mAP50-95 could as well be anything from {low} to {high}. Smaller differences between runs say nothing."
         found.append(Advice("The validation set is small", text))
     return found

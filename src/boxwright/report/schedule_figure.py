@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plan of a run: learning rates, momentum and accumulation over its batches. N batches."""
+"""The plan of a run: learning rates, momentum, accumulation and the moving average over its batches. N batches."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SIZE_INCHES = (12.0, 8.0)
+SIZE_INCHES = (12.0, 10.5)
 MAX_POINTS = 3000  # more than the picture is wide
 FEW_POINTS = 12  # up to here each batch is a dot
 CLOSE_UP = 0.25  # of the run: a shorter warm-up gets panels of its own
-TITLES = ("Learning rate", "Momentum", "Batches per step")
+TITLES = ("Learning rate", "Momentum", "Batches per step", "Share of the average that stays")
 
 
-def schedule_figure(rows: Sequence[dict[str, Any]]) -> np.ndarray:
-    """Three curves over the run; its warm-up has panels of its own where it is short. -> (H, W, 3) uint8
+def schedule_figure(rows: Sequence[dict[str, Any]], ema_decay: Sequence[float]) -> np.ndarray:
+    """Four curves over the run; its warm-up has panels of its own where it is short. -> (H, W, 3) uint8
 
-    One row per batch with "lr" (a number per group), "momentum" and "accumulate".
+    One row per batch with "lr" (a number per group), "momentum" and "accumulate"; `ema_decay` by batch.
     """
     warm = _warmup_length(rows)
     spans = [(0, len(rows))] if not 0 < warm < CLOSE_UP * len(rows) else [(0, warm + 1), (warm, len(rows))]
@@ -37,7 +37,7 @@ def schedule_figure(rows: Sequence[dict[str, Any]]) -> np.ndarray:
         for column, (start, end) in enumerate(spans):
             for line, title in enumerate(TITLES):
                 dressed(panels[line, column], title + words[column], "batch" if line == len(TITLES) - 1 else "")
-            _fill(list(panels[:, column]), rows, start + thinned(end - start, MAX_POINTS))
+            _fill(list(panels[:, column]), rows, ema_decay, start + thinned(end - start, MAX_POINTS))
 
     return rendered(SIZE_INCHES, draw)
 
@@ -48,8 +48,8 @@ def _warmup_length(rows: Sequence[dict[str, Any]]) -> int:
     return moving[-1] + 1 if moving else 0
 
 
-def _fill(panels: Sequence[Axes], rows: Sequence[dict[str, Any]], chosen: np.ndarray) -> None:
-    rates, momentum, accumulate = panels
+def _fill(panels: Sequence[Axes], rows: Sequence[dict[str, Any]], ema_decay: Sequence[float], chosen: np.ndarray) -> None:
+    rates, momentum, accumulate, average = panels
     if not len(chosen):
         for axes in panels:
             note(axes, "no batches")
@@ -60,6 +60,7 @@ def _fill(panels: Sequence[Axes], rows: Sequence[dict[str, Any]], chosen: np.nda
     add_legend(rates, lines, list(curves), loc="best")
     momentum.plot(chosen, [rows[i]["momentum"] for i in chosen], color=class_colour(0), **style)
     accumulate.plot(chosen, [rows[i]["accumulate"] for i in chosen], color=class_colour(0), drawstyle="steps-mid", **style)
+    average.plot(chosen, [ema_decay[i] for i in chosen], color=class_colour(0), **style)
     for axes in panels:
         axes.margins(x=0.01)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))

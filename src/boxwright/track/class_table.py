@@ -24,10 +24,15 @@ class ClassTable:
     def handle(self, event: Event) -> None:
         """Add the lines of a validation."""
         if isinstance(event, Validated) and event.classes:
-            append_line(self.path, "\n".join(json.dumps(class_record(one, event)) for one in event.classes))
+            append_line(self.path, class_lines(event))
 
     def close(self) -> None:
         """Every line is written already."""
+
+
+def class_lines(event: Validated) -> str:
+    """A validation in the table."""
+    return "\n".join(json.dumps(class_record(one, event)) for one in event.classes)
 
 
 def class_record(one: ClassResult, event: Validated) -> dict[str, Any]:

@@ -147,7 +147,8 @@ class Console:
 
     def _validated(self, event: Validated) -> None:
         if self.live or event.show_classes:
-            self._lines((*validation_lines(event), *(footnotes(event) if event.epoch is None else ())))
+            notes = footnotes(event)
+            self._lines((*validation_lines(event), *(notes if event.epoch is None else notes[:1])))
 
 
 class Progress:

@@ -9,35 +9,49 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from boxwright.errors import printable
 from boxwright.system.files import append_line
-from boxwright.track.events import LOSS_NAMES, EpochEnded, EpochTrained, Event, LabelsCounted, Pictured, StepLogged, Told, Warned
+from boxwright.track.events import LOSS_NAMES, ClassResult, EpochEnded, EpochTrained, Event, LabelsCounted, Pictured, StepLogged, Told, Validated, Warned
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 class EventLog:
-    """Writes events.jsonl. Steps within an epoch are left out: the row of the epoch holds what counts."""
+    """Writes events.jsonl. Of the steps of an epoch only the last is in it, before the row of the epoch: a table of 2020 shows both."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._last: StepLogged | None = None
 
     def handle(self, event: Event) -> None:
         """Add one line."""
-        if not isinstance(event, StepLogged | EpochTrained):
-            append_line(self.path, json.dumps({"time": round(time.time(), 3), **event.record()}, default=str))
+        if isinstance(event, StepLogged):
+            self._last = event
+            return
+        if isinstance(event, EpochEnded) and self._last is not None:
+            self._write(self._last)
+        if not isinstance(event, EpochTrained):
+            self._write(event)
+
+    def _write(self, event: Event) -> None:
+        append_line(self.path, json.dumps({"time": round(time.time(), 3), **event.record()}, default=str))
 
     def close(self) -> None:
         """Every line is written already."""
 
 
 class Log(NamedTuple):
-    """What an event log says about a run: its epochs, its pictures with the epoch they followed, what there was to learn, its settings, torn lines."""
+    """What an event log says about a run: its epochs, its pictures with the epoch they followed, what there was to learn, its settings, torn lines.
+
+    `steps` has the last step of each epoch, `validations` those that were not taken back.
+    """
 
     epochs: list[EpochEnded]
     pictures: list[tuple[int, Pictured]]
     labels: LabelsCounted | None
     settings: dict[str, Any]
     torn: int
+    steps: dict[int, StepLogged]
+    validations: list[Validated]
 
 
 def read_log(path: Path) -> Log:
@@ -47,6 +61,8 @@ def read_log(path: Path) -> Log:
     labels: LabelsCounted | None = None
     settings: dict[str, Any] = {}
     torn = 0
+    steps: dict[int, StepLogged] = {}
+    validations: list[Validated] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
         try:
             found = json.loads(line)
@@ -54,16 +70,21 @@ def read_log(path: Path) -> Log:
             found.pop("time", None)
             if kind == "RunStarted":
                 rows = {epoch: row for epoch, row in rows.items() if epoch < found["first_epoch"]}
+                validations = [one for one in validations if one.epoch is not None and one.epoch < found["first_epoch"]]
                 settings = dict(found.get("settings", {}))
             elif kind == "EpochEnded":
                 rows[found["epoch"]] = EpochEnded(**found)
+            elif kind == "StepLogged":
+                steps[found["epoch"]] = StepLogged(**found)
+            elif kind == "Validated":
+                validations.append(Validated(**{**found, "classes": tuple(ClassResult(**one) for one in found["classes"])}))
             elif kind == "Pictured":
                 pictures[found["path"]] = (max(rows, default=0), Pictured(**found))
             elif kind == "LabelsCounted":
                 labels = LabelsCounted(**found)
         except (ValueError, KeyError, TypeError, AttributeError):
             torn += 1
-    return Log([rows[epoch] for epoch in sorted(rows)], list(pictures.values()), labels, settings, torn)
+    return Log([rows[epoch] for epoch in sorted(rows)], list(pictures.values()), labels, settings, torn, steps, validations)
 
 
 class TextLog:

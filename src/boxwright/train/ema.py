@@ -4,21 +4,14 @@
 from __future__ import annotations
 
 import copy
-import math
 from typing import Generic, TypeVar
 
 import torch
 from torch import nn
 
-LIMIT = 0.9999  # share of the old average that stays, in the long run
+from boxwright.train.decay import LIMIT, RAMP, decay
+
 Network = TypeVar("Network", bound=nn.Module)
-
-RAMP = 2000  # updates over which the decay rises, so that early weights are soon forgotten
-
-
-def decay(updates: int, limit: float = LIMIT, ramp: int = RAMP) -> float:
-    """Share of the old average that stays at this update."""
-    return limit * (1 - math.exp(-updates / ramp))
 
 
 class Ema(Generic[Network]):

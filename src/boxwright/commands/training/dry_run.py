@@ -31,12 +31,13 @@ def planned(plan: TrainPlan) -> Answer:
     memory, duration = estimate.memory_of(plan), estimate.time_of(plan, batches, steps)
     parts = [
         f"dry run: nothing is written\nrecipe {settings.recipe} on {describe(plan.device)}, run folder {folder}",
-        "\n".join([records.settings_line(plan), records.hyp_line(plan), *plan.notes, *plan.lines]),
+        f"{table(records.settings_rows(plan), ('setting', 'value', 'from'))}\nall others are built in or the recipe's: `boxwright config show` names them",
+        *(["\n".join([*plan.notes, *plan.lines])] if plan.notes or plan.lines else []),
         f"data: {plan.data.dataset.file}\n" + _data(plan),
         f"network: {plan.detector.spec.name}, grid {plan.grid}, sizes {plan.train_size} train, {plan.val_size} val\n" + _rows(plan),
         f"optimizer: {settings.part(OptimizerSettings).optimizer}, {groups}; weight decay {settings.weight_decay * schedule.weight_decay_factor:.6g}",
         f"{settings.epochs} epochs of {batches} batches of {settings.batch_size}, {steps} optimizer steps, warm-up to batch {schedule.warmup_batches}",
-        _schedule(schedule),
+        "\n".join([_schedule(schedule), *records.about_warmup(schedule)]),
         estimate.lines_of(plan, memory, duration),
     ]
     document: dict[str, Any] = {

@@ -17,6 +17,7 @@ from boxwright.config.setting import spelling_of
 from boxwright.native.binary import described
 from boxwright.system.device import cpu_capability, describe
 from boxwright.system.files import write_json, write_yaml
+from boxwright.train.schedule import Schedule
 from boxwright.version import __version__
 
 if TYPE_CHECKING:
@@ -91,18 +92,42 @@ def machine(device: torch.device) -> dict[str, Any]:
     }
 
 
+def about_warmup(schedule: Schedule) -> list[str]:
+    """What to say of a warm-up that is longer than the run."""
+    warm, total = schedule.warmup_batches, schedule.settings.epochs * schedule.batches_per_epoch
+    return [f"the warm-up of {warm} batches outlasts the run of {total}; warmup_cap=true or warmup_min_batches=0 shorten it"] if warm >= total else []
+
+
 def settings_line(plan: TrainPlan) -> str:
     """The settings that were chosen, in one line."""
     values = plan.settings.model_dump()
-    chosen = {key: values[key] for key, source in plan.resolved.sources.items() if not source.startswith(("built-in", "recipe"))}
-    return "settings: " + ", ".join(f"{key}={_short(value)}" for key, value in chosen.items())
+    return "settings: " + ", ".join(f"{key}={_short(values[key])}" for key in _chosen(plan))
 
 
 def hyp_line(plan: TrainPlan) -> str:
     """The hyperparameters in one line."""
+    return "hyperparameters: " + ", ".join(f"{key}={_word(value)}" for key, value in _hyp(plan).items())
+
+
+def settings_rows(plan: TrainPlan) -> list[tuple[str, str, str]]:
+    """The settings that were chosen and all hyperparameters: name, value, and where it was written."""
     values = plan.settings.model_dump()
-    hyp = {key: value for key, value in values.items() if spelling_of(TrainSettings.model_fields[key]).kind == "hyp" and value != ()}
-    return "hyperparameters: " + ", ".join(f"{key}={_short(value) if isinstance(value, tuple) else format(value, 'g')}" for key, value in hyp.items())
+    hyp = _hyp(plan)
+    shown = {key: values[key] for key in _chosen(plan) if key not in hyp} | hyp
+    return [(key, _word(value), plan.resolved.sources[key]) for key, value in shown.items()]
+
+
+def _chosen(plan: TrainPlan) -> list[str]:
+    return [key for key, source in plan.resolved.sources.items() if not source.startswith(("built-in", "recipe"))]
+
+
+def _hyp(plan: TrainPlan) -> dict[str, Any]:
+    values = plan.settings.model_dump()
+    return {key: value for key, value in values.items() if spelling_of(TrainSettings.model_fields[key]).kind == "hyp" and value != ()}
+
+
+def _word(value: object) -> str:
+    return format(value, "g") if isinstance(value, int | float) and not isinstance(value, bool) else _short(value)
 
 
 def _short(value: object) -> str:

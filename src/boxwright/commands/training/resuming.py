@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from boxwright.commands.checkpoints import resumable
-from boxwright.commands.opening import OpenWeights, open_weights
+from boxwright.commands.opening import OpenData, OpenWeights, open_weights
 from boxwright.commands.training import legacy
 from boxwright.config.load import Layer, Resolved, resolve
 from boxwright.config.schema.train import TrainSettings
@@ -124,13 +124,16 @@ def table_of(changes: list[Change]) -> list[str]:
     return ["resume under a changed plan:", *table(rows, ("setting", "stored", "now", "from")).splitlines()]
 
 
-def require_same_data(fingerprints: dict[str, str], checkpoint: OpenWeights) -> None:
+def require_same_data(data: OpenData, checkpoint: OpenWeights) -> None:
     """The data may have moved, but not changed. Raises SettingError."""
     stored = checkpoint.document["data"]
-    for split, fingerprint in fingerprints.items():
-        if stored["fingerprints"].get(split) != fingerprint:
-            what = f"split '{split}' is not what {stored['yaml']} held when this run was trained on it"
-            raise SettingError("--resume", what, "Restore the data, or start a new run with --weights")
+    here = data.dataset.file
+    moved = here.resolve() != Path(stored["yaml"]).resolve()
+    for split, index in data.splits.items():
+        if stored["fingerprints"].get(split) != index.fingerprint():
+            what = f"split '{split}'{f' of {here}' if moved else ''} is not what {stored['yaml']} held when this run was trained on it"
+            remedy = "Give that data with --data" if moved else "Restore the data"
+            raise SettingError("--resume", what, f"{remedy}, or start a new run with --weights")
 
 
 def lines_of(stored: dict[str, Any], state: TrainState, machine: dict[str, Any], *, replanned: bool) -> list[str]:

@@ -283,7 +283,7 @@ def _opening_lines(plan: TrainPlan, folder: Path, machines: Machinery, told: lis
     """What a person wants to read before the first epoch."""
     train, val = plan.data.splits["train"].counts(), plan.data.splits["val"].counts()
     settings = plan.settings
-    lines = [
+    return [
         f"boxwright: recipe {settings.recipe}, {machines.precision.name} on {describe(plan.device)}",
         records.settings_line(plan),
         records.hyp_line(plan),
@@ -295,13 +295,8 @@ def _opening_lines(plan: TrainPlan, folder: Path, machines: Machinery, told: lis
         f"training for {settings.epochs} epochs of {machines.schedule.batches_per_epoch} batches",
         *(["noval: only the final epoch is validated; until then there is no best.pt, and nothing stops the run early"] if settings.noval else []),
         *(["nosave: only the final epoch is saved; if the run is interrupted, it cannot be resumed"] if settings.nosave else []),
+        *records.about_warmup(machines.schedule),
     ]
-    total = settings.epochs * machines.schedule.batches_per_epoch
-    if machines.schedule.warmup_batches >= total:
-        lines.append(
-            f"the warm-up of {machines.schedule.warmup_batches} batches outlasts the run of {total}; warmup_cap=true or warmup_min_batches=0 shorten it"
-        )
-    return lines
 
 
 def _counted(counts: dict[str, int]) -> str:

@@ -76,7 +76,7 @@ def content(source: Source, listed: list[Outcome]) -> dict[str, Any]:
     found, names = source.found, source.names
     flat = found.metrics.flat
     event = validated(found, names, None, show_classes=True)
-    history = _history(source.folder)
+    history = history_of(source.folder)
     best = source.best_epoch
     worth = gains(flat)
     pictures = gallery(listed, [source.indexes[source.split].paths[number] for number in flat.images], names, dict(suspects(listed)), source.kind)
@@ -114,7 +114,8 @@ def content(source: Source, listed: list[Outcome]) -> dict[str, Any]:
     }
 
 
-def _history(folder: Path) -> dict[str, list[float | None]]:
+def history_of(folder: Path) -> dict[str, list[float | None]]:
+    """What the page draws of results.csv."""
     path = folder / "results.csv"
     columns = table.read(path) if path.is_file() else {}
     return {name: columns[name] for name in ("epoch", *HISTORY) if name in columns}

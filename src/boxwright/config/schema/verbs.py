@@ -23,6 +23,7 @@ class ScheduleVerbSettings(TrainSettings):
     """`boxwright schedule`."""
 
     batches_per_epoch: int = setting(100, "Batches per epoch: images divided by batch size, rounded up.", Spelling(), gt=0)
+    out: str = setting("", "Also draw it: NAME.png.", Spelling(metavar="FILE"))
 
 
 class ExplainSettings(TrainSettings):
