@@ -140,6 +140,8 @@ def test_every_flag_of_the_family_exists():
         (["lr0=true"], "lr0 is 'true'"),
         (["--imgsz", "1", "2", "3"], "imgsz is (1, 2, 3)"),
         (["--sgdr", "ten"], "sgdr is 'ten'"),
+        (["--sgdr", "0"], "sgdr is '0'"),
+        (["--sgdr", "10,0.5"], "sgdr is '10,0.5'"),
         (["--rect", "--image-weights"], "rectangular batches have a fixed order"),
         (["--quad", "--batch", "6"], "quad joins four images, and 6 does not divide by 4"),
         (["--cos-lr", "--linear-lr"], "only one learning rate curve"),

@@ -15,7 +15,7 @@ from boxwright.system.files import write_text
 from boxwright.system.run_folder import checkpoint_of
 from boxwright.track.class_table import class_lines
 from boxwright.track.log import Log, read_log
-from boxwright.track.table import CsvTable, text_row
+from boxwright.track.table import CsvTable, TextTable, text_row
 from boxwright.track.tensorboard import rebuilt
 
 
@@ -36,11 +36,15 @@ def run(resolved: Resolved[ReplaySettings]) -> Answer:
 
 
 def _text_table(folder: Path, told: Log) -> list[str]:
-    """results.txt of 2020, under the name that the run's weights bear."""
+    """results.txt of 2020, under the name that the run's weights bear. Rows whose last step an older log does not hold stay as they are."""
     if told.settings.get("results_file") != "txt":
         return []
     name = f"results{checkpoint_of(folder, 'last').stem.removeprefix('last')}.txt"
-    write_text(folder / name, "".join(f"{text_row(event, told.steps.get(event.epoch))}\n" for event in told.epochs))
+    there = TextTable(folder / name, len(told.epochs)).by_epoch() if len(told.steps) < len(told.epochs) else {}
+    rows = [
+        text_row(event, told.steps.get(event.epoch)) if event.epoch in told.steps else there.get(event.epoch, text_row(event, None)) for event in told.epochs
+    ]
+    write_text(folder / name, "".join(f"{row}\n" for row in rows))
     return [name]
 
 

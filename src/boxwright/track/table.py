@@ -47,6 +47,10 @@ class TextTable:
         self.rows = [line for line in lines if line.split() and int(line.split("/")[0]) < first_epoch]
         self._last: StepLogged | None = None
 
+    def by_epoch(self) -> dict[int, str]:
+        """The rows that are there."""
+        return {int(line.split("/")[0]): line for line in self.rows}
+
     def handle(self, event: Event) -> None:
         """Remember the last batch; add the row of an epoch."""
         if isinstance(event, StepLogged):

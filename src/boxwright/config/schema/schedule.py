@@ -32,9 +32,9 @@ class ScheduleSettings(Slice):
     linear_lr: bool = setting(default=False, help_text="Follow a straight line from lr0 to lr0 * lrf.", spelling=Spelling(original=True))
     sgdr: str = setting(
         "",
-        "Cosine annealing with warm restarts: first period in epochs, and what each next one is multiplied by (10,2).",
+        "Cosine annealing with warm restarts: first period in epochs, and what each next one is multiplied by (10,2); none below 1.",
         Spelling(metavar="T0[,Tmult]"),
-        pattern=r"^(|\d+(\.\d+)?(,\d+(\.\d+)?)?)$",
+        pattern=r"^(|[1-9]\d*(\.\d+)?(,[1-9]\d*(\.\d+)?)?)$",  # a period of 0, or ever shorter ones, would never reach the end of a run
     )
     sgdr_peak: float = setting(1.0, "Factor on the peak of each next period of --sgdr.", Spelling(kind="recipe"), gt=0, le=1)
     lr_curve: Literal["linear", "cosine"] = recipe_field("linear", "Curve when no flag chooses one.")
