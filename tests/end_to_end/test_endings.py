@@ -138,6 +138,13 @@ def test_the_best_weights_of_a_run_with_a_name_behind_are_found_by_its_folder(ju
     assert done("report", july.folder).lines[-1] == str(july.folder / "report.html")
 
 
+def test_a_done_run_stays_done_where_the_command_line_counts(july):
+    before = {path: path.read_bytes() for path in july.folder.rglob("*") if path.is_file()}
+    said = done("train", "--resume", july.folder)
+    assert "this run is done" in said.out
+    assert {path: path.read_bytes() for path in july.folder.rglob("*") if path.is_file()} == before
+
+
 def test_a_done_run_with_a_name_behind_goes_on_under_plain_names_and_gets_them_again(ground, tmp_path):
     run = train(ground, tmp_path / "runs", "--recipe", "2020.8", "--name", "5", "--noplots", epochs=2)
     first = (run.folder / "results5.txt").read_text()

@@ -139,7 +139,7 @@ def test_every_flag_of_the_family_exists():
         (["momentum=.nan"], "momentum is nan"),
         (["lr0=true"], "lr0 is 'true'"),
         (["--imgsz", "1", "2", "3"], "imgsz is (1, 2, 3)"),
-        (["--sgdr", "ten"], "sgdr is 'ten'"),
+        (["--sgdr", "ten"], "sgdr is 'ten'. Give a word like T0[,Tmult]"),
         (["--sgdr", "0"], "sgdr is '0'"),
         (["--sgdr", "10,0.5"], "sgdr is '10,0.5'"),
         (["--rect", "--image-weights"], "rectangular batches have a fixed order"),

@@ -63,7 +63,9 @@ def _plan_of_legacy(resolved: Resolved[TrainSettings], checkpoint: OpenWeights) 
 
 def _resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights, observers: Sequence[object]) -> TrainResult:
     folder = checkpoint.path.parent.parent
-    if (folder / DONE).exists() and resuming.merged(asked, checkpoint)[0].settings.epochs == resuming.stored_settings(checkpoint).epochs:
+    now = resuming.merged(asked, checkpoint)[0].settings
+    asks_for_more = "epochs" in resuming.given_keys(asked) and now.epochs != resuming.stored_settings(checkpoint).epochs
+    if (folder / DONE).exists() and not asks_for_more:
         return _already_done(folder, checkpoint.document["state"])
     plan, folder = _plan_of_resumed(asked, checkpoint)
     remove(folder / DONE)

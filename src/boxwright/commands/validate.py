@@ -124,6 +124,8 @@ def plan_of(settings: ValSettings) -> ValPlan:
     how["imgsz"], note = (fixed, "") if fixed else fitting_size(how["imgsz"], grid_of(detectors[0]))
     inside = [member.path for member in detectors if isinstance(member, Exported) and member.passport.suppression]
     notes += [f"{path} holds its suppression and its least confidence: what these leave out is missing from the numbers" for path in inside]
+    if settings.task == "speed":
+        notes.append(f"numbers are at confidence {how['conf_thres']:g} and up, as a detector is used; --task val judges all of its answers")
     threads = settings.threads or min(int(stored.get("threads", 0)), usable_cores())  # the last digits depend on how many there are
     return ValPlan(data, detectors, device, how, threads, tuple(n for n in (*data.notes, *notes, note) if n))
 

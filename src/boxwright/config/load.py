@@ -155,8 +155,8 @@ def _wanted(kind: type[Slice], key: str) -> str:
 
 def accepted(kind: type[Slice], key: str) -> str:
     """The values a setting accepts, in words, read from its JSON schema."""
-    schema = kind.model_json_schema()["properties"][key]
-    return _in_words(schema)
+    schema, spelling = kind.model_json_schema()["properties"][key], spelling_of(kind.model_fields[key])
+    return _in_words({**schema, "pattern": spelling.metavar} if "pattern" in schema and spelling.metavar else schema)
 
 
 def _in_words(schema: Mapping[str, Any]) -> str:
