@@ -205,7 +205,7 @@ def test_the_table_and_the_scalars_are_rebuilt_from_the_event_log(ground, tmp_pa
 def test_every_table_and_the_page_are_rebuilt_after_a_resume_too(ground, tmp_path, recipe):
     folder = train(ground, tmp_path, "--recipe", recipe, "--name", "abc", epochs=2).folder
     done(*ground.words(tmp_path, "--recipe", recipe, "--name", "abc", "--resume", folder, epochs=3))
-    names = ["results.csv", "classes.jsonl", "report.html", *(["results_abc.txt"] if recipe == "2020.7" else [])]
+    names = ["results.csv", "results.png", "classes.jsonl", "report.html", *(["results_abc.txt"] if recipe == "2020.7" else [])]
     before = {name: (folder / name).read_bytes() for name in names}
     assert {json.loads(line)["epoch"] for line in before["classes.jsonl"].splitlines()} >= {0, 1, 2}
     for name in names:

@@ -10,12 +10,13 @@ from boxwright.config.load import Resolved
 from boxwright.config.schema.verbs import ReplaySettings
 from boxwright.errors import SettingError
 from boxwright.report.page import page
+from boxwright.report.results_figure import figure_of
 from boxwright.structures.answer import Answer
-from boxwright.system.files import write_text
+from boxwright.system.files import write_image, write_text
 from boxwright.system.run_folder import checkpoint_of
 from boxwright.track.class_table import class_lines
 from boxwright.track.log import Log, read_log
-from boxwright.track.table import CsvTable, TextTable, text_row
+from boxwright.track.table import CsvTable, TextTable, read, text_row
 from boxwright.track.tensorboard import rebuilt
 
 
@@ -27,12 +28,21 @@ def run(resolved: Resolved[ReplaySettings]) -> Answer:
         raise SettingError(str(log), "there is no such file", "Give a run folder")
     told = read_log(log)
     CsvTable(folder / "results.csv", told.epochs)
+    drawn = _picture(folder, told)  # before TensorBoard, which shows it
     rebuilt(folder, told, told.epochs, str(told.settings.get("tensorboard_tags", "csv"))).close()
     write_text(folder / "classes.jsonl", "".join(f"{class_lines(one)}\n" for one in told.validations if one.classes))
-    made = ["results.csv", *_text_table(folder, told), "classes.jsonl", *_report(folder), "TensorBoard file"]
+    made = ["results.csv", *drawn, *_text_table(folder, told), "classes.jsonl", *_report(folder), "TensorBoard file"]
     notes = (f"{log}: {told.torn} lines could not be read and were passed over",) if told.torn else ()
     text = f"{', '.join(made[:-1])} and {made[-1]} of {len(told.epochs)} epochs rebuilt in {folder}"
     return Answer(text, {"folder": str(folder), "epochs": [event.epoch for event in told.epochs], "unreadable_lines": told.torn}, notes)
+
+
+def _picture(folder: Path, told: Log) -> list[str]:
+    """The course of the run, where it drew one. Other pictures need the network or the images: `boxwright report` makes those."""
+    if told.settings.get("noplots") or not told.epochs:
+        return []
+    write_image(folder / "results.png", figure_of(read(folder / "results.csv")))
+    return ["results.png"]
 
 
 def _text_table(folder: Path, told: Log) -> list[str]:

@@ -32,6 +32,11 @@ SMOOTH_STYLE: dict[str, Any] = {"color": INK, "linewidth": 1.6, "solid_capstyle"
 BEST_STYLE: dict[str, Any] = {"color": SECOND, "marker": "o", "markersize": 6.5, "markeredgecolor": "white", "markeredgewidth": 1.2, "linestyle": "none"}
 
 
+def figure_of(table: Mapping[str, Sequence[float | None]]) -> np.ndarray:
+    """The figure of a results.csv as it was read, empty cells None. -> (H, W, 3) uint8"""
+    return results_figure({key: [np.nan if value is None else value for value in values] for key, values in table.items()})
+
+
 def results_figure(columns: Mapping[str, Sequence[float]]) -> np.ndarray:
     """Losses and scores of every epoch, smoothed lines over them, the best epoch marked. -> (H, W, 3) uint8
 

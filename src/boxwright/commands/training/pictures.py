@@ -6,8 +6,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from boxwright.commands.training.plan import TrainPlan
 from boxwright.commands.training.validation import RunValidation
 from boxwright.commands.validating.reports import Source, write_report
@@ -22,6 +20,8 @@ from boxwright.track.events import Event, Pictured, Warned
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import numpy as np
 
 TRAIN_BATCHES = 3
 MAX_NAMED = 4  # images of a batch that a message names
@@ -73,8 +73,7 @@ class RunPictures:
             self._draw(f"val_batch{seen.number}_pred.jpg", f"{title}, predictions", partial(self._predictions, seen.batch, seen.rows))
         results = self.folder / "results.csv"
         if results.exists():
-            columns = {key: [np.nan if v is None else v for v in values] for key, values in table.read(results).items()}
-            self._draw("results.png", "results", lambda: results_figure.results_figure(columns))
+            self._draw("results.png", "results", lambda: results_figure.figure_of(table.read(results)))
 
     def report(self, validation: RunValidation, checkpoint: dict[str, Any], best_epoch: int, judged: str) -> None:
         """The page of the run, with what went wrong in the final validation. `judged` says whose numbers these are."""
