@@ -138,7 +138,7 @@ def _loaded(name: str, side: Side, goal: float) -> Result:
         children = [child.cpu_times() for child in psutil.Process().children(recursive=True)]
         return time.process_time() + sum(times.user + times.system for times in children)
 
-    return against(name, lambda: [len(batch) for batch in loader(batches)], lambda: [len(images) for images, _ in theirs], goal=goal, clock=clock, rounds=5)
+    return against(name, lambda: [len(batch) for batch in loader(batches)], lambda: [len(images) for images, _ in theirs], goal=goal, clock=clock, rounds=9)
 
 
 # -- the gate: the same plan, drawn over a canvas
