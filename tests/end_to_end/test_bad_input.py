@@ -75,7 +75,7 @@ FLAGS = {
     "--resume nope.pt": ("--resume nope.pt: there is no such file",),
     "--resume": ("--resume: there is no last.pt below",),
     "--resume --weights x.pt": ("resume + weights",),
-    "--project ''": ("project is ''",),
+    "--project ''": ("--project: is missing",),
 }
 
 

@@ -256,7 +256,7 @@ def test_suppression_that_drifts_is_refused(ground, monkeypatch):
         (("--format", "onnx", "torchscript", "--nms"), "torchscript files carry no suppression"),
         (("--format", "onnx", "--dynamic", "--batch", "2"), "with --dynamic any number of images"),
         (("--format", "tflite"), "Give a list of: one of safetensors, torchscript"),
-        ((), "format is ()"),
+        ((), "--format: is missing"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_nothing_is_written(ground, words, says):

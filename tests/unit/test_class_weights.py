@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import yaml
 
@@ -83,4 +85,4 @@ def test_a_run_writes_them_down_weighs_with_them_and_refuses_bad_ones_before_a_f
     first = [(run.folder / "results.csv").read_text().splitlines()[1].split(",") for run in (plain, weighed)]
     assert float(first[1][3]) > float(first[0][3])
     again = command("train", "--config", weighed.folder / "config.yaml", "--project", tmp_path / "again", "--dry-run")
-    assert "class_weights=green:4" in again.out, again.err
+    assert re.search(r"^class_weights +green:4 ", again.out, re.MULTILINE), again.err
