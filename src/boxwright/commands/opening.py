@@ -14,6 +14,7 @@ import torch
 from boxwright.commands.checkpoints import read_weights
 from boxwright.commands.sample import is_drawn, sample_yaml
 from boxwright.config import packaged
+from boxwright.config.schema.val import PredictSettings, ValSettings
 from boxwright.data.dataset import Dataset, read_dataset
 from boxwright.data.findings import summary
 from boxwright.data.index import Index
@@ -121,6 +122,11 @@ class OpenWeights:
     def names(self) -> tuple[str, ...]:
         """Class names stored with the network."""
         return tuple(self.document["names"])
+
+
+def named_weights(settings: ValSettings | PredictSettings) -> tuple[str, ...]:
+    """The checkpoints that a command line names, that of its first word first."""
+    return (settings.run, *settings.weights) if settings.run else settings.weights
 
 
 def open_weights(name: str, flag: str = "--weights") -> OpenWeights:

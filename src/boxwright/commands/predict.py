@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from boxwright.commands.opening import fitting_size, fixed_size_of, grid_of, kind_of, open_together
+from boxwright.commands.opening import fitting_size, fixed_size_of, grid_of, kind_of, named_weights, open_together
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import PredictSettings
 from boxwright.data.planes import RGB, Kind, for_eyes
@@ -74,8 +74,9 @@ def run(resolved: Resolved[PredictSettings]) -> Answer:
     settings = resolved.settings
     if settings.save_conf and not settings.save_txt:
         raise SettingError("--save-conf", "confidences go into label files, and none are written", "Add --save-txt")
-    weights = (*([settings.run] if settings.run else []), *settings.weights)
-    predictor, notes = predictor_of(weights, settings.device, settings.imgsz, threads=settings.threads, augment=settings.augment, half=settings.half)
+    predictor, notes = predictor_of(
+        named_weights(settings), settings.device, settings.imgsz, threads=settings.threads, augment=settings.augment, half=settings.half
+    )
     paths, wrong = image_paths(settings.source, sys.stdin, predictor.kind)
     rules = _rules(settings, predictor.names)
     folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering="exp-exp2")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boxwright.commands.opening import OpenData, OpenWeights, fitting_size, fixed_size_of, grid_of, open_data, open_together
+from boxwright.commands.opening import OpenData, OpenWeights, fitting_size, fixed_size_of, grid_of, named_weights, open_data, open_together
 from boxwright.commands.validating import files
 from boxwright.commands.validating.answers import Asked, Origins, told
 from boxwright.commands.validating.identity import CocoIds, read_ids
@@ -143,7 +143,7 @@ def with_half(plan: ValPlan, *, threads: int) -> ValPlan:
 
 
 def _checkpoints(settings: ValSettings) -> tuple[str, ...]:
-    named = (*([settings.run] if settings.run else []), *settings.weights)
+    named = named_weights(settings)
     if not named:
         raise SettingError("--weights", "no checkpoint was given", "Give a checkpoint or run folder, or several to predict together")
     return named
