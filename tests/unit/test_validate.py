@@ -62,6 +62,8 @@ def test_val_repeats_what_the_training_logged_to_the_last_digit(capsys, trained,
     assert mine["metrics"]["metrics/mAP_0.5"] == of_epoch["map50"] == logged[-1]["map50"]
     assert mine["metrics"]["metrics/mAP_0.5:0.95"] == of_epoch["map50_95"]
     assert mine["at"]["confidence"] == of_epoch["confidence"]
+    assert json.loads((trained / "done.json").read_text())["at"] == mine["at"]
+    assert f"P and R at confidence {of_epoch['confidence']:.3f} (highest mean F1) and IoU 0.50" in (trained / "run.log").read_text()
     assert {name: mine["metrics"][f"coco/{name}"] for name in NAMES} == of_epoch["coco"]
 
 

@@ -18,6 +18,7 @@ EPS = 1e-16
 CONFIDENCE_GRID = np.linspace(0, 1, 1000)
 RECALL_POINTS = np.linspace(0, 1, 101)
 FLOAT_BITS = 32
+READ_IOU = 0.5  # at which P and R are read: the first of the thresholds
 SMOOTHING = 0.1  # share of the grid that the box filter of the F1 curve covers
 
 

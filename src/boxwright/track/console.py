@@ -181,7 +181,7 @@ def validation_lines(event: Validated) -> list[str]:
 
 def footnotes(event: Validated) -> list[str]:
     """What P and R are read at, COCO's own numbers, and whether candidates were left out."""
-    lines = [f"P and R at confidence {event.confidence:.3f} (highest mean F1) and IoU {event.iou:.2f}"]
+    lines = [event.read_at]
     if event.coco:
         named = (("AP", "AP"), ("AP50", "AP50"), ("AP75", "AP75"), ("AP_small", "small"), ("AP_medium", "medium"), ("AP_large", "large"), ("AR100", "AR100"))
         lines.append("COCO's own rule: " + ", ".join(f"{word} {_measured(event.coco[name])}" for name, word in named))

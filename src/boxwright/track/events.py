@@ -103,6 +103,11 @@ class Validated(Event):
     iou: float = 0.5
     coco: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def read_at(self) -> str:
+        """Where precision and recall are read, in words."""
+        return f"P and R at confidence {self.confidence:.3f} (highest mean F1) and IoU {self.iou:.2f}"
+
 
 @dataclass(frozen=True)
 class EpochEnded(Event):

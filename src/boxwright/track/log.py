@@ -92,33 +92,38 @@ class TextLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._read_at = ""  # of the last validation
 
     def handle(self, event: Event) -> None:
         """Add the lines of an event that people read."""
-        for line in lines_of(event):
+        if isinstance(event, Validated):
+            self._read_at = event.read_at
+        for line in lines_of(event, self._read_at):
             append_line(self.path, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {printable(line)}".rstrip())
 
     def close(self) -> None:
         """Every line is written already."""
 
 
-def lines_of(event: Event) -> tuple[str, ...]:
-    """What a person would be told of an event."""
+def lines_of(event: Event, read_at: str) -> tuple[str, ...]:
+    """What a person would be told of an event. `read_at` says where the last precision and recall were read."""
     match event:
         case Warned(text):
             return (f"warning: {text}",)
         case Told(text):
             return (text,)
         case EpochEnded():
-            return (epoch_line(event),)
+            return (epoch_line(event, read_at),)
         case _:
             return tuple(getattr(event, "lines", ()))
 
 
-def epoch_line(event: EpochEnded) -> str:
+def epoch_line(event: EpochEnded, read_at: str) -> str:
     """An epoch in words and numbers; what was not measured is left out."""
     named = (*((f"train/{name}", name) for name in LOSS_NAMES), *_SHORT)
     parts = [f"{word} {event.results[key]:.4g}" for key, word in named if event.results.get(key) is not None]
+    if event.fitness is not None and read_at:
+        parts.append(read_at)
     best = ["the best so far"] if event.best_epoch == event.epoch else []
     return f"epoch {event.epoch}/{event.epochs - 1}: {', '.join([*parts, f'{event.seconds:.1f} s', *best])}"
 

@@ -83,7 +83,7 @@ class Ending:
         last, best = (path.with_stem(f"{path.stem}{suffix}") for path in (last, best))
         lines.append(f"results in {self.folder}")
         record = {"reason": reason, "epochs": state.epoch, "hours": hours, "best_epoch": state.best_epoch, "best_fitness": state.best_fitness}
-        write_json(self.folder / DONE, {**record, "results": results})
+        write_json(self.folder / DONE, {**record, "results": results, "at": self.validation.read_at})
         if is_whole(last):
             remove(previous_of(weights / "last.pt"))  # kept in case the last one was damaged
         self.tell(RunEnded(reason, state.epoch, hours, state.best_epoch, state.best_fitness, str(self.folder), tuple(lines)))

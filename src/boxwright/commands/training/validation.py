@@ -12,6 +12,7 @@ from boxwright.geometry.nms import NmsRules
 from boxwright.infer.evaluator import Evaluation, Evaluator, Seen
 from boxwright.infer.told import measured, validated
 from boxwright.loss.detection import DetectionLoss
+from boxwright.metrics.curves import READ_IOU
 from boxwright.metrics.scores import BestBy
 from boxwright.model.detector import Detector
 from boxwright.model.fuse import fused
@@ -101,6 +102,11 @@ class RunValidation:
         for image, rows in zip(seen.batch.image_numbers, seen.rows, strict=True):
             self.observers.call("on_val_image_end", self.data.samples.index.paths[image], rows)
         self.observers.call("on_val_batch_end")
+
+    @property
+    def read_at(self) -> dict[str, float] | None:
+        """Where precision and recall of the last validation are read."""
+        return None if self.last is None else {"confidence": self.last.metrics.curves.confidence, "iou": READ_IOU}
 
     @property
     def thresholds(self) -> dict[str, float]:

@@ -11,14 +11,13 @@ import numpy as np
 from boxwright.infer.evaluator import Evaluation
 from boxwright.infer.told import class_results, measured, validated
 from boxwright.metrics.confusion import MIN_IOU, precision_recall
-from boxwright.metrics.curves import CONFIDENCE_GRID
+from boxwright.metrics.curves import CONFIDENCE_GRID, READ_IOU
 from boxwright.metrics.meter import metrics_of
 from boxwright.metrics.regions import confusion_of
 from boxwright.metrics.resampling import Interval, image_weights, interval, resampled
 from boxwright.track.class_table import class_record
 from boxwright.track.console import footnotes, validation_lines
 
-IOU = 0.5  # at which precision and recall of the curves are read
 FEW_CLASSES = 50  # fewer than this are shown without being asked for
 
 
@@ -46,7 +45,7 @@ def told(found: Evaluation, names: tuple[str, ...], how: dict[str, Any], asked: 
     lines = [*validation_lines(event), *footnotes(event)]
     document: dict[str, Any] = {
         "metrics": measured(found),
-        "at": {"confidence": event.confidence, "iou": IOU},
+        "at": {"confidence": event.confidence, "iou": READ_IOU},
         "classes": [{**asdict(one), **class_record(one, event)} for one in class_results(found, names)],
         "speed_ms": found.speed_ms,
         "capped": {str(image): count for image, count in found.capped.items()},
