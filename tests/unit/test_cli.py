@@ -81,6 +81,8 @@ def test_the_version_is_printed(capsys):
         (["model", "draww"], "there is no 'draww'"),
         (["model", "info"], "MODEL: is missing. Model YAML"),
         (["report"], "RUNS: is missing. Run folders"),
+        (["val", "a.pt", "b.pt"], "unrecognized arguments: b.pt. Several stand behind --weights;"),
+        (["predict", "a.pt", "b.jpg"], "unrecognized arguments: b.jpg. Several stand behind --weights or --source"),
         (["export", "a.pt"], "--format: is missing."),
         (["train", "--mosaic", "1.0"], "Write mosaic=VALUE after the flags"),
         (["model", "info", "yolov5q"], "Did you mean 'yolov5"),

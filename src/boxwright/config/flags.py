@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r"([A-Za-z_][A-Za-z0-9_\-]*)=(.*)", re.DOTALL)
 _AS_FLAG = " as a flag"
+_FILES = {"PT", "PATH"}  # what stands for files in help
 _EPILOG = """Any setting can also be given as a trailing key=value word, such as lr0=0.005 mosaic=0;
 `boxwright config explain KEY` says what a key does."""
 
@@ -74,13 +75,24 @@ def read(verb: str, kind: type[Slice], arguments: Sequence[str], *, reports: boo
     table = dict(_spellings(kind))
     reading = _Reading()
     canonical = _joined(table, list(_canonical(verb, kind, table, arguments, reading)))
-    found = _first_words(verb, vars(parser(verb, kind, reports=reports).parse_args(canonical)))
+    parsed, too_many = parser(verb, kind, reports=reports).parse_known_args(canonical)
+    if too_many:
+        raise _left_over(verb, kind, too_many)
+    found = _first_words(verb, vars(parsed))
     wants_json = bool(found.pop("json", False))
     values = {key: value for key, value in found.items() if value is not None}
     places = {key: reading.places.get(key, verb) for key in values}
     flags = Layer("flags", {**reading.values, **values}, {**reading.places, **places})
     words = Layer("key=value", reading.words, {key: f"{key}=value" for key in reading.words})
     return CommandLine(flags, words, tuple(reading.notes), wants_json)
+
+
+def _left_over(verb: str, kind: type[Slice], words: list[str]) -> SettingError:
+    """The error for words that have no place, with the flags behind which several files may stand."""
+    spellings = {key: spelling_of(info) for key, info in kind.model_fields.items()}
+    behind = [f"--{key.replace('_', '-')}" for key, spelling in spellings.items() if spelling.many and spelling.metavar in _FILES]
+    several = f"Several stand behind {' or '.join(behind)}; " if behind else ""
+    return SettingError(f"boxwright {verb}", f"unrecognized arguments: {' '.join(words)}", f"{several}`boxwright {verb} --help` lists the flags")
 
 
 def _first_words(verb: str, found: dict[str, Any]) -> dict[str, Any]:

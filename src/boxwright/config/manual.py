@@ -61,8 +61,8 @@ MANUAL: dict[str, Entry] = {
         "data check yours.yaml --strict",
     ),
     "data report": Entry(
-        "Shows what is in a data set: classes, sizes, places, duplicates, pictures in several splits, how anchors fit. Writes one page that needs no network, "
-        "and JSON.",
+        "Shows what is in a data set: classes, sizes, places, duplicates, pictures in several splits, how anchors fit; what stands out, and what to do about "
+        "it. Writes one page that needs no network, and JSON.",
         "data report yours.yaml",
     ),
     "data preview": Entry(
