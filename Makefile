@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 
 KERNELS := src/boxwright/native/kernels.so
 
-.PHONY: demo check types quick test golden fuzz bench chaos quality format clean
+.PHONY: demo check types quick test golden bits fuzz bench chaos quality format clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; try: make PYTHON=python3.11"; exit 2; }
@@ -44,6 +44,9 @@ test: $(READY) $(KERNELS) ## every test
 
 golden: $(READY) $(KERNELS) ## the reference numbers (BOXWRIGHT_GOLDEN = another folder of them)
 	$(BIN)/pytest tests/golden -n 2
+
+bits: $(READY) $(KERNELS) ## whether the working tree moves a number, against a commit (BASE=...) run on the same machine
+	$(BIN)/python -m benchmarks.bits $(if $(BASE),--base $(BASE)) $(ARGS)
 
 fuzz: $(READY) $(KERNELS) ## random damage to weights files, 20,000 rounds: minutes (ROUNDS = another number)
 	$(BIN)/python -m tests.fuzz.weights $(ROUNDS)
