@@ -26,7 +26,7 @@ from tests.support import datasets
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "build" / "bits"
 LEGACY = Path("legacy") / "yolov5n_bccd_final.pt"
-FIRST = "bits-before"  # tag or branch that a comparison starts from unless told otherwise
+FIRST = "HEAD"  # the last commit: what the working tree changes
 COMMON = ("--data", "data/data.yaml", "--imgsz", "64", "--batch", "4", "--epochs", "3", "--workers", "0", "--threads", "1", "--noplots")
 STOPPED_BY_ITSELF = 75  # exit code of a run that used its time budget and can go on
 
