@@ -14,7 +14,7 @@ import torch
 
 from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import LossRules
-from boxwright.structures.pixels import PixelBuffer
+from boxwright.system.transfer import PixelBuffer
 from boxwright.system.device import keep_memory
 from boxwright.train.ema import Ema
 from tests.oracles.dense_loss import DenseLoss, dense_head

@@ -12,11 +12,11 @@ from boxwright.loss.detection import DetectionLoss
 from boxwright.system.tensors import read_tensors, write_tensors
 from boxwright.track.events import StepLogged
 from boxwright.train.checkpoint import restore, snapshot, stripped
-from boxwright.train.loop import Machinery, Trainer
+from boxwright.train.loop import Machinery
 from boxwright.train.optim import named_state
 from boxwright.train.state import RunningLosses, TrainState
 from boxwright.train.stopping import Patience
-from tests.support.training import CPU, Watch, bits_of, loop_rules, machines, same_bits, schedule
+from tests.support.training import CPU, Watch, bits_of, machines, same_bits, schedule, trainer
 
 FITNESS = [0.2, 0.4, 0.3]
 CLEARED = {"clear_gradients_each_epoch": True}
@@ -46,7 +46,7 @@ def uninterrupted(folder, rules=CLEARED, **kinds):
             write_tensors(files[place], snapshot(made, state, running, {}))
 
     watch = Watch(fitness=FITNESS, save_within=True, on_save=save)
-    Trainer(made, loop_rules(**rules), watch.doors(state), state, running).fit()
+    trainer(made, watch, state=state, running=running, **rules).fit()
     return ending(made, state, running, watch), files
 
 
@@ -55,7 +55,7 @@ def gone_on(stored, rules=CLEARED, **kinds):
     made, running = fresh(seed=9, **kinds), RunningLosses(CPU)
     state = restore(made, running, stored)
     watch = Watch(fitness=FITNESS)
-    Trainer(made, loop_rules(**rules), watch.doors(state), state, running).fit()
+    trainer(made, watch, state=state, running=running, **rules).fit()
     return ending(made, state, running, watch)
 
 
@@ -160,7 +160,7 @@ def test_the_generator_of_the_framework_goes_on_where_it_stood():
 
 def test_a_snapshot_does_not_move_with_the_training_that_goes_on():
     made, state, running = fresh(), TrainState(Patience(0)), RunningLosses(CPU)
-    worker = Trainer(made, loop_rules(), Watch().doors(state), state, running)
+    worker = trainer(made, state=state, running=running)
     worker._epoch()
     taken = snapshot(made, state, running, {"names": ["a"]})
     before = {name: bits_of(tensor) for name, tensor in (taken["model"] | taken["ema"]).items()}, bits_of(taken["running"]["sums"])
@@ -172,7 +172,7 @@ def test_a_snapshot_does_not_move_with_the_training_that_goes_on():
 
 def test_a_stripped_file_holds_the_average_in_full_precision_and_nothing_to_go_on_with():
     made, state, running = fresh(), TrainState(Patience(0)), RunningLosses(CPU)
-    Trainer(made, loop_rules(), Watch().doors(state), state, running).fit()
+    trainer(made, state=state, running=running).fit()
     whole = snapshot(made, state, running, {"names": ["a"], "network": "text"})
     small = stripped(whole)
     assert same_bits(small["model"], made.average.network.state_dict())

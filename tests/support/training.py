@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small real training: the tiny network, batches drawn by key, and doors that remember what went through them."""
+"""A small real training: the tiny network, batches drawn by key, and services that remember what was asked of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from boxwright.config.schema.loop import LoopSettings
 from boxwright.config.schema.optimizer import OptimizerSettings
 from boxwright.config.schema.schedule import ScheduleSettings
 from boxwright.keyed import Purpose, generator
@@ -18,11 +19,12 @@ from boxwright.model.detector import Detector, build
 from boxwright.structures.batch import Batch
 from boxwright.system.precision import Precision
 from boxwright.track.events import Event
+from boxwright.train.accelerator import Accelerator
 from boxwright.train.ema import Ema
-from boxwright.train.loop import Doors, LoopRules, Machinery, Trainer
+from boxwright.train.loop import BatchShape, Machinery, Trainer
 from boxwright.train.optim import make_optimizer, parameter_groups
 from boxwright.train.schedule import Schedule
-from boxwright.train.state import TrainState
+from boxwright.train.state import RunningLosses, TrainState
 from boxwright.train.stopping import Patience
 from tests.support.networks import tiny_spec
 
@@ -68,31 +70,17 @@ def machines(
     settings = OptimizerSettings(optimizer=optimizer)
     groups = parameter_groups(detector, settings.decay_rule)
     made = make_optimizer(detector, settings, groups, momentum=plan.settings.momentum, weight_decay=WEIGHT_DECAY)
-    return Machinery(detector, Ema(detector), loss_of(detector, loss), made, Precision(precision, CPU), plan, CPU)
+    accelerator = Accelerator(Precision(precision, CPU))
+    return Machinery(detector, Ema(detector), loss_of(detector, loss), made, accelerator, plan, clip_norm=CLIP_NORM)
 
 
-def loop_rules(**changes: object) -> LoopRules:
-    usual = {
-        "epochs": 3,
-        "clip_norm": CLIP_NORM,
-        "max_nonfinite_steps": 20,
-        "clear_gradients_each_epoch": True,
-        "validate_each_epoch": True,
-        "save_each_epoch": True,
-        "early_stopping": True,
-        "best_in_final_epoch": True,
-        "save_period": 0,
-        "seed": 0,
-        "grid": 32,
-        "image_size": SIZE,
-        "multi_scale": False,
-    }
-    return LoopRules(**(usual | changes))
+def shape(*, multi_scale: bool = False, images_in_one: int = 1) -> BatchShape:
+    return BatchShape(SIZE, 32, multi_scale, images_in_one)
 
 
 @dataclass
 class Watch:
-    """Doors that write down what they are asked, in order."""
+    """Services that write down what they are asked, in order."""
 
     fitness: list[float] = field(default_factory=list)  # of one epoch after the other; then 0.5
     stops: list[str] = field(default_factory=list)  # what each question for a stop is answered; then ''
@@ -102,36 +90,69 @@ class Watch:
     saved: list[tuple[str, int, int, int]] = field(default_factory=list)  # kind, epoch, and epoch and batch of the state
     on_save: object = None
     batches: object = staticmethod(batches)
+    begins: object = None
+    ended: object = None
+    on_report: object = None
+    on_put_back: object = None
+    state: TrainState = field(default_factory=lambda: TrainState(Patience(0)))
 
-    def doors(self, state: TrainState) -> Doors:
-        def tell(event: Event) -> None:
-            self.told.append(event)
-            self.log.append(type(event).__name__)
+    def of(self, state: TrainState) -> Watch:
+        """The same, for the trainer of this state."""
+        self.state = state
+        return self
 
-        def validate(_network: Detector, epoch: int, final: bool):
-            self.log.append(f"validate {epoch}{' final' if final else ''}")
-            fitness = self.fitness[epoch] if epoch < len(self.fitness) else 0.5
-            return {"metrics/mAP_0.5": fitness}, fitness
+    def tell(self, event: Event) -> None:
+        self.told.append(event)
+        self.log.append(type(event).__name__)
 
-        def save(kind: str, epoch: int) -> None:
-            self.log.append(f"save {kind}")
-            self.saved.append((kind, epoch, state.epoch, state.batch))
-            if self.on_save is not None:
-                self.on_save(kind)
+    def validate(self, _network: Detector, epoch: int, *, final: bool):
+        self.log.append(f"validate {epoch}{' final' if final else ''}")
+        fitness = self.fitness[epoch] if epoch < len(self.fitness) else 0.5
+        return {"metrics/mAP_0.5": fitness}, fitness
 
-        return Doors(
-            batches=self.batches,
-            validate=validate,
-            save=save,
-            tell=tell,
-            stop_requested=lambda: self.stops.pop(0) if self.stops else "",
-            save_due=lambda: self.save_within,
-        )
+    def save(self, kind: str, epoch: int) -> None:
+        self.log.append(f"save {kind}")
+        self.saved.append((kind, epoch, self.state.epoch, self.state.batch))
+        if self.on_save is not None:
+            self.on_save(kind)
+
+    def save_due(self) -> bool:
+        return self.save_within
+
+    def stop_requested(self) -> str:
+        return self.stops.pop(0) if self.stops else ""
+
+    def put_back(self) -> bool:
+        return self.on_put_back is not None and self.on_put_back()
+
+    def batch_begins(self, number: int, batch: Batch) -> None:
+        if self.begins is not None:
+            self.begins(number, batch)
+
+    def batch_ended(self, number: int, pixels: torch.Tensor, batch: Batch) -> None:
+        if self.ended is not None:
+            self.ended(number, pixels, batch)
+
+    def report_batch(self, number: int, batch: Batch) -> str:
+        return "" if self.on_report is None else self.on_report(number, batch)
 
 
-def trainer(made: Machinery, watch: Watch | None = None, *, patience: int = 0, **changes: object) -> Trainer:
-    state = TrainState(Patience(patience))
-    return Trainer(made, loop_rules(epochs=made.schedule.settings.epochs, **changes), (watch or Watch()).doors(state), state)
+def trainer(
+    made: Machinery,
+    watch: Watch | None = None,
+    *,
+    patience: int = 0,
+    state: TrainState | None = None,
+    running: RunningLosses | None = None,
+    multi_scale: bool = False,
+    clip_norm: float = CLIP_NORM,
+    clear_gradients_each_epoch: bool = True,
+    **settings: object,
+) -> Trainer:
+    made.clip_norm, made.clear_gradients_each_epoch = clip_norm, clear_gradients_each_epoch
+    state = state or TrainState(Patience(patience))
+    services = (watch or Watch()).of(state)
+    return Trainer(made, LoopSettings.model_validate(settings), shape(multi_scale=multi_scale), services, state, running)
 
 
 def frozen(network: torch.nn.Module) -> dict[str, torch.Tensor]:

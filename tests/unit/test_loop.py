@@ -8,12 +8,11 @@ import torch
 
 from boxwright.loss.detection import DetectionLoss, LossTerms
 from boxwright.track.events import EpochEnded, EpochStarted, StepLogged
-from boxwright.train.loop import NotFiniteError, Trainer
+from boxwright.train.loop import NotFiniteError
 from boxwright.train.multiscale import size_of
 from boxwright.train.optim import rates
-from boxwright.train.state import RunningLosses, TrainState
-from boxwright.train.stopping import Patience
-from tests.support.training import BATCHES_PER_EPOCH, CPU, Watch, batch, batches, frozen, loop_rules, machines, same_bits, schedule, trainer
+from boxwright.train.state import RunningLosses
+from tests.support.training import BATCHES_PER_EPOCH, CPU, Watch, batch, batches, frozen, machines, same_bits, schedule, trainer
 
 pytestmark = pytest.mark.slow
 
@@ -99,7 +98,7 @@ def test_epochs_are_kept_by_period(period, kept):
 
 def test_without_saving_only_the_final_epoch_is_saved_and_without_validation_only_it_is_validated():
     watch = Watch(batches=one, fitness=[0.1, 0.2, 0.3])
-    trainer(machines(), watch, save_each_epoch=False, validate_each_epoch=False).fit()
+    trainer(machines(), watch, nosave=True, noval=True).fit()
     assert watch.saved == [("best", 2, 3, 0), ("last", 2, 3, 0)]
     assert [line for line in watch.log if line.startswith("validate")] == ["validate 2 final"]
 
@@ -141,7 +140,7 @@ def test_a_run_ends_after_as_many_epochs_without_improvement_as_patience_has(fit
 
 def test_the_epoch_that_may_be_the_last_is_validated_and_saved_like_it():
     watch = Watch(batches=one, fitness=[0.5, 0.4, 0.4])
-    trainer(machines(schedule(epochs=9)), watch, patience=2, save_each_epoch=False).fit()
+    trainer(machines(schedule(epochs=9)), watch, patience=2, nosave=True).fit()
     assert [line for line in watch.log if line.startswith("validate")] == ["validate 0", "validate 1", "validate 2 final"]
     assert [(kind, epoch) for kind, epoch, *_ in watch.saved] == [("last", 2)]
 
@@ -200,7 +199,7 @@ def test_an_epoch_that_was_left_goes_on_at_its_next_batch():
     made.fit()
     assert drawn[-1] == (1, 1)
     watch = Watch()
-    going = Trainer(made.m, made.rules, watch.doors(made.state), made.state, made.running)
+    going = trainer(made.m, watch, state=made.state, running=made.running)
     assert going.fit() == "done"
     assert [(event.epoch, event.first_batch) for event in watch.told if isinstance(event, EpochStarted)] == [(1, 2), (2, 0)]
     assert [event.batch for event in watch.told if isinstance(event, StepLogged)][:3] == [2, 3, 4]
@@ -345,9 +344,9 @@ def test_losses_of_an_epoch_are_means_over_its_batches():
 def test_the_average_is_what_is_validated_and_it_moves_once_per_step():
     validated = []
     made = machines()
-    doors = Watch().doors(state := TrainState(Patience(0)))
-    object.__setattr__(doors, "validate", lambda network, epoch, final: (validated.append(network), ({}, 0.5))[1])
-    Trainer(made, loop_rules(), doors, state).fit()
+    watch = Watch()
+    watch.validate = lambda network, _epoch, final: (validated.append(network), ({}, 0.5))[1]
+    trainer(made, watch).fit()
     assert all(network is made.average.network for network in validated)
     assert len(validated) == 3
     assert made.average.updates == 6

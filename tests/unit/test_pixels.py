@@ -4,7 +4,7 @@
 import pytest
 import torch
 
-from boxwright.structures.pixels import PixelBuffer
+from boxwright.system.transfer import PixelBuffer
 
 
 def drawn(*shape: int) -> torch.Tensor:

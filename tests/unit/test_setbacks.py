@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
 
 from boxwright.loss.detection import DetectionLoss, LossTerms
 from boxwright.structures.batch import part_of
+from boxwright.system.device import is_out_of_memory
 from boxwright.track.events import Warned
 from boxwright.train.finite import NotFiniteError
 from boxwright.train.loop import MAX_RESTORES
-from boxwright.train.out_of_memory import is_out_of_memory
+from boxwright.train.micro_batches import in_parts
 from boxwright.train.state import TrainState
 from boxwright.train.stopping import Patience
 from tests.support import training
@@ -67,13 +67,13 @@ def test_statistics_that_a_bad_forward_pass_spoiled_are_put_back():
     made = machines(plan)
     run = trainer(made)
     norm = next(m for m in made.detector.modules() if isinstance(m, torch.nn.BatchNorm2d))
-    gradients = run.gradients.gradients
+    gradients = run.add_gradients
 
     def bad(pixels, *known):
         number = run.state.batch
         return gradients(pixels * math.nan if number == 2 else pixels, *known)
 
-    run.gradients.gradients = bad
+    run.add_gradients = bad
     run.fit()
     assert run.state.skipped == 1
     assert torch.isfinite(norm.running_mean).all()
@@ -82,20 +82,20 @@ def test_statistics_that_a_bad_forward_pass_spoiled_are_put_back():
 
 def test_too_many_bad_steps_stop_the_run_and_name_the_batch():
     plan = training.schedule(nominal_batch=2, epochs=1)
-    accused = []
-    run = trainer(spoiled(2, 3, plan=plan), max_nonfinite_steps=2)
-    run.doors = replace(run.doors, accuse=lambda number, batch: accused.append((number, len(batch))) or ", in picture.jpg")
+    reported = []
+    watch = Watch(on_report=lambda number, batch: reported.append((number, len(batch))) or ", in picture.jpg")
+    run = trainer(spoiled(2, 3, plan=plan), watch, max_nonfinite_steps=2)
     with pytest.raises(NotFiniteError, match=r"2 steps in a row, in picture\.jpg; the last good checkpoint is kept") as stopped:
         run.fit()
     assert stopped.value.exit_code == 75
-    assert accused == [(2, training.BATCH_SIZE)]
+    assert reported == [(2, training.BATCH_SIZE)]
 
 
 def test_by_policy_the_last_good_weights_come_back_and_training_goes_on_behind_the_batches():
     plan = training.schedule(nominal_batch=2, epochs=2)
     restored = []
-    run = trainer(spoiled(2, 3, plan=plan), max_nonfinite_steps=2, restore_when_nonfinite=True)
-    run.doors = replace(run.doors, put_back=lambda: restored.append(run.state.batch) or True)
+    watch = Watch(on_put_back=lambda: restored.append(run.state.batch) or True)
+    run = trainer(spoiled(2, 3, plan=plan), watch, max_nonfinite_steps=2, on_nonfinite="restore")
     assert run.fit() == "done"
     assert restored == [3]
     assert (run.state.restored, run.state.skipped) == (1, 2)
@@ -103,8 +103,7 @@ def test_by_policy_the_last_good_weights_come_back_and_training_goes_on_behind_t
 
 def test_a_run_that_keeps_failing_is_stopped_in_the_end():
     plan = training.schedule(nominal_batch=2, epochs=4)
-    run = trainer(spoiled(*range(100), plan=plan), max_nonfinite_steps=2, restore_when_nonfinite=True)
-    run.doors = replace(run.doors, put_back=lambda: True)
+    run = trainer(spoiled(*range(100), plan=plan), Watch(on_put_back=lambda: True), max_nonfinite_steps=2, on_nonfinite="restore")
     with pytest.raises(NotFiniteError):
         run.fit()
     assert run.state.restored == MAX_RESTORES
@@ -116,7 +115,7 @@ def test_a_gradient_scaler_lowers_its_scale_and_what_it_skips_while_it_calibrate
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
     made.precision.scaler = scaler
     run = trainer(made, max_nonfinite_steps=3)
-    gradients = run.gradients.gradients
+    gradients = run.add_gradients
 
     def overflowing(pixels, *known):
         items = gradients(pixels, *known)
@@ -124,7 +123,7 @@ def test_a_gradient_scaler_lowers_its_scale_and_what_it_skips_while_it_calibrate
             next(iter(made.detector.parameters())).grad[0, 0, 0, 0] = math.inf
         return items
 
-    run.gradients.gradients = overflowing
+    run.add_gradients = overflowing
     assert run.fit() == "done"
     assert scaler.get_scale() == 2.0**11
     assert run.state.skipped == 5
@@ -170,31 +169,76 @@ def test_parts_add_up_to_the_gradient_of_the_batch_where_normalisation_does_not_
     found = []
     for parts in (1, 2):
         made.optimizer.zero_grad()
-        run.state.parts = parts
-        items = run.gradients(pixels, targets)
+        items = in_parts(run.add_gradients, pixels, targets, None, parts)
         found.append((items, [p.grad.clone() for p in made.detector.parameters() if p.grad is not None]))
-    (whole_items, whole), (parts_items, in_parts) = found
+    (whole_items, whole), (parts_items, of_parts) = found
     torch.testing.assert_close(parts_items, whole_items)
-    torch.testing.assert_close(in_parts, whole, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(of_parts, whole, rtol=1e-4, atol=1e-5)
 
 
-def test_a_failed_pass_does_not_mix_with_gradients_that_wait():
-    made = machines(loss=Narrow)
+class NarrowOnce(Narrow):
+    """Has room until the second batch of a group, whose first batch has left its gradients."""
+
+    calls = 0
+
+    def __call__(self, maps, *known):
+        self.calls += 1
+        self.room = training.BATCH_SIZE if self.calls == 1 else 1
+        return super().__call__(maps, *known)
+
+
+@pytest.mark.parametrize("cleared", [True, False])
+def test_after_memory_ran_out_everything_is_as_if_each_batch_since_the_last_step_had_been_run_in_parts(cleared):
+    """The gradients of the first batch are dropped and made again, so that one group is not half of whole batches and half of parts."""
+    plan = training.schedule(warmup_min_batches=0, nominal_batch=8)
+    options = {"clear_gradients_each_epoch": cleared}
+    late, early = machines(plan, loss=NarrowOnce), machines(plan)
+    tried, always = trainer(late, **options), trainer(early, **options)
+    always.state.parts = 2
+    assert tried.fit() == always.fit() == "done"
+    assert (tried.state.parts, tried.state.batch, tried.running.batches) == (2, 0, always.running.batches)
+    counted = {name: tensor for name, tensor in frozen(late.detector).items() if not name.endswith("num_batches_tracked")}
+    assert same_bits(counted, {name: tensor for name, tensor in frozen(early.detector).items() if name in counted})
+    assert torch.equal(tried.running.sums, always.running.sums)
+    assert late.average.updates == early.average.updates
+
+
+def test_gradients_that_wait_over_the_end_of_an_epoch_are_there_again():
+    plan = training.schedule(warmup_min_batches=0, nominal_batch=8)
+
+    class NarrowLater(Narrow):
+        calls = 0
+
+        def __call__(self, maps, *known):
+            self.calls += 1
+            self.room = training.BATCH_SIZE if self.calls <= training.BATCHES_PER_EPOCH else 1
+            return super().__call__(maps, *known)
+
+    made = machines(plan, loss=NarrowLater)
+    run = trainer(made, clear_gradients_each_epoch=False)
+    waited = []
+    divide = run._divide_batches
+
+    def watched(error):
+        waited.append([None if gradient is None else gradient.clone() for gradient in run.restart.waiting])
+        divide(error)
+        waited.append([parameter.grad for parameter in made.detector.parameters()])
+
+    run._divide_batches = watched
+    assert run.fit() == "done"
+    kept, there = waited
+    assert any(gradient is not None and gradient.abs().sum() > 0 for gradient in kept)
+    assert all(torch.equal(one, other) for one, other in zip(kept, there, strict=True) if one is not None)
+
+
+def test_an_ordinary_step_sets_no_gradient_aside():
+    made = machines(training.schedule(epochs=1, warmup_min_batches=0, nominal_batch=8))
     run = trainer(made)
-    pixels, targets = run._pixels(training.batch(0, 0), 0), training.batch(0, 0).targets
-    parameters = list(made.detector.parameters())
-
-    def gradients(room: int) -> list[torch.Tensor]:
-        made.loss.room = room
-        run.gradients(pixels, targets)
-        return [parameter.grad.clone() for parameter in parameters]
-
-    waiting = gradients(room=2)
-    together = gradients(room=1)  # fails as a whole, then runs in two parts
-    made.optimizer.zero_grad()
-    in_parts = gradients(room=1)
-    assert run.state.parts == 2
-    assert all(torch.equal(both, part + first) for both, part, first in zip(together, in_parts, waiting, strict=True))
+    places = []
+    made.detector.register_forward_pre_hook(lambda *_: places.append([p.grad.data_ptr() for p in made.detector.parameters() if p.grad is not None]))
+    run.fit()
+    assert [bool(one) for one in places[:4]] == [False, True, True, True]
+    assert places[1] == places[2] == places[3]
 
 
 def test_what_is_no_lack_of_memory_is_raised_as_it_is():
@@ -204,15 +248,13 @@ def test_what_is_no_lack_of_memory_is_raised_as_it_is():
 
 
 def test_every_part_of_a_batch_has_its_own_regions_to_ignore():
-    run = trainer(machines())
-    run.state.parts = 2
     given: list[tuple[torch.Tensor, ...]] = []
-    run.gradients.gradients = lambda *part: given.append(part) or torch.zeros(3)
     made = training.batch(0, 0)
-    run.gradients(run._pixels(made, 0), made.targets, torch.tensor([[1, 0.1, 0.2, 0.3, 0.4], [0, 0.5, 0.5, 1, 1]]))
-    assert [regions.tolist() for _, _, regions in given] == [[[0, 0.5, 0.5, 1, 1]], [pytest.approx([0, 0.1, 0.2, 0.3, 0.4])]]
-    run.gradients(run._pixels(made, 0), made.targets)
-    assert [regions for _, _, regions in given[2:]] == [None, None]
+    regions = torch.tensor([[1, 0.1, 0.2, 0.3, 0.4], [0, 0.5, 0.5, 1, 1]])
+    for ignored in (regions, None):
+        in_parts(lambda *part: given.append(part) or torch.zeros(3), made.images.float(), made.targets, ignored, 2)
+    assert [part[2].tolist() for part in given[:2]] == [[[0, 0.5, 0.5, 1, 1]], [pytest.approx([0, 0.1, 0.2, 0.3, 0.4])]]
+    assert [part[2] for part in given[2:]] == [None, None]
 
 
 def test_a_part_has_its_own_targets_counted_from_zero():
@@ -224,7 +266,7 @@ def test_a_part_has_its_own_targets_counted_from_zero():
 def test_a_run_that_was_killed_after_its_last_save_has_nothing_more_to_do():
     made = machines()
     state = TrainState(Patience(2, best_fitness=0.5, best_epoch=0, last_epoch=2), epoch=3)
-    run = trainer(made)
-    run.state, run.rules = state, training.loop_rules(epochs=10)
+    run = trainer(made, state=state)
+    run.epochs = 10
     assert run.fit() == "no improvement in the last 2 epochs"
     assert state.epoch == 3

@@ -19,7 +19,7 @@ from boxwright.model.spec import ModelSpec, read_spec
 from boxwright.model.summary import RowSummary, Summary, outline, summarize
 from boxwright.model.timing import time_rows
 from boxwright.structures.answer import Answer, table
-from boxwright.system.device import choose_device, describe, free_memory_bytes, prepare_process
+from boxwright.system.device import choose_device, describe, free_memory_bytes, is_cpu, prepare_process
 
 MIB = 1 << 20
 
@@ -77,7 +77,7 @@ def _profiled(spec: ModelSpec, settings: ModelInfoSettings, image_size: int, mem
     device = choose_device(settings.device)
     prepare_process(device, settings.threads)
     too_much = SettingError("--profile", f"a batch of {settings.batch_size} at {image_size} needs more memory than is free", "Reduce --batch or --imgsz")
-    if device.type == "cpu" and memory.inference > free_memory_bytes():
+    if is_cpu(device) and memory.inference > free_memory_bytes():
         raise too_much
     try:
         detector = build(spec).eval().to(device)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from boxwright.commands.checkpoints import read_weights
 from boxwright.commands.sample import is_drawn, sample_yaml
@@ -222,12 +221,6 @@ def fitting_size(size: int, grid: int, *, lower_bound: bool = True) -> tuple[int
 def grid_of(detector: Member) -> int:
     """Image sides are multiples of this: the largest stride, at least 32."""
     return max(detector.grid, MIN_GRID)
-
-
-def require_memory_format(detector: Detector, device: torch.device) -> Detector:
-    """The network on its device, features of one cell side by side in memory: what every kernel here is fastest with."""
-    moved: Detector = detector.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # known to the framework
-    return moved
 
 
 def single_size(imgsz: tuple[int, ...]) -> tuple[int, int]:

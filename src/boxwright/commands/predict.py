@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from boxwright.commands.opening import fitting_size, fixed_size_of, grid_of, kind_of, named_weights, open_together
 from boxwright.config.load import Resolved
@@ -30,7 +29,7 @@ from boxwright.model.detector import Detector
 from boxwright.report.feature_sheet import feature_sheet
 from boxwright.structures.answer import Answer
 from boxwright.structures.detections import Detections
-from boxwright.system.device import choose_device, prepare_process
+from boxwright.system.device import choose_device, prepare_process, synchronize
 from boxwright.system.files import VideoFile, make_folder, write_image, write_json, write_text
 from boxwright.system.precision import Precision, half_of
 from boxwright.system.run_folder import next_folder
@@ -162,8 +161,7 @@ def _predict(images: dict[Shot, np.ndarray], predictor: Predictor, rules: NmsRul
         if settings.visualize:
             features = watching.enter_context(watched(_with_rows(predictor)))
         found = predictor(list(images.values()), rules, [shot.path for shot in images])
-    if predictor.device.type == "cuda":
-        torch.cuda.synchronize(predictor.device)
+    synchronize(predictor.device)
     seconds = time.perf_counter() - begin
     progress.seconds += seconds
     for place, (shot, one) in enumerate(zip(images, found, strict=True)):

@@ -16,7 +16,7 @@ import torch
 
 from boxwright.geometry.boxes import cxcywh_to_xyxy
 from boxwright.native import suppression
-from boxwright.native.binary import kernels
+from boxwright.native.binary import applies_to
 
 PARITY_SHIFT_PX = 7680.0  # the family's way to keep classes apart: boxes moved by class times this, in float32
 BLOCK = 512
@@ -51,7 +51,7 @@ def detections(prediction: torch.Tensor, rules: NmsRules, priors: torch.Tensor |
 
     `prediction` is (P, 5 + C): cxcywh in pixels, objectness, class scores. `priors` (L, 5), class and cxcywh, join as certain predictions.
     """
-    if kernels() is not None and prediction.device.type == "cpu" and prediction.dtype == torch.float32:
+    if applies_to(prediction) and prediction.dtype == torch.float32:
         return _compiled(prediction, rules, priors)
     found = candidates(prediction, rules, priors)
     kept = suppress(found.boxes_xyxy, found.scores, found.classes, rules)

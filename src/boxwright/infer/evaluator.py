@@ -20,7 +20,8 @@ from boxwright.loss.detection import DetectionLoss
 from boxwright.metrics.meter import Meter, Metrics
 from boxwright.model.detector import Detector
 from boxwright.structures.batch import Batch
-from boxwright.structures.pixels import PixelBuffer
+from boxwright.system.device import synchronize
+from boxwright.system.transfer import PixelBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -153,8 +154,7 @@ class _Clock:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + self._now() - begin
 
     def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        synchronize(self.device)
         return time.perf_counter()
 
     def per_image(self, images: int) -> dict[str, float]:

@@ -16,6 +16,7 @@ from boxwright.loss.assign import Matches, assign
 from boxwright.loss.rules import LossRules
 from boxwright.loss.spared import spared
 from boxwright.structures.maps import HeadMaps
+from boxwright.system.device import is_cuda
 
 FOCAL_ALPHA = 0.25
 AUTOBALANCE_KEEP = 0.9999
@@ -37,6 +38,7 @@ class DetectionLoss:
         self.anchors = anchors  # (L, A, 2) in cells
         self.num_classes = num_classes
         self.balance = torch.tensor(rules.balance, device=anchors.device)
+        self._fixed_shapes = is_cuda(anchors.device)  # a GPU need not tell the host how many matches there are
         self._class_weights = torch.tensor(rules.class_weights, device=anchors.device) if rules.class_weights else None
         self._anchor_level = strides.index(AUTOBALANCE_STRIDE) if rules.autobalance and AUTOBALANCE_STRIDE in strides else 0
 
@@ -57,7 +59,7 @@ class DetectionLoss:
 
     def _level(self, maps: HeadMaps, level: int, targets: torch.Tensor, regions: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Unweighted box, objectness and class loss of one level."""
-        matches = assign(targets, self.anchors[level], maps.grid(level)[2:], self.rules.anchor_t, fixed_shapes=targets.is_cuda)
+        matches = assign(targets, self.anchors[level], maps.grid(level)[2:], self.rules.anchor_t, fixed_shapes=self._fixed_shapes)
         objectness, rows = maps.answers(level, matches.cells)
         box = classes = objectness.new_zeros(())
         wanted = torch.zeros_like(objectness)

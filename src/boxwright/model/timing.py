@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import statistics
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from boxwright.model.detector import Detector
+from boxwright.system.device import synchronize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +25,7 @@ PASSES = 7
 @torch.inference_mode()
 def time_rows(detector: Detector, images: torch.Tensor, passes: int = PASSES) -> list[float]:
     """Milliseconds of every row, the head with its decoding, in evaluation mode."""
-    wait: Callable[[], Any] = torch.cuda.synchronize if images.device.type == "cuda" else _nothing
+    wait: Callable[[], Any] = partial(synchronize, images.device)
     watches = [_Watch(wait) for _ in detector.model]
     hooks = []
     for watch, module in zip(watches, detector.model, strict=True):
@@ -33,10 +35,6 @@ def time_rows(detector: Detector, images: torch.Tensor, passes: int = PASSES) ->
     for hook in hooks:
         hook.remove()
     return [1e3 * statistics.median(watch.seconds[WARM_UP:]) for watch in watches]
-
-
-def _nothing() -> None:
-    """A CPU is never behind."""
 
 
 class _Watch:

@@ -11,7 +11,7 @@ import ctypes
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +44,11 @@ _SWITCH = _Switch()
 def kernels() -> ctypes.CDLL | None:
     """The library; None when it was not built, does not fit, or is switched off. A call releases the interpreter."""
     return _opened() if _SWITCH.on else None
+
+
+def applies_to(tensor: Any) -> bool:
+    """Whether there are kernels, and this tensor of the framework lies where they can read it."""
+    return kernels() is not None and tensor.device.type == "cpu"
 
 
 def require() -> ctypes.CDLL:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import sys
 import threading
@@ -48,6 +49,44 @@ def choose_device(word: str) -> torch.device:
     return torch.device("cuda", int(number))
 
 
+def is_cpu(device: torch.device) -> bool:
+    """Whether it computes where the host does: results are there at once, and memory is that of the process."""
+    return device.type == "cpu"
+
+
+def is_cuda(device: torch.device) -> bool:
+    """Whether it has streams, an allocator that can be asked, and pinned transfers."""
+    return device.type == "cuda"
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device is done with what it was given."""
+    if is_cuda(device):
+        torch.cuda.synchronize(device)
+
+
+def held_memory(device: torch.device) -> int:
+    """Bytes of device memory that the allocator holds; 0 where it cannot be asked."""
+    return torch.cuda.memory_reserved(device) if is_cuda(device) else 0
+
+
+def release_memory(device: torch.device) -> None:
+    """Give back what is held for reuse."""
+    gc.collect()
+    if is_cuda(device):
+        torch.cuda.empty_cache()
+
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on whatever device."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _OUT_OF_MEMORY)
+
+
 def _present() -> str:
     gpus = [f"{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     return ", ".join([*gpus, *(["mps"] if torch.backends.mps.is_available() else []), "cpu"])
@@ -55,15 +94,15 @@ def _present() -> str:
 
 def describe(device: torch.device) -> str:
     """The device in words."""
-    if device.type == "cuda":
+    if is_cuda(device):
         properties = torch.cuda.get_device_properties(device)
         return f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
-    return f"{device.type}, {torch.get_num_threads()} compute threads, {cpu_capability()}"
+    return f"{device.type}, {torch.get_num_threads()} compute threads, {torch.backends.cpu.get_cpu_capability()}"
 
 
-def cpu_capability() -> str:
-    """The instruction set that compute kernels use here; other ones round otherwise."""
-    return str(torch.backends.cpu.get_cpu_capability())
+def cpu_capability(device: torch.device) -> str:
+    """The instruction set that compute kernels use on a CPU, since other ones round otherwise; '' for another device."""
+    return str(torch.backends.cpu.get_cpu_capability()) if is_cpu(device) else ""
 
 
 def prepare_process(device: torch.device, threads: int = 0) -> None:
@@ -71,7 +110,7 @@ def prepare_process(device: torch.device, threads: int = 0) -> None:
     cv2.setNumThreads(0)
     # What torch starts with are physical cores, or what OMP_NUM_THREADS says; a container may grant less.
     torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
-    if device.type == "cuda":
+    if is_cuda(device):
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
     else:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from boxwright.system.device import is_cpu, is_cuda
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -57,10 +59,10 @@ def candidates(asked: str, device: torch.device, *, on_cpu: bool) -> list[Name]:
     if asked == "bf16":
         return ["bf16", "fp32"]
     if asked == "fp16":
-        return ["fp16", "fp32"] if device.type == "cuda" else ["fp32"]
-    if device.type == "cuda":
+        return ["fp16", "fp32"] if is_cuda(device) else ["fp32"]
+    if is_cuda(device):
         return ["bf16", "fp32"] if torch.cuda.is_bf16_supported(including_emulation=False) else ["fp16", "fp32"]
-    return ["bf16", "fp32"] if device.type == "cpu" and on_cpu and cpu_has_bf16() else ["fp32"]
+    return ["bf16", "fp32"] if is_cpu(device) and on_cpu and cpu_has_bf16() else ["fp32"]
 
 
 def cpu_has_bf16() -> bool:
@@ -70,7 +72,7 @@ def cpu_has_bf16() -> bool:
 
 def half_of(device: torch.device) -> tuple[Name, str]:
     """The half precision in which a device uses a network, and a note when it has none."""
-    if device.type != "cpu":
+    if not is_cpu(device):
         return "fp16", ""
     return ("bf16", "") if cpu_has_bf16() else ("fp32", "this processor has no half precision; float32 is used")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from boxwright.errors import EXIT_TRY_AGAIN, BoxwrightError
+from boxwright.system.device import is_cpu
 
 if TYPE_CHECKING:
     from torch import nn
@@ -33,7 +34,8 @@ class FiniteGuard:
         self.in_a_row = torch.tensor(in_a_row, dtype=torch.int64, device=device)
         self.total = torch.tensor(total, dtype=torch.int64, device=device)
         self._watched = [tensor for tensor in network.buffers() if tensor.is_floating_point()]
-        if device.type != "cpu":  # there the average moves before anybody knows; on a CPU it waits for the verdict
+        self._statistics = len(self._watched)  # of the network itself, in front
+        if not is_cpu(device):  # there the average moves before anybody knows; on a CPU it waits for the verdict
             self._watched += [tensor for tensor in average.state_dict().values() if tensor.is_floating_point()]
         self._kept = [tensor.detach().clone() for tensor in self._watched]
         self._settled_total = total
@@ -51,10 +53,15 @@ class FiniteGuard:
             torch._foreach_copy_(self._kept, self._watched)
         else:
             for tensor, kept in zip(self._watched, self._kept, strict=True):
-                if tensor.device.type == "cpu" or not bool(torch.isfinite(tensor).all()):
+                if is_cpu(tensor.device) or not bool(torch.isfinite(tensor).all()):
                     tensor.copy_(kept)
         self._settled_total = total
         return int(self.in_a_row)
+
+    @torch.no_grad()
+    def put_back(self) -> None:
+        """The statistics of the last good reading, for forward passes that are going to be repeated."""
+        torch._foreach_copy_(self._watched[: self._statistics], self._kept[: self._statistics])
 
     def forgive(self) -> None:
         """Begin to count anew: the last good state was put back."""

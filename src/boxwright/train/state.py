@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from boxwright.system.device import is_cpu
 from boxwright.train.schedule import NEVER_STEPPED
 from boxwright.train.stopping import Patience
 
@@ -48,7 +49,7 @@ class RunningLosses:
     """Means of the loss items over the batches of an epoch so far. They stay on the device until somebody asks."""
 
     def __init__(self, device: torch.device) -> None:
-        self.sums = torch.zeros(3, dtype=torch.float64, device=device) if device.type == "cpu" else torch.zeros(3, device=device)
+        self.sums = torch.zeros(3, dtype=torch.float64, device=device) if is_cpu(device) else torch.zeros(3, device=device)
         self.batches = 0
 
     def add(self, items: torch.Tensor) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from boxwright.commands.opening import require_memory_format
 from boxwright.commands.training.anchors import check_anchors
 from boxwright.commands.training.plan import TrainPlan
 from boxwright.config.schema.augment import AugmentSettings
@@ -33,11 +32,12 @@ from boxwright.errors import SettingError
 from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import LossRules, class_weights_of, rules_for
 from boxwright.model.detector import Detector
-from boxwright.system.device import CACHE_SHARE, free_memory_bytes, loader_threads
+from boxwright.system.device import CACHE_SHARE, free_memory_bytes, is_cuda, loader_threads
 from boxwright.system.precision import Precision, candidates, not_offered
 from boxwright.system.precision import choose as choose_precision
+from boxwright.train.accelerator import Accelerator, place
 from boxwright.train.ema import Ema
-from boxwright.train.loop import LoopRules, Machinery
+from boxwright.train.loop import BatchShape, Machinery
 from boxwright.train.optim import Groups, make_optimizer, parameter_groups
 from boxwright.train.schedule import Schedule
 from boxwright.train.selftest import answers_of
@@ -90,7 +90,7 @@ def training_data(plan: TrainPlan, warn: Callable[[str], None]) -> TrainingData:
     order = _order(plan)
     samples.pool = _pool(plan, order)
     drawn = QuadSamples(samples, order, settings.seed) if isinstance(order, QuadBatches) else samples
-    loader = Loader(drawn, threads=loader_threads(settings.workers), pinned=plan.device.type == "cuda", kind=kind)
+    loader = Loader(drawn, threads=loader_threads(settings.workers), pinned=is_cuda(plan.device), kind=kind)
     return TrainingData(loader, samples, order, settings.image_weights)
 
 
@@ -146,7 +146,7 @@ def validation_data(plan: TrainPlan, warn: Callable[[str], None], promised: int 
     size = settings.batch_size * settings.val_batch_factor
     order = RectangularBatches(index.sizes_wh, size, plan.val_size, plan.grid, settings.val_pad)
     samples = PlainSamples(index, store, report=warn)
-    loader = Loader(samples, threads=loader_threads(settings.workers), pinned=plan.device.type == "cuda", kind=plan.data.dataset.kind)
+    loader = Loader(samples, threads=loader_threads(settings.workers), pinned=is_cuda(plan.device), kind=plan.data.dataset.kind)
     return ValidationData(loader, samples, order)
 
 
@@ -166,7 +166,7 @@ def machines_of(plan: TrainPlan, batches_per_epoch: int, tell: Callable[[str], N
         _fit_anchors(plan, tell)
     if plan.resumed is None and settings.round_start_to_half:
         round_to_half(detector)
-    detector = require_memory_format(detector, plan.device)
+    detector = place(detector, plan.device)
     schedule = Schedule(settings.part(ScheduleSettings), batches_per_epoch, settings.batch_size)
     groups = parameter_groups(detector, settings.decay_rule)
     decay = settings.weight_decay * schedule.weight_decay_factor
@@ -175,7 +175,15 @@ def machines_of(plan: TrainPlan, batches_per_epoch: int, tell: Callable[[str], N
     precision = _precision(plan, detector, loss, warn)
     tell(_about_optimizer(settings.optimizer, groups, decay, schedule))
     return Machinery(
-        detector, Ema(detector, limit=settings.ema_decay, ramp=settings.ema_ramp), loss, optimizer, precision, schedule, plan.device, plan.frozen.still
+        detector,
+        Ema(detector, limit=settings.ema_decay, ramp=settings.ema_ramp),
+        loss,
+        optimizer,
+        Accelerator(precision),
+        schedule,
+        plan.frozen.still,
+        settings.clip_norm,
+        settings.clear_gradients_each_epoch,
     )
 
 
@@ -220,23 +228,7 @@ def _about_optimizer(name: str, groups: Groups, decay: float, schedule: Schedule
     return f"optimizer: {name}, {groups}; weight decay {decay:.6g}, accumulate {schedule.accumulate}, warm-up {schedule.warmup_batches} batches"
 
 
-def loop_rules(plan: TrainPlan) -> LoopRules:
-    """What the loop needs of the settings."""
-    s = plan.settings
-    return LoopRules(
-        epochs=s.epochs,
-        clip_norm=s.clip_norm,
-        max_nonfinite_steps=s.max_nonfinite_steps,
-        clear_gradients_each_epoch=s.clear_gradients_each_epoch,
-        validate_each_epoch=not s.noval,
-        save_each_epoch=not s.nosave,
-        early_stopping=s.early_stopping and s.patience > 0,
-        best_in_final_epoch=s.best_in_final_epoch,
-        save_period=s.save_period,
-        seed=s.seed,
-        grid=plan.grid,
-        image_size=plan.train_size,
-        multi_scale=s.multi_scale,
-        loss_gain=float(GROUP) if s.quad else 1.0,
-        restore_when_nonfinite=s.on_nonfinite == "restore",
-    )
+def batch_shape(plan: TrainPlan) -> BatchShape:
+    """How batches come to the loop."""
+    settings = plan.settings
+    return BatchShape(plan.train_size, plan.grid, settings.multi_scale, GROUP if settings.quad else 1)

@@ -12,11 +12,10 @@ from boxwright.commands.training.trial import Trial
 from boxwright.config.schema.train import TrainSettings
 from boxwright.data.index import Index
 from boxwright.model.detector import Detector
-from boxwright.system.device import free_device_memory, peak_device_memory
+from boxwright.system.device import free_device_memory, is_cuda, is_out_of_memory, peak_device_memory, release_memory
 from boxwright.system.precision import Precision, candidates
 from boxwright.train.autobatch import FALLBACK, SHARE, fitting_batch
 from boxwright.train.multiscale import largest_size
-from boxwright.train.out_of_memory import free_cached, is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +26,7 @@ GIB = 2**30
 
 def chosen_batch(settings: TrainSettings, detector: Detector, index: Index, device: torch.device, sizes: tuple[int, int]) -> tuple[int, str]:
     """The batch size and how it came about, in words. `sizes`: training and validation image size, on the grid."""
-    if device.type != "cuda":
+    if not is_cuda(device):
         return FALLBACK, f"batch size {FALLBACK}: memory of a {device.type} device cannot be measured, so the usual number is taken"
     free = free_device_memory(device)
     found = fitting_batch(_probe(settings, detector, index, device, sizes), free)
@@ -48,7 +47,7 @@ def _probe(settings: TrainSettings, detector: Detector, index: Index, device: to
                 raise
             return None
         finally:
-            free_cached(device)
+            release_memory(device)
 
     return measure
 

@@ -17,10 +17,9 @@ from boxwright.commands.training.trial import Trial
 from boxwright.data.index import Index
 from boxwright.keyed import Purpose, generator
 from boxwright.model.memory import activation_memory
-from boxwright.system.device import prepare_process
+from boxwright.system.device import is_out_of_memory, prepare_process, release_memory, synchronize
 from boxwright.system.precision import Name, Precision, candidates
 from boxwright.train.multiscale import largest_size
-from boxwright.train.out_of_memory import free_cached, is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +92,7 @@ def time_of(plan: TrainPlan, batches: int, steps: int) -> TimeEstimate | None:
             raise
         return None
     finally:
-        free_cached(plan.device)
+        release_memory(plan.device)
 
 
 def _measured(plan: TrainPlan, batches: int, steps: int) -> TimeEstimate:
@@ -157,8 +156,7 @@ class _Watch:
         return time.perf_counter() - began
 
     def _wait(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        synchronize(self.device)
 
 
 def lines_of(plan: TrainPlan, memory: MemoryEstimate, duration: TimeEstimate | None) -> str:

@@ -47,7 +47,7 @@ class RunPictures:
             title = f"training batch {number}"
             self._draw(f"train_batch{number}.jpg", title, lambda: self._targets(batch, self.plan.data.splits["train"]))
 
-    def accused(self, number: int, batch: Batch) -> str:
+    def report_batch(self, number: int, batch: Batch) -> str:
         """A batch that is not finite: its paths, labels and picture, and where they are, in words."""
         index = self.plan.data.splits["train"]
         paths = [index.paths[image] for image in batch.image_numbers]

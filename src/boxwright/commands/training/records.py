@@ -82,7 +82,7 @@ def machine(device: torch.device) -> dict[str, Any]:
         "device": device.type,
         "description": describe(device),
         "threads": torch.get_num_threads(),
-        "capability": cpu_capability() if device.type == "cpu" else "",
+        "capability": cpu_capability(device),
         "torch": str(torch.__version__),
         "numpy": np.__version__,
         "kernels": described(),

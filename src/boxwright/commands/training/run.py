@@ -13,13 +13,14 @@ from boxwright.commands.training.ending import Ending, shows_classes
 from boxwright.commands.training.naming import name_of
 from boxwright.commands.training.pictures import RunPictures
 from boxwright.commands.training.plan import TrainPlan
+from boxwright.commands.training.services import RunServices
 from boxwright.commands.training.stops import Stops
 from boxwright.commands.training.validation import RunValidation
+from boxwright.config.schema.loop import LoopSettings
 from boxwright.errors import EXIT_DONE, EXIT_TRY_AGAIN
 from boxwright.infer.evaluator import VALIDATION_RULES
 from boxwright.model.detector import Detector
 from boxwright.native import binary
-from boxwright.structures.batch import Batch
 from boxwright.system.device import describe, loader_threads, prepare_process
 from boxwright.system.files import copy_folder, sweep_unfinished
 from boxwright.system.run_folder import make_run_folder, next_folder
@@ -34,8 +35,9 @@ from boxwright.track.observers import EventObservers, Observers
 from boxwright.track.table import CsvTable, TextTable
 from boxwright.track.tensorboard import TensorBoard, rebuilt
 from boxwright.track.tracker import Sink, Tracker
-from boxwright.train.checkpoint import put_back, restore, snapshot
-from boxwright.train.loop import Doors, Machinery, Trainer
+from boxwright.train.checkpoint import put_back as restore_weights
+from boxwright.train.checkpoint import restore, snapshot
+from boxwright.train.loop import Machinery, Trainer
 from boxwright.train.saving import Pace, Saving
 from boxwright.train.state import RunningLosses, TrainState
 from boxwright.train.stopping import Patience
@@ -43,8 +45,6 @@ from boxwright.train.stopping import Patience
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-
-    import torch
 
 
 @dataclass(frozen=True)
@@ -88,20 +88,10 @@ class _Run:
             samples.store.close()
 
     def trainer(self, saving: Saving, stops: Stops) -> Trainer:
-        """The trainer with its doors open."""
-        doors = Doors(
-            batches=lambda epoch, first: self.training.loader(self.training.addresses(epoch, first, self.state.class_maps)),
-            validate=self._validated,
-            save=lambda kind, epoch: self._save(saving, kind, epoch),
-            tell=self.tracker.tell,
-            stop_requested=stops.reason,
-            save_due=saving.due,
-            batch_begins=self._batch_begins,
-            batch_ended=self._batch_ended,
-            accuse=self.pictures.accused,
-            put_back=self._put_back,
-        )
-        return Trainer(self.machines, assembly.loop_rules(self.plan), doors, self.state, self.running)
+        """The trainer with everything it asks for."""
+        services = RunServices(self, self.machines.detector, self.training, self.state, saving, stops, self.tracker, self.observers, self.pictures)
+        settings, shape = self.plan.settings.part(LoopSettings), assembly.batch_shape(self.plan)
+        return Trainer(self.machines, settings, shape, services, self.state, self.running)
 
     def saving(self) -> Saving:
         """What writes the checkpoints."""
@@ -113,14 +103,14 @@ class _Run:
         facts = {**self.facts, "thresholds": self.validation.thresholds, "bests": dict(self.bests.values)}
         return snapshot(self.machines, self.state, self.running, facts)
 
-    def _save(self, saving: Saving, kind: str, epoch: int) -> None:
+    def save(self, saving: Saving, kind: str, epoch: int) -> None:
         """Write a checkpoint. last.pt comes after everything else of its epoch: until it is there, the epoch is trained again."""
         if kind == "last":
             for name in self.bests.improved(self.validation.numbers):
                 saving(f"best_{name}", epoch, for_use=True)
         saving(kind, epoch)
 
-    def _validated(self, network: Detector, epoch: int, final: bool) -> tuple[dict[str, float | None], float]:
+    def validated(self, network: Detector, epoch: int, *, final: bool) -> tuple[dict[str, float | None], float]:
         settings = self.plan.settings
         shown = final and settings.final_val != "best"  # no other validation follows that would show everything
         per_class = shown and shows_classes(settings, self.plan.data.num_classes)
@@ -129,21 +119,11 @@ class _Run:
         self.state.class_maps = [] if maps is None else [float(value) for value in maps]
         return found
 
-    def _batch_begins(self, number: int, batch: Batch) -> None:
-        self.observers.call("on_train_batch_start")
-        self.pictures.train_batch(number, batch)
-
-    def _batch_ended(self, number: int, pixels: torch.Tensor, batch: Batch) -> None:
-        if self.observers:
-            index = self.plan.data.splits["train"]
-            paths = [index.paths[image] for image in batch.image_numbers]
-            self.observers.call("on_train_batch_end", number, self.machines.detector, pixels, batch.targets, paths, self.pictures.on)
-
-    def _put_back(self) -> bool:
+    def put_back(self) -> bool:
         last = self.weights / "last.pt"
         if not last.exists():
             return False
-        put_back(self.machines, newest_whole(last)[0])
+        restore_weights(self.machines, newest_whole(last)[0])
         return True
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import torch
 
-from boxwright.commands.opening import require_memory_format
 from boxwright.config.schema.loss import LossSettings
 from boxwright.config.schema.optimizer import OptimizerSettings
 from boxwright.config.schema.train import TrainSettings
@@ -16,6 +15,7 @@ from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import rules_for
 from boxwright.model.detector import Detector
 from boxwright.system.precision import Precision
+from boxwright.train.accelerator import place
 from boxwright.train.ema import Ema
 from boxwright.train.optim import make_optimizer, parameter_groups
 
@@ -33,7 +33,7 @@ class Trial:
     @classmethod
     def of(cls, settings: TrainSettings, detector: Detector, precision: Precision, image_size: int) -> Trial:
         """Copies of a network and of what these settings would train it with."""
-        network = require_memory_format(copy.deepcopy(detector), precision.device).train()
+        network = place(copy.deepcopy(detector), precision.device).train()
         groups = parameter_groups(network, settings.decay_rule)
         optimizer = make_optimizer(network, settings.part(OptimizerSettings), groups, momentum=settings.momentum, weight_decay=0.0)
         classes = network.head.num_classes

@@ -17,11 +17,11 @@ from boxwright.metrics.scores import BestBy
 from boxwright.model.detector import Detector
 from boxwright.model.fuse import fused
 from boxwright.structures.batch import Batch
+from boxwright.system.device import is_out_of_memory, release_memory
 from boxwright.system.precision import Precision
 from boxwright.track.events import LOSS_NAMES, Event, Warned
 from boxwright.track.observers import Observers
-from boxwright.train.loop import ValidationLeftError
-from boxwright.train.out_of_memory import free_cached, is_out_of_memory
+from boxwright.train.services import ValidationLeftError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,7 +81,7 @@ class RunValidation:
                 size = max(len(addresses) for addresses in self.data.batches.batches())
                 if not is_out_of_memory(error) or self.parts >= size:
                     raise
-            free_cached(self.device)
+            release_memory(self.device)
             self.parts *= 2
             self.kept = []
             self.tell(Warned(f"out of memory in validation; each batch is validated in {self.parts} parts from now on, with the same boxes"))

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from boxwright.native import normalize
-from boxwright.native.binary import kernels
+from boxwright.native.binary import applies_to
 
 MOST_CHANNELS = 8192  # as in native/normalize.cpp
 
@@ -27,12 +27,11 @@ def can_be_fused(x: torch.Tensor, bn: nn.Module | None, act: nn.Module) -> bool:
         and bn.momentum is not None
         and type(act) is nn.SiLU
         and x.dtype == torch.bfloat16
-        and x.device.type == "cpu"
         and bn.weight.dtype == torch.float32
         and x.shape[0] * x.shape[2] * x.shape[3] > 1
         and x.shape[1] <= MOST_CHANNELS
         and x.is_contiguous(memory_format=torch.channels_last)
-        and kernels() is not None
+        and applies_to(x)
     )
 
 
