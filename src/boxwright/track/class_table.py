@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from boxwright.system.files import append_line, write_text
+from boxwright.track.bus import Delivery
 from boxwright.track.events import ClassResult, Event, Validated
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ VERSION = 1
 
 class ClassTable:
     """Writes classes.jsonl. The validation at the end of a run has the epoch null."""
+
+    delivery: ClassVar[Delivery] = Delivery.INLINE
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from boxwright.errors import printable
+from boxwright.track.bus import Delivery
 from boxwright.track.events import (
     CheckpointSaved,
     ClassResult,
@@ -49,6 +50,8 @@ VALIDATION_HEADER = f"{'Class':>22}" + "".join(f"{name:>11}" for name in ("Image
 
 class Console:
     """Prints what people want to see of a run."""
+
+    delivery: ClassVar[Delivery] = Delivery.INLINE
 
     def __init__(self, layout: str = "7.0", *, quiet: bool = False, out: TextIO | None = None) -> None:
         self.layout = LAYOUTS[layout]

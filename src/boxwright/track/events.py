@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 LOSS_NAMES = ("box_loss", "obj_loss", "cls_loss")
 RESULT_KEYS = (
@@ -22,7 +22,9 @@ RESULT_KEYS = (
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened."""
+    """Something that happened. `droppable`: a sink that is behind can do without it."""
+
+    droppable: ClassVar[bool] = False
 
     def record(self) -> dict[str, Any]:
         """As one line of the event log."""
@@ -53,6 +55,8 @@ class EpochStarted(Event):
 @dataclass(frozen=True)
 class StepLogged(Event):
     """Where an epoch stands: running means, objects and width of the last batch, memory in bytes, share of time spent waiting for data."""
+
+    droppable: ClassVar[bool] = True
 
     epoch: int
     epochs: int

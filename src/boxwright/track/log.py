@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from boxwright.errors import printable
 from boxwright.system.files import append_line
+from boxwright.track.bus import Delivery
 from boxwright.track.events import LOSS_NAMES, ClassResult, EpochEnded, EpochTrained, Event, LabelsCounted, Pictured, StepLogged, Told, Validated, Warned
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 class EventLog:
     """Writes events.jsonl. Of the steps of an epoch only the last is in it, before the row of the epoch: a table of 2020 shows both."""
+
+    delivery: ClassVar[Delivery] = Delivery.INLINE
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -89,6 +92,8 @@ def read_log(path: Path) -> Log:
 
 class TextLog:
     """Writes run.log: what the console says, with the time."""
+
+    delivery: ClassVar[Delivery] = Delivery.INLINE
 
     def __init__(self, path: Path) -> None:
         self.path = path

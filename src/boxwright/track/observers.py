@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from boxwright.errors import SettingError, nearest
+from boxwright.track.bus import Delivery
 from boxwright.track.events import CheckpointSaved, EpochEnded, EpochStarted, EpochTrained, Event
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class Observers:
 
 class EventObservers:
     """A sink that turns events into the callbacks that tell the same."""
+
+    delivery: ClassVar[Delivery] = Delivery.INLINE
 
     def __init__(self, observers: Observers) -> None:
         self.observers = observers

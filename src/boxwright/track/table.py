@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from boxwright.system.files import write_text
+from boxwright.track.bus import Delivery
 from boxwright.track.events import LOSS_NAMES, RESULT_KEYS, EpochEnded, Event, StepLogged
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ TEXT_KEYS = RESULT_KEYS[3:10]  # precision, recall, both mAPs, three validation 
 
 class CsvTable:
     """Writes results.csv, whole at every epoch: no row can be torn, doubled, or missing after a disk was full for a while."""
+
+    delivery: ClassVar[Delivery] = Delivery.INLINE
 
     def __init__(self, path: Path, past: Iterable[EpochEnded] = ()) -> None:
         self.path = path
@@ -40,6 +43,8 @@ class CsvTable:
 
 class TextTable:
     """Writes results.txt as in 2020: the columns of the epoch's last batch, then seven values. Without a header."""
+
+    delivery: ClassVar[Delivery] = Delivery.INLINE
 
     def __init__(self, path: Path, first_epoch: int = 0) -> None:
         self.path = path

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-untyped]  # as the framework imports it
 from torch.utils.tensorboard import SummaryWriter
 
 from boxwright.system.files import remove
+from boxwright.track.bus import Delivery
 from boxwright.track.events import RESULT_KEYS, EpochEnded, Event, LabelsCounted, Pictured
 from boxwright.track.log import Log
 
@@ -31,6 +32,8 @@ CHANNELS = 3  # of every picture
 
 class TensorBoard:
     """Writes an event file into the run folder. What a run has behind it is written anew, so that no step stands there twice."""
+
+    delivery: ClassVar[Delivery] = Delivery.INLINE
 
     def __init__(self, folder: Path, past: Iterable[EpochEnded] = (), tags: str = "csv") -> None:
         self.folder = folder

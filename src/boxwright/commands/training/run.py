@@ -27,6 +27,7 @@ from boxwright.system.run_folder import make_run_folder, next_folder
 from boxwright.system.shared_memory import sweep_unused
 from boxwright.system.signals import stops_collected
 from boxwright.system.tensors import newest_whole
+from boxwright.track.bus import Bus, Sink
 from boxwright.track.class_table import ClassTable, cut_classes
 from boxwright.track.console import Console
 from boxwright.track.events import EpochEnded, LabelsCounted, RunEnded, RunStarted, Warned, epoch_ended
@@ -34,7 +35,6 @@ from boxwright.track.log import EventLog, TextLog, read_log
 from boxwright.track.observers import EventObservers, Observers
 from boxwright.track.table import CsvTable, TextTable
 from boxwright.track.tensorboard import TensorBoard, rebuilt
-from boxwright.track.tracker import Sink, Tracker
 from boxwright.train.checkpoint import put_back as restore_weights
 from boxwright.train.checkpoint import restore, snapshot
 from boxwright.train.loop import Machinery, Trainer
@@ -66,7 +66,7 @@ class _Run:
 
     plan: TrainPlan
     folder: Path
-    tracker: Tracker
+    bus: Bus
     training: assembly.TrainingData
     machines: Machinery
     validation: RunValidation
@@ -89,7 +89,7 @@ class _Run:
 
     def trainer(self, saving: Saving, stops: Stops) -> Trainer:
         """The trainer with everything it asks for."""
-        services = RunServices(self, self.machines.detector, self.training, self.state, saving, stops, self.tracker, self.observers, self.pictures)
+        services = RunServices(self, self.machines.detector, self.training, self.state, saving, stops, self.bus, self.observers, self.pictures)
         settings, shape = self.plan.settings.part(LoopSettings), assembly.batch_shape(self.plan)
         return Trainer(self.machines, settings, shape, services, self.state, self.running)
 
@@ -97,7 +97,7 @@ class _Run:
         """What writes the checkpoints."""
         settings = self.plan.settings
         pace = Pace(settings.save_steps, settings.save_minutes)
-        return Saving(self.weights, self._document, pace, self.tracker.tell)
+        return Saving(self.weights, self._document, pace, self.bus.tell)
 
     def _document(self) -> dict[str, Any]:
         facts = {**self.facts, "thresholds": self.validation.thresholds, "bests": dict(self.bests.values)}
@@ -139,11 +139,11 @@ def run_training(plan: TrainPlan, folder: Path | None = None, observers: Sequenc
     make_run_folder(target, exist_ok=settings.exist_ok or folder is not None)
     if plan.resumed is not None and settings.resume_backs_up_weights:
         copy_folder(target / "weights", target / f"weights_backup_epoch{plan.resumed['state']['epoch'] - 1}")
-    tracker = _tracker(plan, target, watching)
-    watching.warn = lambda text: tracker.tell(Warned(text))
+    bus = _bus(plan, target, watching)
+    watching.warn = lambda text: bus.tell(Warned(text))
     try:
         watching.call("on_pretrain_routine_start")
-        run = _assembled(plan, target, tracker, watching)
+        run = _assembled(plan, target, bus, watching)
         watching.call("on_pretrain_routine_end")
         try:
             return _fitted(run)
@@ -153,7 +153,7 @@ def run_training(plan: TrainPlan, folder: Path | None = None, observers: Sequenc
         stop.add_note(_way_on(target))
         raise
     finally:
-        tracker.close()
+        bus.close()
 
 
 def _fitted(run: _Run) -> TrainResult:
@@ -178,7 +178,7 @@ def _interrupted(run: _Run, reason: str, hours: float) -> TrainResult:
     """The run stopped by itself and means to go on another time: everything is saved, nothing is stripped."""
     state = run.state
     lines = (f"stopped: {reason}", _way_on(run.folder))
-    run.tracker.tell(RunEnded(reason, state.epoch, hours, state.best_epoch, state.best_fitness, str(run.folder), lines))
+    run.bus.tell(RunEnded(reason, state.epoch, hours, state.best_epoch, state.best_fitness, str(run.folder), lines))
     return TrainResult(run.folder, run.weights / "best.pt", run.weights / "last.pt", state.results, state.epoch, reason, EXIT_TRY_AGAIN)
 
 
@@ -191,7 +191,7 @@ def _way_on(folder: Path) -> str:
     return f"saved in epoch {state['epoch']} before batch {state['batch']}, go on with: boxwright train --resume {folder}"
 
 
-def _tracker(plan: TrainPlan, folder: Path, observers: Observers) -> Tracker:
+def _bus(plan: TrainPlan, folder: Path, observers: Observers) -> Bus:
     settings = plan.settings
     for place in (folder, folder / "weights"):
         sweep_unfinished(place)  # what an interrupted write left; the whole files are there
@@ -201,7 +201,7 @@ def _tracker(plan: TrainPlan, folder: Path, observers: Observers) -> Tracker:
     tables: list[Sink] = [CsvTable(folder / "results.csv", past), ClassTable(folder / "classes.jsonl"), board]
     if settings.results_file == "txt":
         tables.append(TextTable(folder / "results.txt", plan.resumed["state"]["epoch"] if plan.resumed is not None else 0))
-    return Tracker([console, *tables, EventLog(folder / "events.jsonl"), TextLog(folder / "run.log"), EventObservers(observers)])
+    return Bus([console, *tables, EventLog(folder / "events.jsonl"), TextLog(folder / "run.log"), EventObservers(observers)])
 
 
 def _past(plan: TrainPlan) -> list[EpochEnded]:
@@ -210,11 +210,11 @@ def _past(plan: TrainPlan) -> list[EpochEnded]:
     return [epoch_ended(row, plan.settings.epochs) for row in rows]
 
 
-def _assembled(plan: TrainPlan, folder: Path, tracker: Tracker, observers: Observers) -> _Run:
+def _assembled(plan: TrainPlan, folder: Path, bus: Bus, observers: Observers) -> _Run:
     """Everything wired together, in the order in which the parts need each other."""
 
     def warn(text: str) -> None:
-        tracker.tell(Warned(text))
+        bus.tell(Warned(text))
 
     for note in plan.notes:
         warn(note)
@@ -233,18 +233,18 @@ def _assembled(plan: TrainPlan, folder: Path, tracker: Tracker, observers: Obser
     elif plan.carried is not None:
         plan.carried.into(machines, state)
     rules, judge = replace(VALIDATION_RULES, max_iou=plan.settings.val_iou), best_by(plan.settings.best_by)
-    validation = RunValidation(validating, plan.data.names, rules, machines.loss, machines.precision, plan.device, tracker.tell, judge, observers=observers)
-    pictures = RunPictures(folder, plan, tracker.tell)
+    validation = RunValidation(validating, plan.data.names, rules, machines.loss, machines.precision, plan.device, bus.tell, judge, observers=observers)
+    pictures = RunPictures(folder, plan, bus.tell)
     records.write_records(folder, plan)
     facts = records.checkpoint_facts(plan)
     facts["evaluation"] |= {"precision": machines.precision.name, "threads": facts["machine"]["threads"]}
     bests = KeptBests.of(plan.settings.keep_best, (plan.resumed or {}).get("bests", {}))
-    run = _Run(plan, folder, tracker, training, machines, validation, pictures, observers, facts, state, running, bests)
-    tracker.tell(
+    run = _Run(plan, folder, bus, training, machines, validation, pictures, observers, facts, state, running, bests)
+    bus.tell(
         RunStarted(str(folder), tuple(_opening_lines(plan, folder, machines, told)), state.epoch, plan.settings.epochs, plan.settings.model_dump(mode="json"))
     )
     if plan.resumed is None:
-        tracker.tell(LabelsCounted(tuple(plan.data.splits["train"].class_counts(plan.data.num_classes).tolist())))
+        bus.tell(LabelsCounted(tuple(plan.data.splits["train"].class_counts(plan.data.num_classes).tolist())))
         pictures.labels()
     return run
 
@@ -287,7 +287,7 @@ def _counted(counts: dict[str, int]) -> str:
 
 def _ended(run: _Run, reason: str, hours: float, first_epoch: int) -> TrainResult:
     state = run.state
-    ending = Ending(run.plan, run.folder, run.machines.average.network, run.validation, run.pictures, state, run.tracker.tell, first_epoch)
+    ending = Ending(run.plan, run.folder, run.machines.average.network, run.validation, run.pictures, state, run.bus.tell, first_epoch)
     done = ending.finish(reason, hours)
     if ending.tells_once_more:
         run.observers.call("on_fit_epoch_end", list(done.results.values()), state.epoch - 1, state.best_fitness, done.fitness)

@@ -11,9 +11,9 @@ from boxwright.commands.training.pictures import RunPictures
 from boxwright.commands.training.stops import Stops
 from boxwright.model.detector import Detector
 from boxwright.structures.batch import Batch
+from boxwright.track.bus import Bus
 from boxwright.track.events import Event
 from boxwright.track.observers import Observers
-from boxwright.track.tracker import Tracker
 from boxwright.train.saving import Saving
 from boxwright.train.state import TrainState
 
@@ -49,7 +49,7 @@ class RunServices:
     state: TrainState
     saving: Saving
     stops: Stops
-    tracker: Tracker
+    bus: Bus
     observers: Observers
     pictures: RunPictures
 
@@ -79,7 +79,7 @@ class RunServices:
 
     def tell(self, event: Event) -> None:
         """Hand an event to every sink."""
-        self.tracker.tell(event)
+        self.bus.tell(event)
 
     def batch_begins(self, number: int, batch: Batch) -> None:
         """Observers hear of it, and the first batches are drawn."""
