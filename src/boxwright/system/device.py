@@ -16,10 +16,11 @@ import psutil
 import torch
 
 from boxwright.errors import DeviceError
+from boxwright.native import binary
 from boxwright.system.cgroups import granted_cores, granted_memory_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 CACHE_SHARE = 0.7  # of free memory that cached images may take
 LOADER_NICENESS = 10  # loader threads give way to compute threads, which wait for each other at every step
@@ -105,10 +106,32 @@ def cpu_capability(device: torch.device) -> str:
     return str(torch.backends.cpu.get_cpu_capability()) if is_cpu(device) else ""
 
 
+@contextlib.contextmanager
+def configured_process(device: torch.device, threads: int = 0, *, kernels: bool = True) -> Iterator[None]:
+    """The switches of the whole process while work goes on, and as they were afterwards.
+
+    Compute threads, image library without its own, deterministic kernels, compiled kernels or portable ones. What stays is that
+    the C library keeps memory for reuse.
+    """
+    before = torch.get_num_threads(), cv2.getNumThreads(), torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
+    # What torch starts with are physical cores, or what OMP_NUM_THREADS says; a container may grant less.
+    torch.set_num_threads(threads or min(before[0], usable_cores()))
+    cv2.setNumThreads(0)
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
+    if is_cpu(device):
+        keep_memory()
+    with contextlib.nullcontext() if kernels else binary.portable():
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before[0])
+            cv2.setNumThreads(before[1])
+            torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = before[2], before[3]
+
+
 def prepare_process(device: torch.device, threads: int = 0) -> None:
     """Process-wide switches, once: compute threads, image library without its own, deterministic kernels, memory kept for reuse."""
     cv2.setNumThreads(0)
-    # What torch starts with are physical cores, or what OMP_NUM_THREADS says; a container may grant less.
     torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
     if is_cuda(device):
         torch.backends.cudnn.benchmark = False
