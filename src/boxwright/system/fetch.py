@@ -151,12 +151,12 @@ def _answer(budget: _Budget, limits: Limits) -> Iterator[http.client.HTTPRespons
         connection, path = _connected(url, budget, limits)
         with contextlib.closing(connection):
             connection.request("GET", path, headers={"Accept-Encoding": "identity", "User-Agent": "boxwright"})
-            answer = connection.getresponse()
-            if answer.status not in REDIRECTS:
-                _require_plain(answer, url)
-                yield answer
-                return
-            budget.url = redirected(url, answer.headers.get("Location") or "")
+            with contextlib.closing(connection.getresponse()) as answer:
+                if answer.status not in REDIRECTS:
+                    _require_plain(answer, url)
+                    yield answer
+                    return
+                budget.url = redirected(url, answer.headers.get("Location") or "")
     raise FetchError(shown(budget.url), f"redirects more than {MAX_REDIRECTS} times", "Check the address")
 
 

@@ -50,6 +50,7 @@ class Landing:
 
         A refused archive leaves nothing behind. A single folder of the archive's own is opened up.
         """
+        self.require_free()  # again: fetching takes long
         standing = next(folder for folder in (self.target, *self.target.parents) if folder.is_dir())
         beside = make_unfinished_folder(standing)
         try:
