@@ -31,7 +31,7 @@ class Directory(NamedTuple):
 
     start: int
     size: int
-    count: int
+    entries: int
 
 
 class Entry(NamedTuple):
@@ -51,11 +51,11 @@ def zip_members(archive: Path, max_members: int) -> Generator[Member]:
     """The entries of a zip, in the order of its list. Raises ArchiveError, OSError, zlib.error."""
     with archive.open("rb") as listing, archive.open("rb") as file:
         directory = _directory(archive, file)
-        if directory.count > max_members:
+        if directory.entries > max_members:
             raise ArchiveError(str(archive), f"holds more than {max_members:,} files", "Unpack it by hand")
         listing.seek(directory.start)
         taken = 0
-        for _ in range(directory.count):
+        for _ in range(directory.entries):
             entry = _entry(archive, listing)
             taken += LOCAL.size + len(entry.raw_name) + entry.packed
             if taken > directory.start:
