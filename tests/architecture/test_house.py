@@ -42,7 +42,7 @@ DOORS = {
     "os.getenv": set(),
     "fcntl": {"system/shared_memory.py"},
     "mmap": {"system/shared_memory.py"},
-    "urllib": {"system/fetch.py"},
+    "urllib": {"system/addresses.py"},
     "http": {"system/fetch.py", "ui/server.py"},
     "requests": set(),
     "socket": {"system/fetch.py", "ui/server.py"},

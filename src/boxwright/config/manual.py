@@ -78,7 +78,8 @@ MANUAL: dict[str, Entry] = {
         "data split some/images --out lists",
     ),
     "data fetch": Entry(
-        "Fetches the archive that a YAML names under `download:` over https, checks its hash and unpacks it safely. Nothing else uses the network.",
+        "Fetches the archive that a YAML names under `download:` over https, checks its hash and unpacks its pictures and labels below the YAML's folder,"
+        " or into the folder that --to names. Nothing else uses the network.",
         "data fetch yours.yaml",
     ),
     "data sample": Entry("Draws the sample set: pictures of eight kinds of things with exact labels, for trying things out.", "data sample --out shapes"),

@@ -165,19 +165,23 @@ def free_disk_bytes(folder: Path) -> int:
 
 
 def stream_to(path: Path, chunks: Iterable[bytes], told: Callable[[int], object] = lambda _done: None) -> int:
-    """Write what comes, piece by piece; returns the number of bytes. An unfinished file is for the caller to remove. Raises WriteError."""
+    """Write what comes into a new file, piece by piece; returns the number of bytes. Nothing is written over.
+
+    An unfinished file is for the caller to remove. Raises WriteError.
+    """
     done = 0
     try:
-        with path.open("wb") as file:
-            for chunk in chunks:
-                try:
-                    file.write(chunk)
-                except OSError as error:
-                    raise write_error(path, error) from None
-                done += len(chunk)
-                told(done)
-    except FileNotFoundError as error:
+        file = path.open("xb", buffering=0)
+    except OSError as error:
         raise write_error(path, error) from None
+    with file:
+        for chunk in chunks:
+            try:
+                _write_all(file.fileno(), chunk)
+            except OSError as error:
+                raise write_error(path, error) from None
+            done += len(chunk)
+            told(done)
     return done
 
 
@@ -194,12 +198,35 @@ def link_file(source: Path, target: Path) -> None:
         raise write_error(target, error) from None
 
 
-def move_folder(source: Path, target: Path) -> None:
-    """Give a finished folder its name. Raises WriteError."""
+def move_new(source: Path, target: Path) -> None:
+    """Give a finished file or folder a name that nothing has: never in place of something. Raises WriteError.
+
+    The system itself refuses to give a folder the name of a file or of a folder with content, and to link to a taken name.
+    """
     try:
-        source.rename(target)
+        if source.is_dir():
+            source.rename(target)
+            return
+        try:
+            os.link(source, target)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            with source.open("rb") as file:
+                stream_to(target, iter(lambda: file.read(1 << 20), b""))
+        source.unlink()
     except OSError as error:
         raise write_error(target, error) from None
+
+
+def make_unfinished_folder(folder: Path) -> Path:
+    """A new folder inside this one, under a name of an unfinished write. Raises WriteError."""
+    path = folder / f"{TEMPORARY_MARK}{secrets.token_hex(6)}"
+    try:
+        path.mkdir(mode=0o755)
+    except OSError as error:
+        raise write_error(path, error) from None
+    return path
 
 
 def make_folder(path: Path) -> None:

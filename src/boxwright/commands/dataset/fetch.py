@@ -2,15 +2,17 @@
 """`boxwright data fetch`: the one verb that uses the network, when told to, to fetch one archive and unpack it.
 
 What was fetched once is remembered by its hash; something else under the same address is refused afterwards. Text under
-`download:` that would have to be run is shown and never run.
+`download:` that would have to be run is shown and never run. Where the data goes is `landing.py`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
+import secrets
+from typing import TYPE_CHECKING
 
+from boxwright.commands.dataset.landing import Landing, about_path, landing_of
 from boxwright.commands.opening import locate_data
 from boxwright.config.load import Resolved
 from boxwright.config.schema.datasets import FetchSettings
@@ -18,13 +20,17 @@ from boxwright.data.dataset import read_dataset
 from boxwright.data.implied import open_document
 from boxwright.data.layout import about_download
 from boxwright.documents import Document
-from boxwright.errors import DataError, SettingError
+from boxwright.errors import DataError
 from boxwright.structures.answer import Answer
-from boxwright.system.archives import unpack
+from boxwright.system.addresses import fault_of, shown
+from boxwright.system.archives import ArchiveError
 from boxwright.system.fetch import FetchError, Limits, fetch
-from boxwright.system.files import make_folder, move_folder, remove, write_json
+from boxwright.system.files import TEMPORARY_MARK, make_folder, remove, write_json
 from boxwright.system.places import cache_folder
 from boxwright.track.console import Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HEX_DIGITS = 64
 DEFAULT_MAX_GIB = 20.0
@@ -41,26 +47,32 @@ def run_with(settings: FetchSettings) -> Answer:
 
 
 def fetched(settings: FetchSettings, limits: Limits) -> Answer:
-    """Fetch, check, unpack beside the target, and only then give the folder its name."""
+    """Fetch, check, unpack beside the place, and only then put everything into its place."""
     document, home = open_document(locate_data(settings.data))
-    raw = document.mapping()
     url = _address(document)
-    target = (home / str(raw.get("path") or ".")).resolve()
-    if target.exists() and any(path.name != Path(document.name).name for path in target.iterdir()):
-        raise SettingError(str(target), "is there already and holds something", "Nothing is fetched over existing data; move it away first")
+    landing = landing_of(document, home, settings.to)
+    landing.require_free()
     expected = _expected(document, settings.sha256, url)
     work = cache_folder() / "fetched"
     make_folder(work)
-    archive = work / "unfinished.archive"
-    digest = fetch(url, archive, limits, Progress(f"fetching {url}"))
-    if expected and digest != expected:
+    archive = work / f"{TEMPORARY_MARK}{secrets.token_hex(6)}"
+    try:
+        digest = fetch(url, archive, limits, Progress(f"fetching {shown(url)}"))
+        if expected and digest != expected:
+            what = f"has the hash {digest}, and {expected} was expected"
+            raise FetchError(shown(url), what, "Do not use it; ask its author what has changed")
+        notes, files = landing.unpack(archive, limits.max_bytes)
+    except ArchiveError as error:
+        raise ArchiveError(shown(url), error.what, error.remedy) from None
+    finally:
         remove(archive)
-        raise FetchError(url, f"has the hash {digest}, and {expected} was expected", "Do not use it; ask its author what has changed")
-    count = _unpacked(archive, target, limits.max_bytes)
     _remember(url, digest)
-    notes = () if expected else (f"no hash was known for {url}; {digest} is remembered and required from now on. Write it into the YAML as 'checksum'",)
-    text = f"{count} files unpacked into {target}\nsha256 {digest}"
-    return Answer(text, {"path": str(target), "files": count, "sha256": digest, "url": url}, notes)
+    notes = (*notes, *about_path(document, home, landing))
+    if not expected:
+        advice = "is remembered and required from now on. Write it into the YAML as 'checksum'"
+        notes = (f"no hash was known for {shown(url)}; {digest} {advice}", *notes)
+    text = f"{files} files unpacked into {landing.target}\nsha256 {digest}"
+    return Answer(text, {"path": str(landing.target), "files": files, "sha256": digest, "url": url}, notes)
 
 
 def ensure_present(name: str, max_gib: float = DEFAULT_MAX_GIB) -> tuple[str, ...]:
@@ -69,21 +81,32 @@ def ensure_present(name: str, max_gib: float = DEFAULT_MAX_GIB) -> tuple[str, ..
     try:
         read_dataset(place, needed=())
     except DataError:
-        settings = FetchSettings(data=name, max_gib=max_gib)
-        if not str(open_document(place)[0].mapping().get("download") or "").startswith("https://"):
+        document, home = open_document(place)
+        if not _stated(document).startswith("https://") or _is_there(landing_of(document, home, "")):
             raise
-        answer = run_with(settings)
+        answer = run_with(FetchSettings(data=name, max_gib=max_gib))
         return (*answer.notes, answer.text.splitlines()[0])
     return ()
 
 
+def _is_there(landing: Landing) -> bool:
+    """Whether data is in the place already, so that the fault is another one."""
+    return bool(landing.in_the_way())
+
+
+def _stated(document: Document) -> str:
+    return document.texts.get(("download",), str(document.mapping().get("download") or ""))
+
+
 def _address(document: Document) -> str:
-    raw = document.mapping()
-    stated = document.texts.get(("download",), str(raw.get("download") or ""))
+    stated = _stated(document)
     if not stated:
         raise DataError(document.name, "has no 'download:' entry", "Add 'download: https://...', or fetch the data by hand")
     if not stated.startswith("https://") or len(stated.split()) != 1:
-        raise DataError(document.place("download"), "'download' is no https:// address", about_download(document, raw))
+        raise DataError(document.place("download"), "'download' is no https:// address", about_download(document, document.mapping()))
+    what, remedy = fault_of(stated)
+    if what:
+        raise DataError(document.place("download"), f"{shown(stated)} {what}", remedy)
     return stated
 
 
@@ -93,7 +116,7 @@ def _expected(document: Document, given: str, url: str) -> str:
     found = stated.removeprefix("sha256:").strip().lower()
     if found and not re.fullmatch(rf"[0-9a-f]{{{HEX_DIGITS}}}", found):
         where = "--sha256" if given else document.place("checksum")
-        raise DataError(where, f"'{stated}' is no SHA-256", f"Give {HEX_DIGITS} digits from 0 to f")
+        raise DataError(where, f"'{stated[: 2 * HEX_DIGITS]}' is no SHA-256", f"Give {HEX_DIGITS} digits from 0 to f")
     return found or _remembered().get(url, "")
 
 
@@ -102,34 +125,18 @@ def _ledger() -> Path:
 
 
 def _remembered() -> dict[str, str]:
+    """What came from which address. Raises DataError when the list is there and is none: what is known must not be lost silently."""
+    ledger = _ledger()
     try:
-        found = json.loads(_ledger().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(ledger.read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return {}
-    return {str(url): str(digest) for url, digest in found.items()} if isinstance(found, dict) else {}
+    except (OSError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(digest, str) for digest in found.values()):
+        raise DataError(str(ledger), "is no list of hashes of what was fetched", "Remove it; they are then taken anew")
+    return found
 
 
 def _remember(url: str, digest: str) -> None:
     write_json(_ledger(), {**_remembered(), url: digest})
-
-
-def _unpacked(archive: Path, target: Path, max_bytes: int) -> int:
-    """Unpack beside the target first: a refused archive leaves nothing behind. A single folder of the archive's own is opened up."""
-    beside = target.with_name(f".{target.name}.unpacking")
-    remove(beside)
-    make_folder(beside)
-    try:
-        count = unpack(archive, beside, max_bytes)
-        inner = list(beside.iterdir())
-        whole = inner[0] if len(inner) == 1 and inner[0].is_dir() and inner[0].name not in {"images", "labels", "train"} else beside
-        if target.exists():
-            for path in whole.iterdir():
-                if not (target / path.name).exists():
-                    move_folder(path, target / path.name)
-        else:
-            make_folder(target.parent)
-            move_folder(whole, target)
-    finally:
-        remove(beside)
-        remove(archive)
-    return count

@@ -49,11 +49,12 @@ class ReportSettings(Slice):
 
 
 class FetchSettings(Slice):
-    """`boxwright data fetch`: fetch the archive that a YAML names under `download:` and unpack it into its `path`."""
+    """`boxwright data fetch`: fetch the archive that a YAML names under `download:` and unpack it below the YAML's folder."""
 
     data: str = setting("", "Data set YAML with a 'download: https://...' entry.", Spelling(positional=True), min_length=1)
+    to: str = setting("", "Folder for the data, which must not hold anything yet (default: 'path' of the YAML).", Spelling(metavar="DIR"))
     sha256: str = setting("", "What the archive must hash to (default: 'checksum:' of the YAML, else what the first fetch found).", Spelling(metavar="HEX"))
-    max_gib: float = setting(20.0, "Most that may be fetched, and most that may be unpacked, in GiB.", Spelling(metavar="GIB"), gt=0)
+    max_gib: float = setting(20.0, "Most that may be fetched, and most that may be unpacked, in GiB.", Spelling(metavar="GIB"), gt=0, le=1e6)
 
 
 class PreviewSettings(TrainSettings):
