@@ -13,6 +13,7 @@ from boxwright.errors import WeightsError
 
 KIND = "checkpoint"
 MOST_NAMES, LONGEST_NAMES = 100_000, 16 << 20  # classes, and characters of all their names: as in a data set
+MOST_EPOCHS = 1 << 31
 MOST_SHOWN = 60  # characters of a value that an error repeats
 # What an optimizer has to remember of a parameter that it has moved.
 MEMORY: dict[str, frozenset[str]] = {
@@ -76,7 +77,7 @@ Text = Annotated[str, AfterValidator(_writable)]
 PathText = Annotated[Text, Field(max_length=4096), AfterValidator(_whole_path)]
 NetworkText = Annotated[Text, Field(max_length=1 << 18)]  # a hundred times the longest packaged network
 Names = Annotated[list[Text], Field(min_length=1, max_length=MOST_NAMES), AfterValidator(_names)]
-Epoch = Annotated[int, Field(ge=-1, lt=1 << 31)]
+Epoch = Annotated[int, Field(ge=-1, lt=MOST_EPOCHS)]
 Count = Annotated[int, Field(ge=0, lt=1 << 40)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -124,7 +125,7 @@ class StoredState(_Part):
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # beside the rules of every part
 
     patience: StoredPatience
-    epoch: Annotated[int, Field(ge=0, lt=1 << 31)] = 0
+    epoch: Annotated[int, Field(ge=0, lt=MOST_EPOCHS)] = 0
     batch: Count = 0
     last_step: int = Field(-1, ge=-(1 << 40), lt=1 << 40)
     best_fitness: Finite = -1.0
@@ -139,8 +140,8 @@ class StoredState(_Part):
 
     @model_validator(mode="after")
     def _is_numbered(self) -> StoredState:
-        if any(type(row.get("epoch")) not in {int, float} or not 0 <= (row["epoch"] or 0) < self.epoch for row in self.history):
-            raise ValueError("a row of its history has no number of an epoch that is done")
+        if any(type(row.get("epoch")) not in {int, float} or not 0 <= (row["epoch"] or 0) < MOST_EPOCHS for row in self.history):
+            raise ValueError("a row of its history has no number of an epoch")
         return self
 
 
