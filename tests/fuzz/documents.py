@@ -77,7 +77,7 @@ def changed(value: Any, values: tuple[Any, ...], draw: np.random.Generator) -> A
         keys = list(at) if isinstance(at, dict) else list(range(len(at)))
         key = keys[int(draw.integers(len(keys)))]
         inner = at[key]
-        if not isinstance(inner, dict | list) or not inner or draw.random() < 0.3:  # noqa: PLR2004 -- often enough at every depth
+        if not isinstance(inner, dict | list) or not inner or draw.random() < 0.3:
             break
         at = inner
     new = values[int(draw.integers(len(values)))]

@@ -225,7 +225,8 @@ class StoredCheckpoint(_Part):
     def _require_resumable(self, state: StoredState, shapes: Mapping[str, torch.Size]) -> None:
         """Everything that going on takes is there, and belongs to the network. Raises ValueError."""
         needed = ("ema", "ema_updates", "optimizer", "gradients", "precision", "balance", "running", "torch_rng", "data")
-        if lacking := [name for name in needed if getattr(self, name) is None]:
+        given = {"settings", "sources", "machine", "evaluation", "network_name", "strides"} - self.model_fields_set
+        if lacking := [name for name in (*needed, *sorted(given)) if name in given or getattr(self, name) is None]:
             raise ValueError(f"it lacks {', '.join(lacking)}, and a run needs that to go on")
         assert self.optimizer is not None and self.gradients is not None and self.balance is not None and self.running is not None  # noqa: PT018 -- as was just asked
         if len(state.class_maps) not in {0, len(self.names)}:

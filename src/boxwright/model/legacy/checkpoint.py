@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from boxwright.errors import WeightsError
+from boxwright.model.legacy.modules import LegacyNetwork, is_module, network_of_state, read_network
 from boxwright.system.torch_archive.archive import Contents, read_contents
 from boxwright.system.torch_archive.limits import Limits
-from boxwright.model.legacy.modules import LegacyNetwork, is_module, network_of_state, read_network
 from boxwright.system.torch_archive.nodes import RefusedError
 from boxwright.system.torch_archive.values import Plainer
 

@@ -24,6 +24,7 @@ NUMBERS = {"f8": "d", "f4": "f", "f2": "e", "i8": "q", "i4": "i", "i2": "h", "i1
 _LITTLE_ENDIAN = {"<", "|", "="}
 _SCALARS = (bool, int, float, str)
 _WORD = 8  # bytes that a number, or a reference to something else, counts as
+_STEP = 256  # what a part of an object counts as, which is looked at several times
 _CLOCK_EVERY = 256  # containers
 _ROOM = 64 << 20  # bytes beside a multiple of the file's size that its tensors may take
 
@@ -166,7 +167,7 @@ def _cost(value: Any) -> int:
     shared = [part for part in (*value.arguments, *value.items, *value.pairs, value.state) if part is not None]
     inner = [part for part in shared if isinstance(part, list | tuple)]
     texts = sum(len(part) for part in (*shared, *(one for part in inner for one in part)) if isinstance(part, str | bytes))
-    return _WORD * (1 + len(shared) + sum(map(len, inner))) + _WORD * texts
+    return _STEP * (1 + len(shared) + sum(map(len, inner))) + _WORD * texts
 
 
 def pairs_of(node: Any) -> list[tuple[Any, Any]]:
