@@ -15,10 +15,9 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -41,6 +40,9 @@ from boxwright.train.checkpoint import restore
 from boxwright.train.state import RunningLosses
 from tests.support.commands import command, done
 from tests.support.runs import Ground
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROUNDS = 20_000
 GONE, RENAMED = object(), object()

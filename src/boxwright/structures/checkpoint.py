@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TYPE_CHECKING
 
 import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from boxwright.errors import WeightsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 KIND = "checkpoint"
 MOST_NAMES, LONGEST_NAMES = 100_000, 16 << 20  # classes, and characters of all their names: as in a data set

@@ -81,7 +81,7 @@ def read_log(path: Path) -> Log:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
         try:
             event = _event(line)
-        except (ValueError, RecursionError):  # what is no event in every part is no event
+        except (ValueError, TypeError, RecursionError):  # what is no event in every part is no event
             torn += 1
             continue
         match event:
@@ -103,11 +103,11 @@ def read_log(path: Path) -> Log:
 
 
 def _event(line: str) -> Event | None:
-    """The event of a line; None for kinds that nothing is rebuilt from. Raises ValueError for what is no event."""
+    """The event of a line; None for kinds that nothing is rebuilt from. Raises ValueError or TypeError for what is no event."""
     kind = json.loads(line)
     kind = kind.get("event") if isinstance(kind, dict) else None
     if not isinstance(kind, str):
-        raise ValueError("no event")
+        raise TypeError("no event")
     reader = _readers().get(kind)
     return None if reader is None else reader.validate_json(line, strict=True)
 
