@@ -48,8 +48,9 @@ golden: $(READY) $(KERNELS) ## the reference numbers (BOXWRIGHT_GOLDEN = another
 bits: $(READY) $(KERNELS) ## whether the working tree moves a number, against a commit (BASE=...) run on the same machine
 	$(BIN)/python -m benchmarks.bits $(if $(BASE),--base $(BASE)) $(ARGS)
 
-fuzz: $(READY) $(KERNELS) ## random damage to weights files, 20,000 rounds: minutes (ROUNDS = another number)
+fuzz: $(READY) $(KERNELS) ## random damage to weights files, and changed fields of documents, 20,000 rounds each: half an hour (ROUNDS = another number)
 	$(BIN)/python -m tests.fuzz.weights $(ROUNDS)
+	$(BIN)/python -m tests.fuzz.documents $(ROUNDS)
 
 bench: $(READY) $(KERNELS) ## speed, as ratios against the textbook in the same run
 	$(BIN)/python -m benchmarks

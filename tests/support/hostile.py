@@ -10,6 +10,7 @@ import io
 import struct
 import warnings
 import zipfile
+import zlib
 
 TOUCH = "touch PWNED"
 CODE = "open('PWNED', 'w').close()"
@@ -309,6 +310,64 @@ def _bombs() -> dict[str, bytes]:
     return files
 
 
+def array(kind: str, shape: bytes, content: bytes) -> bytes:
+    """A numpy array, as pickled."""
+    made = call("numpy.core.multiarray", "_reconstruct", name("numpy", "ndarray"), row(number(0)), b"C\x01b")
+    return made + row(number(1), shape, call("numpy", "dtype", text(kind)), b"\x89", content) + b"b"
+
+
+def _repeats() -> dict[str, bytes]:
+    """A little that is used again and again, beside a sound table of tensors."""
+    long, numbers = text("p" * 1_000_000), b"(" + b"K\x01" * 100_000 + b"t"
+    again = b"h\x01"
+    pairs_of_it = b"]q\x02(" + b"".join(row(number(n), b"N") for n in range(20_000)) + b"e"
+    bodies = {
+        "paths of one text": long + b"q\x01" + b"".join(call("pathlib", "PosixPath", *[again] * 50) for _ in range(200)),
+        "texts of options": long + b"q\x01" + b"]" + b"(" + again * 5_000 + b"e",
+        "tuple keys": numbers + b"q\x01}" + (again + b"Ns") * 100_000,
+        "long keys": long + b"q\x01" + long + b"q\x02}" + (again + b"Nsh\x02Ns") * 80_000,
+        "mappings of one list": pairs_of_it + call("collections", "OrderedDict", b"h\x02") * 3_000,
+        "sets of one list": b"]q\x02(" + b"".join(number(n) for n in range(50_000)) + b"e" + call("builtins", "set", b"h\x02") * 3_000,
+        "arrays of nothing": array("u1", row(number(60_000_000), number(0)), b"C\x00"),
+        "arrays of one text": b"B" + struct.pack("<I", 4_000_000) + bytes(4_000_000) + b"q\x01" + array("u1", row(number(4_000_000)), again) * 60,
+    }
+    files = {f"repeats, {what}": zipped(program(pairs(model=state(tensor()), opt=b"(" + body + b"t")), {"data/0": FOUR}) for what, body in bodies.items()}
+    endless = name("models.yolo", "Model") + b")\x81" + pairs(_parameters=b"}", _buffers=b"}", _modules=b"}") + b"b"
+    for _ in range(30):
+        endless = module(_modules=b"}" + text("m" * 4_000) + endless + b"s")
+    files["repeats, long names of parts"] = zipped(program(pairs(model=endless)))
+    return files
+
+
+def nested(count: int, size: int) -> bytes:
+    """Records that lie in each other, like dolls: each a storage of its own of almost the size of the file."""
+    inner, listed, crc = bytes(size), [], zlib.crc32
+    for k in reversed(range(count)):
+        key = f"archive/data/{k}".encode()
+        listed.append((key, crc(inner), len(inner)))
+        inner = struct.pack("<4s5H3I2H", b"PK\x03\x04", 20, 0, 0, 0, 33, crc(inner), len(inner), len(inner), len(key), 0) + key + inner
+    listed.reverse()
+    body = b"".join(text(f"w{k}") + tensor(shape=row(number(1)), of=storage("ByteStorage", text(str(k)), number(one[2]))) for k, one in enumerate(listed))
+    tree = program(b"}" + text("model") + b"}(" + body + b"us")
+    head = struct.pack("<4s5H3I2H", b"PK\x03\x04", 20, 0, 0, 0, 33, crc(tree), len(tree), len(tree), 16, 0) + b"archive/data.pkl" + tree
+    at, directory = len(head), _entry(b"archive/data.pkl", crc(tree), len(tree), 0)
+    for key, checksum, length in listed:
+        directory += _entry(key, checksum, length, at)
+        at += 30 + len(key)
+    end = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, count + 1, count + 1, len(directory), len(head) + len(inner), 0)
+    return head + inner + directory + end
+
+
+def _entry(key: bytes, checksum: int, length: int, at: int) -> bytes:
+    return struct.pack("<4s6H3I5H2I", b"PK\x01\x02", 20, 20, 0, 0, 0, 33, checksum, length, length, len(key), 0, 0, 0, 0, 0, at) + key
+
+
+def many_records(count: int) -> bytes:
+    """A directory of more entries than any checkpoint has."""
+    directory = b"".join(_entry(b"archive/%07d" % k, 0, 0, 0) for k in range(count))
+    return b"PK\x03\x04" + bytes(26) + directory + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, count & 0xFFFF, count & 0xFFFF, len(directory), 30, 0)
+
+
 def _containers() -> dict[str, bytes]:
     harmless = program(pairs(model=state(tensor())))
     good = zipped(harmless, {"data/0": FOUR})
@@ -330,6 +389,8 @@ def _containers() -> dict[str, bytes]:
         "container, TorchScript": zipped(harmless, {"data/0": FOUR, "code/__torch__.py": CODE.encode(), "constants.pkl": attack}),
         "container, big-endian": zipped(harmless, {"data/0": FOUR}, order=b"big"),
         "container, encrypted": _flagged(good),
+        "container, records in each other": nested(300, 2_000_000),
+        "container, a million records": many_records(1_000_000),
         "container, cut": good[: len(good) * 2 // 3],
         "container, only an end": good[-22:],
         "container, plain format, attack as magic": attack + harmless,
@@ -367,4 +428,4 @@ def cases() -> dict[str, bytes]:
     calls = {f"call {n} of {m}.{a}": checkpoint(call(m, a, *args)) for n, (m, a, args) in enumerate(CALLS)}
     beside = {f"beside a network, {m}.{a}": zipped(program(pairs(model=state(tensor()), opt=call(m, a, *args))), {"data/0": FOUR}) for m, a, args in CALLS[:6]}
     instructions = {f"instruction {what}": checkpoint(body) for what, body in INSTRUCTIONS.items()}
-    return calls | beside | instructions | _names() | _objects() | _tensors() | _bombs() | _containers()
+    return calls | beside | instructions | _names() | _objects() | _tensors() | _bombs() | _repeats() | _containers()

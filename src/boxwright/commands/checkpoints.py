@@ -8,12 +8,15 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from pydantic import ValidationError
 
 from boxwright.errors import WeightsError
 from boxwright.model.legacy.checkpoint import LegacyCheckpoint, read_legacy
 from boxwright.model.legacy.modules import LegacyNetwork
+from boxwright.structures.checkpoint import StoredDescription, first_fault, sound_evaluation
 from boxwright.system.safetensors_file import is_safetensors, read_safetensors
 from boxwright.system.tensors import DamagedFileError, is_ours, newest_whole, previous_of
+from boxwright.train.checkpoint import read_checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,9 +26,6 @@ if TYPE_CHECKING:
 OURS, SAFETENSORS, LEGACY = "boxwright", "safetensors", "legacy"
 METADATA = "boxwright"  # key of our part of a safetensors header
 DESCRIPTION = ("network", "network_name", "names", "strides", "program", "evaluation")  # of a network, beside its tensors
-
-# What a header may say about validation beside size and data, with type and bounds.
-_EVALUATION: dict[str, tuple[type, float, float]] = {"batch_size": (int, 1, 65536), "pad": (float, 0, 32), "iou_thres": (float, 0.01, 0.99)}
 
 
 def kind_of(path: Path) -> str:
@@ -51,9 +51,7 @@ def read_weights(path: Path) -> tuple[Path, dict[str, Any], str]:
 
 
 def _own(path: Path) -> tuple[Path, dict[str, Any], str]:
-    document, used, note = newest_whole(path)
-    if not isinstance(document.get("model"), dict) or not isinstance(document.get("network"), str):
-        raise WeightsError(str(used), "holds no network", "Give a checkpoint of a training")
+    document, used, note = newest_whole(path, read_checkpoint)
     return used, document, note
 
 
@@ -143,22 +141,20 @@ def document_of_safetensors(path: Path) -> dict[str, Any]:
 def _own_metadata(text: str, path: Path) -> dict[str, Any]:
     try:
         stored = json.loads(text)
+        if isinstance(stored, dict) and not isinstance(stored.get("strides"), list):
+            stored = {**stored, "strides": None}
+        described = StoredDescription.model_validate(stored)
+    except ValidationError as error:
+        raise WeightsError(str(path), f"has a damaged header: {first_fault(error)}", "Give another file") from None
     except (ValueError, RecursionError):
-        stored = None
-    match stored:
-        case {"network": str(), "names": [*names], "evaluation": dict() as how, **rest} if all(isinstance(name, str) for name in names):
-            described = {key: rest[key] for key in ("network_name", "program") if isinstance(rest.get(key), str)}
-            strides = rest.get("strides") if isinstance(rest.get("strides"), list) else None
-            return {**described, "network": stored["network"], "names": names, "strides": strides, "evaluation": _sound(how)}
-    raise WeightsError(str(path), "has a damaged header", "Give another file")
+        raise WeightsError(str(path), "has a damaged header", "Give another file") from None
+    return {**described.model_dump(exclude_unset=True), "evaluation": _sound(described.evaluation)}
 
 
 def _sound(how: Mapping[str, Any]) -> dict[str, Any]:
     """What a header says about validation, as far as it makes sense."""
-    within = {key: how[key] for key, (kind, low, high) in _EVALUATION.items() if type(how.get(key)) is kind and low <= how[key] <= high}
-    precision = {"precision": how["precision"]} if how.get("precision") in ("fp32", "bf16", "fp16") else {}
-    depth = {"dtype": how["dtype"]} if how.get("dtype") in ("uint8", "uint16") else {}
-    return within | precision | depth | _evaluation(how)
+    usable = {key: value for key, value in sound_evaluation(how).items() if key not in {"data", "imgsz", "single_cls"}}
+    return usable | _evaluation(how)
 
 
 def metadata_of(document: Mapping[str, Any]) -> dict[str, str]:

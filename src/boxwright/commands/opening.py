@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from boxwright.infer.ensemble import Member, require_alike
 from boxwright.infer.exported import Exported, is_exported, open_exported
 from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec, read_spec
-from boxwright.model.weights import load_exactly
+from boxwright.model.weights import load_exactly, require_fit
 from boxwright.system.device import usable_cores
 from boxwright.system.run_folder import checkpoint_of
 from boxwright.track.console import Progress
@@ -62,8 +63,11 @@ def locate_data(name: str, *, writing: bool = True) -> Path:
         if not writing and not is_drawn():
             raise SettingError("--data sample", "the sample set is not drawn yet, and nothing is written now", "Draw it with `boxwright data sample`")
         return sample_yaml()
-    if not Path(name).exists() and name in packaged.names("data"):
+    there = os.path.exists(name)  # noqa: PTH110 -- without an exception for names that no file can have
+    if not there and name in packaged.names("data"):
         return packaged.locate("data", name, "--data")
+    if "\0" in name or (there and not Path(name).is_file() and not Path(name).is_dir()):
+        raise SettingError(f"--data {name}", "is neither a file nor a folder", "Give the YAML of a data set")
     return Path(name)
 
 
@@ -153,8 +157,12 @@ def spec_of_weights(weights: OpenWeights, *, num_classes: int | None = None, in_
 
 def network_of_weights(weights: OpenWeights) -> Detector:
     """The network for use: the average where there is one, in evaluation mode."""
-    detector = build(spec_of_weights(weights))
-    load_exactly(detector, weights.document.get("ema") or weights.document["model"], str(weights.path))
+    state = weights.document.get("ema") or weights.document["model"]
+    detector = build(spec_of_weights(weights), fits=lambda shape: require_fit(shape, state, str(weights.path)))
+    load_exactly(detector, state, str(weights.path))
+    if len(weights.names) != detector.num_classes:
+        what = f"names {len(weights.names)} classes, and its network tells {detector.num_classes} apart"
+        raise WeightsError(str(weights.path), what, "Give an unchanged checkpoint")
     stored = weights.document.get("strides")
     if stored and tuple(stored) != detector.strides:
         raise WeightsError(str(weights.path), f"says its strides are {stored}, and its network has {detector.strides}", "Give an unchanged checkpoint")

@@ -17,7 +17,7 @@ from boxwright.system.run_folder import checkpoint_of
 from boxwright.track.class_table import class_lines
 from boxwright.track.log import Log, read_log
 from boxwright.track.table import CsvTable, TextTable, read, text_row
-from boxwright.track.tensorboard import rebuilt
+from boxwright.track.tensorboard import TAGS, rebuilt
 
 
 def run(resolved: Resolved[ReplaySettings]) -> Answer:
@@ -29,12 +29,18 @@ def run(resolved: Resolved[ReplaySettings]) -> Answer:
     told = read_log(log)
     CsvTable(folder / "results.csv", told.epochs)
     drawn = _picture(folder, told)  # before TensorBoard, which shows it
-    rebuilt(folder, told, told.epochs, str(told.settings.get("tensorboard_tags", "csv"))).close()
+    rebuilt(folder, told, told.epochs, _tags(told)).close()
     write_text(folder / "classes.jsonl", "".join(f"{class_lines(one)}\n" for one in told.validations if one.classes))
     made = ["results.csv", *drawn, *_text_table(folder, told), "classes.jsonl", *_report(folder), "TensorBoard file"]
     notes = (f"{log}: {told.torn} lines could not be read and were passed over",) if told.torn else ()
     text = f"{', '.join(made[:-1])} and {made[-1]} of {len(told.epochs)} epochs rebuilt in {folder}"
     return Answer(text, {"folder": str(folder), "epochs": [event.epoch for event in told.epochs], "unreadable_lines": told.torn}, notes)
+
+
+def _tags(told: Log) -> str:
+    """Under which names TensorBoard shows the run."""
+    said = told.settings.get("tensorboard_tags")
+    return said if isinstance(said, str) and said in TAGS else "csv"
 
 
 def _picture(folder: Path, told: Log) -> list[str]:

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from boxwright.commands.opening import open_data, open_weights, splits_of
 from boxwright.commands.validate import evaluate, plan_of
 from boxwright.commands.validating.reports import REPORT, Source, read_content, write_report
+from boxwright.commands.validating.stored import Done, read_json
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import ValSettings
 from boxwright.config.schema.verbs import ErrorsSettings, ReportSettings
@@ -68,5 +68,5 @@ def source_of(folder: Path, threads: int) -> Source:
     wanted = tuple(split for split in ("train", plan.how["split"]) if split in present)
     data = open_data(plan.how["data"], wanted, single_class=plan.how["single_cls"])
     done = folder / "done.json"
-    best = int(json.loads(done.read_text(encoding="utf-8"))["best_epoch"]) if done.is_file() else None
+    best = read_json(done, Done, "Remove it, and the report marks no epoch")[1].best_epoch if done.exists() else None
     return Source(folder, found, plan.data.names, data.splits, plan.how["split"], checkpoint, best, data.dataset.kind)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MOST_SHOWN = 10
+MOST_ANCHORS = 10_000  # numbers
 NETWORKS = ("model", "ema")
 
 
@@ -108,7 +109,7 @@ def bytes_of(tensor: torch.Tensor) -> bytes:
 
 def _anchors_px(state: Mapping[str, torch.Tensor], strides: list[int] | None) -> list[Any] | None:
     stored = next((tensor for name, tensor in state.items() if name.endswith(".anchors") and tensor.dim() == 3), None)  # noqa: PLR2004 -- level, anchor, side
-    if stored is None or not strides or len(stored) != len(strides):
+    if stored is None or not strides or len(stored) != len(strides) or not 0 < stored.numel() <= MOST_ANCHORS:
         return None
     pixels: list[Any] = (stored.float() * torch.tensor(strides, dtype=torch.float32).view(-1, 1, 1)).tolist()
     return pixels

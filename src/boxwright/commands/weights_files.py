@@ -18,10 +18,11 @@ from boxwright.errors import BoxwrightError, SettingError, WeightsError
 from boxwright.model.detector import Detector
 from boxwright.model.legacy.writer import LegacyContent, legacy_bytes
 from boxwright.structures.answer import Answer
+from boxwright.structures.checkpoint import KIND
 from boxwright.system.files import remove, write_bytes
 from boxwright.system.safetensors_file import SUFFIX, write_safetensors
 from boxwright.system.tensors import write_tensors
-from boxwright.train.checkpoint import KIND, STRIPPED_EPOCH
+from boxwright.train.checkpoint import STRIPPED_EPOCH
 from boxwright.version import __version__
 
 if TYPE_CHECKING:

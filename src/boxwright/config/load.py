@@ -76,7 +76,10 @@ def file_layer(kind: type[Slice], document: Document, origin: str, *, hyp_only: 
     """A YAML file as a layer, old spellings translated. `ignored` keys are left out, with one note for all of them."""
     raw = document.mapping()
     if "settings" in raw and "sources" in raw:  # a run's config.yaml
-        return _of_mapping(kind, document, ("settings",), raw["settings"] or {}, origin, hyp_only=False, ignored=())
+        inside = raw["settings"] or {}
+        if not isinstance(inside, dict):
+            raise SettingError(document.place("settings"), "settings are no mapping", "Write one 'key: value' per line below it")
+        return _of_mapping(kind, document, ("settings",), inside, origin, hyp_only=False, ignored=())
     return _of_mapping(kind, document, (), raw, origin, hyp_only=hyp_only, ignored=frozenset(ignored))
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
@@ -14,6 +16,9 @@ from boxwright.model.initial import initialize
 from boxwright.model.probe import strides_of
 from boxwright.model.sparse import SparseMaps
 from boxwright.model.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_PARAMETERS = 2_000_000_000
 
@@ -73,9 +78,11 @@ class Detector(nn.Module):
         return [x if s == last.index - 1 else kept[s] for s in last.sources]
 
 
-def build(spec: ModelSpec, *, seed: int = 0) -> Detector:
-    """The network of this description with initial weights keyed by seed and name."""
+def build(spec: ModelSpec, *, seed: int = 0, fits: Callable[[Detector], None] | None = None) -> Detector:
+    """The network of this description with initial weights keyed by seed and name. `fits` may refuse its shape before it takes memory."""
     detector = shape_only(spec)
+    if fits is not None:
+        fits(detector)
     strides = detector.strides
     detector = detector.to_empty(device="cpu")
     initialize(detector, seed)

@@ -129,6 +129,14 @@ def _first_layer(detector: Detector, mine: Mapping[str, torch.Tensor], offered: 
     return {name: (each.expand(-1, -1, here, -1, -1).reshape(own.shape), f"({there} to {here} input channels: their mean, scaled by {there}/{here})")}
 
 
+def require_fit(detector: Detector, state: Mapping[str, torch.Tensor], where: str) -> None:
+    """Whether every tensor of the network is there in its shape, asked before any memory is taken for it. Raises WeightsError."""
+    lacking = [name for name, tensor in detector.state_dict().items() if name not in state or state[name].shape != tensor.shape]
+    if lacking:
+        what = f"does not fit the network that it describes: {len(lacking)} tensors are missing or of another shape, such as {lacking[0]}"
+        raise WeightsError(where, what, "Give weights of this network")
+
+
 def load_exactly(detector: Detector, state: Mapping[str, torch.Tensor], where: str) -> None:
     """Every tensor of the network, or an error. Raises WeightsError."""
     found = transfer(detector, state)

@@ -5,13 +5,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from boxwright.errors import WeightsError
+from boxwright.structures.checkpoint import Names, Stride, Text, sound_evaluation
 
 KEY = "boxwright"  # under which the whole of it stands in the metadata of a file
 VERSION = 1
 MOST_PIXELS, MOST_IMAGES = 8192, 4096  # what may be exported
+MOST_CHANNELS, MOST_ROWS = 1024, 1 << 24
+Side = Annotated[float, Field(gt=0, le=1 << 20)]  # of an anchor, in pixels
 LONGEST = 1 << 20  # characters; ten thousand class names are a fifth of it
 
 
@@ -55,42 +60,59 @@ def read_passport(text: str | None, where: str) -> Passport:
     if text is None:
         raise WeightsError(where, "was not exported by this program: it does not say its classes and strides", "Export it with `boxwright export`")
     try:
-        stored = json.loads(text[:LONGEST])  # a longer one is cut, and so makes no sense
-        version = stored.pop("version")
+        version = json.loads(text[:LONGEST])["version"]  # a longer one is cut, and so makes no sense
         if version == VERSION:
-            return _checked(stored)
+            return _checked(text)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise WeightsError(where, "says what it is in words that make no sense", "Export it anew") from None
     raise WeightsError(where, f"was exported in format version {version}, this program reads {VERSION}", "Use a newer program")
 
 
-def _checked(stored: dict[str, Any]) -> Passport:
+class _Suppression(BaseModel):
+    """Bounds of what a graph may leave out."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid")
+
+    conf_thres: float = Field(ge=0, le=1)
+    iou_thres: float = Field(ge=0, le=1)
+    max_det: int = Field(ge=1, le=MOST_ROWS)
+    candidates: int = Field(ge=1, le=MOST_ROWS)
+    agnostic: bool = False
+
+
+class _Words(BaseModel):
+    """Every part of a passport in its type and bounds."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid")
+
+    names: Names
+    strides: list[Stride] = Field(min_length=1, max_length=100)
+    anchors_px: list[list[tuple[Side, Side]]]
+    input_channels: int = Field(ge=1, le=MOST_CHANNELS)
+    image_size: int = Field(ge=1, le=MOST_PIXELS)
+    batch: int = Field(ge=1, le=MOST_IMAGES)
+    dynamic: bool
+    half: bool
+    suppression: _Suppression | None
+    licence: Text = ""
+    network: Text = ""
+    program: Text = ""
+    evaluation: dict[str, Any]
+
+
+def _checked(text: str) -> Passport:
     """Every part in its type. Raises ValueError and its like."""
-    found = Passport(
-        names=tuple(_of(str, name) for name in stored.pop("names")),
-        strides=tuple(_count(stride) for stride in stored.pop("strides")),
-        anchors_px=tuple(tuple((float(w), float(h)) for w, h in level) for level in stored.pop("anchors_px")),
-        input_channels=_count(stored.pop("input_channels")),
-        image_size=_count(stored.pop("image_size")),
-        batch=_count(stored.pop("batch")),
-        dynamic=_of(bool, stored.pop("dynamic")),
-        half=_of(bool, stored.pop("half")),
-        suppression=None if (inside := stored.pop("suppression")) is None else GraphSuppression(**inside),
-        evaluation=_of(dict, stored.pop("evaluation")),
-        **{key: _of(str, value) for key, value in stored.items()},
+    stored = json.loads(text)
+    stored.pop("version")
+    found = _Words.model_validate_json(json.dumps(stored))
+    if len(found.anchors_px) != len(found.strides):
+        raise ValueError("anchors of other levels than there are")
+    inside = found.suppression
+    return Passport(
+        names=tuple(found.names),
+        strides=tuple(found.strides),
+        anchors_px=tuple(tuple((float(w), float(h)) for w, h in level) for level in found.anchors_px),
+        suppression=None if inside is None else GraphSuppression(**inside.model_dump()),
+        evaluation=sound_evaluation(found.evaluation),
+        **found.model_dump(include={"input_channels", "image_size", "batch", "dynamic", "half", "licence", "network", "program"}),
     )
-    if not found.names or not found.strides or found.image_size > MOST_PIXELS or found.batch > MOST_IMAGES:
-        raise ValueError("no classes or strides, or too much at once")
-    return found
-
-
-def _of(kind: type, value: Any) -> Any:
-    if type(value) is not kind:
-        raise ValueError(f"{value!r} is no {kind.__name__}")
-    return value
-
-
-def _count(value: Any) -> int:
-    if _of(int, value) < 1:
-        raise ValueError(f"{value} is no count")
-    return int(value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import safetensors
 import safetensors.torch
+import torch
 
 from boxwright.errors import WeightsError
 from boxwright.system.files import write_bytes
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import torch
-
 SUFFIX = ".safetensors"
 _LENGTH = 8  # bytes that say how long the header is
-_LONGEST_HEADER = 100_000_000  # the format's own limit
+_FORMAT_LIMIT = 100_000_000  # of the header, by the format
+_LONGEST_HEADER = 16 << 20  # of a detector: a thousand tensors take a tenth of a megabyte, the longest class names 16
+_MOST_TENSORS, _LONGEST_NAME = 50_000, 1000
+# Numbers that a network is made of; others are in no detector, and the framework cannot reckon with all of them.
+_NUMBERS = {
+    *(torch.float64, torch.float32, torch.float16, torch.bfloat16),
+    *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
+}
 
 
 def is_safetensors(path: Path) -> bool:
@@ -29,23 +35,36 @@ def is_safetensors(path: Path) -> bool:
         return True
     with path.open("rb") as file:
         start = file.read(_LENGTH + 1)
-    return len(start) == _LENGTH + 1 and start[_LENGTH:] == b"{" and 1 < int.from_bytes(start[:_LENGTH], "little") <= _LONGEST_HEADER
+    return len(start) == _LENGTH + 1 and start[_LENGTH:] == b"{" and 1 < int.from_bytes(start[:_LENGTH], "little") <= _FORMAT_LIMIT
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """Tensors and the words of the header. Raises WeightsError."""
     try:
+        _require_bearable_header(path)
         content = path.read_bytes()
         tensors = safetensors.torch.load(content)
         length = int.from_bytes(content[:_LENGTH], "little")
         header = json.loads(content[_LENGTH : _LENGTH + length])
     except OSError as error:
         raise WeightsError(str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path") from None
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RuntimeError, RecursionError, AttributeError) as error:
         reason = " ".join(str(error).split())[:120]
         raise WeightsError(str(path), f"is no sound safetensors file ({reason})", "Give another file") from None
+    strange = next((name for name, tensor in tensors.items() if tensor.dtype not in _NUMBERS or len(name) > _LONGEST_NAME), None)
+    if strange is not None or not 0 < len(tensors) <= _MOST_TENSORS:
+        what = "holds no tensors, or too many" if strange is None else f"holds a tensor that no detector has ({strange[:60]!r})"
+        raise WeightsError(str(path), what, "Give the weights of a detector")
     words = header.get("__metadata__") or {}
     return tensors, {str(key): str(value) for key, value in words.items()}
+
+
+def _require_bearable_header(path: Path) -> None:
+    """Raise before anything is read of a file whose header is longer than any detector's, or than the file."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(_LENGTH), "little")
+    if length > min(_LONGEST_HEADER, path.stat().st_size):
+        raise WeightsError(str(path), f"is no sound safetensors file (a header of {length} bytes)", "Give another file")
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, torch.Tensor], words: Mapping[str, str]) -> None:

@@ -17,8 +17,13 @@ import torch
 
 from boxwright.errors import WeightsError
 from boxwright.system.files import TEMPORARY_MARK, remove, write_bytes
+from boxwright.system.torch_archive.archive import read_contents
+from boxwright.system.torch_archive.limits import OWN
+from boxwright.system.torch_archive.nodes import RefusedError
+from boxwright.system.torch_archive.values import Plainer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 FORMAT = "boxwright"
@@ -63,17 +68,20 @@ def _require_plain(value: Any, where: str) -> None:
 
 
 def read_tensors(path: Path) -> dict[str, Any]:
-    """Read a file of ours. Raises DamagedFileError when it is not whole, WeightsError when it is none of ours."""
+    """Read a file of ours. Raises DamagedFileError when it is not whole, WeightsError when it is none of ours.
+
+    A digest proves that nothing was lost, not who wrote it: the file is read as data, like foreign ones.
+    """
     try:
         content = path.read_bytes()
+        _require_whole(path, content)
+        contents = read_contents(content, OWN)
+        document = Plainer(OWN, contents.size, keep_strides=True).plain(contents.tree)
     except OSError as error:
         raise WeightsError(str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path") from None
-    body = _checked(path, content)
-    try:
-        document = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 -- the framework raises many kinds for a file it does not understand
-        reason = str(error).split("\n")[0]
-        raise WeightsError(str(path), f"cannot be opened ({reason})", "Give another file") from None
+    except (RefusedError, RecursionError, MemoryError) as error:
+        reason = str(error) if isinstance(error, RefusedError) else "it asks for more than a checkpoint needs"
+        raise WeightsError(str(path), f"cannot be opened: {reason}", "Give another file") from None
     if not isinstance(document, dict):
         raise WeightsError(str(path), "holds no dictionary", "Give a checkpoint of this program")
     return document
@@ -90,8 +98,8 @@ def is_ours(path: Path) -> bool:
         return False
 
 
-def _header(content: bytes) -> dict[str, Any] | None:
-    """The header in the zip comment, if there is one of ours."""
+def _header(content: bytes) -> tuple[dict[str, Any], int] | None:
+    """The header in the zip comment and where in `content` the comment begins, if it is one of ours."""
     at = content.rfind(_END_RECORD)
     if at < 0:
         return None
@@ -99,22 +107,25 @@ def _header(content: bytes) -> dict[str, Any] | None:
         header = json.loads(content[at + _END_LENGTH :])
     except (ValueError, RecursionError):  # the second for brackets without end
         return None
-    return header if isinstance(header, dict) and header.get("format") == FORMAT else None
+    return (header, at + _END_LENGTH) if isinstance(header, dict) and header.get("format") == FORMAT else None
 
 
-def _checked(path: Path, content: bytes) -> bytes:
-    """The body that was written, after its digest matched."""
-    header = _header(content[-65_557:])
-    if header is None:
+def _require_whole(path: Path, content: bytes) -> None:
+    """Raise when the body is not what was written."""
+    window = content[-65_557:]
+    found = _header(window)
+    if found is None:
         kind = "is not whole, or none of ours" if content.startswith(b"PK") else "is no checkpoint"
         raise DamagedFileError(str(path), kind, "Give another file")
+    header, behind = found
     if header.get("version") != VERSION:
-        raise WeightsError(str(path), f"was written in format version {header.get('version')}, this program reads {VERSION}", "Use a newer program")
-    length = header.get("length", -1)
-    body = content[: length - 2] + b"\0\0" if isinstance(length, int) and 0 < length <= len(content) else b""
-    if hashlib.sha256(body).hexdigest() != header.get("sha256"):
+        shown = str(header.get("version"))[:20]
+        raise WeightsError(str(path), f"was written in format version {shown}, this program reads {VERSION}", "Use a newer program")
+    length = len(content) - len(window) + behind  # all but the comment itself
+    digest = hashlib.sha256(memoryview(content)[: length - 2])
+    digest.update(b"\0\0")  # an end record without a comment counts 0 bytes of one
+    if header.get("length") != length or digest.hexdigest() != header.get("sha256"):
         raise DamagedFileError(str(path), "is damaged: its content does not match its checksum", "Give another file")
-    return body
 
 
 def previous_of(path: Path) -> Path:
@@ -145,18 +156,21 @@ def rotate_and_write(path: Path, document: dict[str, Any]) -> None:
 def is_whole(path: Path) -> bool:
     """Whether this is a file of ours whose content matches its checksum."""
     try:
-        _checked(path, path.read_bytes())
+        _require_whole(path, path.read_bytes())
     except (OSError, WeightsError):
         return False
     return True
 
 
-def newest_whole(path: Path) -> tuple[dict[str, Any], Path, str]:
-    """The file, or the generation before it when it cannot be used; which one it was; and a note about what was passed over."""
+def newest_whole(path: Path, read: Callable[[Path], dict[str, Any]] = read_tensors) -> tuple[dict[str, Any], Path, str]:
+    """The file, or the generation before it when it cannot be used; which one it was; and a note about what was passed over.
+
+    `read` raises WeightsError for what cannot be used.
+    """
     try:
-        return read_tensors(path), path, ""
+        return read(path), path, ""
     except WeightsError as error:  # damage can look like another version of the format, too
         before = previous_of(path)
         if not is_whole(before):
             raise
-        return read_tensors(before), before, f"{error} Going on from {before.name} instead"
+        return read(before), before, f"{error} Going on from {before.name} instead"

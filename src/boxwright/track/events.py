@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 LOSS_NAMES = ("box_loss", "obj_loss", "cls_loss")
+Number = Annotated[int, Field(ge=0, lt=1 << 31)]  # of an epoch, a batch, or of many of them
 RESULT_KEYS = (
     *(f"train/{name}" for name in LOSS_NAMES),
     "metrics/precision",
@@ -37,8 +40,8 @@ class RunStarted(Event):
 
     folder: str
     lines: tuple[str, ...]
-    first_epoch: int
-    epochs: int
+    first_epoch: Number
+    epochs: Number
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -46,10 +49,10 @@ class RunStarted(Event):
 class EpochStarted(Event):
     """An epoch begins. Numbers count from 0."""
 
-    epoch: int
-    epochs: int
-    batches: int
-    first_batch: int = 0
+    epoch: Number
+    epochs: Number
+    batches: Number
+    first_batch: Number = 0
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,13 @@ class StepLogged(Event):
 
     droppable: ClassVar[bool] = True
 
-    epoch: int
-    epochs: int
-    batch: int
-    batches: int
+    epoch: Number
+    epochs: Number
+    batch: Number
+    batches: Number
     losses: tuple[float, ...]
-    objects: int
-    width: int
+    objects: Number
+    width: Number
     memory: int
     elapsed_s: float
 
@@ -92,7 +95,7 @@ class Validated(Event):
     Precision and recall are read at `confidence` and `iou`; `coco` holds the twelve numbers of COCO's own rule.
     """
 
-    epoch: int | None
+    epoch: Number | None
     images: int
     labels: int
     precision: float
@@ -117,8 +120,8 @@ class Validated(Event):
 class EpochEnded(Event):
     """The row of an epoch: one value per key of the results table, None where there is none."""
 
-    epoch: int
-    epochs: int
+    epoch: Number
+    epochs: Number
     results: dict[str, float | None]
     fitness: float | None
     best_fitness: float
@@ -131,7 +134,7 @@ class EpochEnded(Event):
 class EpochTrained(Event):
     """The batches of an epoch are through; what follows is its validation."""
 
-    epoch: int
+    epoch: Number
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ class CheckpointSaved(Event):
 
     path: str
     kind: str
-    epoch: int
+    epoch: Number
 
 
 @dataclass(frozen=True)
@@ -163,14 +166,14 @@ class Pictured(Event):
 
     path: str
     title: str
-    size_hw: tuple[int, int] = (0, 0)
+    size_hw: tuple[Number, Number] = (0, 0)
 
 
 @dataclass(frozen=True)
 class LabelsCounted(Event):
     """How many objects of each class there are to learn from."""
 
-    counts: tuple[int, ...]
+    counts: tuple[Number, ...]
 
 
 @dataclass(frozen=True)

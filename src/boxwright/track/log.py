@@ -3,14 +3,29 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from pydantic import TypeAdapter
+
 from boxwright.errors import printable
 from boxwright.system.files import append_line
 from boxwright.track.bus import Delivery
-from boxwright.track.events import LOSS_NAMES, ClassResult, EpochEnded, EpochTrained, Event, LabelsCounted, Pictured, StepLogged, Told, Validated, Warned
+from boxwright.track.events import (
+    LOSS_NAMES,
+    EpochEnded,
+    EpochTrained,
+    Event,
+    LabelsCounted,
+    Pictured,
+    RunStarted,
+    StepLogged,
+    Told,
+    Validated,
+    Warned,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,26 +83,42 @@ def read_log(path: Path) -> Log:
     validations: list[Validated] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
         try:
-            found = json.loads(line)
-            kind = found.pop("event")
-            found.pop("time", None)
-            if kind == "RunStarted":
-                rows = {epoch: row for epoch, row in rows.items() if epoch < found["first_epoch"]}
-                validations = [one for one in validations if one.epoch is not None and one.epoch < found["first_epoch"]]
-                settings = dict(found.get("settings", {}))
-            elif kind == "EpochEnded":
-                rows[found["epoch"]] = EpochEnded(**found)
-            elif kind == "StepLogged":
-                steps[found["epoch"]] = StepLogged(**found)
-            elif kind == "Validated":
-                validations.append(Validated(**{**found, "classes": tuple(ClassResult(**one) for one in found["classes"])}))
-            elif kind == "Pictured":
-                pictures[found["path"]] = (max(rows, default=0), Pictured(**found))
-            elif kind == "LabelsCounted":
-                labels = LabelsCounted(**found)
-        except (ValueError, KeyError, TypeError, AttributeError):
+            event = _event(line)
+        except (ValueError, TypeError, RecursionError):  # what is no event in every part is no event
             torn += 1
+            continue
+        match event:
+            case RunStarted():
+                rows = {epoch: row for epoch, row in rows.items() if epoch < event.first_epoch}
+                validations = [one for one in validations if one.epoch is not None and one.epoch < event.first_epoch]
+                settings = event.settings
+            case EpochEnded():
+                rows[event.epoch] = event
+            case StepLogged():
+                steps[event.epoch] = event
+            case Validated():
+                validations.append(event)
+            case Pictured():
+                pictures[event.path] = (max(rows, default=0), event)
+            case LabelsCounted():
+                labels = event
     return Log([rows[epoch] for epoch in sorted(rows)], list(pictures.values()), labels, settings, torn, steps, validations)
+
+
+def _event(line: str) -> Event | None:
+    """The event of a line; None for kinds that nothing is rebuilt from. Raises ValueError or TypeError for what is no event."""
+    kind = json.loads(line)
+    kind = kind.get("event") if isinstance(kind, dict) else None
+    if not isinstance(kind, str):
+        raise TypeError("no event")
+    reader = _readers().get(kind)
+    return None if reader is None else reader.validate_json(line, strict=True)
+
+
+@functools.cache
+def _readers() -> dict[str, TypeAdapter[Any]]:
+    """What checks a line of each kind: every value in the type that the event has it in."""
+    return {kind.__name__: TypeAdapter(kind) for kind in (RunStarted, EpochEnded, StepLogged, Validated, Pictured, LabelsCounted)}
 
 
 class TextLog:

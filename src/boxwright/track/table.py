@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from boxwright.errors import DataError
 from boxwright.system.files import write_text
 from boxwright.track.bus import Delivery
 from boxwright.track.events import LOSS_NAMES, RESULT_KEYS, EpochEnded, Event, StepLogged
@@ -92,8 +93,22 @@ def row(event: EpochEnded) -> str:
 
 
 def read(path: Path) -> dict[str, list[float | None]]:
-    """The columns of a results.csv, ours or another's; empty cells are None."""
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    names = [name.strip() for name in lines[0].split(",")]
-    rows = [[cell.strip() for cell in line.split(",")] for line in lines[1:]]
-    return {name: [float(cells[i]) if i < len(cells) and cells[i] else None for cells in rows] for i, name in enumerate(names)}
+    """The columns of a results.csv, ours or another's; empty cells are None. Raises DataError with the line."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise DataError(str(path), "is not UTF-8 text", "Make it anew with `boxwright replay`") from None
+    names = [name.strip() for name in lines[0].split(",")] if lines else []
+    columns: dict[str, list[float | None]] = {name: [] for name in names}
+    for number, line in enumerate(lines[1:], 2):
+        cells = [cell.strip() for cell in line.split(",")] if line.strip() else []
+        for i, name in enumerate(names if cells else ()):
+            columns[name].append(_cell(cells[i], f"{path}:{number}", name) if i < len(cells) and cells[i] else None)
+    return columns
+
+
+def _cell(text: str, place: str, name: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise DataError(place, f"{name[:40]} is {text[:40]!r}, which is no number", "Make the table anew with `boxwright replay`") from None

@@ -4,16 +4,27 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from boxwright.structures.checkpoint import KIND, require_sound
+from boxwright.system.tensors import read_tensors
 from boxwright.train.loop import Machinery
 from boxwright.train.optim import named_state, restore_state
 from boxwright.train.state import RunningLosses, TrainState
 
-KIND = "checkpoint"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 STRIPPED_EPOCH = -1
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint of ours, whole and with every part in its type. Raises WeightsError."""
+    document = read_tensors(path)
+    require_sound(document, str(path))
+    return document
 
 
 def snapshot(machines: Machinery, state: TrainState, running: RunningLosses, facts: dict[str, Any]) -> dict[str, Any]:

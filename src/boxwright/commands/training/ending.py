@@ -17,9 +17,9 @@ from boxwright.config.schema.train import TrainSettings
 from boxwright.model.detector import Detector
 from boxwright.system.files import remove, write_json, write_text
 from boxwright.system.precision import Precision, half_of
-from boxwright.system.tensors import is_whole, previous_of, read_tensors, write_tensors
+from boxwright.system.tensors import is_whole, previous_of, write_tensors
 from boxwright.track.events import Event, RunEnded, Told
-from boxwright.train.checkpoint import stripped
+from boxwright.train.checkpoint import read_checkpoint, stripped
 from boxwright.train.state import TrainState
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Ending:
 
     def _stripped(self, path: Path) -> dict[str, Any]:
         """Take the state of the training out of a file of weights; what is left of it."""
-        document = read_tensors(path)
+        document = read_checkpoint(path)
         if document.get("state") is not None:
             document = stripped(document)
             write_tensors(path, document)
@@ -139,7 +139,7 @@ class Ending:
         return self.validation(self.network, None, per_class=False, keep=False, rules=rules)
 
     def _load(self, path: Path) -> None:
-        document = read_tensors(path)
+        document = read_checkpoint(path)
         self.network.load_state_dict(document.get("ema") or document["model"])
 
     def _draw(self, held: dict[str, Any] | None) -> None:

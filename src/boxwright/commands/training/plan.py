@@ -30,7 +30,7 @@ from boxwright.errors import SettingError, WeightsError
 from boxwright.loss.rules import class_weights_of
 from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec
-from boxwright.model.weights import ClassPairs, load_exactly, same_classes, transfer
+from boxwright.model.weights import ClassPairs, load_exactly, require_fit, same_classes, transfer
 from boxwright.system.device import choose_device
 from boxwright.train.freezing import Frozen, freeze, in_words
 
@@ -160,7 +160,7 @@ def _about_pool(size: int, images: int) -> list[str]:
 def _network(settings: TrainSettings, data: OpenData, weights: OpenWeights | None, resumed: OpenWeights | None) -> tuple[Detector, list[str]]:
     """The network, with its weights, and what to say about it."""
     if resumed is not None:
-        detector = build(spec_of_weights(resumed))
+        detector = build(spec_of_weights(resumed), fits=lambda shape: require_fit(shape, resumed.document["model"], str(resumed.path)))
         load_exactly(detector, resumed.document["model"], str(resumed.path))
         return detector, []
     spec, lines = _spec(settings, data, weights)

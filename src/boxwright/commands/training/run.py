@@ -36,7 +36,7 @@ from boxwright.track.observers import EventObservers, Observers
 from boxwright.track.table import CsvTable, TextTable
 from boxwright.track.tensorboard import TensorBoard, rebuilt
 from boxwright.train.checkpoint import put_back as restore_weights
-from boxwright.train.checkpoint import restore, snapshot
+from boxwright.train.checkpoint import read_checkpoint, restore, snapshot
 from boxwright.train.loop import Machinery, Trainer
 from boxwright.train.saving import Pace, Saving
 from boxwright.train.state import RunningLosses, TrainState
@@ -123,7 +123,7 @@ class _Run:
         last = self.weights / "last.pt"
         if not last.exists():
             return False
-        restore_weights(self.machines, newest_whole(last)[0])
+        restore_weights(self.machines, newest_whole(last, read_checkpoint)[0])
         return True
 
 
@@ -187,7 +187,7 @@ def _way_on(folder: Path) -> str:
     last = folder / "weights" / "last.pt"
     if not last.exists():
         return f"nothing was saved yet, start again ({folder} holds nothing to go on from)"
-    state = newest_whole(last)[0]["state"]
+    state = newest_whole(last, read_checkpoint)[0]["state"]
     return f"saved in epoch {state['epoch']} before batch {state['batch']}, go on with: boxwright train --resume {folder}"
 
 

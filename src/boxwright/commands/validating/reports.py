@@ -12,6 +12,7 @@ import numpy as np
 
 from boxwright.commands.validating.answers import curve_document
 from boxwright.commands.validating.files import kind_counts, write_matrices, write_mistakes
+from boxwright.commands.validating.stored import ReportContent, read_json
 from boxwright.data.index import Index
 from boxwright.data.planes import USUAL, Kind
 from boxwright.infer.evaluator import Evaluation
@@ -66,9 +67,9 @@ def write_report(source: Source) -> dict[str, Any]:
 
 
 def read_content(folder: Path) -> dict[str, Any] | None:
-    """The content of a report that was made before, if there is one."""
+    """The content of a report that was made before, if there is one. Raises DataError."""
     path = folder / CONTENT
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+    return read_json(path, ReportContent, f"Remove it: `boxwright report {folder}` makes it anew")[0] if path.exists() else None
 
 
 def content(source: Source, listed: list[Outcome]) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from boxwright.errors import WeightsError
-from boxwright.model.legacy.archive import Contents, read_contents
-from boxwright.model.legacy.limits import Limits
 from boxwright.model.legacy.modules import LegacyNetwork, is_module, network_of_state, read_network
-from boxwright.model.legacy.nodes import RefusedError
-from boxwright.model.legacy.values import Plainer
+from boxwright.system.torch_archive.archive import Contents, read_contents
+from boxwright.system.torch_archive.limits import Limits
+from boxwright.system.torch_archive.nodes import RefusedError
+from boxwright.system.torch_archive.values import Plainer
 
 if TYPE_CHECKING:
     from pathlib import Path

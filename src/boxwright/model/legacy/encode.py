@@ -6,9 +6,9 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-from boxwright.model.legacy.names import Role, named, role_of
-from boxwright.model.legacy.nodes import STORAGES, GlobalName, Node, Storage, TensorView
-from boxwright.model.legacy.opcodes import CODES
+from boxwright.system.torch_archive.names import Role, named, role_of
+from boxwright.system.torch_archive.nodes import STORAGES, GlobalName, Node, Storage, TensorView
+from boxwright.system.torch_archive.opcodes import CODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

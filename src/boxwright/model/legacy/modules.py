@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from boxwright.model.legacy.nodes import Node, RefusedError, TensorView
-from boxwright.model.legacy.values import Plainer, pairs_of, set_members
+from boxwright.system.torch_archive.nodes import Node, RefusedError, TensorView
+from boxwright.system.torch_archive.values import Plainer, pairs_of, set_members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_STRIDE = 4096
+MAX_STRIDE, MAX_LEVELS = 4096, 100
+LONGEST_PATH = 1000  # characters of a name of a tensor
+MOST_NAMES, LONGEST_NAMES = 100_000, 16 << 20  # classes, and characters of all their names: as in a data set
 DERIVED_BUFFERS = ("anchor_grid",)  # kept by networks before 2021-10; the anchors times their strides
 DEFAULT_ACTIVATION = "SiLU"
 JOIN_ACTIVATION_BLOCK = "BottleneckCSP"
@@ -61,7 +63,9 @@ class _Module:
         return [(key, value) for key, value in pairs if value is not None]
 
     def full(self, name: str) -> str:
-        """The name of a part, from the top."""
+        """The name of a part, from the top. Raises RefusedError for one that no network has."""
+        if len(self.path) + len(name) > LONGEST_PATH:
+            raise RefusedError("its network has a part with an endless name")
         return f"{self.path}.{name}" if self.path else name
 
 
@@ -74,10 +78,15 @@ def read_network(root: Node, plainer: Plainer) -> LegacyNetwork:
     """A network from its tree. Raises RefusedError."""
     modules = list(_walk(root, plainer))
     state: dict[str, torch.Tensor] = {}
-    parameters = []
+    parameters: list[str] = []
+    looked_at = 0
     for module in modules:
         parameters += [module.full(name) for name, _ in module.table("_parameters")]
-        for name, view in _tensors(module):
+        views, parts = _tensors(module)
+        looked_at += parts
+        if looked_at > plainer.limits.tensors:
+            raise RefusedError("its network has too many tensors")
+        for name, view in views:
             state[module.full(name)] = plainer.tensor(view)
     top = modules[0].attributes
     return LegacyNetwork(
@@ -108,13 +117,16 @@ def _walk(root: Node, plainer: Plainer) -> Iterator[_Module]:
             raise RefusedError("its network has too many modules, or contains itself")
         yield module
         children = module.table("_modules")
+        if len(children) + len(waiting) > plainer.limits.tensors:
+            raise RefusedError("its network has too many modules")
         for name, child in reversed(children):
             if not is_module(child):
                 raise RefusedError(f"its module '{module.full(name)}' is none")
             waiting.append((_Module(module.full(name), child), depth + 1))
 
 
-def _tensors(module: _Module) -> list[tuple[str, TensorView]]:
+def _tensors(module: _Module) -> tuple[list[tuple[str, TensorView]], int]:
+    """The tensors of a module that are kept, and how many parts had to be looked at. A module may stand in a network many times."""
     fleeting = module.attributes.get("_non_persistent_buffers_set")
     left_out = {name for name in set_members(fleeting) if type(name) is str} if type(fleeting) is Node else set()
     buffers = [(name, value) for name, value in module.table("_buffers") if name not in left_out and name not in DERIVED_BUFFERS]
@@ -122,24 +134,26 @@ def _tensors(module: _Module) -> list[tuple[str, TensorView]]:
     for name, value in found:
         if type(value) is not TensorView:
             raise RefusedError(f"'{module.full(name)}' is no tensor")
-    return found
+    return found, len(found) + len(left_out)
 
 
 def class_names(stored: Any) -> tuple[str, ...]:
     """Class names from a list, or a mapping from numbers."""
     if isinstance(stored, dict):
-        if sorted(map(repr, stored)) != sorted(map(repr, range(len(stored)))):
+        if len(stored) > MOST_NAMES or not all(type(key) is int for key in stored) or sorted(stored) != list(range(len(stored))):
             raise RefusedError("its class names are not numbered from 0")
         stored = [stored[number] for number in range(len(stored))]
     if stored is None:
         return ()
     if not isinstance(stored, list | tuple) or not all(isinstance(name, str | int) for name in stored):
         raise RefusedError("its class names are no list of words")
+    if len(stored) > MOST_NAMES or sum(len(name) for name in stored if isinstance(name, str)) > LONGEST_NAMES:
+        raise RefusedError("its class names are endless")
     return tuple(str(name) for name in stored)
 
 
 def _strides(stored: Any) -> tuple[float, ...]:
-    if not isinstance(stored, torch.Tensor) or stored.dim() != 1 or not stored.is_floating_point():
+    if not isinstance(stored, torch.Tensor) or stored.dim() != 1 or len(stored) > MAX_LEVELS or not stored.is_floating_point():
         return ()
     strides: tuple[float, ...] = tuple(stored.float().tolist())
     return strides if all(1 <= stride <= MAX_STRIDE for stride in strides) else ()

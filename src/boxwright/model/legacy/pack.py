@@ -7,7 +7,7 @@ import hashlib
 import io
 import zipfile
 
-from boxwright.model.legacy.nodes import Storage
+from boxwright.system.torch_archive.nodes import Storage
 
 ALIGNMENT = 64  # every record begins at a multiple of this, so that tensors can be mapped into memory
 _LOCAL_HEADER = 30  # bytes before a record's name

@@ -17,7 +17,7 @@ from boxwright.errors import ModelError
 from boxwright.model.detector import Detector
 from boxwright.model.head import Detect
 from boxwright.model.legacy.encode import ORDERED_DICT, SET
-from boxwright.model.legacy.nodes import STORAGES, GlobalName, Node, Storage, TensorView
+from boxwright.system.torch_archive.nodes import STORAGES, GlobalName, Node, Storage, TensorView
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
-from boxwright.model.legacy.limits import Limits
-from boxwright.model.legacy.nodes import RefusedError
+from boxwright.system.torch_archive.limits import Limits
+from boxwright.system.torch_archive.nodes import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

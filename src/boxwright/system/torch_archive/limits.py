@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much a legacy checkpoint may ask of its reader."""
+"""How much a file may ask of its reader."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ class Limits:
     memo: int = 300_000
     values: int = 100_000  # beside those of networks: options, the optimizer
     text_bytes: int = 4 << 20  # one string; class sources in files before 2020.8 are the longest
+    key_text: int = 1 << 12  # characters of a key of a mapping: comparing two of them has to be nothing
+    key_parts: int = 8  # members of a tuple that is a key: each look-up goes through all of them
     made_bytes: int = 64 << 20  # strings turned to bytes, which a short program could otherwise repeat without end
+    written_bytes: int = 64 << 20  # plain values if they were written out: what is shared in the file counts everywhere
     integer_bytes: int = 16
     depth: int = 100
     records: int = 20_000
@@ -28,3 +31,7 @@ class Limits:
     def deadline(self) -> float:
         """When reading that begins now has to be over."""
         return time.monotonic() + self.seconds
+
+
+# Files of our own hold a row of results for every epoch behind them, and the names of a hundred thousand classes.
+OWN = Limits(instructions=6_000_000, memo=3_000_000)

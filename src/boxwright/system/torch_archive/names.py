@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from enum import Enum, auto
 
-from boxwright.model.legacy.nodes import STORAGES, GlobalName, RefusedError
+from boxwright.system.torch_archive.nodes import STORAGES, GlobalName, RefusedError
 
 
 class Role(Enum):

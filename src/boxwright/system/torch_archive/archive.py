@@ -3,18 +3,17 @@
 
 from __future__ import annotations
 
-import io
 import re
-import struct
 import time
-import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from boxwright.model.legacy.limits import Limits
-from boxwright.model.legacy.machine import Machine
-from boxwright.model.legacy.nodes import STORAGES, GlobalName, RefusedError, Storage
-from boxwright.model.legacy.opcodes import Program
+from boxwright.system.torch_archive.limits import Limits
+from boxwright.system.torch_archive.machine import Machine
+from boxwright.system.torch_archive.nodes import STORAGES, GlobalName, RefusedError, Storage
+from boxwright.system.torch_archive.opcodes import Program
+from boxwright.system.torch_archive.records import stored_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 MAGIC = 0x1950A86A20F9469CFC6C  # first value of the plain format
 PLAIN_VERSION = 1001
 _KEY = re.compile(r"[0-9]{1,20}")
-_ENCRYPTED = 0x1
-_ZIP_ERRORS = (zipfile.BadZipFile, ValueError, OverflowError, EOFError, NotImplementedError, struct.error, RuntimeError, IndexError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -87,22 +84,8 @@ class _Zip:
     """The zip format: `NAME/data.pkl` and one record per storage, none of them compressed, each with its checksum."""
 
     def __init__(self, content: bytes, limits: Limits) -> None:
-        self.size, self.limits = len(content), limits
-        try:
-            self.archive = zipfile.ZipFile(io.BytesIO(content))
-            listed = self.archive.infolist()
-        except _ZIP_ERRORS:
-            raise RefusedError("it is a damaged or incomplete zip") from None
-        if len(listed) > limits.records:
-            raise RefusedError("it holds too many records")
-        self.records = {record.filename: record for record in listed}
-        if len(self.records) != len(listed):
-            raise RefusedError("it holds two records of one name")
-        for record in listed:
-            if record.compress_type != zipfile.ZIP_STORED or record.file_size != record.compress_size or record.flag_bits & _ENCRYPTED:
-                raise RefusedError("it holds a compressed or encrypted record")
-            if record.file_size > self.size:
-                raise RefusedError("it holds a record longer than itself")
+        self.content, self.limits = memoryview(content), limits
+        self.records = {record.name: record for record in stored_records(content, limits)}
 
     def contents(self) -> Contents:
         programs = [name for name in self.records if name.count("/") == 1 and name.endswith("/data.pkl")]
@@ -119,30 +102,28 @@ class _Zip:
         machine = Machine(program, storages.of, deadline)
         tree = machine.run()
         self._fill(storages, root, deadline)
-        return Contents(tree, tuple(sorted(machine.names)), "zip", self.size)
+        return Contents(tree, tuple(sorted(machine.names)), "zip", len(self.content))
 
     def _fill(self, storages: _Storages, root: str, deadline: float) -> None:
         for key, storage in storages.found.items():
             record = self.records.get(f"{root}data/{key}")
             if record is None:
                 raise RefusedError(f"the data of storage {key} is missing")
-            if record.file_size != storage.num_bytes:
-                raise RefusedError(f"storage {key} promises {storage.num_bytes} bytes and has {record.file_size}")
+            if record.size != storage.num_bytes:
+                raise RefusedError(f"storage {key} promises {storage.num_bytes} bytes and has {record.size}")
             if time.monotonic() > deadline:
                 raise RefusedError("it takes too long to read")
-            storage.data = self._read(record.filename, storage.num_bytes)
+            storage.data = self._read(record.name, storage.num_bytes)
 
-    def _read(self, name: str, limit: int) -> bytes:
+    def _read(self, name: str, limit: int) -> memoryview:
+        """A record in its place: nothing is copied."""
         record = self.records[name]
-        if record.file_size > limit:
+        if record.size > limit:
             raise RefusedError(f"its record {name[:60]!r} is too large")
-        try:
-            content = self.archive.read(record)
-        except _ZIP_ERRORS:
-            raise RefusedError(f"its record {name[:60]!r} is damaged") from None
-        if len(content) != record.file_size:
-            raise RefusedError(f"its record {name[:60]!r} is incomplete")
-        return content
+        inside = self.content[record.begin : record.begin + record.size]
+        if zlib.crc32(inside) != record.checksum:
+            raise RefusedError(f"its record {name[:60]!r} is damaged")
+        return inside
 
 
 class _Plain:

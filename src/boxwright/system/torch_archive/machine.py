@@ -6,10 +6,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from boxwright.model.legacy.limits import Limits
-from boxwright.model.legacy.names import MADE_BY_NEWOBJ, MADE_BY_REDUCE, Role, named, role_of
-from boxwright.model.legacy.nodes import GlobalName, Node, RefusedError, Storage, TensorView
-from boxwright.model.legacy.opcodes import OPCODES, Program
+from boxwright.system.torch_archive.limits import Limits
+from boxwright.system.torch_archive.names import MADE_BY_NEWOBJ, MADE_BY_REDUCE, Role, named, role_of
+from boxwright.system.torch_archive.nodes import GlobalName, Node, RefusedError, Storage, TensorView
+from boxwright.system.torch_archive.opcodes import OPCODES, Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,7 +143,7 @@ class Machine:
         target = self._stack[-1]
         pairs = list(zip(items[::2], items[1::2], strict=True))
         for key, _ in pairs:
-            _require_plain_key(key)
+            _require_plain_key(key, self.limits)
         if type(target) is dict:
             target.update(pairs)
         elif type(target) is Node and not target.pairs:
@@ -227,10 +227,12 @@ class Machine:
             raise RefusedError("it gives a state to something that is no object")
 
 
-def _require_plain_key(key: object) -> None:
-    """A key that can be compared without running through deep nesting."""
-    if type(key) not in _PLAIN_KEYS and not (type(key) is tuple and all(type(part) in _PLAIN_KEYS for part in key)):
-        raise RefusedError("it holds a mapping with unusual keys")
+def _require_plain_key(key: object, limits: Limits) -> None:
+    """A key that costs next to nothing to compare: no nesting, no long text, no long tuple."""
+    parts = key if type(key) is tuple and len(key) <= limits.key_parts else (key,)
+    for part in parts:
+        if type(part) not in _PLAIN_KEYS or (isinstance(part, str | bytes) and len(part) > limits.key_text):
+            raise RefusedError("it holds a mapping with unusual keys")
 
 
 def tensor_view(arguments: tuple[Any, ...], limits: Limits) -> TensorView:

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every document that is read again is used or refused in one line, whichever of its fields is of another kind."""
+
+from __future__ import annotations
+
+from tests.fuzz.documents import survey
+
+
+def test_a_thousand_changed_documents_are_used_or_refused_in_one_line(tmp_path):
+    counts, finds = survey(1000, tmp_path)
+    assert finds == []
+    assert counts["refused"] > 300
+    assert counts["used"] > 100
