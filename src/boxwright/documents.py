@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 Address: TypeAlias = tuple[str | int, ...]
 
-MAX_BYTES = 4 << 20  # names for a hundred thousand classes stay below this
-MAX_NODES = 250_000  # as composed, and again as visited, where an alias counts every time: an alias bomb ends here
+MAX_BYTES = 4 << 20  # the names of every class there is stay far below this
+MAX_NODES = 100_000  # as composed, and again as visited, where an alias counts every time: an alias bomb ends here
 MAX_CHARACTERS = 4 * MAX_BYTES  # of all scalars as visited: a long text that is named again and again ends here
 MAX_DEPTH = 40
 

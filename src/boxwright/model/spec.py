@@ -146,7 +146,7 @@ class _Reader:
             raise ModelError(place, f"the last row has to be the one Detect row; found {len(detects)}", "End the head with [[rows], 1, Detect, [nc, anchors]]")
         (detect,) = detects
         classes, anchors = detect.arguments
-        if detect.sequence != 1 or classes not in {self.num_classes, self.raw.get("nc")} or anchors not in (self.anchors, self.raw["anchors"]):
+        if detect.sequence != 1 or classes not in (self.num_classes, self.raw.get("nc")) or anchors not in (self.anchors, self.raw["anchors"]):
             raise ModelError(detect.place, f"{detect.title}: it disagrees with the keys nc and anchors, or is repeated", "Write 1, Detect, [nc, anchors]")
         return detect
 

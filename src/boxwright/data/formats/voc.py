@@ -29,9 +29,10 @@ MAX_DEPTH = 32
 MAX_WORD = 1000  # characters of a name or a number
 MAX_SIDE = 1 << 24  # pixels; a stated size beyond is none
 SHOWN = 40  # characters of a name in a message
+_PARTS, _PAGES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16), (1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258)
 ENCODINGS = frozenset(
-    ("utf-8", "utf8", "utf-16", "us-ascii", "ascii", *(f"iso-8859-{part}" for part in range(1, 17) if part != 12), *(f"windows-{page}" for page in range(1250, 1259)))
-)
+    ("utf-8", "utf8", "utf-16", "us-ascii", "ascii", *(f"iso-8859-{part}" for part in _PARTS), *(f"windows-{page}" for page in _PAGES))
+)  # one byte a character, or what the parser knows by itself
 COORDINATES = ("xmin", "ymin", "xmax", "ymax")
 
 
