@@ -100,7 +100,7 @@ def _kind(reading: _Reading) -> Kind:
     document, channels, depth = reading.document, reading.raw.get("channels", 3), reading.raw.get("dtype", "uint8")
     if isinstance(channels, bool) or not isinstance(channels, int) or not 1 <= channels <= MAX_CHANNELS:
         raise DataError(document.place("channels"), f"channels is {channels!r}", f"Give a whole number from 1 to {MAX_CHANNELS}")
-    if depth not in ("uint8", "uint16"):  # noqa: PLR6201 -- of a YAML it may be a list, which no set can be asked for
+    if depth not in ("uint8", "uint16"):
         raise DataError(document.place("dtype"), f"dtype is {depth!r}", "Give uint8 or uint16")
     return Kind(channels, depth)
 

@@ -64,7 +64,7 @@ class _Reader:
     def __init__(self, name: str, stream: BinaryIO) -> None:
         self.name, self.stream = name, stream
         self.decoder = codecs.getincrementaldecoder("utf-8-sig")()
-        self.scan = json.JSONDecoder(object_pairs_hook=_mapping).scan_once
+        self.decode = json.JSONDecoder(object_pairs_hook=_mapping).raw_decode
         self.text, self.at, self.counted, self.line, self.ended = "", 0, 0, 1, False
 
     # -- the document
@@ -134,27 +134,28 @@ class _Reader:
     def _value(self, line: int) -> Any:
         """The value that begins here."""
         while True:
-            try:
-                value, end = self.scan(self.text, self.at)
-            except StopIteration as stop:
-                if self.ended or stop.value < len(self.text) - LONGEST_TOKEN:
-                    raise self._fault_at(stop.value, "expecting value") from None
-            except json.JSONDecodeError as error:
-                if self.ended or (error.pos < len(self.text) - LONGEST_TOKEN and not error.msg.startswith("Unterminated")):
-                    raise self._fault_at(error.pos, error.msg.lower()) from None
-            except _TwiceError as error:
-                raise self._fault(line, f"the key '{str(error)[:40]}' stands twice in one entry") from None
-            except RecursionError:
-                raise self._fault(line, "is not valid JSON text (it is nested too deeply)") from None
-            except ValueError:
-                raise self._fault(line, "holds a whole number of thousands of digits") from None
-            else:
-                if end < len(self.text) or self.ended:
-                    self.at = end
-                    return value
+            value, end = self._tried(line)
+            if end < len(self.text) or (self.ended and end > self.at):
+                self.at = end
+                return value
             self._more(max(BLOCK, len(self.text) - self.at))
             if len(self.text) - self.at > MAX_ELEMENT + BLOCK:
                 raise self._fault(line, f"one entry is longer than {MAX_ELEMENT >> 20} MiB")
+
+    def _tried(self, line: int) -> tuple[Any, int]:
+        """The value and where it ends: at the end of the window when more of the file has to be seen."""
+        try:
+            return self.decode(self.text, self.at)
+        except json.JSONDecodeError as error:
+            if self.ended or (error.pos < len(self.text) - LONGEST_TOKEN and not error.msg.startswith("Unterminated")):
+                raise self._fault_at(error.pos, error.msg.lower()) from None
+            return None, len(self.text)
+        except _TwiceError as error:
+            raise self._fault(line, f"the key '{str(error)[:40]}' stands twice in one entry") from None
+        except RecursionError:
+            raise self._fault(line, "is not valid JSON text (it is nested too deeply)") from None
+        except ValueError:
+            raise self._fault(line, "holds a whole number of thousands of digits") from None
 
     def _more(self, count: int) -> None:
         self._here()
