@@ -178,11 +178,11 @@ def _size(voc: VocFile, size_wh: tuple[int, int], collector: Collector) -> np.nd
         stated = _number(voc.size.get("width", "0")), _number(voc.size.get("height", "0"))
     except ValueError:
         stated = -1.0, -1.0
-    if stated != (0, 0) and not all(1 <= side <= MAX_SIDE for side in stated):
+    if not any(stated):
+        return np.array(size_wh * 2, np.float64)
+    if not all(1 <= side <= MAX_SIDE for side in stated):
         text = f"states a size that is none; boxes are taken as shares of the {size_wh[0]} x {size_wh[1]} pixels of the image"
         collector.found(None, "size", text, "Correct <size>", action="kept")
-        return np.array(size_wh * 2, np.float64)
-    if stated == (0, 0):
         return np.array(size_wh * 2, np.float64)
     if stated != size_wh:
         text = f"says {stated[0]:g} x {stated[1]:g} pixels, and the image has {size_wh[0]} x {size_wh[1]}; boxes are taken as shares of what it says"
