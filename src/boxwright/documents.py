@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 Address: TypeAlias = tuple[str | int, ...]
 
-MAX_BYTES = 16 << 20  # a list of a million image paths stays below this
-MAX_NODES = 500_000  # visits, aliases counted every time: an alias bomb ends here
+MAX_BYTES = 4 << 20  # the names of every class there is stay far below this
+MAX_NODES = 100_000  # as composed, and again as visited, where an alias counts every time: an alias bomb ends here
+MAX_CHARACTERS = 4 * MAX_BYTES  # of all scalars as visited: a long text that is named again and again ends here
 MAX_DEPTH = 40
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_HALF = re.compile("[\ud800-\udfff]")  # of a pair; an escape can write it, a file cannot hold it
 _WORDS = {"": None, "~": None, "null": None, "true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _NOT_FINITE = {".nan": math.nan, ".inf": math.inf, "+.inf": math.inf, "-.inf": -math.inf}
 
@@ -71,15 +73,34 @@ def read_yaml(path: Path) -> Document:
 def parse_yaml(text: str, name: str) -> Document:
     """Parse YAML text; `name` is what errors call it."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_bounded(name))
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(text, name, error) from None
     except yaml.YAMLError as error:
         raise UserError(name, " ".join(str(error).split()), "Only printable text can stand here") from None
-    except RecursionError:
-        raise UserError(name, f"is nested deeper than {MAX_DEPTH} levels", "Flatten it") from None
+    except (ValueError, OverflowError):  # of the parser: an escape beyond Unicode, a version of thousands of digits
+        raise UserError(name, "holds a number or an escape that stands for nothing", "Check the words that begin with '\\' or '%'") from None
     document = Document(name, None)
     return Document(name, None if root is None else _Builder(document).value(root, ()), document.lines, document.texts)
+
+
+def _bounded(name: str) -> type[yaml.SafeLoader]:
+    """A loader that ends while it reads, before the whole file has become nodes."""
+
+    class Bounded(yaml.SafeLoader):
+        nodes = 0
+        depth = 0
+
+        def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+            self.nodes += 1
+            self.depth += 1
+            if self.nodes > MAX_NODES or self.depth > MAX_DEPTH + 1:
+                raise UserError(f"{name}:{self.line + 1}", "holds too many or too deeply nested values", "Flatten or divide it")
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+    return Bounded
 
 
 def _syntax_error(text: str, name: str, error: yaml.MarkedYAMLError) -> UserError:
@@ -103,6 +124,7 @@ class _Builder:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.visits = 0
+        self.characters = 0
 
     def value(self, node: yaml.Node, address: Address) -> Any:
         line = node.start_mark.line + 1
@@ -112,6 +134,7 @@ class _Builder:
         self.document.lines[address] = line
         if isinstance(node, yaml.ScalarNode):
             self._check_tag(node, ("null", "bool", "int", "float", "str", "timestamp", "merge"))
+            self._check_text(node)
             self.document.texts[address] = node.value
             return scalar(node.value) if node.style is None else node.value
         if isinstance(node, yaml.SequenceNode):
@@ -126,6 +149,7 @@ class _Builder:
             place = f"{self.document.name}:{key_node.start_mark.line + 1}"
             if not isinstance(key_node, yaml.ScalarNode):
                 raise UserError(place, "a key is a list or mapping", "Keys are plain words or numbers")
+            self._check_text(key_node)
             key = scalar(key_node.value) if key_node.style is None else key_node.value
             key = key if isinstance(key, int) and not isinstance(key, bool) else key_node.value
             if key in result:
@@ -134,6 +158,15 @@ class _Builder:
             result[key] = self.value(value_node, (*address, key))
             self.document.lines[(*address, key)] = key_node.start_mark.line + 1
         return result
+
+    def _check_text(self, node: yaml.ScalarNode) -> None:
+        """Refuse characters that no name of a file or class can hold, and more text than a file can say without aliases."""
+        self.characters += len(node.value)
+        place = f"{self.document.name}:{node.start_mark.line + 1}"
+        if self.characters > MAX_CHARACTERS:
+            raise UserError(place, "repeats too long a text too often", "Remove the repeated aliases")
+        if "\0" in node.value or _HALF.search(node.value):
+            raise UserError(place, "holds a NUL or half a character", "Remove the escape")
 
     def _check_tag(self, node: yaml.Node, allowed: tuple[str, ...]) -> None:
         prefix = "tag:yaml.org,2002:"

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+LONGEST = 2000  # characters of what an error says: a value of a file may be of any length
+LONGEST_WORD = 100  # characters of a word for which a likely one is looked for: the search takes the square of it
 EXIT_DONE = 0
 EXIT_OUR_FAULT = 1
 EXIT_USER_INPUT = 2
@@ -39,8 +41,12 @@ class UserError(BoxwrightError):
 
     def __init__(self, where: str, what: str, remedy: str = "") -> None:
         self.where, self.what, self.remedy = where, what, remedy
-        sentence = f"{where}: {what.rstrip('.')}."
-        super().__init__(printable(f"{sentence} {remedy}".strip()))
+        sentence = f"{where}: {_short(what).rstrip('.')}."
+        super().__init__(printable(f"{sentence} {_short(remedy)}".strip()))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
 
 
 class SettingError(UserError):
@@ -71,7 +77,9 @@ class FindingsError(UserError):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that is most like a misspelt one, or ''. A word that begins alike may differ more."""
-    words = list(known)
+    if len(word) > LONGEST_WORD:
+        return ""
+    words = [candidate for candidate in known if len(candidate) <= LONGEST_WORD]
     begun = [candidate for candidate in words if candidate[:2] == word[:2]]
     alike = difflib.get_close_matches(word, words, 1) or difflib.get_close_matches(word, begun, 1, cutoff=0.3)
     return alike[0] if alike else ""

@@ -118,3 +118,33 @@ def test_a_huge_file_is_refused_unread(tmp_path):
         file.truncate(64 << 20)
     with pytest.raises(UserError, match="larger than"):
         read_yaml(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('a: 1\nb: "\\ud800"\n', r"d\.yaml:2: holds a NUL or half a character"),
+        ('a: 1\n"\\0": 1\n', r"d\.yaml:2: holds a NUL"),
+        ('a: "\\UFFFFFFFF"\n', "stands for nothing"),
+        ('a: "\\U00110000"\n', "stands for nothing"),
+        (f"%YAML 1.{'9' * 5000}\n---\na: 1\n", "stands for nothing"),
+        ("x: " + "[" * 100_000, r"d\.yaml:1: holds too many or too deeply nested"),
+        ("- " * 100_000, "too deeply nested"),
+        ("a: &a '" + "y" * 100_000 + "'\nb: [" + "*a, " * 1000 + "*a]\n", "too long a text too often"),
+    ],
+)
+def test_what_no_file_needs_is_refused_at_the_door(text, says):
+    with pytest.raises(UserError, match=says) as caught:
+        parse_yaml(text, "d.yaml")
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("word", ["9" * 5000, "0x" + "f" * 5000, "1:" * 500 + "1", "1" * 400 + ".", "1e400", "0b" + "1" * 100])
+def test_numbers_of_any_length_are_read_without_a_fault(word):
+    assert isinstance(parse_yaml(f"a: {word}", "d").value["a"], str | float)
+
+
+def test_values_are_counted_while_they_are_read(monkeypatch):
+    monkeypatch.setattr("boxwright.documents.MAX_NODES", 100)
+    with pytest.raises(UserError, match=r"d\.yaml:100: holds too many"):  # of ten thousand lines
+        parse_yaml("x:\n" + "- a\n" * 10_000, "d.yaml")

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from boxwright.data.dataset import read_dataset
-from boxwright.data.formats.coco import joined
 from boxwright.data.formats.voc import parse_voc
 from boxwright.data.split import open_split
 from boxwright.errors import DataError
-from boxwright.geometry.polygons import box_xyxy
+from boxwright.geometry.polygons import box_xyxy, joined
 from tests.support import datasets, formats
 
 VENDORED = Path(__file__).parents[1] / "data" / "bccd_voc"
@@ -156,7 +155,7 @@ def faulty(annotation: dict, tmp_path: Path):
     document["annotations"].append({**usual, **annotation})
     file.write_text(json.dumps(document, indent=1))
     index = open_split(read_dataset(file), "train")
-    line = next(number for number, text in enumerate(file.read_text().splitlines(), 1) if '"id": 5000' in text)
+    line = next(number for number, text in enumerate(file.read_text().splitlines()) if '"id": 5000' in text)  # of the brace before it
     return [(f.rule, f.action, f.line == line) for f in index.findings]
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DROPPED = -1
+MAX_CLASSES = 100_000  # as in a network
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,17 @@ class ClassEdits:
 
     def of(self, name: str) -> str | None:
         """What a class is called afterwards; None when it is dropped."""
-        if name in self.drop or (self.keep and name not in self.keep):
+        if name in self._dropped or (self.keep and name not in self._kept):
             return None
         return self.merged.get(name, name)
+
+    @functools.cached_property
+    def _dropped(self) -> frozenset[str]:
+        return frozenset(self.drop)
+
+    @functools.cached_property
+    def _kept(self) -> frozenset[str]:
+        return frozenset(self.keep)
 
 
 def read_edits(document: Document, raw: dict[str, Any], address: tuple[str | int, ...] = ()) -> ClassEdits:
@@ -58,9 +68,10 @@ def _list(document: Document, stated: Any, address: tuple[str | int, ...]) -> tu
 
 def require_known(document: Document, edits: ClassEdits, names: tuple[str, ...]) -> None:
     """Refuse names that no class has. Raises DataError."""
+    known = frozenset(names)
     for key, stated in (("keep", edits.keep), ("drop", edits.drop), ("merge or rename", tuple(edits.merged))):
         for name in stated:
-            if name not in names:
+            if name not in known:
                 near = nearest(name, names)
                 raise DataError(document.name, f"'{key}' names a class '{name}' that is not there", f"Did you mean '{near}'?" if near else _known(names))
 
@@ -98,9 +109,11 @@ def read_names(document: Document, raw: dict[str, Any]) -> tuple[str, ...]:
     if isinstance(listed, dict):
         names = _from_mapping(document, listed)
     elif isinstance(listed, list) and listed:
-        names = tuple(document.texts.get(("names", i), str(name)) for i, name in enumerate(listed))
+        names = tuple(_name(document, i, name) for i, name in enumerate(listed))
     else:
         raise DataError(document.place("names"), f"names are {listed!r}", "Give a list of names, or 'number: name' lines")
+    if len(names) > MAX_CLASSES:
+        raise DataError(document.place("names"), f"there are {len(names)} names", f"A data set has at most {MAX_CLASSES} classes")
     if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count != len(names)):
         raise DataError(document.place("nc"), f"nc is {count!r}, but names lists {len(names)}", "Make them agree, or leave nc out")
     return names
@@ -111,9 +124,15 @@ def _from_mapping(document: Document, listed: dict[Any, Any]) -> tuple[str, ...]
     if len(numbers) != len(listed) or not numbers:
         odd = next((key for key in listed if not isinstance(key, int)), "")
         raise DataError(document.place("names"), f"'{odd}' is no class number", "Write 'number: name' lines, numbered from 0")
-    missing = [number for number in range(max(numbers) + 1) if number not in numbers]
-    if missing or min(numbers) < 0:
-        raise DataError(
-            document.place("names"), f"names has no class {missing[0] if missing else min(numbers)}", f"Number the {len(numbers)} classes from 0 without gaps"
-        )
-    return tuple(document.texts.get(("names", number), str(listed[number])) for number in sorted(numbers))
+    lowest, highest = min(numbers), max(numbers)
+    if lowest < 0 or highest != len(numbers) - 1:  # counted, not listed: a number may be anything
+        absent = lowest if lowest < 0 else next(number for number in range(len(numbers)) if number not in numbers)
+        raise DataError(document.place("names"), f"names has no class {absent}", f"Number the {len(numbers)} classes from 0 without gaps")
+    return tuple(_name(document, number, listed[number]) for number in sorted(numbers))
+
+
+def _name(document: Document, number: int, name: Any) -> str:
+    """A name as it was written."""
+    if isinstance(name, list | dict):
+        raise DataError(document.place("names", number), f"the name of class {number} is a {'list' if isinstance(name, list) else 'mapping'}", "Write a word")
+    return document.texts.get(("names", number), str(name))

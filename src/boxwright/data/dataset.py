@@ -23,6 +23,7 @@ SPLITS = ("train", "val", "test")
 CLASS_KEYS = {"keep", "drop", "merge", "rename"}
 KNOWN_KEYS = {"path", *SPLITS, "names", "nc", "download", "format", "images", "labels", "channels", "dtype", "policy", "sources", "checksum", *CLASS_KEYS}
 SOURCE_KEYS = {"data", "weight", *CLASS_KEYS}
+LOOKED_AT = 50  # unknown keys that are compared with known ones
 MAX_CHANNELS = 512  # more than any camera has
 
 
@@ -76,11 +77,12 @@ def read_dataset(file: Path, *, needed: tuple[str, ...] = ("train", "val")) -> D
 def _reads_numbers(raw: dict[str, Any]) -> bool:
     """Whether any split holds label files with numbers, which mean nothing without names."""
     entries = [entry for split in SPLITS if raw.get(split) for entry in (raw[split] if isinstance(raw[split], list) else [raw[split]])]
-    return raw.get("format") not in {"coco", "voc"} and not (entries and all(str(entry).lower().endswith(".json") for entry in entries))
+    return raw.get("format") not in ("coco", "voc") and not (entries and all(str(entry).lower().endswith(".json") for entry in entries))
 
 
 def _notes(document: Document, raw: dict[str, Any], known: set[str]) -> tuple[str, ...]:
-    odd = [str(key) for key in raw if key not in known and nearest(str(key), known)]
+    unknown = [key for key in raw if key not in known][:LOOKED_AT]  # the search for a likely key takes its time
+    odd = [str(key) for key in unknown if nearest(str(key), known)]
     return tuple(f"{document.place(key)}: key '{key}' has no effect; did you mean '{nearest(key, known)}'?" for key in odd)
 
 
@@ -88,7 +90,7 @@ def _require_splits(document: Document, raw: dict[str, Any], needed: tuple[str, 
     for split in needed:
         if not raw.get(split):
             present = ", ".join(key for key in raw if key in SPLITS) or "none"
-            near = nearest(split, (str(key) for key in raw if key not in KNOWN_KEYS))
+            near = nearest(split, [str(key) for key in raw if key not in KNOWN_KEYS][:LOOKED_AT])
             advice = f"Add '{split}:' with a folder of images or a list file (found: {present}), or let `boxwright data split` divide it"
             remedy = f"Is '{near}' meant to be it?" if near else advice
             raise DataError(document.name, f"has no key '{split}'", remedy)
@@ -98,7 +100,7 @@ def _kind(reading: _Reading) -> Kind:
     document, channels, depth = reading.document, reading.raw.get("channels", 3), reading.raw.get("dtype", "uint8")
     if isinstance(channels, bool) or not isinstance(channels, int) or not 1 <= channels <= MAX_CHANNELS:
         raise DataError(document.place("channels"), f"channels is {channels!r}", f"Give a whole number from 1 to {MAX_CHANNELS}")
-    if depth not in {"uint8", "uint16"}:
+    if depth not in ("uint8", "uint16"):
         raise DataError(document.place("dtype"), f"dtype is {depth!r}", "Give uint8 or uint16")
     return Kind(channels, depth)
 
@@ -113,9 +115,10 @@ def _several(document: Document, raw: dict[str, Any], home: Path, needed: tuple[
         raise DataError(document.place("sources"), f"sources are {entries!r}", "Write a list with '- data: FILE' entries")
     read = [_source(document, home, number, entry) for number, entry in enumerate(entries)]
     wanted = read_names(document, raw) if raw.get("names") is not None else tuple(dict.fromkeys(name for part in read for name in part.names))
+    known = frozenset(wanted)
     for part in read:
         for name in part.names:
-            if name not in wanted:
+            if name not in known:
                 near = nearest(name, wanted)
                 raise DataError(
                     document.place("names"), f"class '{name}' of {part.file} is not among the names", f"{_meant(near)}Name it under 'drop' or 'rename' there"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SIDE = 16  # of the small grey picture that is compared
 MIN_LIKENESS = 0.99  # correlation of two small pictures: another size or compression of a picture keeps more than that
 BLOCK = 512  # pictures that are compared with all others in one go
+MAX_PAIRS = 100_000  # of pictures that are nearly alike: of one scene filmed for an hour every two are
 MIN_CONTRAST = 4.0  # standard deviation of the small picture below which there is nothing to compare
 
 
@@ -67,7 +68,7 @@ def prints_of(paths: Sequence[str], kind: Kind, threads: int, progress: Callable
 
 
 def pairs_of(prints: Sequence[Print]) -> list[Pair]:
-    """Every pair that is equal or nearly so, each once, in order."""
+    """Every pair that is equal, and up to MAX_PAIRS that are nearly so, each once, in order."""
     found: dict[tuple[int, int], Pair] = {}
     by_digest: dict[str, list[int]] = defaultdict(list)
     for number, one in enumerate(prints):
@@ -76,17 +77,22 @@ def pairs_of(prints: Sequence[Print]) -> list[Pair]:
     for same in by_digest.values():
         for other in same[1:]:
             found[same[0], other] = Pair(same[0], other, 1.0, exact=True)
-    for first, second, likeness in _alike(np.stack([one.small for one in prints]) if prints else np.zeros((0, SIDE * SIDE), np.float32)):
-        if prints[first].digest != prints[second].digest:
-            found[first, second] = Pair(first, second, likeness, exact=False)
+    small = np.stack([one.small for one in prints]) if prints else np.zeros((0, SIDE * SIDE), np.float32)
+    known = {digest: number for number, digest in enumerate(dict.fromkeys(one.digest for one in prints))}
+    for first, second, likeness in _alike(small, np.array([known[one.digest] for one in prints], np.int64)):
+        found[first, second] = Pair(first, second, likeness, exact=False)
     return [found[key] for key in sorted(found)]
 
 
-def _alike(small: np.ndarray) -> list[tuple[int, int, float]]:
-    """Pairs of small pictures that agree, each once. (N, 256)"""
-    found = []
+def _alike(small: np.ndarray, contents: np.ndarray) -> list[tuple[int, int, float]]:
+    """Pairs of small pictures that agree, each once, up to MAX_PAIRS; not those of one content. (N, 256), (N,)"""
+    found: list[tuple[int, int, float]] = []
     for begin in range(0, len(small), BLOCK):
         likeness = small[begin : begin + BLOCK] @ small[begin:].T
-        for row, column in np.argwhere(np.triu(likeness >= MIN_LIKENESS, 1)).tolist():
+        other = contents[begin : begin + BLOCK, None] != contents[None, begin:]
+        rows, columns = np.nonzero(np.triu((likeness >= MIN_LIKENESS) & other, 1))
+        for row, column in zip(rows[: MAX_PAIRS - len(found)].tolist(), columns[: MAX_PAIRS - len(found)].tolist(), strict=True):
             found.append((begin + row, begin + column, round(float(likeness[row, column]), 4)))
+        if len(found) >= MAX_PAIRS:
+            break
     return found

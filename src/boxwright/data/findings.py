@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from boxwright.errors import printable
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 Severity = Literal["error", "warning", "note"]
 Action = Literal["image skipped", "box dropped", "box clipped", "kept", "refused"]
 
+MAX_FINDINGS = 20_000  # of one image: more are counted, not kept; a file of nothing but faults would fill the memory
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One fault: in which file and line, by which rule, what it is, what was done about it, and how to mend it."""
 
@@ -31,6 +33,31 @@ class Finding:
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         return printable(f"{place}: {self.text} ({self.action})")
+
+
+class Found(list[Finding]):
+    """What was found about one image. Beyond MAX_FINDINGS faults are counted, and told by one more finding."""
+
+    more = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether a further finding would only be counted."""
+        return len(self) >= MAX_FINDINGS
+
+    def note(self, finding: Finding) -> None:
+        """Keep a finding, or count it."""
+        if self.full:
+            self.more += 1
+        else:
+            self.append(finding)
+
+    def told(self) -> tuple[Finding, ...]:
+        """All of them, and how many more there are."""
+        if not self.more:
+            return tuple(self)
+        text = f"{self.more} more faults are not listed"
+        return (*self, replace(self[-1], line=None, text=text, fix="Mend those that are listed, and look again"))
 
 
 def summary(findings: Iterable[Finding]) -> str:

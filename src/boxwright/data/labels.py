@@ -8,23 +8,31 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from boxwright.data.findings import Action, Finding, Severity
+from boxwright.data.findings import Action, Finding, Found, Severity
 from boxwright.data.policy import CLIP_MARGIN
 from boxwright.geometry.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from boxwright.geometry.polygons import box_xyxy
 from boxwright.native import labels as compiled
 from boxwright.native.binary import kernels
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 BOX_COLUMNS = 5
 MIN_POLYGON_COLUMNS = 7  # a class and three points
 MAX_CLASSES = 1 << 31  # what a 32-bit number holds
+MAX_ROW_BYTES = 1 << 20  # an outline of fifty thousand points
 ROUNDING = 1e-6  # how far out six written decimals can put a coordinate that is inside
 
 EMPTY_POLYGON = np.zeros((0, 2), np.float32)
+
+_LINE_ENDS = re.compile(rb"\r\n|\n|\r")
 
 
 @dataclass(frozen=True)
@@ -49,8 +57,22 @@ NO_LABELS = Labels(np.zeros(0, np.int32), np.zeros((0, 4), np.float32), ())
 
 def parse_labels(content: bytes, file: str, *, clip_margin: float = CLIP_MARGIN) -> Labels:
     """Read a label file's bytes. Boxes that reach out by up to `clip_margin` of the side are clipped, others are dropped."""
-    fast = _compiled(content) if kernels() is not None else _plain_boxes(content)
+    fast = None if _has_long_row(content) else _compiled(content) if kernels() is not None else _plain_boxes(content)
     return fast if fast is not None else _Reader(file, clip_margin).read(content)
+
+
+def _has_long_row(content: bytes) -> bool:
+    return len(content) > MAX_ROW_BYTES and any(len(line) > MAX_ROW_BYTES for line in _lines(content))
+
+
+def _lines(content: bytes) -> Iterator[bytes]:
+    """The lines of a file one after the other: all of them at once take many times its size."""
+    begin = 0
+    for end in _LINE_ENDS.finditer(content):
+        yield content[begin : end.start()]
+        begin = end.end()
+    if begin < len(content):
+        yield content[begin:]
 
 
 def _compiled(content: bytes) -> Labels | None:
@@ -93,23 +115,29 @@ class _Reader:
     def __init__(self, file: str, clip_margin: float) -> None:
         self.file = file
         self.clip_margin = clip_margin
-        self.findings: list[Finding] = []
+        self.findings = Found()
         self.seen: dict[tuple[float, ...], int] = {}
         self.classes: list[int] = []
-        self.boxes: list[np.ndarray] = []
+        self.boxes: list[tuple[float, float, float, float]] = []
         self.polygons: list[np.ndarray] = []
 
     def read(self, content: bytes) -> Labels:
-        for number, line in enumerate(content.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
+        for number, line in enumerate(_lines(content.removeprefix(b"\xef\xbb\xbf")), 1):
             if line.strip():
                 self._row(number, line)
         boxes = np.array(self.boxes, np.float32).reshape(-1, 4)
-        return Labels(np.array(self.classes, np.int32), boxes, tuple(self.polygons), tuple(self.findings))
+        return Labels(np.array(self.classes, np.int32), boxes, tuple(self.polygons), self.findings.told())
 
     def _found(self, line: int, rule: str, text: str, fix: str, *, action: Action = "box dropped", severity: Severity = "warning") -> None:
-        self.findings.append(Finding(self.file, line, rule, severity, text, action, fix))
+        if self.findings.full:
+            self.findings.more += 1
+            return
+        self.findings.note(Finding(self.file, line, rule, severity, text, action, fix))
 
     def _row(self, number: int, line: bytes) -> None:
+        if len(line) > MAX_ROW_BYTES:
+            self._found(number, "columns", f"the row is longer than {MAX_ROW_BYTES >> 20} MiB", "Check what this row is")
+            return
         try:
             words = line.decode("ascii").split()
             values = [_number(word) for word in words]
@@ -145,27 +173,28 @@ class _Reader:
         return first == number
 
     def _object(self, number: int, values: list[float]) -> None:
-        if len(values) == BOX_COLUMNS:
-            outline = None
-            corners = cxcywh_to_xyxy(np.array(values[1:], np.float64))
-        else:
-            outline = np.array(values[1:], np.float64).reshape(-1, 2)
-            corners = box_xyxy(outline)
-        width, height = corners[2:] - corners[:2]
-        if width <= 0 or height <= 0:
-            self._found(number, "no-area", f"the box is {width:g} wide and {height:g} high", "Remove the row or draw the box again")
+        outline = None if len(values) == BOX_COLUMNS else np.array(values[1:], np.float64).reshape(-1, 2)
+        left, top, right, bottom = _corners(values[1:]) if outline is None else box_xyxy(outline).tolist()
+        if right - left <= 0 or bottom - top <= 0:
+            self._found(number, "no-area", f"the box is {right - left:g} wide and {bottom - top:g} high", "Remove the row or draw the box again")
             return
-        out = max(-corners.min(), corners.max() - 1, 0.0)
+        out = max(-min(left, top), max(right, bottom) - 1, 0.0)
         rule = "slightly-outside" if out <= CLIP_MARGIN else "outside"
-        clipped = corners.clip(0, 1)
-        if out > self.clip_margin or (clipped[2:] <= clipped[:2]).any():
+        left, top, right, bottom = (min(max(corner, 0.0), 1.0) for corner in (left, top, right, bottom))
+        if out > self.clip_margin or right <= left or bottom <= top:
             self._found(number, rule, f"the box reaches {out:.1%} of the side out of the image", "Coordinates are shares of the image, from 0 to 1")
             return
         if out > ROUNDING:
             self._found(number, rule, f"the box reaches {out:.2%} of the side out of the image", "Clip the coordinates to 0..1", action="box clipped")
         self.classes.append(int(values[0]))
-        self.boxes.append(xyxy_to_cxcywh(clipped))
+        self.boxes.append(((left + right) / 2, (top + bottom) / 2, right - left, bottom - top))
         self.polygons.append(EMPTY_POLYGON if outline is None else outline.clip(0, 1).astype(np.float32))
+
+
+def _corners(box_cxcywh: list[float]) -> tuple[float, float, float, float]:
+    """Of one box; plain numbers, because arrays of four take ten times as long."""
+    x, y, width, height = box_cxcywh
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
 def _number(word: str) -> float:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+SHOWN = 8  # images that are named as sharing a label file
 CHUNK = 32  # files that a thread takes at once: handing over each one costs as much as reading it
 
 
@@ -175,10 +176,14 @@ def _about_labels(files: list[str], source: Source) -> list[Finding]:
     if source.format == "coco":
         return []
     labels = [source.label_of(file) for file in files]
-    shared = [file for file, count in Counter(labels).items() if count > 1]
+    sharing: dict[str, list[str]] = defaultdict(list)
+    often = {label for label, count in Counter(labels).items() if count > 1}
+    for file, label in zip(files, labels, strict=True):
+        if label in often:
+            sharing[label].append(file)
     findings = []
-    for label in shared:
-        images = ", ".join(Path(file).name for file, mine in zip(files, labels, strict=True) if mine == label)
+    for label, mine in sharing.items():
+        images = ", ".join(Path(file).name for file in mine[:SHOWN]) + (f" and {len(mine) - SHOWN} more" if len(mine) > SHOWN else "")
         findings.append(Finding(label, None, "shared", "note", f"several images use this one label file: {images}", "kept", "Give the images different names"))
     if source.format == "yolo" and all(place.is_dir() for place in (source.place, *source.more)):
         findings += _orphans(set(labels))

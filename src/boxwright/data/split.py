@@ -22,6 +22,8 @@ from boxwright.errors import DataError, FindingsError, nearest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LONGEST_NUMBER = 18  # digits of a class; more are no class, which the reader of labels has said
+
 
 def open_split(
     dataset: Dataset,
@@ -86,7 +88,7 @@ def _lines_of_classes(file: str, limit: int) -> list[tuple[int | None, int]]:
     for line, text in enumerate(Path(file).read_bytes().splitlines(), 1):
         words = text.removeprefix(b"\xef\xbb\xbf").split()
         number = words[0].split(b".")[0] if words else b""
-        if number.isdigit() and int(number) >= limit:
+        if number.isdigit() and len(number) <= LONGEST_NUMBER and int(number) >= limit:
             found.append((line, int(number)))
     return found
 

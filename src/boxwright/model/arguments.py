@@ -63,7 +63,7 @@ _CHECKS: dict[str, tuple[Any, str]] = {
     "share": (lambda v: isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) and 0 < v <= 8, "a number above 0"),  # noqa: PLR2004
     "act": (lambda v: isinstance(v, bool | ActivationSpec) or v is None, "True, False or an activation such as nn.SiLU()"),
     "one": (lambda v: _whole(v, 1, 1), "1, the axis of the channels"),
-    "word": (lambda v: v in {"nearest", "bilinear"}, "'nearest' or 'bilinear'"),
+    "word": (lambda v: isinstance(v, str) and v in {"nearest", "bilinear"}, "'nearest' or 'bilinear'"),
     "none": (lambda v: v is None, "None"),
     "classes": (lambda v: _whole(v, 1, MAX_WIDTH), "nc"),
     "anchors": (lambda v: isinstance(v, tuple | list) or _count(v), "the word anchors"),

@@ -19,6 +19,7 @@ MAX_BLOCKS = 2000  # rows with all their repeats; the largest packaged network h
 MAX_CHANNELS = 1 << 16
 MAX_CLASSES = 100_000
 MAX_IN_CHANNELS = 1024
+MAX_NOTES = 50  # unknown keys that are told
 
 KNOWN_KEYS = {"nc", "depth_multiple", "width_multiple", "anchors", "backbone", "head", "ch", "activation", "channel_multiple", "csp_activation"}
 IGNORED_KEYS = {"inplace", "yaml_file", "names", "strides", "flipud", "fliplr"}  # carried by files of the field, without effect on the network
@@ -107,7 +108,8 @@ class _Reader:
     # -- the whole
 
     def spec(self) -> ModelSpec:
-        notes = tuple(self._note(key) for key in self.raw if key not in KNOWN_KEYS | IGNORED_KEYS)
+        unknown = [key for key in self.raw if key not in KNOWN_KEYS and key not in IGNORED_KEYS]
+        notes = tuple(self._note(key) for key in unknown[:MAX_NOTES])
         listed = self._listed("backbone") + self._listed("head")
         if len(listed) > MAX_ROWS:
             raise self._error("head", f"{len(listed)} rows are too many (at most {MAX_ROWS})")
@@ -144,7 +146,7 @@ class _Reader:
             raise ModelError(place, f"the last row has to be the one Detect row; found {len(detects)}", "End the head with [[rows], 1, Detect, [nc, anchors]]")
         (detect,) = detects
         classes, anchors = detect.arguments
-        if detect.sequence != 1 or classes not in {self.num_classes, self.raw.get("nc")} or anchors not in (self.anchors, self.raw["anchors"]):
+        if detect.sequence != 1 or classes not in (self.num_classes, self.raw.get("nc")) or anchors not in (self.anchors, self.raw["anchors"]):
             raise ModelError(detect.place, f"{detect.title}: it disagrees with the keys nc and anchors, or is repeated", "Write 1, Detect, [nc, anchors]")
         return detect
 
@@ -262,7 +264,7 @@ class _Reader:
         return tuple(item if item >= 0 else (index - 1 if item == -1 else index + item) for item in items)
 
     def _signature(self, place: str, index: int, name: object) -> Signature:
-        if name in NOT_OFFERED:
+        if isinstance(name, str) and name in NOT_OFFERED:
             raise ModelError(place, f"row {index}: {NOT_OFFERED[str(name)]}")
         if not isinstance(name, str) or name not in SIGNATURES:
             near = nearest(str(name), SIGNATURES)

@@ -90,7 +90,7 @@ def _faults(document: dict[str, Any]) -> str:
     if document["leakage"]:
         rows = [(pair["first"], pair["second"], "the same file" if pair["exact"] else "nearly the same") for pair in document["leakage"]]
         cards.append(_card("Pictures in two splits", _table(("one", "other", ""), rows), "bad"))
-    within = [pair for pair in document["duplicates"] if pair not in document["leakage"]]
+    within = [pair for pair in document["duplicates"] if len(set(pair["splits"])) == 1]
     if within:
         rows = [(pair["first"], pair["second"], "the same file" if pair["exact"] else "nearly the same") for pair in within[:100]]
         cards.append(_card("Pictures that are there twice", _table(("one", "other", ""), rows), "bad"))

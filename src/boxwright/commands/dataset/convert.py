@@ -29,16 +29,17 @@ class _Names:
     """Gives every image of a set a file name of its own."""
 
     def __init__(self) -> None:
-        self.taken: set[str] = set()
+        self.taken: dict[str, int] = {}  # a name and the highest number that was tried behind it
 
     def of(self, path: str) -> str:
         """The file's own name, with a number where another image has the same stem."""
-        stem, suffix, number = Path(path).stem, Path(path).suffix, 1
-        free = stem
+        stem, suffix = Path(path).stem, Path(path).suffix
+        free, number = stem, self.taken.get(stem.lower(), 1)
         while free.lower() in self.taken:
             number += 1
             free = f"{stem}_{number}"
-        self.taken.add(free.lower())
+        self.taken[stem.lower()] = number
+        self.taken.setdefault(free.lower(), 1)
         return f"{free}{suffix}"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from boxwright.data.findings import Action, Finding
+from boxwright.data.findings import Action, Finding, Found
 from boxwright.data.labels import EMPTY_POLYGON, NO_LABELS, ROUNDING, Labels
 from boxwright.data.policy import CLIP_MARGIN
 from boxwright.geometry.boxes import xyxy_to_cxcywh
@@ -47,7 +47,7 @@ class Collector:
 
     def __init__(self, file: str, clip_margin: float) -> None:
         self.file, self.clip_margin = file, clip_margin
-        self.findings: list[Finding] = []
+        self.findings = Found()
         self.objects: list[tuple[int, np.ndarray, np.ndarray]] = []
         self.regions: list[np.ndarray] = []
         self.areas: list[float] = []
@@ -55,7 +55,7 @@ class Collector:
 
     def found(self, line: int | None, rule: str, text: str, fix: str, *, action: Action = "box dropped") -> None:
         """Note a fault."""
-        self.findings.append(Finding(self.file, line, rule, "warning", text, action, fix))
+        self.findings.note(Finding(self.file, line, rule, "warning", text, action, fix))
 
     def add(
         self, line: int | None, number: int, corners: np.ndarray, *, outline: np.ndarray | None = None, ignored: bool = False, area_px: float = np.nan
@@ -101,5 +101,5 @@ class Collector:
         boxes = np.array([box for _, box, _ in self.objects], np.float32).reshape(-1, 4)
         areas = np.array(self.areas, np.float32)
         outlines = tuple(outline for _, _, outline in self.objects)
-        labels = Labels(classes, boxes, outlines, tuple(self.findings), areas if np.isfinite(areas).any() else None)
+        labels = Labels(classes, boxes, outlines, self.findings.told(), areas if np.isfinite(areas).any() else None)
         return Annotated(labels, np.array(self.regions, np.float32).reshape(-1, 5))

@@ -2,31 +2,57 @@
 """COCO instances JSON: boxes and outlines in pixels, categories by id. Crowds become regions to ignore.
 
 Categories are numbered in the order of their ids. An outline decides the box, as in label files; its parts are joined by
-bridges of no width, which change neither box nor area.
+bridges of no width, which change neither box nor area. What an entry of another kind stands in the place of an id, a name
+or a list is refused with its line; a fault within an annotation is a finding of its image.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections import defaultdict
+import math
+import os
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from boxwright.data.formats.annotated import NOTHING, Annotated, Collector
+from boxwright.data.formats.json_lists import elements
 from boxwright.errors import DataError
-from boxwright.geometry.polygons import box_xyxy
+from boxwright.geometry.polygons import box_xyxy, joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-MAX_JSON_BYTES = 4 << 30
+LISTS = frozenset(("images", "annotations", "categories"))
 MIN_POINTS = 3
 MIN_AGREEMENT = 0.8  # overlap of an outline's box with the stated one below which the outline belongs to something else
 BOX_NUMBERS = 4
+MAX_SIDE = 1 << 24  # pixels; a stated size beyond is none
+SHOWN = 40  # characters of a value in a message
+
+
+class CocoImage(NamedTuple):
+    """An entry of 'images', as far as it matters. Width and height are as stated, None where nothing is."""
+
+    id: int | str
+    name: str
+    width: Any
+    height: Any
+
+
+@dataclass(slots=True)
+class CocoObject:
+    """An entry of 'annotations', as far as it matters. What is None is faulty; `parts` are outlines in pixels, one (P, 2) float64 each."""
+
+    line: int
+    called: str
+    number: int | None  # of the category, from 0
+    category: str  # as written, for messages
+    box: tuple[float, ...] | None
+    crowd: bool | None
+    area: float
+    parts: tuple[np.ndarray, ...] | None
 
 
 @dataclass
@@ -36,63 +62,168 @@ class CocoFile:
     file: str
     names: tuple[str, ...]
     numbers: dict[int, int]
-    images: dict[str, dict[str, Any]] = field(default_factory=dict)  # file name -> its entry
-    objects: dict[Any, list[dict[str, Any]]] = field(default_factory=dict)  # image id -> annotations
-    text: str = ""
-
-    def line_of(self, annotation: Any) -> int | None:
-        """The line on which an annotation states its id."""
-        start = max(self.text.find('"annotations"'), 0)
-        found = re.search(rf'"id"\s*:\s*{re.escape(json.dumps(annotation))}\b', self.text[start:])
-        return None if found is None else self.text.count("\n", 0, start + found.start()) + 1
+    images: dict[str, CocoImage] = field(default_factory=dict)  # file name -> its entry
+    objects: dict[int | str, list[CocoObject]] = field(default_factory=dict)  # image id -> annotations
 
 
 def read_coco(file: Path) -> CocoFile:
     """Read a JSON file. Raises DataError when it is no COCO instances file."""
-    document = _document(file)
-    parts = {key: _records(file, document, key) for key in ("images", "annotations", "categories")}
-    categories = sorted(parts["categories"], key=lambda one: one["id"] if isinstance(one.get("id"), int) else -1)
-    odd = next((one for one in categories if not isinstance(one.get("id"), int) or not isinstance(one.get("name"), str)), None)
-    if odd is not None:
-        raise DataError(str(file), f"the category {json.dumps(odd)[:60]} has no whole number 'id' and text 'name'", "Give every category both")
-    names = tuple(one["name"] for one in categories)
-    if len(set(names)) < len(names):
-        raise DataError(str(file), "two categories have one name", "Give them different names")
-    images = {one["file_name"]: one for one in parts["images"] if isinstance(one.get("file_name"), str) and "id" in one}
+    kinds: dict[str, type] = {}
+    images: dict[str, CocoImage] = {}
+    objects: dict[int | str, list[CocoObject]] = {}
+    named: dict[int, str] = {}
+    taken: set[str] = set()
+    waiting: list[tuple[CocoObject, Any]] = []
+    for key, number, line, value in elements(file, LISTS):
+        if number is None:
+            kinds[key] = value
+            continue
+        where = f"{file}:{line}"
+        if not isinstance(value, dict):
+            raise DataError(where, f"entry {number + 1} of '{key}' is {shown(value)}", "Write {...} with its keys")
+        if key == "images" and "file_name" in value and "id" in value:
+            image = _image(where, value)
+            images[image.name] = image
+        elif key == "annotations":
+            one = _object(line, value)
+            objects.setdefault(_id(where, value, "image_id", one.called), []).append(one)
+            waiting.append((one, _scalar(value.get("category_id"))))
+        elif key == "categories":
+            _name_category(where, value, named, taken)
+    _require_lists(file, kinds, images)
+    numbers = {category: number for number, category in enumerate(sorted(named))}
+    for one, category in waiting:
+        one.number = numbers.get(category)
+    return CocoFile(str(file), tuple(named[category] for category in sorted(named)), numbers, images, objects)
+
+
+def _require_lists(file: Path, kinds: dict[str, type], images: dict[str, CocoImage]) -> None:
+    odd = next((key for key in ("images", "annotations", "categories") if kinds.get(key) is not list), "")
+    if odd:
+        raise DataError(str(file), f"holds no list '{odd}'", "Name a COCO instances file: 'images', 'annotations' and 'categories'")
     if not images:
         raise DataError(str(file), "no entry of 'images' has 'id' and 'file_name'", "This is no COCO instances file; name another")
-    objects = defaultdict(list)
-    for one in parts["annotations"]:
-        objects[_key(one.get("image_id"))].append(one)
-    text = "" if not objects else file.read_text(encoding="utf-8-sig")
-    return CocoFile(str(file), names, {one["id"]: number for number, one in enumerate(categories)}, images, dict(objects), text)
 
 
-def _document(file: Path) -> dict[str, Any]:
+# -- entries
+
+
+def _image(where: str, value: dict[str, Any]) -> CocoImage:
+    name = value["file_name"]
+    if not isinstance(name, str) or not _names_a_file(name):
+        raise DataError(where, f"'file_name' is {shown(name)}, which is no name of a file", "Write the name of the image")
+    return CocoImage(_id(where, value, "id", shown(name)), name, _scalar(value.get("width")), _scalar(value.get("height")))
+
+
+def _names_a_file(name: str) -> bool:
+    """Whether a file could be called so: text of whole characters without NUL."""
     try:
-        if file.stat().st_size > MAX_JSON_BYTES:
-            raise DataError(str(file), f"is larger than {MAX_JSON_BYTES >> 30} GiB", "Divide it")
-        document = json.loads(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DataError(str(file), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path") from None
-    except json.JSONDecodeError as error:
-        raise DataError(f"{file}:{error.lineno}", f"is not valid JSON ({error.msg.lower()})", "Write the file anew") from None
-    except (UnicodeDecodeError, RecursionError):
-        raise DataError(str(file), "is not valid JSON text", "Write the file anew") from None
-    if not isinstance(document, dict):
-        raise DataError(str(file), "holds no 'images', 'annotations' and 'categories'", "Name a COCO instances file")
-    return document
+        return b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
 
 
-def _records(file: Path, document: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    found = document.get(key)
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise DataError(str(file), f"holds no list '{key}'", "Name a COCO instances file: 'images', 'annotations' and 'categories'")
+def _name_category(where: str, value: dict[str, Any], named: dict[int, str], taken: set[str]) -> None:
+    """Note one category."""
+    number, name = _whole(value.get("id")), value.get("name")
+    if number is None or not isinstance(name, str) or not _is_text(name):
+        text = f"the category with the id {shown(value.get('id'))} and the name {shown(name)} has no whole number 'id' and text 'name'"
+        raise DataError(where, text, "Give every category both")
+    if number in named:
+        raise DataError(where, f"two categories have the id {number}", "Give them different ids")
+    if name in taken:
+        raise DataError(where, f"two categories have one name, {shown(name)}", "Give them different names")
+    taken.add(name)
+    named[number] = name
+
+
+def _is_text(name: str) -> bool:
+    """Whether every character is whole: JSON can write halves of a pair, which no file can hold."""
+    try:
+        return bool(name.encode("utf-8")) or not name
+    except UnicodeEncodeError:
+        return False
+
+
+def _id(where: str, value: dict[str, Any], key: str, called: str) -> int | str:
+    found = value.get(key)
+    number = _whole(found)
+    if number is not None:
+        return number
+    if not isinstance(found, str):
+        raise DataError(where, f"'{key}' of {called} is {shown(found)}", "Write a whole number, or text")
     return found
 
 
-def _key(image_id: Any) -> Any:
-    return image_id if isinstance(image_id, int | str) else None
+def _whole(value: Any) -> int | None:
+    """A whole number, also one that was written as 1.0; None for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return int(value) if isinstance(value, float) and value.is_integer() else None
+
+
+def _scalar(value: Any) -> Any:
+    """What may stand for an id or a number; lists and mappings become None."""
+    number = _whole(value)
+    return number if number is not None else value if isinstance(value, str | float) else None
+
+
+def shown(value: Any) -> str:
+    """A value in a message: what it is, and short."""
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "a mapping"
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > SHOWN:
+        return "a number of many digits"
+    text = repr(value[: SHOWN + 1]) if isinstance(value, str) else "null" if value is None else str(value).lower()
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def _object(line: int, value: dict[str, Any]) -> CocoObject:
+    box = value.get("bbox")
+    crowd = value.get("iscrowd", 0)
+    return CocoObject(
+        line=line,
+        called=f"annotation {shown(value.get('id'))}",
+        number=None,
+        category=shown(value.get("category_id")),
+        box=tuple(map(_float, box)) if isinstance(box, list) and len(box) == BOX_NUMBERS and all(map(_is_number, box)) else None,
+        crowd=bool(crowd) if crowd is None or (isinstance(crowd, int | float) and crowd in {0, 1}) else None,
+        area=_float(value["area"]) if _is_number(value.get("area")) else math.nan,
+        parts=_parts(value.get("segmentation")),
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _float(value: float) -> float:
+    """A number as a float; whole numbers that are too large for one are infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _parts(segmentation: Any) -> tuple[np.ndarray, ...] | None:
+    """The outlines of an object in pixels. (P, 2) each; None for run lengths and for what is no polygon"""
+    if not isinstance(segmentation, list):
+        return None
+    return tuple(_points(part) for part in segmentation if _is_polygon(part)) or None
+
+
+def _is_polygon(part: Any) -> bool:
+    return isinstance(part, list) and len(part) >= 2 * MIN_POINTS and len(part) % 2 == 0 and set(map(type, part)) <= {int, float}
+
+
+def _points(part: list[float]) -> np.ndarray:
+    try:
+        return np.array(part, np.float64).reshape(-1, 2)
+    except OverflowError:
+        return np.array(list(map(_float, part))).reshape(-1, 2)
+
+
+# -- images
 
 
 def reader(coco: CocoFile, root: str, clip_margin: float) -> Callable[[str, tuple[int, int]], Annotated]:
@@ -106,77 +237,55 @@ def reader(coco: CocoFile, root: str, clip_margin: float) -> Callable[[str, tupl
     return read
 
 
-def read_image(coco: CocoFile, entry: dict[str, Any], size_wh: tuple[int, int], clip_margin: float) -> Annotated:
+def read_image(coco: CocoFile, entry: CocoImage, size_wh: tuple[int, int], clip_margin: float) -> Annotated:
     """The annotations of one entry of 'images'. `size_wh` is that of the image itself."""
     collector = Collector(coco.file, clip_margin)
     size = _size(entry, size_wh, collector)
     enlarged = float(np.prod(size_wh) / size.prod())
-    for one in coco.objects.get(_key(entry["id"]), ()):
-        _add(coco, collector, one, size, enlarged)
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers far out are found by what comes of them
+        for one in coco.objects.get(entry.id, ()):
+            _add(collector, one, size, enlarged)
     return collector.done()
 
 
-def _size(entry: dict[str, Any], size_wh: tuple[int, int], collector: Collector) -> np.ndarray:
-    stated = entry.get("width"), entry.get("height")
-    if not all(isinstance(side, int | float) and side > 0 for side in stated):
+def _size(entry: CocoImage, size_wh: tuple[int, int], collector: Collector) -> np.ndarray:
+    stated = entry.width, entry.height
+    own = f"and it has {size_wh[0]} x {size_wh[1]}"
+    if not all(_is_number(side) and 1 <= side <= MAX_SIDE for side in stated):
+        if stated != (None, None):
+            text = f"says that {entry.name} has {shown(entry.width)} x {shown(entry.height)} pixels, which is no size, {own}; boxes are shares of that"
+            collector.found(None, "size", text, "Correct width and height", action="kept")
         return np.array(size_wh, np.float64)
     if stated != size_wh:
-        text = f"says that {entry['file_name']} has {stated[0]} x {stated[1]} pixels, and it has {size_wh[0]} x {size_wh[1]}; boxes are shares of what it says"
+        text = f"says that {entry.name} has {stated[0]} x {stated[1]} pixels, {own}; boxes are shares of what it says"
         collector.found(None, "size", text, "Correct width and height, or turn the image", action="kept")
     return np.array(stated, np.float64)
 
 
-def _add(coco: CocoFile, collector: Collector, one: dict[str, Any], size: np.ndarray, enlarged: float) -> None:
+def _add(collector: Collector, one: CocoObject, size: np.ndarray, enlarged: float) -> None:
     """Take one annotation. Stated areas are brought to the pixels of the image, `enlarged` times what the entry says."""
-    place = f"annotation {one.get('id')}"
-    box = one.get("bbox")
-    if not isinstance(box, list) or len(box) != BOX_NUMBERS or not all(_is_number(value) for value in box):
-        collector.found(coco.line_of(one.get("id")), "annotation", f"{place} has no 'bbox' of four numbers", "Write [x, y, width, height]")
+    if one.box is None:
+        collector.found(one.line, "annotation", f"{one.called} has no 'bbox' of four numbers", "Write [x, y, width, height]")
         return
-    if one.get("category_id") not in coco.numbers:
-        collector.found(coco.line_of(one.get("id")), "class", f"{place} is of category {one.get('category_id')!r}, which is not listed", "Add the category")
+    if one.number is None:
+        collector.found(one.line, "class", f"{one.called} is of category {one.category}, which is not listed", "Add the category")
         return
-    x, y, width, height = box
+    if one.crowd is None:
+        collector.found(one.line, "annotation", f"{one.called} has an 'iscrowd' that is neither 0 nor 1", "Write 0, or 1 for a crowd")
+        return
+    x, y, width, height = one.box
     corners = np.array([x, y, x + width, y + height], np.float64) / np.tile(size, 2)
-    crowd = bool(one.get("iscrowd"))
-    outline = None if crowd else _outline(one.get("segmentation"), size)
+    outline = None if one.crowd or one.parts is None else joined([part / size for part in one.parts])
     if outline is not None and _overlap(box_xyxy(outline), corners) < MIN_AGREEMENT:
-        text = f"the outline of {place} does not fit its box; the box counts"
-        collector.found(coco.line_of(one.get("id")), "outline", text, "Correct 'segmentation' or 'bbox'", action="kept")
+        text = f"the outline of {one.called} does not fit its box; the box counts"
+        collector.found(one.line, "outline", text, "Correct 'segmentation' or 'bbox'", action="kept")
         outline = None
     before = len(collector.findings)
-    area = one["area"] * enlarged if _is_number(one.get("area")) and one["area"] > 0 else np.nan
-    shown = corners if outline is None else box_xyxy(outline)
-    collector.add(None, coco.numbers[one["category_id"]], shown, outline=outline, ignored=crowd, area_px=area)
+    area = one.area * enlarged
+    shape = corners if outline is None else box_xyxy(outline)
+    collector.add(None, one.number, shape, outline=outline, ignored=one.crowd, area_px=area if 0 < area < MAX_SIDE**2 else math.nan)
     found = collector.findings[before:]
-    collector.findings[before:] = [replace(finding, line=coco.line_of(one.get("id")), text=f"{place}: {finding.text}") for finding in found]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _outline(segmentation: Any, size: np.ndarray) -> np.ndarray | None:
-    """The parts of an object as one outline, normalised. (P, 2); None for run lengths and for what is no polygon"""
-    if not isinstance(segmentation, list):
-        return None
-    parts = [np.array(part, np.float64).reshape(-1, 2) / size for part in segmentation if _is_polygon(part)]
-    return joined(parts) if parts else None
-
-
-def _is_polygon(part: Any) -> bool:
-    return isinstance(part, list) and len(part) >= 2 * MIN_POINTS and len(part) % 2 == 0 and all(_is_number(value) for value in part)
-
-
-def joined(parts: list[np.ndarray]) -> np.ndarray:
-    """Several outlines as one: each hangs on the first by a bridge that is walked both ways. (P, 2) each -> (P', 2)"""
-    whole = parts[0]
-    for part in parts[1:]:
-        apart = ((whole[:, None] - part[None]) ** 2).sum(axis=2)
-        here, there = np.unravel_index(int(apart.argmin()), apart.shape)
-        around = np.concatenate((part[there:], part[: there + 1]))
-        whole = np.concatenate((whole[: here + 1], around, whole[here:]))
-    return whole
+    collector.findings[before:] = [replace(finding, line=one.line, text=f"{one.called}: {finding.text}") for finding in found]
 
 
 def _overlap(one: np.ndarray, other: np.ndarray) -> float:

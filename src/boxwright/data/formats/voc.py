@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pascal VOC: one XML file per image, with boxes in pixels and names of classes. Difficult objects become regions to ignore.
 
-The parser builds nothing by itself and refuses documents that declare entities: an XML file is data.
+The parser builds nothing by itself, follows no reference and takes what it needs: an XML file is data. Refused with their line are a document
+type with entities or a source of its own, an encoding that is not of the list, deep nesting, and long texts where a word is due.
 """
 
 from __future__ import annotations
@@ -23,8 +24,15 @@ from boxwright.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-MAX_XML_BYTES = 64 << 20
+MAX_XML_BYTES = 16 << 20  # a hundred thousand objects
 MAX_DEPTH = 32
+MAX_WORD = 1000  # characters of a name or a number
+MAX_SIDE = 1 << 24  # pixels; a stated size beyond is none
+SHOWN = 40  # characters of a name in a message
+_PARTS, _PAGES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16), (1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258)
+ENCODINGS = frozenset(
+    ("utf-8", "utf8", "utf-16", "us-ascii", "ascii", *(f"iso-8859-{part}" for part in _PARTS), *(f"windows-{page}" for page in _PAGES))
+)  # one byte a character, or what the parser knows by itself
 COORDINATES = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -32,14 +40,14 @@ class _RefusedError(Exception):
     """Why an XML file is not read."""
 
 
-@dataclass
+@dataclass(slots=True)
 class VocObject:
     """One <object>. Values are texts as written."""
 
     line: int
     name: str = ""
     difficult: str = "0"
-    box: dict[str, str] = field(default_factory=dict)
+    corners: dict[str, str] | None = None
 
 
 @dataclass
@@ -57,30 +65,59 @@ class _Builder:
         self.file = VocFile()
         self.path: list[str] = []
         self.text: list[str] = []
+        self.length = 0
         self.parser = expat.ParserCreate()
+        self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self.text.append
+        self.parser.CharacterDataHandler = self._text
+        self.parser.XmlDeclHandler = _require_known_encoding
+        self.parser.StartDoctypeDeclHandler = _require_plain_doctype
         self.parser.EntityDeclHandler = _refuse_entities
 
     def _start(self, tag: str, _attributes: dict[str, str]) -> None:
         self.path.append(tag)
-        self.text.clear()
+        self._begin()
         if len(self.path) > MAX_DEPTH:
             raise _RefusedError(f"elements are nested deeper than {MAX_DEPTH}")
         if self.path[1:] == ["object"]:
             self.file.objects.append(VocObject(self.parser.CurrentLineNumber))
 
+    def _text(self, text: str) -> None:
+        self.length += len(text)
+        if self.length <= MAX_WORD:
+            self.text.append(text)
+
+    def _begin(self) -> None:
+        self.text.clear()
+        self.length = 0
+
+    def _word(self) -> str:
+        if self.length > MAX_WORD:
+            raise _RefusedError(f"<{self.path[-1][:SHOWN]}> holds more than {MAX_WORD} characters")
+        return "".join(self.text).strip()
+
     def _end(self, _tag: str) -> None:
         match self.path[1:]:
-            case ["size", key]:
-                self.file.size[key] = "".join(self.text).strip()
+            case ["size", ("width" | "height") as key]:
+                self.file.size[key] = self._word()
             case ["object", ("name" | "difficult") as key]:
-                setattr(self.file.objects[-1], key, "".join(self.text).strip())
-            case ["object", "bndbox", key]:
-                self.file.objects[-1].box[key] = "".join(self.text).strip()
-        self.text.clear()
+                setattr(self.file.objects[-1], key, self._word())
+            case ["object", "bndbox", key] if key in COORDINATES:
+                one = self.file.objects[-1]
+                one.corners = {**(one.corners or {}), key: self._word()}
+        self._begin()
         self.path.pop()
+
+
+def _require_known_encoding(_version: str, encoding: str | None, _standalone: int) -> None:
+    if encoding is not None and encoding.lower() not in ENCODINGS:
+        raise _RefusedError(f"the encoding '{encoding[:SHOWN]}' is not read; save it as UTF-8")
+
+
+def _require_plain_doctype(_name: str, system_id: str | None, public_id: str | None, has_internal_subset: int) -> None:
+    if system_id is not None or public_id is not None or has_internal_subset:
+        raise _RefusedError("it declares a document type with entities or a source of its own, which are not allowed in data")
 
 
 def _refuse_entities(*_declaration: object) -> None:
@@ -96,6 +133,8 @@ def parse_voc(content: bytes) -> VocFile:
         raise DataError(str(error.lineno), f"is not well-formed XML ({expat.errors.messages[error.code]})") from None
     except _RefusedError as error:
         raise DataError(str(builder.parser.CurrentLineNumber), str(error)) from None
+    except UnicodeError:
+        raise DataError(str(builder.parser.CurrentLineNumber), "holds text that is not whole characters of its encoding") from None
     return builder.file
 
 
@@ -116,8 +155,9 @@ def read_image(file: str, size_wh: tuple[int, int], numbers: dict[str, int], cli
         return _failed(file, int(error.where), "annotation", error.what)
     collector = Collector(file, clip_margin)
     size = _size(voc, size_wh, collector)
-    for one in voc.objects:
-        _add(collector, one, size, numbers)
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers far out are found by what comes of them
+        for one in voc.objects:
+            _add(collector, one, size, numbers)
     return collector.done()
 
 
@@ -135,10 +175,14 @@ def _failed(file: str, line: int | None, rule: str, text: str) -> Annotated:
 def _size(voc: VocFile, size_wh: tuple[int, int], collector: Collector) -> np.ndarray:
     """The size that the coordinates refer to: the stated one, if there is one."""
     try:
-        stated = float(voc.size.get("width", 0)), float(voc.size.get("height", 0))
+        stated = _number(voc.size.get("width", "0")), _number(voc.size.get("height", "0"))
     except ValueError:
-        stated = 0.0, 0.0
-    if min(stated) <= 0:
+        stated = -1.0, -1.0
+    if not any(stated):
+        return np.array(size_wh * 2, np.float64)
+    if not all(1 <= side <= MAX_SIDE for side in stated):
+        text = f"states a size that is none; boxes are taken as shares of the {size_wh[0]} x {size_wh[1]} pixels of the image"
+        collector.found(None, "size", text, "Correct <size>", action="kept")
         return np.array(size_wh * 2, np.float64)
     if stated != size_wh:
         text = f"says {stated[0]:g} x {stated[1]:g} pixels, and the image has {size_wh[0]} x {size_wh[1]}; boxes are taken as shares of what it says"
@@ -148,14 +192,21 @@ def _size(voc: VocFile, size_wh: tuple[int, int], collector: Collector) -> np.nd
 
 def _add(collector: Collector, one: VocObject, size: np.ndarray, numbers: dict[str, int]) -> None:
     try:
-        corners = np.array([float(one.box[key]) for key in COORDINATES]) / size
+        corners = np.array([_number((one.corners or {})[key]) for key in COORDINATES]) / size
     except (KeyError, ValueError):
-        collector.found(one.line, "not-a-number", f"object '{one.name}' has no box of four numbers", f"Write {', '.join(COORDINATES)}")
+        collector.found(one.line, "not-a-number", f"object '{one.name[:SHOWN]}' has no box of four numbers", f"Write {', '.join(COORDINATES)}")
         return
     if one.name not in numbers:
-        collector.found(one.line, "class", f"there is no class '{one.name}'", "Add it to 'names', or name it under 'drop'")
+        collector.found(one.line, "class", f"there is no class '{one.name[:SHOWN]}'", "Add it to 'names', or name it under 'drop'")
         return
     collector.add(one.line, numbers[one.name], corners, ignored=one.difficult not in {"0", ""})
+
+
+def _number(word: str) -> float:
+    """Raises ValueError."""
+    if not word.isascii() or "_" in word:  # Python reads 1_0 as ten, and digits of every script; an annotation does not mean that
+        raise ValueError(word)
+    return float(word)
 
 
 # -- listings

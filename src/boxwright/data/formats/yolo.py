@@ -13,7 +13,7 @@ from boxwright.data.labels import NO_LABELS, parse_labels
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_LABEL_BYTES = 64 << 20
+MAX_LABEL_BYTES = 8 << 20  # two hundred thousand objects of one image
 USUAL_BYTES = 1 << 16  # a larger buffer is not set aside for every file
 
 
