@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Severity = Literal["error", "warning", "note"]
-Action = Literal["image skipped", "box dropped", "box clipped", "kept", "refused"]
+Action = Literal["image skipped", "box dropped", "box clipped", "kept", "refused", "made anew"]
 
 
 @dataclass(frozen=True)
