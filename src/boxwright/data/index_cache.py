@@ -59,8 +59,12 @@ def look(files: list[str], source: Source) -> Look:
         labels = [stamp(source.label_of(file)) for file in files]
         texts = [f"{stamp(file)}|{label}" for file, label in zip(files, labels, strict=True)]
     digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
-    annotated = sum(int(label.partition(" ")[0]) for label in labels if label != "-")
-    return Look(np.frombuffer(digests, "<u8"), ROOM + ROOM_OF_IMAGE * len(files) + ROOM_OF_BYTE * annotated)
+    return Look(np.frombuffer(digests, "<u8"), most_bytes(len(files), labels))
+
+
+def most_bytes(images: int, labels: list[str]) -> int:
+    """How large an index of so many images can be, by the stamps of their annotations."""
+    return ROOM + ROOM_OF_IMAGE * images + ROOM_OF_BYTE * sum(int(label.partition(" ")[0]) for label in labels if label != "-")
 
 
 def identity(source: Source, split: str, how: tuple[Any, ...]) -> str:
@@ -86,7 +90,9 @@ def _short(path: str, root: str) -> str:
 def _places(source: Source, key: str) -> list[Path]:
     """Where the cache may lie, the preferred place first."""
     place = source.place
-    folder = place.parent if source.format == "coco" else Path(source.label_of(str(place / "x.jpg" if is_folder(place) else source.root / "images/x.jpg"))).parent
+    folder = (
+        place.parent if source.format == "coco" else Path(source.label_of(str(place / "x.jpg" if is_folder(place) else source.root / "images/x.jpg"))).parent
+    )
     inviting = folder != folder.parent and is_folder(folder) and _invites_writing(folder.parent)
     beside = [folder.with_name(f"{folder.name}.{key[:8]}{SUFFIX}")] if inviting else []
     return [*beside, cache_folder() / "indexes" / f"{key[:24]}{SUFFIX}"]
@@ -138,6 +144,8 @@ class Cache:
             self._leave(str(error))
             return False
         if head.key != key:
+            self.path = path
+            self._leave("it is that of something else")
             return False
         self.path, self.head, self.stamps = path, head, stamps
         return True

@@ -76,8 +76,9 @@ def open_source(source: Source, split: str, scan: Scan) -> Opened:
     if cache.there and scan.trusting and (known := cache.whole(None)) is not None:
         return Opened(known.index, known.names)
     origin = index_cache.stamp(str(source.place)) if source.format == "coco" else ""
-    if cache.there and origin and cache.origin == origin and (known := cache.whole(None)) is not None:
-        if np.array_equal(index_cache.look(list(known.listed), source).stamps, known.stamps):
+    if cache.there and origin and cache.origin == origin:
+        known = cache.whole(index_cache.most_bytes(0, [origin]))
+        if known is not None and np.array_equal(index_cache.look(list(known.listed), source).stamps, known.stamps):
             return Opened(known.index, known.names)
     listing = listed(source, split, scan.clip_margin)
     look = index_cache.look(listing.files, source) if scan.cached else index_cache.NO_LOOK
