@@ -17,11 +17,10 @@ import numpy as np
 
 from boxwright.data.index import Index, short_name
 from boxwright.data.paths import shortened
+from boxwright.data.planes import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from boxwright.data.planes import Kind
 
 SHOWN = 3  # file or class names in a message
 PARTS = ("name", "picture", "labels")

@@ -87,8 +87,8 @@ def _of_coco(source: Source, clip_margin: float) -> Listed:
     findings, files = [], []
     for name in found.images:
         if why := why_unusable(f"{root}/{name}"):
-            text = f"the file name '{shortened(name.encode('utf-8', 'replace').decode())}' {why}"
-            findings.append(Finding(str(source.place), None, "annotation", "warning", text, "image skipped", "Correct 'file_name'"))
+            shown = shortened(name.encode("utf-8", "replace").decode())  # of the image, not of the JSON: it is the image that is skipped
+            findings.append(Finding(f"{root}/{shown}", None, "annotation", "warning", f"the file name {why}", "image skipped", "Correct 'file_name'"))
         else:
             files.append(f"{root}/{name}")
     return Listed(sorted(files), findings, found.names, coco.reader(found, root, clip_margin))
