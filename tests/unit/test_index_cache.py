@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import tracemalloc
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from boxwright.data import index_cache, scan
+from boxwright.data import index_cache, index_file, scan
 from boxwright.data.dataset import read_dataset
+from boxwright.data.findings import Finding
 from boxwright.data.index import Index
 from boxwright.data.source import Source
 from boxwright.data.split import open_split
@@ -118,7 +122,15 @@ def test_a_touched_file_costs_a_scan_and_changes_nothing(root, scanned):
     assert len(scanned) == 2
 
 
-def test_a_damaged_cache_is_rebuilt_without_a_word(root, scanned, capsys):
+def about_caches(index: Index) -> list[Finding]:
+    return [finding for finding in index.findings if finding.rule == "cache"]
+
+
+def without_notes(index: Index) -> Index:
+    return replace(index, findings=tuple(finding for finding in index.findings if finding.rule != "cache"))
+
+
+def test_a_damaged_cache_is_made_anew_with_one_line(root, scanned):
     expected = opened(root)
     (cache,) = caches(root)
     whole = cache.read_bytes()
@@ -129,10 +141,173 @@ def test_a_damaged_cache_is_rebuilt_without_a_word(root, scanned, capsys):
     damages = [b"", whole[:10], whole[: len(whole) // 2], whole + b"x", b"not a cache at all", *map(bytes, flips)]
     for damage in damages:
         cache.write_bytes(damage)
-        assert equal(opened(root), expected)
+        found = opened(root)
+        assert equal(without_notes(found), expected)
+        assert len(about_caches(found)) == 1
+        assert about_caches(found)[0].severity == "note"
+        assert about_caches(found)[0].file == str(cache)
         assert cache.read_bytes() == whole
     assert len(scanned) == 1 + len(damages)
-    assert capsys.readouterr() == ("", "")
+    assert equal(opened(root), expected)  # and nothing is said of a sound one
+
+
+def parts_of(content: bytes) -> tuple[dict, dict[str, np.ndarray], dict[str, bytes]]:
+    """The head, the arrays and the texts of a cache, read without the code under test."""
+    length = int.from_bytes(content[48:52], "little")
+    head = json.loads(content[52 : 52 + length])
+    shapes = index_file.Head(head["key"], head["origin"], head["counts"], 0).shapes()
+    at, arrays, texts = 52 + length, {}, {}
+    for name, (kind, shape) in shapes.items():
+        values = np.frombuffer(content, kind, int(np.prod(shape)), at).reshape(shape).copy()
+        arrays[name], at = values, at + values.nbytes
+    for name in ("paths", "about", "called"):
+        texts[name] = content[at : at + head["counts"][name]]
+        at += head["counts"][name]
+    return head, arrays, texts
+
+
+def signed(head: object, arrays: dict[str, np.ndarray], texts: dict[str, bytes]) -> bytes:
+    """A cache with the right checksum, whatever it says."""
+    text = json.dumps(head).encode()
+    payload = len(text).to_bytes(4, "little") + text + b"".join([*(one.tobytes() for one in arrays.values()), *texts.values()])
+    return b"boxwright index\n" + hashlib.sha256(payload).digest() + payload
+
+
+def in_array(name: str, value: float, place: int = 0):
+    def change(_head, arrays, _texts):
+        arrays[name].reshape(-1)[place] = value
+
+    return change
+
+
+def in_text(name: str, old: bytes, new: bytes):
+    def change(head, _arrays, texts):
+        assert old in texts[name]
+        texts[name] = texts[name].replace(old, new)
+        head["counts"][name] = len(texts[name])
+
+    return change
+
+
+def in_counts(name: str, value: object):
+    return lambda head, arrays, texts: head["counts"].__setitem__(name, value)
+
+
+def longer(head, arrays, _texts):
+    """A million points that nobody drew."""
+    arrays["points"] = np.zeros((1 << 20, 2), np.float32)
+    head["counts"]["points"] = 1 << 20
+    arrays["first_point"][-1] = 1 << 20
+
+
+PLANTED = {
+    **{f"{value} in {name}": in_array(name, value) for name in ("boxes", "points", "ignored") for value in (np.nan, np.inf, -1, 7)},
+    **{f"{value} in {name}": in_array(name, value) for name in ("first_object", "first_point") for value in (1, -1)},
+    **{f"{value} at the end of {name}": in_array(name, value, -1) for name in ("first_object", "first_point") for value in (0, 1 << 40)},
+    **{f"{value} pixels": in_array("sizes_wh", value) for value in (0, -5, (1 << 31) - 1)},
+    "a class below none": in_array("classes", -1),
+    "an image that is neither usable nor not": in_array("used", 2),
+    "an image less": in_array("used", 0),
+    "a region of no class": in_array("ignored", 0.5),
+    "a region of no image": in_array("image_of_ignored", 99),
+    "an area below none": in_array("areas_px", -1),
+    "a path more": in_text("paths", b".png", b"\0.png"),
+    "a path of no place": in_text("paths", b"r/", b"x/"),
+    "an empty path": in_text("paths", b"r/images/train/000.png", b""),
+    "a severity of none": in_text("about", b"warning", b"terrible"),
+    "an action of none": in_text("about", b"box dropped", b"rm -r"),
+    "a line of none": in_text("about", b"\x00103\0", b"\0-2\0"),
+    "a line of 5,000 digits": in_text("about", b"\x00103\0", b"\x00" + b"9" * 5000 + b"\0"),
+    "a line in other digits": in_text("about", b"\x00103\0", "\0\u0662\0".encode()),
+    "far more than the labels hold": longer,
+    **{f"{value!r} as a count": in_counts("objects", value) for value in (-1, 1 << 62, 1.5, "9", None, True, [], {})},
+    "no count": lambda head, arrays, texts: head["counts"].pop("objects"),
+    "another count": in_counts("more", 1),
+    **{
+        f"{value!r} as {key}": (lambda head, arrays, texts, key=key, value=value: head.__setitem__(key, value))
+        for key in ("key", "origin", "counts")
+        for value in (1, None, [])
+    },
+    "no key": lambda head, arrays, texts: head.pop("key"),
+    "a long head": lambda head, arrays, texts: head.__setitem__("origin", "x" * 5000),
+}
+
+
+@pytest.fixture
+def full(tmp_path):
+    """A set with whatever an index can hold: outlines, regions to ignore, stated areas, findings."""
+    datasets.write(tmp_path / "set", train=5, val=1, polygons=True)
+    root = tmp_path / "set"
+    images = [{"id": number, "file_name": f"images/train/{number:03}.png"} for number in range(5)]
+    boxes = [{"id": number, "image_id": number, "category_id": 1, "bbox": [10, 10, 20, 20], "area": 300, "iscrowd": number % 2} for number in range(5)]
+    boxes[0]["segmentation"] = [[10, 10, 30, 10, 30, 30, 10, 30]]
+    boxes.append({"id": 9, "image_id": 2, "category_id": 1, "bbox": "none"})
+    document = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "red"}]}
+    (root / "train.json").write_text(json.dumps(document, indent=0))
+    (root / "data.yaml").write_text("train: train.json\nval: train.json\nimages: .\n")
+    return root
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_a_planted_cache_with_the_right_checksum_and_stamps_is_made_anew(full, what):
+    expected = opened(full)
+    (cache,) = caches(full.parent)
+    head, arrays, texts = parts_of(cache.read_bytes())
+    assert signed(head, arrays, texts) == cache.read_bytes()
+    PLANTED[what](head, arrays, texts)
+    planted = signed(head, arrays, texts)
+    cache.write_bytes(planted)
+    found = opened(full)
+    assert equal(without_notes(found), expected)
+    assert len(about_caches(found)) == 1
+    assert cache.read_bytes() != planted
+
+
+def test_a_cache_that_came_with_a_data_set_says_nothing_of_its_pictures(root, tmp_path):
+    """Stamps hold when the entry of a file was last changed here: nobody elsewhere can know it."""
+    opened(root)
+    shutil.copytree(root, tmp_path / "elsewhere")
+    (cache,) = caches(tmp_path / "elsewhere")
+    head, arrays, texts = parts_of(cache.read_bytes())
+    arrays["boxes"][:] = 0.25
+    cache.write_bytes(signed(head, arrays, texts))
+    found = opened(tmp_path / "elsewhere")
+    assert equal(found, open_split(read_dataset(tmp_path / "elsewhere/data.yaml"), "train", cached=False))
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a pipe", "a link to a device"])
+def test_what_is_no_regular_file_is_no_cache(root, kind):
+    expected = opened(root)
+    (cache,) = caches(root)
+    cache.unlink()
+    match kind:
+        case "a folder":
+            cache.mkdir()
+        case "a pipe":
+            os.mkfifo(cache)
+        case "a link to a device":
+            cache.symlink_to("/dev/zero")
+    found = opened(root)
+    assert equal(without_notes(found), expected)
+    assert [finding.text for finding in about_caches(found)] == ["cannot be used as a cache of the index (it is no regular file)"]
+
+
+def test_a_head_that_promises_much_sets_nothing_aside(root):
+    expected = opened(root)
+    (cache,) = caches(root)
+    head, arrays, texts = parts_of(cache.read_bytes())
+    head["counts"]["objects"] = 1 << 26
+    content = signed(head, arrays, texts)
+    with cache.open("wb") as file:
+        file.write(content)
+        file.truncate(index_file.Head("", "", head["counts"], 52 + len(json.dumps(head))).total())  # gigabytes of nothing, on a disk that holds none
+    tracemalloc.start()
+    found = opened(root)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert equal(without_notes(found), expected)
+    assert len(about_caches(found)) == 1
+    assert most < 20 * 2**20
 
 
 def test_a_cache_of_another_version_is_not_read(root, scanned, monkeypatch):
@@ -178,11 +353,12 @@ def test_an_index_of_a_hundred_thousand_images_stays_small_also_while_it_is_read
         boxes=draw.random((objects, 4), np.float32),
         first_point=np.zeros(objects + 1, np.int64),
         points=np.zeros((0, 2), np.float32),
+        digests=draw.integers(0, 256, (images, 16), np.uint8),
     )
     source = Source("yolo", tmp_path / "images/train", tmp_path)
-    index_cache.store(source, "key", index_cache.Stored(index, ("a",), paths, np.arange(images, dtype=np.uint64), ""))
+    index_cache.store(source, "key", index_file.Stored(index, ("a",), paths, np.arange(images, dtype=np.uint64), ""))
     tracemalloc.start()
-    found = index_cache.load(source, "key")
+    found = index_cache.find(source, "key").whole(None)
     kept, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert equal(found.index, index)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from boxwright.commands.opening import open_weights
+from boxwright.commands.opening import fingerprint_in, open_weights
 from boxwright.commands.report import run_folder
 from boxwright.commands.validate import ValPlan, evaluate, plan_of
 from boxwright.config.load import Resolved
@@ -57,8 +57,8 @@ def run(resolved: Resolved[CompareSettings]) -> Answer:
 
 
 def _require_same_images(plans: list[ValPlan], runs: tuple[str, ...]) -> None:
-    first, second = (plan.data.splits[plan.how["split"]] for plan in plans)
-    if first.fingerprint() != second.fingerprint() or plans[0].data.names != plans[1].data.names:
+    first, second = (fingerprint_in(plan.data, plan.how["split"]) for plan in plans)
+    if first.whole != second.whole:
         raise SettingError(f"compare {' '.join(runs)}", "the runs were validated on different images", "Give --data, so that both are judged on the same")
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +16,11 @@ from boxwright.config import packaged
 from boxwright.config.schema.val import PredictSettings, ValSettings
 from boxwright.data.dataset import Dataset, read_dataset
 from boxwright.data.findings import summary
+from boxwright.data.fingerprint import Fingerprint, fingerprint_of
 from boxwright.data.index import Index
+from boxwright.data.paths import is_there
 from boxwright.data.planes import Kind
-from boxwright.data.split import open_split, require_no_findings, require_objects
+from boxwright.data.split import open_split, require_no_findings, require_objects, sampling_weights
 from boxwright.documents import parse_yaml, read_yaml
 from boxwright.errors import SettingError, WeightsError
 from boxwright.geometry.letterbox import rounded_up
@@ -63,8 +64,7 @@ def locate_data(name: str, *, writing: bool = True) -> Path:
         if not writing and not is_drawn():
             raise SettingError("--data sample", "the sample set is not drawn yet, and nothing is written now", "Draw it with `boxwright data sample`")
         return sample_yaml()
-    there = os.path.exists(name)  # noqa: PTH110 -- without an exception for names that no file can have
-    if not there and name in packaged.names("data"):
+    if not is_there(Path(name)) and name in packaged.names("data"):
         return packaged.locate("data", name, "--data")
     if "\0" in name or (there and not Path(name).is_file() and not Path(name).is_dir()):
         raise SettingError(f"--data {name}", "is neither a file nor a folder", "Give the YAML of a data set")
@@ -87,6 +87,12 @@ def open_data(
         found[split] = replace(index, classes=np.zeros_like(index.classes), ignored=index.ignored * ONLY_PLACES) if single_class else index
     names = dataset.names if not single_class or dataset.num_classes == 1 else (SINGLE_CLASS_NAME,)
     return OpenData(dataset, found, names, tuple(notes))
+
+
+def fingerprint_in(data: OpenData, split: str) -> Fingerprint:
+    """The fingerprint of a split with its classes as they are now."""
+    index = data.splits[split]
+    return fingerprint_of(index, data.names, data.dataset.kind, sampling_weights(data.dataset, split, index))
 
 
 def splits_of(file: Path) -> tuple[str, ...]:

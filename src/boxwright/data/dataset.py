@@ -12,6 +12,7 @@ from boxwright.data.classes import ClassEdits, edited, read_edits, read_names, r
 from boxwright.data.formats import coco, voc
 from boxwright.data.implied import open_document
 from boxwright.data.listing import in_place
+from boxwright.data.paths import is_file, is_folder, is_there, require_path
 from boxwright.data.planes import Kind
 from boxwright.data.policy import Policy, read_policy
 from boxwright.data.source import FORMATS, USUAL_RULE, Format, LabelRule, Source
@@ -151,7 +152,7 @@ def _source(document: Document, home: Path, number: int, entry: Any) -> Dataset:
     weight = stated.get("weight")
     if weight is not None and (isinstance(weight, bool) or not isinstance(weight, int | float) or not weight > 0):
         raise DataError(document.place(*address, "weight"), f"weight is {weight!r}", "Give a number above 0")
-    file = home / str(stated["data"])
+    file = home / require_path(str(stated["data"]), document.place(*address, "data"))
     inner, _ = open_document(file)
     if isinstance(inner.value, dict) and inner.value.get("sources"):
         raise DataError(document.place(*address), f"{file} names sources itself", "Name its sources here")
@@ -177,7 +178,7 @@ def _root(document: Document, raw: dict[str, Any], home: Path) -> tuple[Path, li
     stated = _text(document, raw, "path") or "."
     bases = [home, Path.cwd(), *([folder] if (folder := data_folder()) else [])]
     tried = list(dict.fromkeys((base / stated).resolve() for base in bases))
-    found = next((path for path in tried if path.is_dir()), None)
+    found = next((path for path in tried if is_folder(path)), None)
     if found is None:
         remedy = layout.about_download(document, raw) or layout.about_root(home, stated)
         raise DataError(document.place("path"), f"the folder '{stated}' is not there (tried {_listed(tried)})", remedy)
@@ -185,11 +186,11 @@ def _root(document: Document, raw: dict[str, Any], home: Path) -> tuple[Path, li
 
 
 def _text(document: Document, raw: dict[str, Any], *address: str | int) -> str:
-    """A value as it was written."""
+    """A path as it was written. Raises DataError for one that no system has."""
     value: Any = raw
     for key in address:
         value = value.get(key) if isinstance(value, dict) else value[cast("int", key)] if isinstance(value, list) else None
-    return document.texts.get(address, "" if value is None else str(value))
+    return require_path(document.texts.get(address, "" if value is None else str(value)), document.place(*address))
 
 
 def _split(reading: _Reading, split: str, names: tuple[str, ...]) -> tuple[Source, ...]:
@@ -209,7 +210,7 @@ def _as_one(sources: list[Source]) -> list[Source]:
 def _found(reading: _Reading, split: str, text: str) -> Path:
     tried = list(dict.fromkeys(base / text for base in (reading.root, *reading.tried, reading.home)))
     for path in tried:
-        if path.exists():
+        if is_there(path):
             return path
     document = reading.document
     remedy = layout.about_download(document, reading.raw) or layout.about_split(reading.root, text, split)
@@ -224,7 +225,9 @@ def _made(reading: _Reading, split: str, place: Path, names: tuple[str, ...]) ->
     kind = _format(reading, place)
     images = None
     if kind == "coco":
-        place = layout.annotations_in(place, reading.document.place(split)) if place.is_dir() else place
+        place = layout.annotations_in(place, reading.document.place(split)) if is_folder(place) else place
+        if not is_file(place):
+            raise DataError(reading.document.place(split), f"{place} is no file", "Name a COCO instances file")
         images = _images(reading, split, place)
     return Source(kind, place, reading.root, names, images=images, rule=_rule(reading))
 
@@ -246,7 +249,7 @@ def _images(reading: _Reading, split: str, place: Path) -> Path:
     stated = reading.raw.get("images")
     text = _text(reading.document, reading.raw, "images", split) if isinstance(stated, dict) else _text(reading.document, reading.raw, "images")
     if text:
-        folder = next((base / text for base in (reading.root, reading.home) if (base / text).is_dir()), None)
+        folder = next((base / text for base in (reading.root, reading.home) if is_folder(base / text)), None)
         if folder is None:
             raise DataError(reading.document.place("images"), f"the folder '{text}' is not there", layout.about_split(reading.root, text, split))
         return folder

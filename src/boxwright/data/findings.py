@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Severity = Literal["error", "warning", "note"]
-Action = Literal["image skipped", "box dropped", "box clipped", "kept", "refused"]
+Action = Literal["image skipped", "box dropped", "box clipped", "kept", "refused", "made anew"]
 
 MAX_FINDINGS = 20_000  # of one image: more are counted, not kept; a file of nothing but faults would fill the memory
 

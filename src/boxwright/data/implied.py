@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from boxwright.data.paths import is_file, is_folder, require_path
 from boxwright.documents import Document, read_yaml
 from boxwright.errors import DataError, nearest
 
@@ -18,9 +19,10 @@ SPLIT_WORDS = {"train": ("train", "training", "trainval"), "val": ("val", "valid
 
 def open_document(file: Path) -> tuple[Document, Path]:
     """The YAML that a path means, and the folder that its relative paths begin at. Raises DataError."""
-    if file.is_dir():
+    require_path(str(file), "--data")
+    if is_folder(file):
         return _of_folder(file)
-    if not file.is_file():
+    if not is_file(file):
         remedy = f"{_nearby(file)}Give a data set YAML, a COCO JSON, a folder in VOC or COCO layout, or --data sample to try the program"
         raise DataError(f"--data {file}", "there is no such file", remedy)
     if file.suffix.lower() == ".json":
@@ -29,15 +31,15 @@ def open_document(file: Path) -> tuple[Document, Path]:
 
 
 def _nearby(file: Path) -> str:
-    folder = file.parent if file.parent.is_dir() else Path()
+    folder = file.parent if is_folder(file.parent) else Path()
     near = nearest(file.name, (path.name for path in folder.glob("*.y*ml")))
     return f"Did you mean '{folder / near}'? " if near else ""
 
 
 def _of_folder(folder: Path) -> tuple[Document, Path]:
-    if (folder / "Annotations").is_dir() and (folder / "JPEGImages").is_dir():
+    if is_folder(folder / "Annotations") and is_folder(folder / "JPEGImages"):
         return Document(str(folder), _of_voc(folder)), folder.resolve()
-    yamls = sorted(path for path in folder.glob("*.y*ml") if path.is_file())
+    yamls = sorted(path for path in folder.glob("*.y*ml") if is_file(path))
     if len(yamls) == 1:
         return read_yaml(yamls[0]), folder.resolve()
     jsons = sorted((*folder.glob("annotations/*.json"), *folder.glob("*.json")))
@@ -68,7 +70,7 @@ def _of_voc(folder: Path) -> dict[str, Any]:
     lists = folder / "ImageSets" / "Main"
     found: dict[str, Any] = {"path": ".", "format": "voc"}
     for split, words in SPLIT_WORDS.items():
-        name = next((word for word in words if (lists / f"{word}.txt").is_file()), None)
+        name = next((word for word in words if is_file(lists / f"{word}.txt")), None)
         if name is not None:
             found[split] = f"ImageSets/Main/{name}.txt"
     if not any(split in found for split in SPLIT_WORDS):
@@ -86,7 +88,7 @@ def _of_json(file: Path) -> dict[str, Any]:
     for split, words in SPLIT_WORDS.items():
         for other in words:
             sister = file.with_name(f"{_replaced(file.stem, word, other)}{file.suffix}")
-            if split != mine and sister.is_file():
+            if split != mine and is_file(sister):
                 found.setdefault(split, sister.name)
     return found
 

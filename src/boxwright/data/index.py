@@ -19,6 +19,9 @@ from boxwright.data.images import read_rgb
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+DIGEST_BYTES = 16
+NO_DIGESTS = np.zeros((0, DIGEST_BYTES), np.uint8)
+
 
 @dataclass(frozen=True)
 class Record:
@@ -54,6 +57,7 @@ class Index:
     image_of_ignored: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # (K,) ascending
     areas_px: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))  # (M,) as stated, NaN where not; empty: nothing is stated
     source_of_image: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int16))  # (N,) which source of the split; empty: there is one
+    digests: np.ndarray = field(default_factory=lambda: NO_DIGESTS)  # (N, 16) of the content of every image file; empty: not known
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -116,17 +120,18 @@ class Index:
         return result
 
     def fingerprint(self) -> str:
-        """A digest of names and objects: the same data gives the same, wherever it lies."""
-        digest = hashlib.sha256("\n".join(_short(path) for path in self.paths).encode())
+        """A digest of file names and objects, not of pixels: what checkpoints up to 0.1 know a data set by. `fingerprint.py` covers content."""
+        digest = hashlib.sha256("\n".join(short_name(path) for path in self.paths).encode("utf-8", "surrogateescape"))
         for array in (self.sizes_wh, self.first_object, self.classes, self.boxes, self.points, self.ignored):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
     def arrays(self) -> dict[str, Any]:
         """The flat arrays by name."""
-        names = ("sizes_wh", "first_object", "classes", "boxes", "first_point", "points", "ignored", "image_of_ignored", "areas_px")
+        names = ("sizes_wh", "first_object", "classes", "boxes", "first_point", "points", "ignored", "image_of_ignored", "areas_px", "digests")
         return {name: getattr(self, name) for name in names}
 
 
-def _short(path: str) -> str:
+def short_name(path: str) -> str:
+    """The name of a file without its folder, whichever system wrote the path."""
     return path.replace("\\", "/").rsplit("/", 1)[-1]

@@ -1,66 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cache of a source's index: numbers and text only, keyed by content, rebuilt without a word whenever anything is in doubt.
+"""The cache of a source's index: where it lies, what is looked at before anything of it is believed.
 
 It lies beside the labels, or in the user's cache folder where that cannot be written. Paths in it are relative to the data
-set's root: a set that was moved as a whole needs no new scan.
+set's root: a set that was moved as a whole needs no new scan. What counts are the stamps in it: they hold the time at which the
+system last changed the entry of each file, which nobody can know who made the cache on another machine.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import stat
-import zipfile
-import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from boxwright.data import index_file
 from boxwright.data.findings import Finding
-from boxwright.data.index import Index
+from boxwright.data.index_file import DamagedError, Head, Stored
+from boxwright.data.paths import is_folder
 from boxwright.data.source import Source
-from boxwright.system.files import WriteError, make_folder, packed_arrays, unpacked_arrays, write_bytes
+from boxwright.system.files import WriteError, make_folder, write_bytes
 from boxwright.system.places import cache_folder
 
-VERSION = 3  # of the parsers and of this format: raise it when either changes
+VERSION = 4  # of the parsers and of the format: raise it when either changes
 SUFFIX = ".boxwright.cache"
-NO_STAMPS = np.zeros(0, np.uint64)
-_MAGIC = b"boxwright index\n"
-_HERE = "\x00"  # stands for the root in a stored path
+# What a cache may hold for an image, and for each byte of annotations: a row of ten becomes an object of 36, and one that cannot be read a finding.
+ROOM, ROOM_OF_IMAGE, ROOM_OF_BYTE = 1 << 20, 1 << 14, 1 << 9
 
 
-@dataclass(frozen=True)
-class Stored:
-    """What is kept. `listed` are all image files of the source, `stamps` (L,) uint64 of each with its annotations, `origin` that of the listing itself."""
+class Look(NamedTuple):
+    """What image files and their annotations are now: one number each, (L,) uint64, and how large an index of them can be."""
 
-    index: Index
-    names: tuple[str, ...]
-    listed: tuple[str, ...]
     stamps: np.ndarray
-    origin: str
+    most_bytes: int
+
+
+NO_LOOK = Look(np.zeros(0, np.uint64), 0)
 
 
 def stamp(file: str) -> str:
     """Size and times of a file. The time of the last change of its entry betrays edits that put the other one back."""
     try:
         found = os.stat(file)  # noqa: PTH116 -- a path object for each of a million files is felt
-    except OSError:
+    except (OSError, ValueError):  # ValueError: what no path can be
         return "-"
     return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
 
 
-def stamps_of(files: list[str], source: Source) -> np.ndarray:
-    """One number per image for what it and its annotations are now. (L,) uint64"""
+def look(files: list[str], source: Source) -> Look:
+    """What images and their annotations are now."""
     if source.format == "coco":
-        shared = stamp(str(source.place))
-        texts = (f"{stamp(file)}|{shared}" for file in files)
+        labels = [stamp(str(source.place))]
+        texts = [f"{stamp(file)}|{labels[0]}" for file in files]
     else:
-        texts = (f"{stamp(file)}|{stamp(source.label_of(file))}" for file in files)
+        labels = [stamp(source.label_of(file)) for file in files]
+        texts = [f"{stamp(file)}|{label}" for file, label in zip(files, labels, strict=True)]
     digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
-    return np.frombuffer(digests, "<u8")
+    return Look(np.frombuffer(digests, "<u8"), most_bytes(len(files), labels))
+
+
+def most_bytes(images: int, labels: list[str]) -> int:
+    """How large an index of so many images can be, by the stamps of their annotations."""
+    return ROOM + ROOM_OF_IMAGE * images + ROOM_OF_BYTE * sum(int(label.partition(" ")[0]) for label in labels if label != "-")
 
 
 def identity(source: Source, split: str, how: tuple[Any, ...]) -> str:
@@ -76,14 +80,20 @@ def identity(source: Source, split: str, how: tuple[Any, ...]) -> str:
         _short(str(source.images), root),
         how,
     )
-    return hashlib.sha256(repr(facts).encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(repr(facts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _short(path: str, root: str) -> str:
+    return f"\x00{path[len(root) :]}" if path.startswith(f"{root}/") else path
 
 
 def _places(source: Source, key: str) -> list[Path]:
     """Where the cache may lie, the preferred place first."""
     place = source.place
-    folder = place.parent if source.format == "coco" else Path(source.label_of(str(place / "x.jpg" if place.is_dir() else source.root / "images/x.jpg"))).parent
-    inviting = folder.is_dir() and _invites_writing(folder.parent)
+    folder = (
+        place.parent if source.format == "coco" else Path(source.label_of(str(place / "x.jpg" if is_folder(place) else source.root / "images/x.jpg"))).parent
+    )
+    inviting = folder != folder.parent and is_folder(folder) and _invites_writing(folder.parent)
     beside = [folder.with_name(f"{folder.name}.{key[:8]}{SUFFIX}")] if inviting else []
     return [*beside, cache_folder() / "indexes" / f"{key[:24]}{SUFFIX}"]
 
@@ -93,22 +103,76 @@ def _invites_writing(folder: Path) -> bool:
     return bool(folder.stat().st_mode & stat.S_IWUSR)
 
 
-def load(source: Source, key: str) -> Stored | None:
-    """What is kept for a source, if it is whole. Whether it still holds is for the caller to see."""
-    for place in _places(source, key):
+@dataclass
+class Cache:
+    """A cache file that was found, or none. `findings` say what is wrong with those that were, one line each."""
+
+    root: str = ""
+    path: Path | None = None
+    head: Head | None = None
+    stamps: np.ndarray = field(default_factory=lambda: NO_LOOK.stamps)  # (L,) as the file says
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def there(self) -> bool:
+        """Whether there is one."""
+        return self.head is not None
+
+    @property
+    def origin(self) -> str:
+        """The stamp of what the images were listed from."""
+        return "" if self.head is None else self.head.origin
+
+    def whole(self, most_bytes: int | None) -> Stored | None:
+        """All of it, checked; None when it cannot be used. Of a file larger than `most_bytes` nothing is read."""
+        if self.path is None or self.head is None:
+            return None
         try:
-            content = place.read_bytes()
-        except OSError:
-            continue
-        stored = _decoded(content, key, str(source.root))
-        if stored is not None:
-            return stored
-    return None
+            return index_file.read(self.path, self.head, self.root, most_bytes)
+        except DamagedError as error:
+            self._leave(str(error))
+            return None
+
+    def open_at(self, path: Path, key: str) -> bool:
+        """Look at the beginning of a file; True when it is a cache of this key."""
+        try:
+            head, stamps = index_file.read_head(path)
+        except FileNotFoundError:
+            return False
+        except DamagedError as error:
+            self.path = path
+            self._leave(str(error))
+            return False
+        if head.key != key:
+            self.path = path
+            self._leave("it is that of something else")
+            return False
+        self.path, self.head, self.stamps = path, head, stamps
+        return True
+
+    def _leave(self, why: str) -> None:
+        text = f"cannot be used as a cache of the index ({why})"
+        self.findings.append(Finding(str(self.path), None, "cache", "note", text, "made anew", "Nothing has to be done"))
+        self.path, self.head = None, None
+
+
+NOWHERE = Cache()
+
+
+def find(source: Source, key: str) -> Cache:
+    """The cache of a source, if there is one. Whether it still holds is for the caller to see."""
+    cache = Cache(str(source.root))
+    for place in _places(source, key):
+        if cache.open_at(place, key):
+            break
+    return cache
 
 
 def store(source: Source, key: str, stored: Stored) -> None:
     """Keep an index where possible; a place that refuses is no trouble."""
-    content = _encoded(stored, key, str(source.root))
+    content = index_file.packed(stored, key, str(source.root))
+    if content is None:
+        return
     for place in _places(source, key):
         try:
             make_folder(place.parent)
@@ -116,47 +180,3 @@ def store(source: Source, key: str, stored: Stored) -> None:
         except WriteError:
             continue
         return
-
-
-def _short(path: str, root: str) -> str:
-    return f"{_HERE}{path[len(root) :]}" if path.startswith(f"{root}/") else path
-
-
-def _long(path: str, root: str) -> str:
-    return f"{root}{path[1:]}" if path.startswith(_HERE) else path
-
-
-def _encoded(stored: Stored, key: str, root: str) -> bytes:
-    head = {
-        "key": key,
-        "paths": [_short(path, root) for path in stored.index.paths],
-        "findings": [{**asdict(finding), "file": _short(finding.file, root)} for finding in stored.index.findings],
-        "skipped": stored.index.skipped,
-        "names": stored.names,
-        "listed": None if stored.listed == stored.index.paths else [_short(path, root) for path in stored.listed],
-        "origin": stored.origin,
-    }
-    text = zlib.compress(json.dumps(head).encode("utf-8", "surrogateescape"), 1)
-    payload = len(text).to_bytes(8, "little") + text + packed_arrays({**stored.index.arrays(), "stamps": stored.stamps})
-    return _MAGIC + hashlib.sha256(payload).digest() + payload
-
-
-def _decoded(content: bytes, key: str, root: str) -> Stored | None:
-    start = len(_MAGIC) + 32
-    payload = content[start:]
-    if not content.startswith(_MAGIC) or hashlib.sha256(payload).digest() != content[len(_MAGIC) : start]:
-        return None
-    length = int.from_bytes(payload[:8], "little")
-    try:
-        head = json.loads(zlib.decompress(payload[8 : 8 + length]).decode("utf-8", "surrogateescape"))
-        arrays = unpacked_arrays(payload[8 + length :])
-    except (ValueError, zlib.error, zipfile.BadZipFile):
-        return None
-    if head.get("key") != key:
-        return None
-    stamps = arrays.pop("stamps")
-    findings = tuple(Finding(**{**item, "file": _long(item["file"], root)}) for item in head["findings"])
-    paths = tuple([_long(path, root) for path in head["paths"]])
-    listed = paths if head["listed"] is None else tuple([_long(path, root) for path in head["listed"]])  # usually every file can be used
-    index = Index(paths=paths, findings=findings, skipped=head["skipped"], **arrays)
-    return Stored(index, tuple(head["names"]), listed, stamps, head["origin"])

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import os
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from boxwright.data.paths import LOOKED_AT, entries_of, is_file, is_folder, is_there, shortened, why_unusable
 from boxwright.data.source import Source
 from boxwright.documents import Document
 from boxwright.errors import DataError, nearest, printable
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 SHOWN_CHARACTERS = 200
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
 LABEL_FOLDERS = ("labels", "Labels", "label", "Label", "annotations", "Annotations", "txt", "annotation", "yolo")
-LOOKED_AT = 2000  # files of a folder: enough to see what lies there
 
 
 def about_download(document: Document, raw: dict[str, Any]) -> str:
@@ -34,27 +33,27 @@ def about_download(document: Document, raw: dict[str, Any]) -> str:
 
 def about_root(home: Path, stated: str) -> str:
     """Where the data lies instead of in the folder that `path` names."""
-    if (home / "images").is_dir() or (home / "train").is_dir():
+    if is_folder(home / "images") or is_folder(home / "train"):
         return "The data lies beside the YAML; write 'path: .'"
-    standing = next((parent for parent in (home / stated).parents if parent.is_dir()), home)
-    near = nearest(Path(stated).name, (path.name for path in standing.iterdir() if path.is_dir())) if standing.is_dir() else ""
+    standing = next((parent for parent in (home / stated).parents if is_folder(parent)), home)
+    near = nearest(Path(stated).name, (path.name for path in entries_of(standing) if is_folder(path)))
     return f"The nearest folder that exists is {standing}{f', which holds {near}' if near else ''}; correct 'path'"
 
 
 def about_split(root: Path, text: str, split: str) -> str:
     """Where images seem to be instead."""
-    if text.startswith("../") and (root / text[3:]).exists():
+    if text.startswith("../") and is_there(root / text[3:]):
         return f"There is '{text[3:]}' without the leading '../'; correct '{split}'"
-    if "\\" in text and (root / text.replace("\\", "/")).exists():
+    if "\\" in text and is_there(root / text.replace("\\", "/")):
         return f"Write '{text.replace(chr(92), '/')}', with slashes"
     parent = (root / text).parent
-    near = nearest(Path(text).name, (path.name for path in parent.iterdir())) if parent.is_dir() else ""
+    near = nearest(Path(text).name, (path.name for path in entries_of(parent)))
     if near:
         return f"Did you mean '{Path(text).parent / near}'?"
-    swapped = [candidate for candidate in (f"images/{split}", f"{split}/images", split, "images", "JPEGImages") if (root / candidate).is_dir()]
+    swapped = [candidate for candidate in (f"images/{split}", f"{split}/images", split, "images", "JPEGImages") if is_folder(root / candidate)]
     if swapped:
         return f"There is '{swapped[0]}'; correct '{split}'"
-    inner = next((path for path in sorted(root.iterdir()) if (path / text).exists()), None) if root.is_dir() else None
+    inner = next((path for path in sorted(entries_of(root)) if is_there(path / text)), None)
     return f"There is '{inner.name}/{text}'; write 'path: {inner.name}'" if inner else f"Correct '{split}', or 'path'"
 
 
@@ -62,16 +61,17 @@ def about_no_images(source: Source, suffixes: Iterable[str]) -> str:
     """Why a folder or a list has no images in it."""
     place = source.place
     kinds = f"Put images there ({' '.join(sorted(suffixes))}), or correct the path"
-    if place.is_file():
-        first = next((line.strip() for line in place.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()), "")
+    if is_file(place):
+        with place.open(encoding="utf-8", errors="replace") as file:
+            first = next((line.strip() for line in file.read(LOOKED_AT).splitlines() if line.strip()), "")
         return f"Its first line is '{first[:SHOWN_CHARACTERS]}', which is no image; write one image path per line" if first else f"The list is empty. {kinds}"
-    names = [entry.name for entry in islice(os.scandir(place), LOOKED_AT)]
+    names = [entry.name for entry in entries_of(place)]
     archive = next((name for name in sorted(names) if name.lower().endswith(ARCHIVES)), "")
     if archive:
         return f"There is {archive}; unpack it there"
     if any(name.endswith(".txt") for name in names):
         images = place.parent.parent / "images" / place.name
-        instead = f"name {images}" if images.is_dir() else "name the folder of the images"
+        instead = f"name {images}" if is_folder(images) else "name the folder of the images"
         return f"The folder holds label files; {instead}: labels are found from images"
     return kinds
 
@@ -82,9 +82,9 @@ def about_no_labels(source: Source, image: str) -> str:
         return ""
     looked_for, here = Path(source.label_of(image)), Path(image)
     doubled = looked_for.with_name(f"{here.name}.txt")
-    if doubled.is_file():
+    if is_file(doubled):
         return f"Label files are called '{doubled.name}' there; they have to be called '{looked_for.name}', without the suffix of the image"
-    if any(path.suffix.lower() == ".xml" for path in _some(here.parent)) or (here.parent.parent / "Annotations").is_dir():
+    if any(path.suffix.lower() == ".xml" for path in entries_of(here.parent)) or is_folder(here.parent.parent / "Annotations"):
         return "There are XML files; write 'format: voc'"
     found = _elsewhere(here, looked_for.stem)
     return f"There is {found}; write {_rule_for(image, str(found))}" if found is not None else _about_other_files(looked_for, here.parent)
@@ -94,7 +94,7 @@ def _about_other_files(looked_for: Path, folder: Path) -> str:
     jsons = [path for base in (folder.parent, folder.parent.parent) for path in (*base.glob("*.json"), *base.glob("annotations/*.json"))]
     if jsons:
         return f"There is {jsons[0]}; name it as the split to read it as COCO annotations"
-    others = [path.name for path in _some(looked_for.parent) if path.suffix == ".txt"]
+    others = [path.name for path in entries_of(looked_for.parent) if path.suffix == ".txt"]
     if not others:
         return ""
     return f"The folder holds {len(others)} label files under other names, such as {min(others)}; names of images and labels have to match"
@@ -106,7 +106,7 @@ def _elsewhere(image: Path, stem: str) -> Path | None:
     tails = [Path(f"{stem}.txt"), Path(image.parent.name) / f"{stem}.txt"]
     places = [base / name / tail for base in bases for name in LABEL_FOLDERS for tail in tails]
     places += [image.parent.with_name(f"{image.parent.name}_labels") / f"{stem}.txt", image.with_suffix(".txt")]
-    return next((place for place in places if place.is_file()), None)
+    return next((place for place in places if is_file(place)), None)
 
 
 def _rule_for(image: str, label: str) -> str:
@@ -118,10 +118,6 @@ def _rule_for(image: str, label: str) -> str:
     while before.rpartition("/")[2] and before.rpartition("/")[2] == after.rpartition("/")[2] and before.count("/") > 1 and after.count("/") > 1:
         before, after = before.rpartition("/")[0], after.rpartition("/")[0]
     return f"'labels: {before}/ -> {after}/'"
-
-
-def _some(folder: Path) -> list[Path]:
-    return [Path(entry.path) for entry in islice(os.scandir(folder), LOOKED_AT)] if folder.is_dir() else []
 
 
 def annotations_in(folder: Path, where: str) -> Path:
@@ -138,9 +134,9 @@ def images_of_json(file: Path, root: Path, split: str, first: str) -> Path:
     words = [part for part in file.stem.replace("-", "_").split("_") if part not in {"instances", "annotations", "coco"}]
     names = dict.fromkeys((".", "images", f"images/{split}", split, f"{split}/images", *(f"images/{w}" for w in words), *words, "JPEGImages", "data"))
     tried = list(dict.fromkeys((base / name).resolve() for base in (file.parent, file.parent.parent, root) for name in names))
-    found = next((folder for folder in tried if (folder / first).is_file()), None)
+    found = next((folder for folder in tried if not why_unusable(first) and is_file(folder / first)), None)
     if found is None:
-        existing = [folder for folder in tried if folder.is_dir()]
-        what = f"'{first}' is in none of {', '.join(map(str, existing))}"
+        existing = [folder for folder in tried if is_folder(folder)]
+        what = f"'{shortened(first, SHOWN_CHARACTERS)}' is in none of {', '.join(map(str, existing))}"
         raise DataError(str(file), what, "Write 'images: FOLDER' into the data set YAML")
     return found

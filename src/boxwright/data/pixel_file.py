@@ -19,6 +19,7 @@ import numpy as np
 from PIL import __version__ as pillow_version
 
 from boxwright.data.index_cache import stamp
+from boxwright.data.paths import is_there
 from boxwright.errors import SettingError
 from boxwright.system.files import free_disk_bytes, open_shared
 from boxwright.system.places import cache_folder
@@ -106,7 +107,7 @@ def on_disk(contents: Contents) -> PixelFile:
     """In the user's cache folder, to stay. Raises SettingError when the disk is too small."""
     path, total = cache_folder() / "images" / contents.name(), int(contents.starts()[-1])
     free = free_disk_bytes(cache_folder())
-    if not path.exists() and total + SPARE_BYTES > free:
+    if not is_there(path) and total + SPARE_BYTES > free:
         what = f"decoded images of {len(contents.paths)} files take {total / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free in {cache_folder()}"
         raise SettingError("cache", what, "Leave --cache out, choose a smaller --imgsz, or set BOXWRIGHT_CACHE to a larger disk")
     return PixelFile(contents, open_shared(path, total))

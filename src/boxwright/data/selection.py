@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from boxwright.data.classes import DROPPED
-from boxwright.data.index import Index
+from boxwright.data.index import NO_DIGESTS, Index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +57,7 @@ def with_images(index: Index, numbers: np.ndarray) -> Index:
         image_of_ignored=np.repeat(np.arange(len(numbers)), regions),
         areas_px=index.areas_px[objects] if len(index.areas_px) else index.areas_px,
         source_of_image=index.source_of_image[numbers] if len(index.source_of_image) else index.source_of_image,
+        digests=index.digests[numbers] if len(index.digests) else index.digests,
     )
 
 
@@ -100,6 +101,7 @@ def joined(indexes: Sequence[Index]) -> Index:
         image_of_ignored=np.concatenate([index.image_of_ignored + first for index, first in zip(indexes, images[:-1], strict=True)]),
         areas_px=_areas(indexes),
         source_of_image=np.repeat(np.arange(len(indexes), dtype=np.int16), np.diff(images)),
+        digests=np.concatenate([index.digests for index in indexes] if all(len(index.digests) == len(index) for index in indexes) else [NO_DIGESTS]),
     )
 
 

@@ -14,6 +14,7 @@ from boxwright.data.classes import class_map
 from boxwright.data.dataset import Dataset
 from boxwright.data.findings import Finding
 from boxwright.data.index import Index
+from boxwright.data.paths import is_there
 from boxwright.data.scan import Opened, Scan, open_source
 from boxwright.data.selection import joined, with_classes, with_images, with_objects
 from boxwright.data.source import Source
@@ -113,7 +114,7 @@ def _without_labels(dataset: Dataset, split: str, index: Index) -> list[Finding]
     empty = np.flatnonzero(np.diff(index.first_object) == 0).tolist()
     files = [(index.paths[number], label_of(dataset, split, index, number)) for number in empty]
     fix = "Write a label file, or an empty one if there is nothing on the image"
-    return [Finding(image, None, "no-label-file", "warning", f"there is no {label}", "kept", fix) for image, label in files if not Path(label).exists()]
+    return [Finding(image, None, "no-label-file", "warning", f"there is no {label}", "kept", fix) for image, label in files if not is_there(Path(label))]
 
 
 def label_of(dataset: Dataset, split: str, index: Index, image: int) -> str:

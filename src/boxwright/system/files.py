@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import shutil
+import stat
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -138,6 +139,8 @@ def open_shared(path: Path, size: int) -> np.memmap[Any, np.dtype[np.uint8]]:
     """
     make_folder(path.parent)
     try:
+        if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):  # a link would lead to somebody else's file, a pipe to nowhere
+            raise WriteError(str(path), "is no regular file", "Remove it")
         with path.open("ab") as file:
             there = file.tell()
             if there != size:

@@ -88,7 +88,7 @@ def put_back(machines: Machinery, stored: dict[str, Any]) -> None:
 
 def stripped(stored: dict[str, Any]) -> dict[str, Any]:
     """For use, not for going on: the average as the model, no training state, epoch -1. Which epoch it is of stays known."""
-    gone = {"state", "ema", "ema_updates", "optimizer", "gradients", "precision", "balance", "running", "torch_rng"}
+    gone = {"state", "ema", "ema_updates", "optimizer", "gradients", "precision", "balance", "running", "torch_rng", "data_prints"}
     return {
         **{key: value for key, value in stored.items() if key not in gone},
         "model": stored["ema"],

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import yaml
 
+from boxwright.commands.opening import fingerprint_in
 from boxwright.commands.training.plan import TrainPlan
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import spelling_of
@@ -44,7 +45,8 @@ def write_records(folder: Path, plan: TrainPlan) -> None:
 
 def checkpoint_facts(plan: TrainPlan) -> dict[str, Any]:
     """What a checkpoint says about its run: plain values only."""
-    settings = plan.settings
+    settings, splits = plan.settings, plan.data.splits
+    prints = {split: fingerprint_in(plan.data, split) for split in splits}
     return {
         "program": f"boxwright {__version__}",
         "network": yaml.safe_dump(plan.detector.spec.source, sort_keys=False, default_flow_style=None),
@@ -53,7 +55,12 @@ def checkpoint_facts(plan: TrainPlan) -> dict[str, Any]:
         "strides": list(plan.detector.strides),
         "settings": settings.model_dump(mode="json"),
         "sources": plan.resolved.sources,
-        "data": {"yaml": str(plan.data.dataset.file), "fingerprints": {split: index.fingerprint() for split, index in plan.data.splits.items()}},
+        "data": {
+            "yaml": str(plan.data.dataset.file),
+            "fingerprints": {split: index.fingerprint() for split, index in splits.items()},  # what earlier versions compare
+            "contents": {split: one.whole for split, one in prints.items()},
+        },
+        "data_prints": {split: torch.from_numpy(one.prints) for split, one in prints.items()},
         "machine": machine(plan.device),
         "evaluation": evaluation_settings(plan),
     }

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from boxwright.commands.checkpoints import resumable
-from boxwright.commands.opening import OpenData, OpenWeights, open_weights
+from boxwright.commands.opening import OpenData, OpenWeights, fingerprint_in, open_weights
 from boxwright.commands.training import legacy
 from boxwright.config.load import Layer, Resolved, resolve
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import spelling_of
+from boxwright.data.fingerprint import difference, renamed
 from boxwright.errors import SettingError, WeightsError
 from boxwright.structures.answer import table
 from boxwright.system.run_folder import checkpoint_of, newest_checkpoint
@@ -125,18 +128,44 @@ def table_of(changes: list[Change]) -> list[str]:
 
 
 def require_same_data(data: OpenData, checkpoint: OpenWeights) -> None:
-    """The data may have moved, but not changed. Raises SettingError."""
+    """The data may have moved, but not changed. Raises SettingError that names what did."""
     stored = checkpoint.document["data"]
     here = data.dataset.file
     moved = here.resolve() != Path(stored["yaml"]).resolve()
+    remedy = f"{'Give that data with --data' if moved else 'Restore the data'}, or start a new run with --weights"
+    where = f" of {here}" if moved else ""
+    if names := renamed(checkpoint.names, data.names):
+        raise SettingError("--resume", f"the class names{where} are not those that this run was trained with ({names})", remedy)
     for split, index in data.splits.items():
-        if stored["fingerprints"].get(split) != index.fingerprint():
-            what = f"split '{split}'{f' of {here}' if moved else ''} is not what {stored['yaml']} held when this run was trained on it"
-            remedy = "Give that data with --data" if moved else "Restore the data"
-            raise SettingError("--resume", what, f"{remedy}, or start a new run with --weights")
+        changed = _changed(data, split, checkpoint.document)
+        if changed is None and stored["fingerprints"].get(split) == index.fingerprint():
+            continue
+        told = f" ({changed})" if changed else ""
+        raise SettingError("--resume", f"split '{split}'{where} is not what {stored['yaml']} held when this run was trained on it{told}", remedy)
 
 
-def lines_of(stored: dict[str, Any], state: TrainState, machine: dict[str, Any], *, replanned: bool) -> list[str]:
+def _changed(data: OpenData, split: str, document: dict[str, Any]) -> str | None:
+    """What of a split is another now, in words as far as it is known; None when nothing is, as far as the checkpoint covers it."""
+    stated = contents_of(document).get(split)
+    if stated is None:
+        return None
+    now = fingerprint_in(data, split)
+    if now.whole == stated:
+        return None
+    prints = document.get("data_prints")
+    before = prints.get(split) if isinstance(prints, dict) else None
+    if not isinstance(before, torch.Tensor) or before.dtype != torch.int32 or before.shape[1:] != now.prints.shape[1:]:
+        return ""
+    return difference(before.numpy(), data.splits[split], now.prints)
+
+
+def contents_of(document: dict[str, Any]) -> dict[str, str]:
+    """The fingerprints of a checkpoint that cover content, by split; none in those of earlier versions."""
+    found = document["data"].get("contents")
+    return found if isinstance(found, dict) else {}
+
+
+def lines_of(stored: dict[str, Any], state: TrainState, machine: dict[str, Any], *, replanned: bool, trusting: bool = False) -> list[str]:
     """Where the run goes on, and whether it does so to the bit."""
     if "precision" not in stored:
         return [f"going on in epoch {state.epoch}; not exact, since another program wrote the file"]
@@ -146,6 +175,10 @@ def lines_of(stored: dict[str, Any], state: TrainState, machine: dict[str, Any],
     exact = "exact: the same bits as without the interruption" if not differs else f"not exact to the last bit, because {', '.join(differs)}"
     if not differs and machine["device"] != "cpu":
         exact = f"the same machine; {machine['device']} kernels may differ in the last bits"
+    elif not differs and not contents_of(stored):
+        exact = "exact only if no picture was replaced: this checkpoint's fingerprint does not cover content"
+    elif not differs and trusting:
+        exact = "exact only if the data is as its cache says: with --trust-cache no file was looked at"
     if replanned:
         exact = "from the same bits, under the changed plan"
     return [f"going on in epoch {state.epoch} before batch {state.batch}; {exact}"]

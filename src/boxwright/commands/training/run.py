@@ -228,7 +228,7 @@ def _assembled(plan: TrainPlan, folder: Path, bus: Bus, observers: Observers) ->
         state = restore(machines, running, plan.resumed)
         state.patience = replace(state.patience, epochs=plan.settings.patience)
         machine = records.machine(plan.device) | {"precision": machines.precision.name}
-        told += resuming.lines_of(plan.resumed, state, machine, replanned=plan.replanned)
+        told += resuming.lines_of(plan.resumed, state, machine, replanned=plan.replanned, trusting=plan.settings.trust_cache)
         cut_classes(folder / "classes.jsonl", state.epoch)
     elif plan.carried is not None:
         plan.carried.into(machines, state)

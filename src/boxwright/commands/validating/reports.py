@@ -215,6 +215,7 @@ def _environment(source: Source) -> list[tuple[str, str]]:
     checkpoint = source.checkpoint
     facts = {"program": checkpoint.get("program", ""), "checkpoint written": checkpoint.get("date", ""), **checkpoint.get("machine", {})}
     validation = [(f"validated with {key}", _shown(value)) for key, value in checkpoint.get("evaluation", {}).items()]
-    prints = [(f"data fingerprint, {split}", value) for split, value in checkpoint.get("data", {}).get("fingerprints", {}).items()]
+    data = checkpoint.get("data", {})
+    prints = [(f"data fingerprint, {split}", value) for split, value in (data.get("contents") or data.get("fingerprints", {})).items()]
     note = [("mistakes counted above confidence", f"{MIN_CONFIDENCE}")]
     return [(key, str(value)) for key, value in facts.items()] + validation + prints + note

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run goes on with the data it was trained on, to the bytes of the pictures; what became another is named, and "exact" is only said of what is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from boxwright.system.tensors import read_tensors, write_tensors
+from boxwright.train.checkpoint import stripped
+from tests.support.commands import command
+from tests.support.runs import Ground
+
+EXACT = "exact: the same bits as without the interruption"
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory) -> tuple[Ground, Path]:
+    """A run that stands inside its first epoch, and its ground."""
+    ground = Ground.laid(tmp_path_factory.mktemp("ground"))
+    said = command(*ground.words(ground.folder / "runs", "--noplots", "--time", "0.0000001", epochs=1))
+    assert said.code == 75, said.err
+    return ground, Path(said.lines[-1])
+
+
+@pytest.fixture
+def run(stopped, tmp_path) -> tuple[Path, Path]:
+    """Copies of the run and of its data, to be changed: the folder and the data."""
+    ground, folder = stopped
+    data = Path(shutil.copytree(ground.folder / "data", tmp_path / "data"))
+    return Path(shutil.copytree(folder, tmp_path / "runs" / "exp")), data
+
+
+def resumed(run: tuple[Path, Path], *more: str):
+    folder, data = run
+    return command("train", "--resume", folder, "--data", data / "data.yaml", "--time", "0.0000001", *more)
+
+
+def another_pixel(data: Path) -> None:
+    """A picture of the same size in pixels and bytes, with the same times."""
+    path = data / "images/train/001.png"
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture).copy()
+    pixels[0, 0, 0] ^= 1
+    Image.fromarray(pixels).save(path)
+    os.utime(path, ns=times)
+
+
+def another_label(data: Path) -> None:
+    path = data / "labels/train/002.txt"
+    path.write_text(path.read_text().replace("0.", "0.1", 1))
+
+
+def two_swapped(data: Path) -> None:
+    """Two pictures of one size under each other's names."""
+    one, other = data / "images/train/000.png", data / "images/train/004.png"
+    one.rename(data / "x")
+    other.rename(one)
+    (data / "x").rename(other)
+
+
+def names(data: Path, text: str) -> None:
+    yaml = data / "data.yaml"
+    yaml.write_text(yaml.read_text().replace("[red, blue, green]", text))
+
+
+CHANGES = {
+    "a picture": (another_pixel, "split 'train'", "(another picture: 001.png)"),
+    "labels": (another_label, "split 'train'", "(other labels: 002.png)"),
+    "pictures that change places": (two_swapped, "split 'train'", "(another picture: 000.png, 004.png)"),
+    "a picture more": (lambda data: shutil.copy(data / "images/train/000.png", data / "images/train/zz.png"), "split 'train'", "(new: zz.png)"),
+    "a picture less": (lambda data: (data / "images/val/003.png").unlink(), "split 'val'", "(gone: 1 image)"),
+    "class names swapped": (lambda data: names(data, "[blue, red, green]"), "class names", "(0 was 'red' and is 'blue', 1 was 'blue' and is 'red')"),
+    "a class name": (lambda data: names(data, "[red, blue, grey]"), "class names", "(2 was 'green' and is 'grey')"),
+    "a class more": (lambda data: names(data, "[red, blue, green, grey]"), "class names", "(there were 3 and are 4)"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_became_another_is_named_and_refused(run, change):
+    make, where, what = CHANGES[change]
+    make(run[1])
+    said = resumed(run)
+    assert said.code == 2
+    (line,) = (line for line in said.err.splitlines() if line.startswith("error: "))
+    assert where in line
+    assert what in line
+    assert EXACT not in said.out
+
+
+def test_the_same_content_written_anew_elsewhere_goes_on_exactly(run):
+    for path in run[1].rglob("*.*"):
+        os.utime(path, ns=(1, 1))
+    said = resumed(run)
+    assert said.code == 75, said.err
+    assert "from the same bits, under the changed plan" in said.out  # --data is shown as what changed; the data is the same
+
+
+def test_exact_is_said_when_everything_is_as_it_was(stopped, tmp_path):
+    folder = Path(shutil.copytree(stopped[1], tmp_path / "runs" / "exp"))
+    said = command("train", "--resume", folder)
+    assert said.code == 75, said.err  # it stops where it is told to, again
+    assert EXACT in said.out
+
+
+def without_content(folder: Path) -> None:
+    """The checkpoint as earlier versions wrote it."""
+    for path in (folder / "weights").glob("last*.pt"):
+        document = read_tensors(path)
+        del document["data_prints"], document["data"]["contents"]
+        write_tensors(path, document)
+
+
+def test_a_checkpoint_whose_fingerprint_does_not_cover_content_goes_on_and_does_not_say_exact(stopped, tmp_path):
+    folder = Path(shutil.copytree(stopped[1], tmp_path / "runs" / "exp"))
+    without_content(folder)
+    said = command("train", "--resume", folder)
+    assert said.code == 75, said.err  # it stops where it is told to, again
+    assert EXACT not in said.out
+    assert "this checkpoint's fingerprint does not cover content" in said.out
+
+
+def test_a_checkpoint_of_an_earlier_version_still_sees_what_it_covers(run):
+    without_content(run[0])
+    another_label(run[1])
+    said = resumed(run)
+    assert said.code == 2
+    assert "split 'train'" in said.err
+
+
+def test_a_cache_that_is_trusted_without_a_look_is_not_called_exact(stopped, tmp_path):
+    folder = Path(shutil.copytree(stopped[1], tmp_path / "runs" / "exp"))
+    for path in (folder / "weights").glob("last*.pt"):
+        document = read_tensors(path)
+        document["settings"]["trust_cache"] = True
+        write_tensors(path, document)
+    said = command("train", "--resume", folder)
+    assert said.code == 75, said.err  # it stops where it is told to, again
+    assert EXACT not in said.out
+    assert "exact only if the data is as its cache says" in said.out
+
+
+def test_a_checkpoint_for_use_does_not_carry_prints_of_every_image(stopped):
+    document = read_tensors(stopped[1] / "weights/last.pt")
+    assert document["data_prints"]["train"].shape == (12, 3)
+    assert "data_prints" not in stripped(document)
+    assert stripped(document)["data"]["contents"]
