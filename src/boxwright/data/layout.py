@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from boxwright.data.source import Source
 from boxwright.documents import Document
 from boxwright.errors import DataError, nearest, printable
+from boxwright.system.files import opened_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 SHOWN_CHARACTERS = 200
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
 LABEL_FOLDERS = ("labels", "Labels", "label", "Label", "annotations", "Annotations", "txt", "annotation", "yolo")
+LOOKED_AT_BYTES = 1 << 16  # of a list
 LOOKED_AT = 2000  # files of a folder: enough to see what lies there
 
 
@@ -63,7 +65,9 @@ def about_no_images(source: Source, suffixes: Iterable[str]) -> str:
     place = source.place
     kinds = f"Put images there ({' '.join(sorted(suffixes))}), or correct the path"
     if place.is_file():
-        first = next((line.strip() for line in place.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()), "")
+        with opened_regular(place) as (descriptor, _):
+            head = os.read(descriptor, LOOKED_AT_BYTES).decode("utf-8", "replace")
+        first = next((line.strip() for line in head.splitlines() if line.strip()), "")
         return f"Its first line is '{first[:SHOWN_CHARACTERS]}', which is no image; write one image path per line" if first else f"The list is empty. {kinds}"
     names = [entry.name for entry in islice(os.scandir(place), LOOKED_AT)]
     archive = next((name for name in sorted(names) if name.lower().endswith(ARCHIVES)), "")

@@ -13,11 +13,13 @@ from boxwright.data.formats.annotated import Listed
 from boxwright.data.images import OTHER_PICTURES, SUFFIXES
 from boxwright.data.source import Source
 from boxwright.errors import DataError
+from boxwright.system.files import read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 ARRAY_SUFFIX = ".npy"
+MAX_LIST_BYTES = 1 << 28  # a million paths of 250 letters
 
 
 def listed(source: Source, split: str, clip_margin: float) -> Listed:
@@ -75,14 +77,14 @@ def _in_folder(folder: Path) -> list[str]:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 folders.append(entry.path)
-            elif "." in entry.name and (entry.is_file(follow_symlinks=False) or (entry.is_symlink() and not entry.is_dir())):
+            elif "." in entry.name and not (entry.is_symlink() and entry.is_dir()):  # pipes and devices too: they are named as what cannot be read
                 found.append(entry.path)
     return found
 
 
 def _lines(file: Path) -> list[str]:
     try:
-        text = file.read_bytes().decode("utf-8-sig")
+        text = read_regular(file, MAX_LIST_BYTES).decode("utf-8-sig")
     except OSError as error:
         raise DataError(str(file), f"cannot be read ({(error.strerror or str(error)).lower()})", "Make the list readable") from None
     except UnicodeDecodeError:

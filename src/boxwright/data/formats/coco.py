@@ -18,6 +18,7 @@ import numpy as np
 from boxwright.data.formats.annotated import NOTHING, Annotated, Collector
 from boxwright.errors import DataError
 from boxwright.geometry.polygons import box_xyxy
+from boxwright.system.files import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,7 @@ def read_coco(file: Path) -> CocoFile:
     objects = defaultdict(list)
     for one in parts["annotations"]:
         objects[_key(one.get("image_id"))].append(one)
-    text = "" if not objects else file.read_text(encoding="utf-8-sig")
+    text = "" if not objects else read_regular(file, MAX_JSON_BYTES).decode("utf-8-sig")
     return CocoFile(str(file), names, {one["id"]: number for number, one in enumerate(categories)}, images, dict(objects), text)
 
 
@@ -72,7 +73,7 @@ def _document(file: Path) -> dict[str, Any]:
     try:
         if file.stat().st_size > MAX_JSON_BYTES:
             raise DataError(str(file), f"is larger than {MAX_JSON_BYTES >> 30} GiB", "Divide it")
-        document = json.loads(file.read_text(encoding="utf-8-sig"))
+        document = json.loads(read_regular(file, MAX_JSON_BYTES).decode("utf-8-sig"))
     except OSError as error:
         raise DataError(str(file), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path") from None
     except json.JSONDecodeError as error:
