@@ -77,7 +77,7 @@ def _in_folder(folder: Path) -> list[str]:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 folders.append(entry.path)
-            elif "." in entry.name and not (entry.is_symlink() and entry.is_dir()):  # pipes and devices too: they are named as what cannot be read
+            elif "." in entry.name and not (entry.is_symlink() and os.path.isdir(entry.path)):  # noqa: PTH112 -- as elsewhere; pipes and circles of links are named later
                 found.append(entry.path)
     return found
 

@@ -46,7 +46,7 @@ _OTHERS = (
     ("FLI/FLC", re.compile(rb".{4}[\x11\x12]\xaf", re.DOTALL)),
     ("PSD", re.compile(rb"8BPS")),
     ("ICNS", re.compile(rb"icns")),
-    ("ICO/CUR", re.compile(rb"\0\0[\x01\x02]\0")),
+    ("ICO/CUR", re.compile(rb"\0\0[\x01\x02]\0[^\0]")),
     ("GRIB", re.compile(rb"GRIB")),
     ("BUFR", re.compile(rb"BUFR")),
     ("HDF5", re.compile(rb"\x89HDF\r\n\x1a\n")),
