@@ -126,7 +126,7 @@ def test_a_film_is_one_by_its_content_and_opens_no_other_file(tmp_path, monkeypa
     (tmp_path / name).write_bytes(content)
     (tmp_path / "x1.mp4").write_bytes(corpus.encoded(corpus.scene()))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(BrokenImageError, match="is .*not a video|is not a video"):
+    with pytest.raises(BrokenImageError, match=r"is .*not a video|is not a video"):
         list(frames(name, 1))
     monkeypatch.setattr("boxwright.data.video._require_film", lambda _path: None)
     with pytest.raises(BrokenImageError, match="no frame could be read"):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Image files: their upright size without decoding, whether they are sound, and their pixels. The one place that decodes.
 
 A file is opened only if it is a regular one, its format is decided by its content, and a decoder sees it only if that format is one of

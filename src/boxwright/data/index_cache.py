@@ -22,7 +22,7 @@ import numpy as np
 from boxwright.data.findings import Finding
 from boxwright.data.index import Index
 from boxwright.data.source import Source
-from boxwright.system.files import WriteError, make_folder, packed_arrays, unpacked_arrays, write_bytes
+from boxwright.system.files import WriteError, make_folder, packed_arrays, read_regular, unpacked_arrays, write_bytes
 from boxwright.system.places import cache_folder
 
 VERSION = 3  # of the parsers and of this format: raise it when either changes
@@ -30,6 +30,8 @@ SUFFIX = ".boxwright.cache"
 NO_STAMPS = np.zeros(0, np.uint64)
 _MAGIC = b"boxwright index\n"
 _HERE = "\x00"  # stands for the root in a stored path
+
+MAX_CACHE_BYTES = 1 << 30  # twenty million images
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def load(source: Source, key: str) -> Stored | None:
     """What is kept for a source, if it is whole. Whether it still holds is for the caller to see."""
     for place in _places(source, key):
         try:
-            content = place.read_bytes()
+            content = read_regular(place, MAX_CACHE_BYTES)
         except OSError:
             continue
         stored = _decoded(content, key, str(source.root))
