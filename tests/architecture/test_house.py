@@ -62,7 +62,7 @@ DOORS = {
     "cv2.imdecode": {"data/images.py", "data/planes.py"},
     "cv2.imdecodemulti": {"data/planes.py"},
     "PIL.Image.open": set(),  # it tries every format that it knows, and some start programs
-    **dict.fromkeys((f"PIL.{kind}ImagePlugin" for kind in ("Bmp", "Gif", "Jpeg", "Png", "Tiff", "WebP")), {"data/images.py"}),
+    **{f"PIL.{kind}ImagePlugin": {"data/images.py"} for kind in ("Bmp", "Gif", "Jpeg", "Png", "Tiff", "WebP")},
 }
 FORBIDDEN = {
     "eval",

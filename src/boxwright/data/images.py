@@ -239,7 +239,7 @@ def _digest(content: bytes) -> bytes:
     found = hashlib.sha256()
     with _loaded(content) as picture:
         for _, band in _bands(picture):
-            found.update(np.ascontiguousarray(band))
+            found.update(np.ascontiguousarray(band).data)
     return found.digest()
 
 

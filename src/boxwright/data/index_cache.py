@@ -25,7 +25,7 @@ from boxwright.data.source import Source
 from boxwright.system.files import WriteError, make_folder, packed_arrays, read_regular, unpacked_arrays, write_bytes
 from boxwright.system.places import cache_folder
 
-VERSION = 3  # of the parsers and of this format: raise it when either changes
+VERSION = 4  # of the parsers and of this format: raise it when either changes
 SUFFIX = ".boxwright.cache"
 NO_STAMPS = np.zeros(0, np.uint64)
 _MAGIC = b"boxwright index\n"
