@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from boxwright.errors import EXIT_DONE, EXIT_OUR_FAULT, EXIT_USER_INPUT, BoxwrightError, SettingError, printable
 from boxwright.structures.answer import Answer
+from boxwright.system.places import bound_pictures
 from boxwright.system.signals import exit_code, termination_heeded
 from boxwright.system.waiting import wait_briefly
 
@@ -81,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     wait_briefly()
+    bound_pictures()
     try:
         with termination_heeded():
             return _run(words)

@@ -143,7 +143,7 @@ def test_a_colour_network_does_not_look_for_arrays(tmp_path):
     done("train", *map(str, words), "--project", str(tmp_path / "runs"))
     said = predict(tmp_path, tmp_path / "out", "--source", tmp_path / "a.npy")
     assert said.code == 2
-    assert "not an image of a known format" in said.err
+    assert "is an array of NumPy, not a picture this program reads" in said.err
 
 
 def test_films_and_colour_pictures_go_into_a_grey_network_by_their_brightness(trained, tmp_path):

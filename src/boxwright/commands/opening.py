@@ -18,7 +18,7 @@ from boxwright.data.dataset import Dataset, read_dataset
 from boxwright.data.findings import summary
 from boxwright.data.fingerprint import Fingerprint, fingerprint_of
 from boxwright.data.index import Index
-from boxwright.data.paths import is_there
+from boxwright.data.paths import is_file, is_folder, is_there
 from boxwright.data.planes import Kind
 from boxwright.data.split import open_split, require_no_findings, require_objects, sampling_weights
 from boxwright.documents import parse_yaml, read_yaml
@@ -66,7 +66,7 @@ def locate_data(name: str, *, writing: bool = True) -> Path:
         return sample_yaml()
     if not is_there(Path(name)) and name in packaged.names("data"):
         return packaged.locate("data", name, "--data")
-    if "\0" in name or (there and not Path(name).is_file() and not Path(name).is_dir()):
+    if is_there(Path(name)) and not is_file(Path(name)) and not is_folder(Path(name)):
         raise SettingError(f"--data {name}", "is neither a file nor a folder", "Give the YAML of a data set")
     return Path(name)
 

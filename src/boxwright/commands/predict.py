@@ -15,6 +15,7 @@ import numpy as np
 from boxwright.commands.opening import fitting_size, fixed_size_of, grid_of, kind_of, named_weights, open_together
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import PredictSettings
+from boxwright.data.images import BrokenImageError
 from boxwright.data.planes import RGB, Kind, for_eyes
 from boxwright.drawing.boxes import draw_boxes
 from boxwright.drawing.palette import colour
@@ -36,6 +37,7 @@ from boxwright.system.run_folder import next_folder
 from boxwright.track.console import Progress
 
 DEFAULT_SIZE = 640
+MAX_BATCH_BYTES = 1 << 28  # of pictures that are held at a time: large ones go through alone
 
 
 @dataclass
@@ -57,10 +59,10 @@ class _Progress:
             self.films[shot.path] = VideoFile(folder / f"{Path(shot.path).stem}_{len(self.films) + 1}.mp4", shot.frames_per_second)
         return self.films[shot.path]
 
-    def leave_out(self, path: str, reason: str) -> None:
+    def leave_out(self, path: str, reason: str, remedy: str = "") -> None:
         """Name what cannot be read, and go on."""
         self.left_out.append({"path": path, "reason": reason})
-        self.notes.append(f"{path}: {reason}; left out")
+        self.notes.append(f"{path}: {reason}; left out{f'. {remedy}' if remedy else ''}")
 
     def close(self) -> None:
         """Finish what is open."""
@@ -86,11 +88,11 @@ def run(resolved: Resolved[PredictSettings]) -> Answer:
     shown = Progress(f"predicting on {len(paths)} sources")
     batch: dict[Shot, np.ndarray] = {}
     for shot, pixels in shots(paths, settings.vid_stride, predictor.kind):
-        if isinstance(pixels, str):
-            progress.leave_out(shot.path, pixels)
+        if isinstance(pixels, BrokenImageError):
+            progress.leave_out(shot.path, str(pixels), pixels.remedy)
             continue
         batch[shot] = pixels
-        if len(batch) == settings.batch:
+        if len(batch) == settings.batch or sum(one.nbytes for one in batch.values()) > MAX_BATCH_BYTES:
             _predict(batch, predictor, rules, settings, folder, progress)
             batch = {}
             shown(paths.index(shot.path) + 1, len(paths))

@@ -6,14 +6,14 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 
-from boxwright.data.images import BrokenImageError, read_bgr
+from boxwright.data.images import MAX_BYTES, BrokenImageError, read_bgr
 from boxwright.data.planes import Kind, read_planes
+from boxwright.system.files import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ def print_of(path: str, kind: Kind) -> Print:
     """The fingerprint of a file."""
     nothing = np.zeros(SIDE * SIDE, np.float32)
     try:
-        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        digest = hashlib.sha256(read_regular(path, MAX_BYTES)).hexdigest()
         pixels = read_bgr(path) if kind.usual else read_planes(path, kind)
     except (OSError, BrokenImageError):
         return Print("", nothing)

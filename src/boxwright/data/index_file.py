@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -19,6 +18,7 @@ import numpy as np
 from boxwright.data.findings import Action, Finding, Severity
 from boxwright.data.images import MAX_PIXELS
 from boxwright.data.index import DIGEST_BYTES, Index
+from boxwright.system.files import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,9 +108,7 @@ def read_head(path: Path) -> tuple[Head, np.ndarray]:
 def _opened(path: Path) -> Any:
     """A regular file, open for reading. Raises FileNotFoundError and DamagedError."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise DamagedError("it is no regular file")
-        return path.open("rb")
+        return open_regular(path)
     except NotADirectoryError:
         raise FileNotFoundError(path) from None
     except FileNotFoundError:

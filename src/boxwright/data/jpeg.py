@@ -6,6 +6,9 @@ from __future__ import annotations
 import os
 import struct
 
+from boxwright.system.files import opened_regular
+
+USUAL_BYTES = 1 << 28  # a file of more is looked at as a whole
 HEAD_BYTES, TAIL_BYTES = 16384, 64  # where nearly all headers end; zeros that some writers leave behind
 _START, _END = b"\xff\xd8", b"\xff\xd9"
 _FRAMES = frozenset((0xC0, 0xC1, 0xC2))  # baseline, extended, progressive: what every decoder knows
@@ -18,15 +21,15 @@ _SIDEWAYS = frozenset((5, 6, 7, 8))
 
 
 def size_of_jpeg(path: str) -> tuple[int, int] | None:
-    """Width and height, turned upright; None when the file is not an ordinary, whole JPEG, or cannot be read."""
+    """Width and height, turned upright; None when the file is not an ordinary, whole JPEG of at most USUAL_BYTES, or cannot be read."""
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 -- a path object for each of a million files is felt
-            head = file.read(HEAD_BYTES)
-            if not head.startswith(_START):
+        with opened_regular(path) as (file, size):
+            head = os.read(file, HEAD_BYTES)
+            if size > USUAL_BYTES or not head.startswith(_START):
                 return None
             if len(head) == HEAD_BYTES:
-                file.seek(-TAIL_BYTES, os.SEEK_END)
-                tail = file.read()
+                os.lseek(file, -TAIL_BYTES, os.SEEK_END)
+                tail = os.read(file, TAIL_BYTES)
             else:
                 tail = head
     except OSError:

@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boxwright.data.paths import LOOKED_AT, entries_of, is_file, is_folder, is_there, shortened, why_unusable
+from boxwright.data.paths import entries_of, is_file, is_folder, is_there, shortened, why_unusable
 from boxwright.data.source import Source
 from boxwright.documents import Document
 from boxwright.errors import DataError, nearest, printable
+from boxwright.system.files import opened_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 SHOWN_CHARACTERS = 200
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z")
 LABEL_FOLDERS = ("labels", "Labels", "label", "Label", "annotations", "Annotations", "txt", "annotation", "yolo")
+LOOKED_AT_BYTES = 1 << 16  # of a list
 
 
 def about_download(document: Document, raw: dict[str, Any]) -> str:
@@ -61,9 +63,10 @@ def about_no_images(source: Source, suffixes: Iterable[str]) -> str:
     """Why a folder or a list has no images in it."""
     place = source.place
     kinds = f"Put images there ({' '.join(sorted(suffixes))}), or correct the path"
-    if is_file(place):
-        with place.open(encoding="utf-8", errors="replace") as file:
-            first = next((line.strip() for line in file.read(LOOKED_AT).splitlines() if line.strip()), "")
+    if place.is_file():
+        with opened_regular(place) as (descriptor, _):
+            head = os.read(descriptor, LOOKED_AT_BYTES).decode("utf-8", "replace")
+        first = next((line.strip() for line in head.splitlines() if line.strip()), "")
         return f"Its first line is '{first[:SHOWN_CHARACTERS]}', which is no image; write one image path per line" if first else f"The list is empty. {kinds}"
     names = [entry.name for entry in entries_of(place)]
     archive = next((name for name in sorted(names) if name.lower().endswith(ARCHIVES)), "")

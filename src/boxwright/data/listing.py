@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections import Counter
 from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +16,7 @@ from boxwright.data.images import OTHER_PICTURES, SUFFIXES
 from boxwright.data.paths import is_folder, shortened, why_unusable
 from boxwright.data.source import Source
 from boxwright.errors import DataError
+from boxwright.system.files import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +125,7 @@ def _in_folder(folder: Path) -> list[str]:
         for entry in entries:
             if _is_real_folder(entry):
                 folders.append(entry.path)
-            elif "." in entry.name and _is_file(entry):
+            elif "." in entry.name and not (entry.is_symlink() and os.path.isdir(entry.path)):  # noqa: PTH112 -- pipes and circles of links are named later
                 found.append(entry.path)
                 pictures += entry.name[entry.name.rindex(".") :].lower() in PICTURES
         seen += len(entries)
@@ -147,13 +147,6 @@ def _is_real_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir(follow_symlinks=False)
     except OSError:
         return False
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file(follow_symlinks=False) or (entry.is_symlink() and not entry.is_dir())
-    except OSError:
-        return False  # a link that leads in a circle
 
 
 # -- lists
@@ -180,16 +173,13 @@ def _joined(folder: str, path: str) -> str:
 def _lines(file: Path) -> list[str]:
     """The lines of a text file. Raises DataError for one that is none, or larger than any list."""
     try:
-        if not stat.S_ISREG(file.stat().st_mode):
-            raise DataError(str(file), "is neither a folder nor a file", "Name a folder of images or a list file in UTF-8")
-        with file.open("rb") as stream:
-            content = stream.read(MOST_LIST_BYTES + 1)
+        content = read_regular(file, MOST_LIST_BYTES)
         text = content.decode("utf-8-sig")
     except OSError as error:
         raise DataError(str(file), f"cannot be read ({(error.strerror or str(error)).lower()})", "Make the list readable") from None
     except UnicodeDecodeError:
         text = "\0"
-    if len(content) > MOST_LIST_BYTES or content.count(b"\n") + content.count(b"\r") > MOST_LINES:
+    if content.count(b"\n") + content.count(b"\r") > MOST_LINES:
         raise DataError(str(file), f"is larger than a list of {MOST_LINES:,} images can be", "Divide it, or name the folder of the images")
     if "\0" in text:  # no path holds it, other encodings and binary files do
         raise DataError(str(file), "is not a text file with one image path per line", "Name a folder of images or a list file in UTF-8")

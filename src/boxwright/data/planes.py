@@ -6,21 +6,20 @@ Channels come in the order of the file; red, green, blue where it is a colour pi
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
+import math
 from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
 
-from boxwright.data.images import MAX_PIXELS, MIN_SIDE_PX, BrokenImageError, read_rgb
+from boxwright.data.claims import array_header
+from boxwright.data.images import MIN_SIDE_PX, BrokenImageError, decoded_in_turn, read_content, read_rgb, require_picture
+from boxwright.data.signatures import PictureKind
 from boxwright.structures.pixels import visible
 
 RGB, RGBA = 3, 4
 WIDER = 257  # 255 * 257 = 65535: from 8 bits to 16 and back
 LUMA = (0.299, 0.587, 0.114)  # shares of red, green and blue in brightness, as in ITU-R BT.601
-_NPY = b"\x93NUMPY"
-_TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 class Kind(NamedTuple):
@@ -58,11 +57,10 @@ def inspect_planes(path: str, kind: Kind) -> tuple[int, int]:
 
 def read_planes(path: str, kind: Kind) -> np.ndarray:
     """All channels. (H, W, C) uint8 or uint16. Raises BrokenImageError."""
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise BrokenImageError((error.strerror or str(error)).lower()) from None
-    return _of_kind(_array(content, kind.channels), kind) if content.startswith(_NPY) else of_picture(_picture(content, kind.channels), kind)
+    content = read_content(path)
+    found = require_picture(content, planes=True)
+    with decoded_in_turn(content, found):
+        return _of_kind(_array(content, kind.channels), kind) if found == "NPY" else of_picture(_picture(content, found, kind.channels), kind)
 
 
 def read_pixels(path: str, kind: Kind) -> np.ndarray:
@@ -94,9 +92,12 @@ def _of_kind(found: np.ndarray, kind: Kind) -> np.ndarray:
 
 
 def _array(content: bytes, channels: int) -> np.ndarray:
+    """The numbers of a .npy file. (H, W, C)"""
     try:
-        found: np.ndarray = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, OSError, MemoryError) as error:
+        shape, turned, dtype, begin = array_header(content)
+        flat = np.frombuffer(content, dtype, math.prod(shape), begin).copy()
+        found = flat.reshape(shape[::-1]).transpose() if turned else flat.reshape(shape)
+    except (ValueError, TypeError) as error:
         raise BrokenImageError(f"is no array that can be read ({str(error).splitlines()[0][:80]})") from None
     if found.ndim == 2:  # noqa: PLR2004 -- height and width
         found = found[..., None]
@@ -106,28 +107,27 @@ def _array(content: bytes, channels: int) -> np.ndarray:
     return found.transpose(1, 2, 0) if first_is_channels else found
 
 
-def _picture(content: bytes, channels: int) -> np.ndarray:
-    pages = _pages(content, channels)
+def _picture(content: bytes, kind: PictureKind, channels: int) -> np.ndarray:
+    pages = _pages(content, kind, channels)
     if any(page.shape[:2] != pages[0].shape[:2] for page in pages):
         raise BrokenImageError("its pages have different sizes")
-    if pages[0].shape[0] * pages[0].shape[1] > MAX_PIXELS:
-        raise BrokenImageError(f"is over the limit of {MAX_PIXELS:,} pixels")
-    return np.concatenate([_in_file_order(page) for page in pages], axis=2)
+    ordered = [_in_file_order(page) for page in pages]
+    return ordered[0] if len(ordered) == 1 else np.concatenate(ordered, axis=2)
 
 
-def _pages(content: bytes, channels: int) -> list[np.ndarray]:
+def _pages(content: bytes, kind: PictureKind, channels: int) -> list[np.ndarray]:
     buffer = np.frombuffer(content, np.uint8)
     try:
-        if content[:4] in _TIFFS:
+        if kind == "TIFF":
             done, pages = cv2.imdecodemulti(buffer, cv2.IMREAD_UNCHANGED)
             if done and pages:
                 return list(pages)
         flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH if channels == 1 else cv2.IMREAD_UNCHANGED
-        page = cv2.imdecode(buffer, flags) if len(buffer) else None
+        page = cv2.imdecode(buffer, flags)
     except cv2.error:
         page = None
     if page is None:
-        raise BrokenImageError("the file is empty" if not content else "not an image of a known format")
+        raise BrokenImageError("not an image of a known format")
     return [page]
 
 

@@ -124,7 +124,7 @@ def _scan_one(file: str, listing: Listed, kind: Kind) -> Scanned:
         size_wh = inspect(file).size_wh if kind.usual else inspect_planes(file, kind)
         digest = digest_of(file)
     except BrokenImageError as error:
-        finding = Finding(file, None, "unreadable", "warning", str(error), "image skipped", "Replace the file or remove it")
+        finding = Finding(file, None, "unreadable", "warning", str(error), "image skipped", error.remedy or "Replace the file or remove it")
         return Scanned(None, NO_LABELS, NO_REGIONS, (finding,))
     found: Annotated = listing.read(file, size_wh)
     lost = [finding for finding in found.labels.findings if finding.action == "box dropped"]

@@ -13,17 +13,22 @@ from boxwright.data import layout
 from boxwright.data.classes import class_map
 from boxwright.data.dataset import Dataset
 from boxwright.data.findings import Finding
+from boxwright.data.formats.yolo import MAX_LABEL_BYTES
 from boxwright.data.index import Index
 from boxwright.data.paths import is_there
 from boxwright.data.scan import Opened, Scan, open_source
 from boxwright.data.selection import joined, with_classes, with_images, with_objects
 from boxwright.data.source import Source
 from boxwright.errors import DataError, FindingsError, nearest
+from boxwright.system.files import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 LONGEST_NUMBER = 18  # digits of a class; more are no class, which the reader of labels has said
+
+
+MOST_DIGITS = 20  # of a class number: what has more was dropped as no class
 
 
 def open_split(
@@ -86,7 +91,7 @@ def _beyond(dataset: Dataset, source: Source, index: Index, names: tuple[str, ..
 def _lines_of_classes(file: str, limit: int) -> list[tuple[int | None, int]]:
     """Line and number of the labels beyond a limit."""
     found: list[tuple[int | None, int]] = []
-    for line, text in enumerate(Path(file).read_bytes().splitlines(), 1):
+    for line, text in enumerate(read_regular(file, MAX_LABEL_BYTES).splitlines(), 1):
         words = text.removeprefix(b"\xef\xbb\xbf").split()
         number = words[0].split(b".")[0] if words else b""
         if number.isdigit() and len(number) <= LONGEST_NUMBER and int(number) >= limit:

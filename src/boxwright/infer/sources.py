@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import glob
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boxwright.data.images import OTHER_PICTURES, SUFFIXES, BrokenImageError, require_whole
-from boxwright.data.listing import ARRAY_SUFFIX
+from boxwright.data.listing import ARRAY_SUFFIX, MAX_LIST_BYTES
 from boxwright.data.planes import USUAL, Kind, of_picture, read_pixels
 from boxwright.data.video import VIDEO_SUFFIXES, frames
 from boxwright.errors import SettingError, UserError
+from boxwright.system.files import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -66,16 +68,15 @@ def image_paths(sources: tuple[str, ...], standard_input: Iterable[str] = (), ki
 
 def _expanded(source: str, kind: Kind) -> list[str]:
     path = Path(source)
-    if path.is_dir():
+    if os.path.isdir(source):  # noqa: PTH112 -- which holds a name that no file can have for one that is not there
         images = SUFFIXES if kind.usual else SUFFIXES | {ARRAY_SUFFIX}
         inside = sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in images | OTHER_PICTURES | VIDEO_SUFFIXES and not p.is_dir())
         if not inside:
             raise SettingError(f"--source {source}", "the folder holds no images", f"Images end in {' '.join(sorted(images))}")
         return inside
-    if path.suffix.lower() == ".txt" and path.is_file():
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-        return [str(path.parent / line) for line in lines if line]
-    if path.is_file() or path.is_symlink():
+    if os.path.lexists(source) and path.suffix.lower() == ".txt":
+        return _of_list(path)
+    if os.path.lexists(source):
         return [source]
     if matching := sorted(glob.glob(source, recursive=True)):  # noqa: PTH207 -- a pattern may start anywhere
         return matching
@@ -83,8 +84,21 @@ def _expanded(source: str, kind: Kind) -> list[str]:
     raise SettingError(f"--source {source}", what, "Give images, folders, patterns, list files or videos")
 
 
-def shots(paths: list[str], stride: int, kind: Kind = USUAL) -> Iterator[tuple[Shot, np.ndarray | str]]:
-    """Every picture with its pixels, (H, W, C) of this kind, or the reason why there are none. Of a video every `stride`-th frame."""
+def _of_list(file: Path) -> list[str]:
+    """What a list file names; relative names begin beside it. Raises SettingError."""
+    try:
+        text = read_regular(file, MAX_LIST_BYTES).decode("utf-8-sig")
+    except OSError as error:
+        raise SettingError(f"--source {file}", f"cannot be read ({error.strerror.lower()})", "Give a text file with one image path per line") from None
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:  # no path holds it, other encodings and binary files do
+        raise SettingError(f"--source {file}", "is not a text file with one image path per line", "Give a list file in UTF-8")
+    return [str(file.parent / line.strip()) for line in text.splitlines() if line.strip()]
+
+
+def shots(paths: list[str], stride: int, kind: Kind = USUAL) -> Iterator[tuple[Shot, np.ndarray | BrokenImageError]]:
+    """Every picture with its pixels, (H, W, C) of this kind, or why there are none. Of a video every `stride`-th frame."""
     for path in paths:
         try:
             if Path(path).suffix.lower() in VIDEO_SUFFIXES:
@@ -93,7 +107,7 @@ def shots(paths: list[str], stride: int, kind: Kind = USUAL) -> Iterator[tuple[S
             else:
                 yield Shot(path), _opened(path, kind)
         except BrokenImageError as error:
-            yield Shot(path), str(error)
+            yield Shot(path), error
 
 
 def _opened(path: str, kind: Kind) -> np.ndarray:

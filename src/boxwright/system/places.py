@@ -6,6 +6,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# For the library that OpenCV decodes films with: a film comes from a file, and is one of these containers. Playlists and lists of files are none.
+_FILMS = "protocol_whitelist;file|format_whitelist;mov,matroska,avi,asf,mpeg,mpegvideo,mpegts,gif"
+_FILM_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+MAX_PIXELS = 1 << 28  # of a picture that OpenCV decodes; what a header claims is checked before, and this is for headers that two readers read in two ways
+
 
 def cache_folder() -> Path:
     """Where caches live: BOXWRIGHT_CACHE, else ~/.cache/boxwright."""
@@ -27,3 +32,15 @@ def data_folder() -> Path | None:
 def keep_packages_offline() -> None:
     """Tell packages that would ask the network for news of themselves when they are imported to leave it."""
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+
+
+def only_local_films() -> None:
+    """Let no film open another file or the network, whatever is in it. What the user has set there stays before it."""
+    own = os.environ.get(_FILM_OPTIONS, "")
+    if _FILMS not in own:
+        os.environ[_FILM_OPTIONS] = f"{own}|{_FILMS}" if own else _FILMS
+
+
+def bound_pictures() -> None:
+    """Let OpenCV refuse larger pictures than this program uses. It has to be said before OpenCV is loaded."""
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))

@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from boxwright.errors import DataError
+from boxwright.system.files import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ def elements(file: Path, wanted: frozenset[str]) -> Iterator[Element]:
     try:
         if file.stat().st_size > MAX_JSON_BYTES:
             raise DataError(str(file), f"is larger than {MAX_JSON_BYTES >> 30} GiB", "Divide it")
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             yield from _Reader(str(file), stream).top(wanted)
     except OSError as error:
         raise DataError(str(file), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path") from None

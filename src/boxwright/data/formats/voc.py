@@ -7,9 +7,8 @@ type with entities or a source of its own, an encoding that is not of the list, 
 
 from __future__ import annotations
 
-import os
+import errno
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
@@ -20,9 +19,11 @@ from boxwright.data.formats.annotated import NOTHING, Annotated, Collector
 from boxwright.data.images import SUFFIXES
 from boxwright.data.labels import NO_LABELS
 from boxwright.errors import DataError
+from boxwright.system.files import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
 MAX_XML_BYTES = 16 << 20  # a hundred thousand objects
 MAX_DEPTH = 32
@@ -162,9 +163,13 @@ def read_image(file: str, size_wh: tuple[int, int], numbers: dict[str, int], cli
 
 
 def _read(file: str) -> VocFile:
-    if os.stat(file).st_size > MAX_XML_BYTES:  # noqa: PTH116 -- a path object for each of a million files is felt
-        raise DataError("1", f"is larger than {MAX_XML_BYTES >> 20} MiB")
-    return parse_voc(Path(file).read_bytes())
+    try:
+        content = read_regular(file, MAX_XML_BYTES)
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise DataError("1", f"is {error.strerror}") from None
+        raise
+    return parse_voc(content)
 
 
 def _failed(file: str, line: int | None, rule: str, text: str) -> Annotated:

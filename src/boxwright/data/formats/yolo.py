@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from boxwright.data.findings import Finding
 from boxwright.data.formats.annotated import NOTHING, Annotated
 from boxwright.data.labels import NO_LABELS, parse_labels
+from boxwright.system.files import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_LABEL_BYTES = 8 << 20  # two hundred thousand objects of one image
-USUAL_BYTES = 1 << 16  # a larger buffer is not set aside for every file
 
 
 def reader(place: Callable[[str], str], clip_margin: float) -> Callable[[str, tuple[int, int]], Annotated]:
@@ -25,17 +26,14 @@ def reader(place: Callable[[str], str], clip_margin: float) -> Callable[[str, tu
 def read_file(file: str, clip_margin: float) -> Annotated:
     """The objects of one label file."""
     try:
-        with open(file, "rb", buffering=0) as stream:  # noqa: PTH123 -- a path object for each of a million files is felt
-            content = stream.read(USUAL_BYTES)
-            if len(content) == USUAL_BYTES:
-                content += stream.read(MAX_LABEL_BYTES)
-        if len(content) > MAX_LABEL_BYTES:
-            return _failed(file, "size", f"larger than {MAX_LABEL_BYTES >> 20} MiB", "Check what this file is")
-        return Annotated(parse_labels(content, file, clip_margin=clip_margin))
+        content = read_regular(file, MAX_LABEL_BYTES)
     except FileNotFoundError:
         return NOTHING._replace(missing=True)
     except OSError as error:
-        return _failed(file, "unreadable", (error.strerror or str(error)).lower(), "Make the file readable")
+        if error.errno == errno.EFBIG:
+            return _failed(file, "size", error.strerror, "Check what this file is")
+        return _failed(file, "unreadable", error.strerror.lower(), "Make the file readable")
+    return Annotated(parse_labels(content, file, clip_margin=clip_margin))
 
 
 def _failed(file: str, rule: str, text: str, fix: str) -> Annotated:
