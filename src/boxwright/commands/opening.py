@@ -27,7 +27,7 @@ from boxwright.infer.ensemble import Member, require_alike
 from boxwright.infer.exported import Exported, is_exported, open_exported
 from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec, read_spec
-from boxwright.model.weights import load_exactly
+from boxwright.model.weights import load_exactly, require_numbers
 from boxwright.system.device import usable_cores
 from boxwright.system.run_folder import checkpoint_of
 from boxwright.track.console import Progress
@@ -153,9 +153,10 @@ def spec_of_weights(weights: OpenWeights, *, num_classes: int | None = None, in_
 
 
 def network_of_weights(weights: OpenWeights) -> Detector:
-    """The network for use: the average where there is one, in evaluation mode."""
+    """The network for use: the average where there is one, in evaluation mode. Raises WeightsError where a value is no number."""
     detector = build(spec_of_weights(weights))
     load_exactly(detector, weights.document.get("ema") or weights.document["model"], str(weights.path))
+    require_numbers(detector.state_dict(), str(weights.path))
     stored = weights.document.get("strides")
     if stored and tuple(stored) != detector.strides:
         raise WeightsError(str(weights.path), f"says its strides are {stored}, and its network has {detector.strides}", "Give an unchanged checkpoint")
