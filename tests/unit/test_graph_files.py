@@ -43,7 +43,7 @@ def refused(made: onnx.ModelProto | bytes, says: str) -> None:
     with pytest.raises(ForeignGraphError, match=says):
         contents_of(content)
     Path("evil.onnx").write_bytes(content)
-    with pytest.raises(WeightsError, match="evil.onnx: is no ONNX network that this program wrote: ") as caught:
+    with pytest.raises(WeightsError, match=r"evil\.onnx: is no ONNX network that this program wrote: ") as caught:
         open_exported(Path("evil.onnx"))
     assert "\n" not in str(caught.value)
 

@@ -303,7 +303,8 @@ def test_text_in_another_encoding_is_refused(tmp_path):
 
 def test_calls_that_double_are_refused_before_they_fill_memory(tmp_path):
     methods = "".join(
-        f"  def forward{n}(self: X,\n    x: Tensor) -> Tensor:\n    a = (self).forward{n + 1}(x, )\n    return (self).forward{n + 1}(a, )\n" for n in range(1, 36)
+        f"  def forward{n}(self: X,\n    x: Tensor) -> Tensor:\n    a = (self).forward{n + 1}(x, )\n    return (self).forward{n + 1}(a, )\n"
+        for n in range(1, 36)
     )
     methods += "  def forward36(self: X,\n    x: Tensor) -> Tensor:\n    return x\n"
     path = with_code(tmp_path / "evil.torchscript", "  def forward(", f"{methods}  def forward(")
@@ -320,10 +321,10 @@ def with_last(path: Path, answer: str, methods: str = "") -> Path:
 @pytest.mark.parametrize(
     "answer",
     [
-        "torch.pad(images, [4000000, 4000000, 4000000, 4000000], \"constant\", 0.)",
+        'torch.pad(images, [4000000, 4000000, 4000000, 4000000], "constant", 0.)',
         "torch.upsample_nearest2d(images, None, [100000., 100000.])",
         "torch.add(torch.view(images, [-1, 1]), torch.view(torch.cat([images, images, images, images], 1), [1, -1]))",
-        "torch.stack(torch.meshgrid([torch.view(images, [-1]), torch.view(images, [-1])], indexing=\"ij\"), 0)",
+        'torch.stack(torch.meshgrid([torch.view(images, [-1]), torch.view(images, [-1])], indexing="ij"), 0)',
         'torch.type_as(torch.arange(99999999999, dtype=None, layout=None, device=torch.device("cpu"), pin_memory=False), images)',
         "torch.bmm(torch.view(images, [1, -1, 1]), torch.view(images, [1, 1, -1]))",
         "torch.mul(" * 1 + "torch.view(images, [-1, 1, 1, 1]), torch.view(images, [1, 1, 1, -1]))",

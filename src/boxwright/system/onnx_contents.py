@@ -18,22 +18,78 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OPERATORS = frozenset(
-    """
-    Add ArgMax BatchNormalization Cast Clip Concat Constant ConstantOfShape Conv ConvTranspose Div Equal Expand Flatten Gather GatherElements GatherND Gemm
-    Greater HardSigmoid HardSwish Identity LeakyRelu MatMul Max MaxPool Min Mul NonMaxSuppression Pad Pow Range ReduceMax ReduceMean Relu Reshape Resize
-    ScatterND Shape Sigmoid Slice Softmax Softplus Split Squeeze Sub Tanh TopK Transpose Unsqueeze Where
-    """.split()
+    [
+        "Add",
+        "ArgMax",
+        "BatchNormalization",
+        "Cast",
+        "Clip",
+        "Concat",
+        "Constant",
+        "ConstantOfShape",
+        "Conv",
+        "ConvTranspose",
+        "Div",
+        "Equal",
+        "Expand",
+        "Flatten",
+        "Gather",
+        "GatherElements",
+        "GatherND",
+        "Gemm",
+        "Greater",
+        "HardSigmoid",
+        "HardSwish",
+        "Identity",
+        "LeakyRelu",
+        "MatMul",
+        "Max",
+        "MaxPool",
+        "Min",
+        "Mul",
+        "NonMaxSuppression",
+        "Pad",
+        "Pow",
+        "Range",
+        "ReduceMax",
+        "ReduceMean",
+        "Relu",
+        "Reshape",
+        "Resize",
+        "ScatterND",
+        "Shape",
+        "Sigmoid",
+        "Slice",
+        "Softmax",
+        "Softplus",
+        "Split",
+        "Squeeze",
+        "Sub",
+        "Tanh",
+        "TopK",
+        "Transpose",
+        "Unsqueeze",
+        "Where",
+    ]
 )
 MAX_BYTES = (2 << 30) - 1  # what the format itself allows
 MAX_PARTS = 1_000_000  # the largest network of the family has a tenth
 MAX_NODES = 50_000
-KINDS = {1: (torch.float32, 4), 2: (torch.uint8, 1), 6: (torch.int32, 4), 7: (torch.int64, 8), 9: (torch.bool, 1), 10: (torch.float16, 2), 11: (torch.float64, 8)}
+KINDS = {
+    1: (torch.float32, 4),
+    2: (torch.uint8, 1),
+    6: (torch.int32, 4),
+    7: (torch.int64, 8),
+    9: (torch.bool, 1),
+    10: (torch.float16, 2),
+    11: (torch.float64, 8),
+}
 _WHOLE, _LONG, _BYTES, _SHORT = 0, 1, 2, 5  # how the format writes a part
 # Parts of each message by number: name, and how they may be written. A name in capitals is a message.
 _PARTS: dict[str, dict[int, tuple[str, tuple[int, ...]]]] = {
     "MODEL": {
         1: ("version", (_WHOLE,)),
-        **{number: ("text", (_BYTES,)) for number in (2, 3, 4, 6)},
+        **dict.fromkeys((2, 3, 4, 6), ("text", (_BYTES,))),
         5: ("model_version", (_WHOLE,)),
         7: ("GRAPH", (_BYTES,)),
         8: ("OPSET", (_BYTES,)),
@@ -41,12 +97,12 @@ _PARTS: dict[str, dict[int, tuple[str, tuple[int, ...]]]] = {
     },
     "OPSET": {1: ("domain", (_BYTES,)), 2: ("version", (_WHOLE,))},
     "WORD": {1: ("key", (_BYTES,)), 2: ("value", (_BYTES,))},
-    "GRAPH": {1: ("NODE", (_BYTES,)), **{number: ("text", (_BYTES,)) for number in (2, 10, 11, 12, 13)}, 5: ("TENSOR", (_BYTES,))},
-    "NODE": {**{number: ("text", (_BYTES,)) for number in (1, 2, 3, 6)}, 4: ("operator", (_BYTES,)), 5: ("ATTRIBUTE", (_BYTES,)), 7: ("domain", (_BYTES,))},
+    "GRAPH": {1: ("NODE", (_BYTES,)), **dict.fromkeys((2, 10, 11, 12, 13), ("text", (_BYTES,))), 5: ("TENSOR", (_BYTES,))},
+    "NODE": {**dict.fromkeys((1, 2, 3, 6), ("text", (_BYTES,))), 4: ("operator", (_BYTES,)), 5: ("ATTRIBUTE", (_BYTES,)), 7: ("domain", (_BYTES,))},
     "ATTRIBUTE": {
-        **{number: ("text", (_BYTES,)) for number in (1, 4, 13)},
+        **dict.fromkeys((1, 4, 13), ("text", (_BYTES,))),
         2: ("number", (_SHORT,)),
-        **{number: ("number", (_WHOLE,)) for number in (3, 20)},
+        **dict.fromkeys((3, 20), ("number", (_WHOLE,))),
         5: ("TENSOR", (_BYTES,)),
         7: ("numbers", (_BYTES, _SHORT)),
         8: ("numbers", (_BYTES, _WHOLE)),
@@ -55,7 +111,7 @@ _PARTS: dict[str, dict[int, tuple[str, tuple[int, ...]]]] = {
         1: ("sides", (_BYTES, _WHOLE)),
         2: ("kind", (_WHOLE,)),
         4: ("floats", (_BYTES,)),
-        **{number: ("text", (_BYTES,)) for number in (5, 7, 10, 12)},
+        **dict.fromkeys((5, 7, 10, 12), ("text", (_BYTES,))),
         8: ("name", (_BYTES,)),
         9: ("content", (_BYTES,)),
     },

@@ -13,12 +13,64 @@ from xml.parsers import expat
 import torch
 
 LAYERS = frozenset(
-    """
-    Add BatchNormInference Broadcast Clamp Concat Const Convert Convolution ConvolutionBackpropData Divide Equal FloorMod Gather GatherElements GatherND Greater
-    GroupConvolution GroupConvolutionBackpropData HSigmoid HSwish Identity Interpolate MatMul MaxPool Maximum Minimum Mish Multiply NonMaxSuppression PReLU Pad
-    Parameter Power Range ReLU ReduceMax ReduceMean Reshape Result ScatterNDUpdate Select ShapeOf Sigmoid Slice SoftMax SoftPlus Split Squeeze StridedSlice
-    Subtract Swish Tanh TopK Transpose Unsqueeze VariadicSplit
-    """.split()
+    [
+        "Add",
+        "BatchNormInference",
+        "Broadcast",
+        "Clamp",
+        "Concat",
+        "Const",
+        "Convert",
+        "Convolution",
+        "ConvolutionBackpropData",
+        "Divide",
+        "Equal",
+        "FloorMod",
+        "Gather",
+        "GatherElements",
+        "GatherND",
+        "Greater",
+        "GroupConvolution",
+        "GroupConvolutionBackpropData",
+        "HSigmoid",
+        "HSwish",
+        "Identity",
+        "Interpolate",
+        "MatMul",
+        "MaxPool",
+        "Maximum",
+        "Minimum",
+        "Mish",
+        "Multiply",
+        "NonMaxSuppression",
+        "PReLU",
+        "Pad",
+        "Parameter",
+        "Power",
+        "Range",
+        "ReLU",
+        "ReduceMax",
+        "ReduceMean",
+        "Reshape",
+        "Result",
+        "ScatterNDUpdate",
+        "Select",
+        "ShapeOf",
+        "Sigmoid",
+        "Slice",
+        "SoftMax",
+        "SoftPlus",
+        "Split",
+        "Squeeze",
+        "StridedSlice",
+        "Subtract",
+        "Swish",
+        "Tanh",
+        "TopK",
+        "Transpose",
+        "Unsqueeze",
+        "VariadicSplit",
+    ]
 )
 MAX_BYTES = 16 << 20  # the largest graph of the family has two
 MAX_NUMBERS_BYTES = 8 << 30
@@ -54,7 +106,7 @@ def net_contents(content: bytes, num_bytes: int) -> NetContents:
     parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.ProcessingInstructionHandler = _refuse_instruction
     try:
-        parser.Parse(content, True)  # noqa: FBT003 -- the whole of it
+        parser.Parse(content, True)
     except expat.ExpatError as error:
         raise ForeignNetError(f"it is no sound XML ({error})") from None
     return reader.found
@@ -90,7 +142,9 @@ class _Reader:
         if name == "layer":
             self.layer = words
             if words.get("type") not in LAYERS or not _VERSION.fullmatch(words.get("version", "")):
-                raise ForeignNetError(f"it has the layer {words.get('type', '')[:40]!r} of {words.get('version', '')[:40]!r}, which no network of this program needs")
+                raise ForeignNetError(
+                    f"it has the layer {words.get('type', '')[:40]!r} of {words.get('version', '')[:40]!r}, which no network of this program needs"
+                )
         elif name == "data" and self.layer.get("type") == "Const":
             self._constant(words)
         elif tuple(self.open) == OWN_WORDS:

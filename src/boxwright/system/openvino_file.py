@@ -54,7 +54,9 @@ class OpenVinoFile:
         found = {}
         for name, (dtype, place, size) in self._contents.constants.items():
             if size:
-                found[name] = torch.frombuffer(bytearray(self._numbers[place : place + size]), dtype=torch.uint8)[: size // dtype.itemsize * dtype.itemsize].view(dtype)
+                found[name] = torch.frombuffer(bytearray(self._numbers[place : place + size]), dtype=torch.uint8)[
+                    : size // dtype.itemsize * dtype.itemsize
+                ].view(dtype)
         return found
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:

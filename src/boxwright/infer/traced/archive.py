@@ -12,9 +12,7 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from boxwright.infer.traced.grammar import MAX_CODE_CHARACTERS, Classes, ForeignError, classes_of
 from boxwright.model.legacy.limits import Limits
@@ -24,7 +22,9 @@ from boxwright.model.legacy.nodes import STORAGES, GlobalName, Node, RefusedErro
 from boxwright.model.legacy.opcodes import Program
 from boxwright.model.legacy.values import Plainer
 
-MAX_BYTES = 8 << 30  # the largest network of the family has half of one
+if TYPE_CHECKING:
+    import torch
+
 MAX_RECORDS = 60_000
 MAX_EXTRA_BYTES = 1 << 20
 MAX_PICKLE_BYTES = 8 << 20
@@ -66,7 +66,7 @@ class TracedArchive:
             raise ForeignError("its records have names that the exporter does not give")
         self._top, self._size = f"{tops.pop()}/", len(content)
 
-    def extra(self, name: str) -> str | None:
+    def words(self, name: str) -> str | None:
         """Words that lie beside the program, None where there are none."""
         return self._read(f"extra/{name}", MAX_EXTRA_BYTES).decode() if f"{self._top}extra/{name}" in self._records else None
 

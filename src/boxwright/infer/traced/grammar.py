@@ -7,9 +7,13 @@ what it returns. Anything else is refused, so nothing has to be known about the 
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_CODE_CHARACTERS = 4 << 20  # all of a file; the largest network of the family has 0.3 MB
 MAX_NUMBER = 1e19
@@ -161,12 +165,14 @@ def _method(line: _Line, body: list[_Line]) -> tuple[str, Method]:
         raise ForeignError(f"its program has a method {name[:40]!r}")
     _require(line.indent == _MEMBER and tokens[2:5] == ["(", "self", ":"] and tokens[-1] == ":" and tokens.count("(") == tokens.count(")") == 1, "is damaged")
     inside = tokens[3 : tokens.index(")")]
-    parameters = tuple(word for word, sign in zip(inside, inside[1:], strict=False) if sign == ":")[1:]
+    parameters = tuple(word for word, sign in itertools.pairwise(inside) if sign == ":")[1:]
     _require("=" not in inside, "gives a parameter a value")
     bound = {"self"}
     _bind(parameters, bound)
     statements = [_statement(one, bound) for one in body]
-    _require(statements and all(names is not None for names, _ in statements[:-1]) and statements[-1][0] is None, "has a method that does not end with its answer")
+    _require(
+        statements and all(names is not None for names, _ in statements[:-1]) and statements[-1][0] is None, "has a method that does not end with its answer"
+    )
     return name, Method(parameters, tuple((names or (), value) for names, value in statements[:-1]), statements[-1][1])
 
 
@@ -196,6 +202,17 @@ class _Reader:
 
     def __init__(self, tokens: list[str], at: int, bound: set[str]) -> None:
         self.tokens, self.at, self.bound = tokens, at, bound
+        self.beginnings: dict[str, Callable[[], Any]] = {
+            "(": self._forward,
+            "[": lambda: self._until("]"),
+            "-": lambda: -self._number(self._take()),
+            "torch": self._operator,
+            "ops": self._to_tensor,
+            "int": lambda: self._call("int"),
+            "annotate": self._annotated,
+            "getattr": self._part,
+            "CONSTANTS": self._constant,
+        }
 
     def whole(self) -> Any:
         """All that is left is one expression."""
@@ -204,43 +221,42 @@ class _Reader:
         return value
 
     def _take(self, *expected: str) -> str:
-        token = self.tokens[self.at] if self.at < len(self.tokens) else ""
+        word = self.tokens[self.at] if self.at < len(self.tokens) else None
         self.at += 1
-        _require(token and (not expected or token in expected), f"has {token[:40]!r} where it does not belong")
-        return token
+        if word is None or (expected and word not in expected):
+            raise ForeignError(f"its program has {(word or 'no more')[:40]!r} where something else belongs")
+        return word
 
     def _sees(self, token: str) -> bool:
         return self.at < len(self.tokens) and self.tokens[self.at] == token
 
     def _value(self) -> Any:
         token = self._take()
-        match token:
-            case "(":
-                return self._forward()
-            case "[":
-                return self._until("]")
-            case "-":
-                number = self._number(self._take())
-                return -number
-            case "True" | "False" | "None":
-                return _LITERALS[token]
-            case "torch":
-                return self._call(f"torch{self._take('.')}{self._take()}")
-            case "ops":
-                return self._call("".join(("ops", *(self._take(word) for word in (".", "prim", ".", "NumToTensor")))))
-            case "int":
-                return self._call("int")
-            case "annotate":
-                self._take("("), self._take("number"), self._take(",")
-                return Call("annotate", (self._value(), self._take(")"))[:1])
-            case "getattr":
-                return self._part()
-            case "CONSTANTS":
-                self._take(".")
-                return Constant(self._matching(_CONSTANT))
+        if token in _LITERALS:
+            return _LITERALS[token]
+        if token in self.beginnings:
+            return self.beginnings[token]()
         if token[0] == '"':
             return token[1:-1]
         return self._number(token) if token[0].isdigit() else self._name(token)
+
+    def _operator(self) -> Call:
+        self._take(".")
+        return self._call(f"torch.{self._take()}")
+
+    def _to_tensor(self) -> Call:
+        return self._call("".join(("ops", *(self._take(word) for word in (".", "prim", ".", "NumToTensor")))))
+
+    def _annotated(self) -> Call:
+        for word in ("(", "number", ","):
+            self._take(word)
+        value = self._value()
+        self._take(")")
+        return Call("annotate", (value,))
+
+    def _constant(self) -> Constant:
+        self._take(".")
+        return Constant(self._matching(_CONSTANT))
 
     def _name(self, token: str) -> Any:
         if token != "self" and token not in self.bound:

@@ -109,9 +109,8 @@ def _named_tensors(root: Node, tensors: dict[TensorView, torch.Tensor]) -> Itera
 def open_archive(path: Path) -> TracedArchive:
     """The archive of a file. Raises WeightsError."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ForeignError("it is too large")
-        return TracedArchive(path.read_bytes())
+        content = path.read_bytes() if path.stat().st_size <= MAX_BYTES else b""
+        return TracedArchive(content)
     except OSError as error:
         raise WeightsError(str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path") from None
     except ForeignError as error:
@@ -121,7 +120,7 @@ def open_archive(path: Path) -> TracedArchive:
 def read_extra(archive: TracedArchive, path: Path, name: str) -> str | None:
     """Words that lie beside the program, None where there are none. Raises WeightsError."""
     try:
-        return archive.extra(name)
+        return archive.words(name)
     except (ForeignError, UnicodeDecodeError) as error:
         raise _refused(path, error) from None
 

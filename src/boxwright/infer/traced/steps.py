@@ -107,18 +107,18 @@ class _Inliner:
             case Attribute(owner, name):
                 return self._part(self._value(owner, names, depth), name)
             case Constant(name):
-                number = int(name[1:])
-                if number >= len(self.contents.constants):
-                    raise ForeignError("its program uses a constant that is not there")
-                return self._tensor(self.contents.constants[number])
+                return self._constant(int(name[1:]))
             case Forward(owner, method, arguments):
                 module = self._value(owner, names, depth)
                 return self.forward(module, method, [self._value(one, names, depth) for one in arguments], depth + 1)
             case Call():
                 return self._called(expression, names, depth)
-            case list():
-                return [self._value(one, names, depth) for one in expression]
-        return expression
+        return [self._value(one, names, depth) for one in expression] if type(expression) is list else expression
+
+    def _constant(self, number: int) -> Slot:
+        if number >= len(self.contents.constants):
+            raise ForeignError("its program uses a constant that is not there")
+        return self._tensor(self.contents.constants[number])
 
     def _part(self, owner: Any, name: str) -> Any:
         parts = owner.state if type(owner) is Node else None
