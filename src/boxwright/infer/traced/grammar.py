@@ -259,7 +259,7 @@ class _Reader:
         return Constant(self._matching(_CONSTANT))
 
     def _name(self, token: str) -> Any:
-        if token != "self" and token not in self.bound:
+        if token not in self.bound:
             raise ForeignError(f"its program uses {token[:40]!r}, which it did not make")
         value: Any = Name(token)
         if self._sees("."):

@@ -99,18 +99,8 @@ def _padded(tensor: torch.Tensor, sides: list[int], *_rest: Any) -> int:
     return math.prod(grown) * math.prod(whole[: len(whole) - len(grown)])
 
 
-def _convolved(
-    images: torch.Tensor,
-    weight: torch.Tensor,
-    _bias: Any,
-    strides: list[int],
-    pads: list[int],
-    gaps: list[int],
-    turned: bool,
-    extra: list[int],
-    groups: int,
-    *_rest: Any,
-) -> int:
+def _convolved(images: torch.Tensor, weight: torch.Tensor, _bias: Any, *how: Any) -> int:
+    strides, pads, gaps, turned, extra, groups = how[:6]
     channels = weight.shape[1] * groups if turned else weight.shape[0]
     made = images.shape[0] * channels
     for size, side, stride, pad, gap, more in zip(images.shape[2:], weight.shape[2:], strides, pads, gaps, extra, strict=True):
