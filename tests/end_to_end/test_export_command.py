@@ -310,7 +310,7 @@ def test_files_of_others_are_one_line(ground):
         "format version 2, this program reads 1": foreign_onnx(Path("newer.onnx"), newer),
         "answers in the shape": foreign_onnx(Path("other.onnx"), passport.words()),
         "is no ONNX network": Path("words.onnx"),
-        "is no sound TorchScript": Path("words.torchscript"),
+        "is no TorchScript file that this program wrote": Path("words.torchscript"),
         "there is no such file": Path("none.onnx"),
     }
     for path in (Path("words.onnx"), Path("words.torchscript")):

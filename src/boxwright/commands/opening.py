@@ -28,7 +28,7 @@ from boxwright.infer.ensemble import Member, require_alike
 from boxwright.infer.exported import Exported, is_exported, open_exported
 from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec, read_spec
-from boxwright.model.weights import load_exactly, require_fit
+from boxwright.model.weights import load_exactly, require_fit, require_numbers
 from boxwright.system.device import usable_cores
 from boxwright.system.run_folder import checkpoint_of
 from boxwright.track.console import Progress
@@ -162,10 +162,11 @@ def spec_of_weights(weights: OpenWeights, *, num_classes: int | None = None, in_
 
 
 def network_of_weights(weights: OpenWeights) -> Detector:
-    """The network for use: the average where there is one, in evaluation mode."""
+    """The network for use: the average where there is one, in evaluation mode. Raises WeightsError where a value is no number."""
     state = weights.document.get("ema") or weights.document["model"]
     detector = build(spec_of_weights(weights), fits=lambda shape: require_fit(shape, state, str(weights.path)))
     load_exactly(detector, state, str(weights.path))
+    require_numbers(detector.state_dict(), str(weights.path))
     if len(weights.names) != detector.num_classes:
         what = f"names {len(weights.names)} classes, and its network tells {detector.num_classes} apart"
         raise WeightsError(str(weights.path), what, "Give an unchanged checkpoint")

@@ -10,13 +10,14 @@ from torch.nn import functional
 
 from boxwright.errors import WeightsError
 from boxwright.geometry.boxes import xyxy_to_cxcywh
+from boxwright.infer.traced.network import TracedNetwork, open_archive, read_extra, read_traced
 from boxwright.model.head import Inference
+from boxwright.model.weights import require_numbers
 from boxwright.structures.maps import DenseMaps
 from boxwright.structures.passport import KEY, Passport, read_passport
 from boxwright.system import onnx_file, openvino_file, torchscript_file
 from boxwright.system.onnx_file import OnnxFile
 from boxwright.system.openvino_file import OpenVinoFile
-from boxwright.system.torchscript_file import load_torchscript, read_extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ class Exported:
 
     def to(self, device: torch.device) -> Exported:
         """The same on a device, as far as its engine knows devices; answers come back to where the images are."""
-        if isinstance(self._engine, torch.nn.Module):
+        if isinstance(self._engine, torch.nn.Module | TracedNetwork):
             self._engine = self._engine.to(device)
         return self
 
@@ -83,10 +84,12 @@ def open_exported(path: Path) -> Exported:
     if not path.is_file():
         raise WeightsError(f"--weights {path}", "there is no such file", "Give the path of a checkpoint or an exported network")
     if path.suffix == torchscript_file.SUFFIX:
-        passport = read_passport(read_extra(path, KEY), str(path))
-        return Exported(path, passport, load_torchscript(path))
-    if path.suffix == openvino_file.SUFFIX:
-        graph = OpenVinoFile(path)
-        return Exported(path, read_passport(graph.metadata, str(path)), graph)
-    opened = OnnxFile(path)
-    return Exported(path, read_passport(opened.metadata.get(KEY), str(path)), opened)
+        archive = open_archive(path)
+        passport = read_passport(read_extra(archive, path, KEY), str(path))
+        network, tensors = read_traced(archive, path)
+        require_numbers(tensors, str(path))
+        return Exported(path, passport, network)
+    graph = OpenVinoFile(path) if path.suffix == openvino_file.SUFFIX else OnnxFile(path)
+    passport = read_passport(graph.metadata.get(KEY), str(path))
+    require_numbers(graph.tensors(), str(path))
+    return Exported(path, passport, graph)

@@ -137,6 +137,16 @@ def require_fit(detector: Detector, state: Mapping[str, torch.Tensor], where: st
         raise WeightsError(where, what, "Give weights of this network")
 
 
+def require_numbers(tensors: Mapping[str, torch.Tensor], where: str) -> None:
+    """Every value is a number, and no variance is below zero. Raises WeightsError with the first tensor in which one is not."""
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            what = f"has values in '{name}' that are no finite numbers (NaN or infinite), so it can detect nothing"
+            raise WeightsError(where, what, "Give a checkpoint from before its training failed")
+        if name.endswith("running_var") and bool((tensor < 0).any()):
+            raise WeightsError(where, f"has variances below zero in '{name}', which no training leaves", "Give another checkpoint")
+
+
 def load_exactly(detector: Detector, state: Mapping[str, torch.Tensor], where: str) -> None:
     """Every tensor of the network, or an error. Raises WeightsError."""
     found = transfer(detector, state)
