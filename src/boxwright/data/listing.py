@@ -92,6 +92,11 @@ def _lines(file: Path) -> list[str]:
     return text.splitlines()
 
 
+def listable(path: str) -> bool:
+    """Whether a list file can hold this path and give it back: one line of text without blanks around it."""
+    return path.splitlines() == [path] and path.strip() == path and "\0" not in path and not any("\ud800" <= letter <= "\udfff" for letter in path)
+
+
 def _in_list(file: Path, lines: list[str], root: Path) -> list[Path]:
     """Paths from a text file: `./` means beside the file, others are relative to the root, absolute ones stay."""
     paths = []

@@ -59,8 +59,8 @@ def fetched(settings: FetchSettings, limits: Limits) -> Answer:
     count = _unpacked(archive, target, limits.max_bytes)
     _remember(url, digest)
     notes = () if expected else (f"no hash was known for {url}; {digest} is remembered and required from now on. Write it into the YAML as 'checksum'",)
-    text = f"{count} files unpacked into {target}\nsha256 {digest}"
-    return Answer(text, {"path": str(target), "files": count, "sha256": digest, "url": url}, notes)
+    lines = [f"{count} files unpacked into {target}", f"sha256 {digest}"]
+    return Answer(lines, {"path": str(target), "files": count, "sha256": digest, "url": url}, notes)
 
 
 def ensure_present(name: str, max_gib: float = DEFAULT_MAX_GIB) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ def ensure_present(name: str, max_gib: float = DEFAULT_MAX_GIB) -> tuple[str, ..
         if not str(open_document(place)[0].mapping().get("download") or "").startswith("https://"):
             raise
         answer = run_with(settings)
-        return (*answer.notes, answer.text.splitlines()[0])
+        return (*answer.notes, answer.lines[0])
     return ()
 
 
