@@ -95,7 +95,7 @@ def digest(state: Mapping[str, torch.Tensor]) -> str:
     """SHA-256 over the sorted names, each followed by its tensor's bytes."""
     total = hashlib.sha256()
     for name in sorted(state):
-        total.update(name.encode())
+        total.update(name.encode("utf-8", "surrogatepass"))
         total.update(bytes_of(state[name]))
     return total.hexdigest()
 

@@ -117,7 +117,7 @@ class Index:
 
     def fingerprint(self) -> str:
         """A digest of names and objects: the same data gives the same, wherever it lies."""
-        digest = hashlib.sha256("\n".join(_short(path) for path in self.paths).encode())
+        digest = hashlib.sha256("\n".join(_short(path) for path in self.paths).encode("utf-8", "surrogatepass"))
         for array in (self.sizes_wh, self.first_object, self.classes, self.boxes, self.points, self.ignored):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()

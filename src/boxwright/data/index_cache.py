@@ -59,7 +59,7 @@ def stamps_of(files: list[str], source: Source) -> np.ndarray:
         texts = (f"{stamp(file)}|{shared}" for file in files)
     else:
         texts = (f"{stamp(file)}|{stamp(source.label_of(file))}" for file in files)
-    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
+    digests = b"".join(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in texts)
     return np.frombuffer(digests, "<u8")
 
 
