@@ -50,7 +50,7 @@ def test_columns_are_as_wide_as_what_is_printed():
     assert lines == [r"na\u202eme  number", r"a\x1b            1", r"b\nc            20"]
 
 
-def test_a_line_that_moves_holds_the_name_of_a_file_as_escapes(monkeypatch):
+def test_a_line_that_moves_holds_the_name_of_a_file_as_escapes():
     out = Terminal()
     progress = Progress("reading a\x1b[1A\nb", out)
     progress._began -= 60
@@ -68,9 +68,13 @@ def test_the_bar_is_the_only_thing_that_moves_a_cursor():
     assert "a\\rb\\x1b[2K\n" in out.getvalue()
 
 
-@pytest.mark.parametrize("words", [["train", "--help"], ["x\x1b\u202e é"], ["val", "--x\x1b\u00e9\n"], ["model", "check", "é\x1b"], ["recipes", "é", "\x1b"]], ids=ascii)
+@pytest.mark.parametrize(
+    "words", [["train", "--help"], ["x\x1b\u202e é"], ["val", "--x\x1b\u00e9\n"], ["model", "check", "é\x1b"], ["recipes", "é", "\x1b"]], ids=ascii
+)
 def test_the_words_of_a_command_line_come_back_visible_in_any_encoding(words):
-    said = subprocess.run([sys.executable, "-m", "boxwright", *words], capture_output=True, check=False, env={**environment(), "PYTHONIOENCODING": "ascii:strict"})
+    said = subprocess.run(
+        [sys.executable, "-m", "boxwright", *words], capture_output=True, check=False, env={**environment(), "PYTHONIOENCODING": "ascii:strict"}
+    )
     printed = said.stdout + said.stderr
     assert printed
     assert all(32 <= letter < 127 or letter == 10 for letter in printed)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The console sink: a header and a bar per epoch on a terminal, one line per epoch elsewhere. """
+"""The console sink: a header and a bar per epoch on a terminal, one line per epoch elsewhere."""
 
 from __future__ import annotations
 

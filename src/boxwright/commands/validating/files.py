@@ -112,7 +112,9 @@ def write_mistakes(folder: Path, listed: list[Outcome], index: Index, flat: Flat
     groups = {LISTS[kind]: {one.image for one in listed if one.kind == kind} for kind in LISTS} | {"suspects": {one.image for one, _ in doubts}}
     make_folder(folder / "lists")
     for name, images in groups.items():
-        write_text(folder / "lists" / f"{name}.txt", "".join(f"{paths[image] if listable(paths[image]) else printable(paths[image])}\n" for image in sorted(images)))
+        write_text(
+            folder / "lists" / f"{name}.txt", "".join(f"{paths[image] if listable(paths[image]) else printable(paths[image])}\n" for image in sorted(images))
+        )
 
 
 def record(one: Outcome, paths: list[str], names: tuple[str, ...]) -> dict[str, Any]:
