@@ -77,7 +77,7 @@ def test_a_training_on_it_ends_well_and_nothing_it_says_or_shows_is_steered(grou
     require_visible(said.out, said.err, (tmp_path / "runs/one/run.log").read_text())
     run = tmp_path / "runs/one"
     for words in (
-        ["predict", "--weights", run, "--source", ground.data.parent / "images/val", "--save-txt", "--save-crop", "--conf-thres", "0"],
+        ["predict", "--weights", run, "--source", ground.data.parent / "images/val", "--save-txt", "--save-crop", "--conf-thres", "0", "--max-det", "3"],
         ["errors", run],
     ):
         said = command(*words, *(["--project", tmp_path / "out"] if words[0] == "predict" else []))
