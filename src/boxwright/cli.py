@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: a verb and its words -> settings -> one command -> text or JSON. Errors become one line and an exit code.
 
-Besides the console sink this is the only place that prints.
+What is printed goes through system/terminal.py.
 """
 
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from boxwright.errors import EXIT_DONE, EXIT_OUR_FAULT, EXIT_USER_INPUT, BoxwrightError, SettingError, printable
+from boxwright.errors import EXIT_DONE, EXIT_OUR_FAULT, EXIT_USER_INPUT, BoxwrightError, SettingError
 from boxwright.structures.answer import Answer
 from boxwright.system.places import bound_pictures
 from boxwright.system.signals import exit_code, termination_heeded
+from boxwright.system.terminal import say, say_json
 from boxwright.system.waiting import wait_briefly
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
     except KeyboardInterrupt as stop:
-        print("; ".join(["stopped", *getattr(stop, "__notes__", ())]), file=sys.stderr)
+        say("; ".join(["stopped", *getattr(stop, "__notes__", ())]), sys.stderr)
         return exit_code(stop)
     except Exception as error:  # noqa: BLE001 -- the last line of defence: people see one line, never a traceback
         return _broken(error)
@@ -101,36 +101,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _failed(error: BoxwrightError) -> int:
     if os.environ.get("BOXWRIGHT_DEBUG") == "1":
         raise error
-    print(f"error: {error}", file=sys.stderr)
+    say(f"error: {error}", sys.stderr)
     return error.exit_code
 
 
 def _broken(error: Exception) -> int:
     if os.environ.get("BOXWRIGHT_DEBUG") == "1":
         raise error
-    what = printable(" ".join(str(error).split()) or type(error).__name__)
-    print(f"error: boxwright: {type(error).__name__}: {what}. This is our fault; run again with BOXWRIGHT_DEBUG=1 and report what it prints", file=sys.stderr)
+    what = " ".join(str(error).split()) or type(error).__name__
+    say(f"error: boxwright: {type(error).__name__}: {what}. This is our fault; run again with BOXWRIGHT_DEBUG=1 and report what it prints", sys.stderr)
     return EXIT_OUR_FAULT
 
 
 def _run(words: list[str]) -> int:
     if not words or words[0] in {"-h", "--help", "help"}:
-        print(_overview())
+        _say_all(_overview())
         return EXIT_DONE if words else EXIT_USER_INPUT
     if words[0] == "--version":
-        print(f"boxwright {_version()}\n{importlib.import_module('boxwright.native.binary').described()}")
+        _say_all([f"boxwright {_version()}", *importlib.import_module("boxwright.native.binary").described().splitlines()])
         return EXIT_DONE
     name, verb, rest = _verb(words)
     if verb is None:
         return EXIT_DONE
     try:
         answer, wants_json = _answer(name, verb, rest)
-    except SystemExit:  # argparse printed the help
+    except SystemExit as asked:  # --help, whose text it carries
+        _say_all(str(asked.code).rstrip("\n").split("\n"))
         return EXIT_DONE
     for note in answer.notes:
-        print(f"warning: {printable(note)}", file=sys.stderr)
-    print(json.dumps(answer.document, indent=2, default=str) if wants_json else answer.text)
+        say(f"warning: {note}", sys.stderr)
+    if wants_json:
+        say_json(answer.document)
+    else:
+        _say_all(answer.lines)
     return answer.exit_code
+
+
+def _say_all(lines: Sequence[str]) -> None:
+    for line in lines:
+        say(line)
 
 
 def _verb(words: list[str]) -> tuple[str, Verb | None, list[str]]:
@@ -141,7 +150,7 @@ def _verb(words: list[str]) -> tuple[str, Verb | None, list[str]]:
     if isinstance(found, Verb):
         return words[0], found, words[1:]
     if len(words) == 1 or words[1] in {"-h", "--help"}:
-        print(_listing(f"boxwright {words[0]}", found))
+        _say_all(_listing(f"boxwright {words[0]}", found))
         return words[0], None, []
     if words[1] not in found:
         raise SettingError(f"boxwright {words[0]}", f"there is no '{words[1]}'", f"There is: {', '.join(found)}")
@@ -154,7 +163,7 @@ def _answer(name: str, verb: Verb, words: list[str]) -> tuple[Answer, bool]:
     kind = _named("boxwright.config.schema", verb.settings)
     line = flags.read(name, kind, words, reports=verb.reports)
     for note in line.notes:
-        print(f"warning: {note}", file=sys.stderr)
+        say(f"warning: {note}", sys.stderr)
     resolved = assemble.resolve_verb(kind, line.flags, line.words)
     function = verb.drawn if verb.drawn and resolved.settings.out else verb.run
     return _named("boxwright.commands", function)(resolved), line.json
@@ -169,13 +178,13 @@ def _version() -> str:
     return str(importlib.import_module("boxwright.version").__version__)
 
 
-def _overview() -> str:
+def _overview() -> list[str]:
     lines = ["boxwright: train, check and use anchor-based YOLOv5-family detectors", "", "usage: boxwright VERB [FLAGS] [key=value ...]", ""]
     for name, verb in VERBS.items():
         text = verb.help if isinstance(verb, Verb) else "; ".join(f"{sub}: {v.help}" for sub, v in verb.items())
         lines.append(f"  {name:<10}{text}")
-    return "\n".join([*lines, "", "`boxwright VERB --help` lists the flags of a verb; `boxwright --version` prints the version."])
+    return [*lines, "", "`boxwright VERB --help` lists the flags of a verb; `boxwright --version` prints the version."]
 
 
-def _listing(prefix: str, verbs: dict[str, Verb]) -> str:
-    return "\n".join([f"usage: {prefix} WHAT [FLAGS]", "", *(f"  {name:<10}{verb.help}" for name, verb in verbs.items())])
+def _listing(prefix: str, verbs: dict[str, Verb]) -> list[str]:
+    return [f"usage: {prefix} WHAT [FLAGS]", "", *(f"  {name:<10}{verb.help}" for name, verb in verbs.items())]

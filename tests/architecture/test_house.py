@@ -56,7 +56,7 @@ DOORS = {
     "random": set(),
     "torch.set_num_threads": {"system/device.py"},
     "torch.backends": {"system/device.py"},
-    "print": {"cli.py", "track/console.py"},
+    "print": {"system/terminal.py"},
     "cv2.imread": set(),
     "cv2.VideoCapture": {"data/video.py"},
     "cv2.imdecode": {"data/images.py", "data/planes.py"},

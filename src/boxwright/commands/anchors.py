@@ -30,10 +30,10 @@ def run(resolved: Resolved[AnchorsSettings]) -> Answer:
     now, then = fit(sizes, mine, settings.anchor_t), fit(sizes, better, settings.anchor_t)
     levels = len(detector.strides)
     rows = [("network", *_numbers(now)), ("fitted", *_numbers(then))]
-    yaml = "\n".join(["anchors:", *(f"  - [{', '.join(f'{side:.4g}' for side in level)}]" for level in better.reshape(levels, -1))])
-    text = f"{table(rows, ('anchors', 'BPR', 'per box', 'fitness'))}\n\nfitted at {size} pixels, for a model YAML:\n{yaml}"
+    yaml = ["anchors:", *(f"  - [{', '.join(f'{side:.4g}' for side in level)}]" for level in better.reshape(levels, -1))]
+    lines = [*table(rows, ("anchors", "BPR", "per box", "fitness")), "", f"fitted at {size} pixels, for a model YAML:", *yaml]
     document = {"imgsz": size, "boxes": len(sizes), "network": _document(mine, now), "fitted": _document(better, then)}
-    return Answer(text, document, (*data.notes, *((note,) if note else ())))
+    return Answer(lines, document, (*data.notes, *((note,) if note else ())))
 
 
 def _numbers(found: AnchorFit) -> tuple[str, str, str]:

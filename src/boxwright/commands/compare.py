@@ -43,7 +43,7 @@ def run(resolved: Resolved[CompareSettings]) -> Answer:
     different = _different_settings(folders)
     values = {name: (float(first.mean(part)[0]), float(second.mean(part)[0])) for name, part in MEANS.items()}
     lines = _lines(settings.runs, values, totals, classes)
-    lines += ["", "settings that differ:", table(different, ("setting", *settings.runs))] if different else ["", "no setting differs"]
+    lines += ["", "settings that differ:", *table(different, ("setting", *settings.runs))] if different else ["", "no setting differs"]
     document = {
         "runs": list(settings.runs),
         "rounds": settings.rounds,
@@ -53,7 +53,7 @@ def run(resolved: Resolved[CompareSettings]) -> Answer:
         "classes": {name: _entry(one) for name, one in classes.items()},
         "settings": [dict(zip(("key", "first", "second"), row, strict=True)) for row in different],
     }
-    return Answer("\n".join(lines), document)
+    return Answer(lines, document)
 
 
 def _require_same_images(plans: list[ValPlan], runs: tuple[str, ...]) -> None:
@@ -73,7 +73,7 @@ def _lines(runs: tuple[str, ...], values: dict[str, tuple[float, float]], totals
     order = sorted(classes, key=lambda name: -abs(classes[name].value))
     mine = [(name, *_cells(classes[name])) for name in order]
     head = ("difference", "from", "to", "")
-    return [table(rows, ("", *runs, *head)), "", "mAP50-95 by class, the largest difference first:", table(mine, ("class", *head))]
+    return [*table(rows, ("", *runs, *head)), "", "mAP50-95 by class, the largest difference first:", *table(mine, ("class", *head))]
 
 
 def _cells(one: Interval) -> tuple[str, str, str, str]:

@@ -47,7 +47,7 @@ def run(resolved: Resolved[DemoSettings]) -> Answer:
     if not settings.noplots:
         write_image(result.folder / SHEET, predictions_beside_truth(result.best, settings.data, settings))
     document = {"folder": str(result.folder), "epochs": result.epochs_done, "results": result.results}
-    return Answer("\n".join(_closing_lines(result)), document)
+    return Answer(_closing_lines(result), document)
 
 
 def predictions_beside_truth(weights: Path, data: str, settings: TrainSettings) -> np.ndarray:
@@ -75,9 +75,9 @@ def _closing_lines(result: TrainResult) -> list[str]:
     scores = [(name, f"{value:.3f}") for key, name in _SCORES if (value := result.results.get(key)) is not None]
     return [
         "",
-        table(scores, ("on pictures it was not trained on", "")),
+        *table(scores, ("on pictures it was not trained on", "")),
         "",
-        *([table(pictures, ("look at", ""))] if pictures else []),
+        *(table(pictures, ("look at", "")) if pictures else []),
         "",
         f"use it:     boxwright predict --weights {folder} --source IMAGE_OR_FOLDER",
         "your data:  boxwright train --data YOURS.yaml --cfg yolov5n --hyp small-data --imgsz 320",

@@ -206,5 +206,5 @@ def _answer(targets: dict[str, Path], results: dict[str, Comparison], origin: st
         )
         if not found.detections:
             notes = (*notes, f"{targets[word]}: the network detects nothing on the {origin} at this confidence, so no detection was compared")
-    text = table(rows, ("file", "size", "largest difference", "equal detections"))
-    return Answer(f"{text}\ncompared with the network on {origin}: equal", {"files": files, "compared_on": origin}, notes)
+    lines = table(rows, ("file", "size", "largest difference", "equal detections"))
+    return Answer([*lines, f"compared with the network on {origin}: equal"], {"files": files, "compared_on": origin}, notes)

@@ -49,14 +49,14 @@ def info(resolved: Resolved[ModelInfoSettings]) -> Answer:
         document["rows"] = [{**row, "ms": ms} for row, ms in zip(document["rows"], times_ms, strict=True)]
         document |= {"device": device, "ms": sum(times_ms)}
         lines.append(f"{sum(times_ms):.2f} ms per batch of {settings.batch_size} on {device}, rows timed one by one")
-    return Answer("\n".join([table(columns, header), *lines]), document, notes_of(spec, settings, summary))
+    return Answer([*table(columns, header), *lines], document, notes_of(spec, settings, summary))
 
 
 def check(resolved: Resolved[ModelVerbSettings]) -> Answer:
     """Build a network on shapes alone; faults are raised with file, row and word."""
     spec = spec_of(resolved.settings)
     summary = summarize(spec, resolved.settings.imgsz)
-    return Answer(f"{spec.name}: sound. {_totals(summary)}", {"sound": True, **_document(summary)}, notes_of(spec, resolved.settings, summary))
+    return Answer([f"{spec.name}: sound. {_totals(summary)}"], {"sound": True, **_document(summary)}, notes_of(spec, resolved.settings, summary))
 
 
 def spec_of(settings: ModelVerbSettings) -> ModelSpec:

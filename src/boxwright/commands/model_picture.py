@@ -35,4 +35,4 @@ def draw(resolved: Resolved[ModelDrawSettings]) -> Answer:
     else:
         write_image(out, as_pixels(drawing))
     document = {"picture": str(out), "rows": len(summary.rows), "size_wh": [drawing.width, drawing.height]}
-    return Answer(str(out), document, notes_of(spec, settings, summary))
+    return Answer([str(out)], document, notes_of(spec, settings, summary))

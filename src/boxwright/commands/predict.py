@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 import time
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from boxwright.data.images import BrokenImageError
 from boxwright.data.planes import RGB, Kind, for_eyes
 from boxwright.drawing.boxes import draw_boxes
 from boxwright.drawing.palette import colour
-from boxwright.errors import SettingError, printable
+from boxwright.errors import SettingError
 from boxwright.geometry.boxes import xyxy_px_to_cxcywh_norm
 from boxwright.geometry.nms import NmsRules
 from boxwright.infer.ensemble import Ensemble
@@ -31,7 +32,7 @@ from boxwright.report.feature_sheet import feature_sheet
 from boxwright.structures.answer import Answer
 from boxwright.structures.detections import Detections
 from boxwright.system.device import choose_device, prepare_process, synchronize
-from boxwright.system.files import VideoFile, make_folder, write_image, write_json, write_text
+from boxwright.system.files import VideoFile, fitting, make_folder, write_image, write_json, write_text
 from boxwright.system.precision import Precision, half_of
 from boxwright.system.run_folder import next_folder
 from boxwright.track.console import Progress
@@ -49,7 +50,7 @@ class _Progress:
     left_out: list[dict[str, str]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
-    names: set[str] = field(default_factory=set)  # of files written so far
+    stems: dict[str, int] = field(default_factory=dict)  # of files written so far
     films: dict[str, VideoFile] = field(default_factory=dict)  # by source; one is open at a time
 
     def film(self, folder: Path, shot: Shot) -> VideoFile:
@@ -58,6 +59,15 @@ class _Progress:
             self.close()
             self.films[shot.path] = VideoFile(folder / f"{Path(shot.path).stem}_{len(self.films) + 1}.mp4", shot.frames_per_second)
         return self.films[shot.path]
+
+    def free(self, stem: str) -> str:
+        """The stem that the files of a picture bear: its own, and numbered where another has it, so that no file takes another's place."""
+        found = stem
+        while found in self.stems:
+            self.stems[stem] += 1
+            found = f"{stem}_{self.stems[stem]}"
+        self.stems[found] = 1
+        return found
 
     def leave_out(self, path: str, reason: str, remedy: str = "") -> None:
         """Name what cannot be read, and go on."""
@@ -107,7 +117,7 @@ def run(resolved: Resolved[PredictSettings]) -> Answer:
     summary = f"{len(progress.records)} images, {progress.seconds * 1e3 / len(progress.records):.1f} ms each{missing}"
     lines = [*progress.lines, summary, *([f"results in {folder}"] if writes else [])]
     document = {"images": progress.records, "left_out": progress.left_out, "folder": str(folder) if writes else None}
-    return Answer("\n".join(lines), document, tuple(progress.notes))
+    return Answer(lines, document, tuple(progress.notes))
 
 
 def predictor_of(
@@ -168,7 +178,7 @@ def _predict(images: dict[Shot, np.ndarray], predictor: Predictor, rules: NmsRul
     progress.seconds += seconds
     for place, (shot, one) in enumerate(zip(images, found, strict=True)):
         counts = ", ".join(f"{count} {name}" for name, count in one.counts().items()) or "nothing found"
-        progress.lines.append(printable(f"{shot.title}: {one.size_hw[1]}x{one.size_hw[0]} {counts}, {seconds * 1e3 / len(found):.1f} ms"))
+        progress.lines.append(f"{shot.title}: {one.size_hw[1]}x{one.size_hw[0]} {counts}, {seconds * 1e3 / len(found):.1f} ms")
         frame = {} if shot.frame is None else {"frame": shot.frame}
         progress.records.append({"path": shot.path, **frame, "size_wh": one.size_hw[::-1], "detections": one.records()})
         name = _write(shot, one, images[shot] if predictor.kind.usual else for_eyes(images[shot]), settings, folder, progress)
@@ -180,10 +190,10 @@ def _write(shot: Shot, one: Detections, image_rgb: np.ndarray, settings: Predict
     if not settings.nosave or settings.save_txt:
         make_folder(folder / "labels" if settings.save_txt else folder)  # at the first picture: what cannot be read leaves no folder
     source = Path(shot.name)
-    name = source.name if source.name not in progress.names else f"{source.stem}_{len(progress.records)}{source.suffix}"
-    progress.names.add(name)
+    stem = progress.free(fitting(source.stem))
+    name = f"{stem}{source.suffix}"
     if settings.save_crop:
-        _write_crops(one, image_rgb, folder / "crops", Path(name).stem)
+        _write_crops(one, image_rgb, folder / "crops", stem)
     if not settings.nosave:
         captions = [_caption(settings, record) for record in one.records()]
         colours = [colour(int(number)) for number in one.classes]
@@ -198,8 +208,8 @@ def _write(shot: Shot, one: Detections, image_rgb: np.ndarray, settings: Predict
             f"{int(c)} " + " ".join(f"{v:.6f}" for v in box) + (f" {s:.6f}" if settings.save_conf else "")
             for c, box, s in zip(one.classes, boxes, one.scores, strict=True)
         ]
-        write_text(folder / "labels" / f"{Path(name).stem}.txt", "".join(f"{row}\n" for row in rows))
-    return Path(name).stem
+        write_text(folder / "labels" / f"{stem}.txt", "".join(f"{row}\n" for row in rows))
+    return stem
 
 
 def _write_features(rows: dict[int, RowMaps], place: int, folder: Path) -> None:
@@ -211,6 +221,20 @@ def _write_features(rows: dict[int, RowMaps], place: int, folder: Path) -> None:
         write_image(folder / f"row_{row.number:02}_{row.block}.png", feature_sheet(maps, title))
 
 
+@functools.lru_cache(maxsize=8)
+def crop_folders(names: tuple[str, ...]) -> tuple[str, ...]:
+    """A folder for each class, one of its own: its name in letters that lead nowhere else, numbered where it would be another's."""
+    found: dict[str, str] = {}
+    for name in names:
+        stem = free = fitting("".join(letter if letter.isalnum() or letter in " -_" else "_" for letter in name).strip()) or "_"
+        number = 1
+        while free.lower() in found:
+            number += 1
+            free = f"{stem}_{number}"
+        found[free.lower()] = free
+    return tuple(found.values())
+
+
 def _write_crops(one: Detections, image_rgb: np.ndarray, folder: Path, stem: str) -> None:
     """What each box holds, in a folder per class."""
     height, width = image_rgb.shape[:2]
@@ -218,7 +242,7 @@ def _write_crops(one: Detections, image_rgb: np.ndarray, folder: Path, stem: str
         x1, y1, x2, y2 = (round(value) for value in record["box_xyxy_px"])
         held = image_rgb[max(y1, 0) : min(y2, height), max(x1, 0) : min(x2, width)]
         if held.size:
-            home = folder / "".join(letter if letter.isalnum() or letter in " -_" else "_" for letter in record["name"])
+            home = folder / crop_folders(one.names)[record["class"]]
             make_folder(home)
             write_image(home / f"{stem}_{number}.jpg", np.ascontiguousarray(held))
 

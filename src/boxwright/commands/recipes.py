@@ -40,8 +40,8 @@ def _compared(name: str, other: str) -> Answer:
     built_in = {key: field.default for key, field in TrainSettings.model_fields.items()}
     found = recipes.difference(_typed(name), _typed(other), built_in)
     rows = [(key, _shown(mine), _shown(theirs)) for key, (mine, theirs) in found.items()]
-    text = table(rows, ("setting", name, other)) if rows else f"{name} and {other} do not differ"
-    return Answer(text, {"first": name, "second": other, "difference": {key: list(pair) for key, pair in found.items()}})
+    lines = table(rows, ("setting", name, other)) if rows else [f"{name} and {other} do not differ"]
+    return Answer(lines, {"first": name, "second": other, "difference": {key: list(pair) for key, pair in found.items()}})
 
 
 def _shown(value: object) -> str:

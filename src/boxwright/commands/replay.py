@@ -34,7 +34,7 @@ def run(resolved: Resolved[ReplaySettings]) -> Answer:
     made = ["results.csv", *drawn, *_text_table(folder, told), "classes.jsonl", *_report(folder), "TensorBoard file"]
     notes = (f"{log}: {told.torn} lines could not be read and were passed over",) if told.torn else ()
     text = f"{', '.join(made[:-1])} and {made[-1]} of {len(told.epochs)} epochs rebuilt in {folder}"
-    return Answer(text, {"folder": str(folder), "epochs": [event.epoch for event in told.epochs], "unreadable_lines": told.torn}, notes)
+    return Answer([text], {"folder": str(folder), "epochs": [event.epoch for event in told.epochs], "unreadable_lines": told.torn}, notes)
 
 
 def _tags(told: Log) -> str:

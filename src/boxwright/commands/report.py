@@ -28,12 +28,12 @@ def run(resolved: Resolved[ReportSettings]) -> Answer:
     folders = [run_folder(name) for name in settings.runs]
     if len(folders) == 1:
         write_report(source_of(folders[0], settings.threads))
-        return Answer(str(folders[0] / REPORT), {"report": str(folders[0] / REPORT)})
+        return Answer([str(folders[0] / REPORT)], {"report": str(folders[0] / REPORT)})
     documents = [read_content(folder) or write_report(source_of(folder, settings.threads)) for folder in folders]
     target = next_folder(settings.project, settings.name, exist_ok=False, numbering="exp-exp2")
     make_folder(target)
     write_text(target / REPORT, page(documents))
-    return Answer(str(target / REPORT), {"report": str(target / REPORT)})
+    return Answer([str(target / REPORT)], {"report": str(target / REPORT)})
 
 
 def errors(resolved: Resolved[ErrorsSettings]) -> Answer:
@@ -43,10 +43,10 @@ def errors(resolved: Resolved[ErrorsSettings]) -> Answer:
     document = write_report(source_of(folder, settings.threads))
     rows = [(one["kind"], one["count"], "" if one["gain"] is None else f"{one['gain']:+.3f}") for one in document["kinds"]]
     counted = f"counted above confidence {MIN_CONFIDENCE} at IoU {MIN_IOU}; what is to win, over all detections"
-    lines = [table(rows, ("kind", "count", "mAP50 to win")), counted, f"every one in {folder / 'errors.jsonl'}, lists of images in {folder / 'lists'}"]
+    lines = [*table(rows, ("kind", "count", "mAP50 to win")), counted, f"every one in {folder / 'errors.jsonl'}, lists of images in {folder / 'lists'}"]
     lines += [f"pictures in {folder / REPORT}"]
     kinds = [{key: one[key] for key in ("kind", "count", "gain")} for one in document["kinds"]]
-    return Answer("\n".join(lines), {"kinds": kinds, "folder": str(folder)})
+    return Answer(lines, {"kinds": kinds, "folder": str(folder)})
 
 
 def run_folder(name: str) -> Path:

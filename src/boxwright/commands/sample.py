@@ -25,8 +25,8 @@ def run(resolved: Resolved[SampleSettings]) -> Answer:
     settings = resolved.settings
     yaml = sample_yaml(Path(settings.out) if settings.out else None, seed=settings.seed)
     counts = ", ".join(f"{count} {split}" for split, count in SPLITS.items())
-    text = f"{yaml}\n{counts} pictures, classes {', '.join(NAMES)}\nTrain on it: boxwright train --data {yaml} --cfg yolov5n --imgsz 320"
-    return Answer(text, {"yaml": str(yaml), "images": SPLITS, "names": NAMES})
+    lines = [str(yaml), f"{counts} pictures, classes {', '.join(NAMES)}", f"Train on it: boxwright train --data {yaml} --cfg yolov5n --imgsz 320"]
+    return Answer(lines, {"yaml": str(yaml), "images": SPLITS, "names": NAMES})
 
 
 def sample_yaml(folder: Path | None = None, *, seed: int = 0) -> Path:

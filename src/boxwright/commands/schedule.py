@@ -30,7 +30,7 @@ def run(resolved: Resolved[ScheduleVerbSettings]) -> Answer:
     ]
     header = ("epoch", "batch", "lr bias", "lr weight", "lr norm", "momentum", "accumulate", "EMA decay")
     facts = f"warm-up to batch {schedule.warmup_batches}, accumulate {schedule.accumulate}, {sum(row['step'] for row in rows)} optimizer steps"
-    return Answer(f"{table(shown, header)}\n{facts}", {"rows": rows, "warmup_batches": schedule.warmup_batches, "ema_decay": averaged})
+    return Answer([*table(shown, header), facts], {"rows": rows, "warmup_batches": schedule.warmup_batches, "ema_decay": averaged})
 
 
 def rows_of(schedule: Schedule) -> list[dict[str, Any]]:

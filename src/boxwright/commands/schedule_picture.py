@@ -22,4 +22,4 @@ def run(resolved: Resolved[ScheduleVerbSettings]) -> Answer:
         raise SettingError(f"--out {out}", f"'{out.suffix}' is no kind of picture that is drawn here", "End the name in .png")
     answer = schedule.run(resolved)
     write_image(out, schedule_figure(answer.document["rows"], answer.document["ema_decay"]))
-    return replace(answer, text=f"{answer.text}\npicture in {out}", document={**answer.document, "picture": str(out)})
+    return replace(answer, lines=[*answer.lines, f"picture in {out}"], document={**answer.document, "picture": str(out)})

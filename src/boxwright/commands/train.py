@@ -32,7 +32,7 @@ def run(resolved: Resolved[TrainSettings]) -> Answer:
     result = trained(resolved)
     lines = [result.reason, str(result.folder)] if result.reason.startswith(ALREADY_DONE) else [str(result.folder)]
     document = {"folder": str(result.folder), "epochs": result.epochs_done, "results": result.results}
-    return Answer("\n".join(lines), document, exit_code=result.exit_code)
+    return Answer(lines, document, exit_code=result.exit_code)
 
 
 def _dry(resolved: Resolved[TrainSettings]) -> Answer:

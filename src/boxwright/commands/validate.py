@@ -74,7 +74,7 @@ def run(resolved: Resolved[ValSettings]) -> Answer:
         lines += _write(folder, found, plan, settings, ids)
         write_json(folder / "metrics.json", document)
         lines.append(f"results in {folder}")
-    return Answer("\n".join(lines), document, plan.notes)
+    return Answer(lines, document, plan.notes)
 
 
 def _origins(plan: ValPlan) -> Origins | None:
@@ -92,7 +92,7 @@ def _study(settings: ValSettings, plan: ValPlan) -> Answer:
         found = evaluate(replace(plan, how=plan.how | {"imgsz": size}), threads=loader_threads(settings.workers))
         rows.append({"imgsz": size, **measured(found), "speed_ms": sum(found.speed_ms.values())})
     shown = [(row["imgsz"], *(f"{row[key]:.4g}" for key in ("metrics/mAP_0.5", "metrics/mAP_0.5:0.95", "coco/AP", "speed_ms"))) for row in rows]
-    lines = [table(shown, ("size", "mAP50", "mAP50-95", "COCO AP", "ms per image"))]
+    lines = [*table(shown, ("size", "mAP50", "mAP50-95", "COCO AP", "ms per image"))]
     document = {"study": rows, "settings": plan.how}
     if not settings.noplots:
         folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering="exp-exp2")
@@ -100,7 +100,7 @@ def _study(settings: ValSettings, plan: ValPlan) -> Answer:
         write_json(folder / "study.json", document)
         write_image(folder / "study.png", study_figure({row["imgsz"]: (row["speed_ms"], row["metrics/mAP_0.5:0.95"]) for row in rows}))
         lines.append(f"results in {folder}")
-    return Answer("\n".join(lines), document, plan.notes)
+    return Answer(lines, document, plan.notes)
 
 
 def plan_of(settings: ValSettings) -> ValPlan:

@@ -14,7 +14,7 @@ from boxwright.commands.checkpoints import kind_of, resumable
 from boxwright.commands.opening import OpenWeights, open_weights, spec_of_weights
 from boxwright.config.load import Resolved
 from boxwright.config.schema.weights import DiffSettings, InspectSettings
-from boxwright.errors import EXIT_DONE, EXIT_FINDINGS, WeightsError, printable
+from boxwright.errors import EXIT_DONE, EXIT_FINDINGS, WeightsError
 from boxwright.model.legacy.checkpoint import LegacyCheckpoint
 from boxwright.structures.answer import Answer, table
 
@@ -34,13 +34,13 @@ def inspect(resolved: Resolved[InspectSettings]) -> Answer:
     except WeightsError as error:
         if not Path(settings.file).is_file():
             raise
-        return Answer(f"{error}", {"file": settings.file, "safe": False, "refused": error.what}, exit_code=EXIT_FINDINGS)
+        return Answer([str(error)], {"file": settings.file, "safe": False, "refused": error.what}, exit_code=EXIT_FINDINGS)
     document = described(weights)
-    lines = [printable(f"{key:<12} {value}") for key, value in _lines(document)]
+    lines = [f"{key:<12} {value}" for key, value in _lines(document)]
     if settings.tensors:
-        rows = [(printable(name), "x".join(map(str, shape)) or "-", dtype) for name, shape, dtype in document["tensors"]]
-        lines += ["", table(rows, ("tensor", "shape", "type"))]
-    return Answer("\n".join(lines), document, tuple(n for n in (weights.note,) if n))
+        rows = [(name, "x".join(map(str, shape)) or "-", dtype) for name, shape, dtype in document["tensors"]]
+        lines += ["", *table(rows, ("tensor", "shape", "type"))]
+    return Answer(lines, document, tuple(n for n in (weights.note,) if n))
 
 
 def described(weights: OpenWeights) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def digest(state: Mapping[str, torch.Tensor]) -> str:
     """SHA-256 over the sorted names, each followed by its tensor's bytes."""
     total = hashlib.sha256()
     for name in sorted(state):
-        total.update(name.encode())
+        total.update(name.encode("utf-8", "surrogatepass"))
         total.update(bytes_of(state[name]))
     return total.hexdigest()
 
@@ -157,12 +157,7 @@ def diff(resolved: Resolved[DiffSettings]) -> Answer:
         lines += _listing(document[key], words)
     lines += _listing([f"{name} (by up to {distance:.3g})" for name, distance in changed.items()], "changed")
     lines += _listing(said, "said differently")
-    return Answer(printable_lines(lines), document, exit_code=EXIT_DONE if same else EXIT_FINDINGS)
-
-
-def printable_lines(lines: list[str]) -> str:
-    """Lines that may hold names from files."""
-    return "\n".join(printable(line) for line in lines)
+    return Answer(lines, document, exit_code=EXIT_DONE if same else EXIT_FINDINGS)
 
 
 def _distance(one: torch.Tensor, other: torch.Tensor) -> float:

@@ -129,7 +129,7 @@ def _announced(weights: OpenWeights, out: Path, state: Mapping[str, torch.Tensor
         raise DriftError(f"{out}: reads back differently ({', '.join(missing[:3]) or 'more tensors'}); it was removed")
     size = out.stat().st_size
     text = f"{out}: {how}, {len(state)} tensors, {size / 1e6:.1f} MB; read back, equal to the last bit"
-    return Answer(text, {"file": str(out), "from": str(weights.path), "tensors": len(state), "bytes": size}, tuple(n for n in (weights.note,) if n))
+    return Answer([text], {"file": str(out), "from": str(weights.path), "tensors": len(state), "bytes": size}, tuple(n for n in (weights.note,) if n))
 
 
 def _same_values(written: torch.Tensor, found: torch.Tensor) -> bool:

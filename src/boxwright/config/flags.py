@@ -141,7 +141,12 @@ def _by_slice(kind: type[Slice]) -> dict[type[Slice], list[str]]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse with our errors."""
+    """argparse with our errors, which prints nothing itself."""
+
+    def print_help(self, file: object = None) -> NoReturn:
+        """Hand the help up to where printing is done, as the reason for an end of the program."""
+        del file
+        raise SystemExit(self.format_help())
 
     def error(self, message: str) -> NoReturn:
         raise SettingError(self.prog, message, f"`{self.prog} --help` lists the flags")

@@ -58,7 +58,7 @@ def look(files: list[str], source: Source) -> Look:
     else:
         labels = [stamp(source.label_of(file)) for file in files]
         texts = [f"{stamp(file)}|{label}" for file, label in zip(files, labels, strict=True)]
-    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
+    digests = b"".join(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest() for text in texts)
     return Look(np.frombuffer(digests, "<u8"), most_bytes(len(files), labels))
 
 

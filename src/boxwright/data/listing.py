@@ -184,3 +184,8 @@ def _lines(file: Path) -> list[str]:
     if "\0" in text:  # no path holds it, other encodings and binary files do
         raise DataError(str(file), "is not a text file with one image path per line", "Name a folder of images or a list file in UTF-8")
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def listable(path: str) -> bool:
+    """Whether a list file can hold this path and give it back: one line of text without blanks around it."""
+    return path.splitlines() == [path] and path.strip() == path and "\0" not in path and not any("\ud800" <= letter <= "\udfff" for letter in path)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from boxwright.drawing.palette import colour
+from boxwright.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,12 +51,14 @@ def page(document: dict[str, Any], mosaics: dict[str, np.ndarray]) -> str:
             body.append(
                 f"<div class=card style='margin-top:16px'><h3>Samples</h3><img alt='samples of {_text(split)}' src='{_embedded(mosaics[split])}'></div>"
             )
-    head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>{_text(document['title'])}</title><style>{STYLE}</style>"
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    head = f'<meta charset=utf-8><meta http-equiv=Content-Security-Policy content="{policy}">'
+    head += f"<meta name=viewport content='width=device-width'><title>{_text(document['title'])}</title><style>{STYLE}</style>"
     return f"<!doctype html><html lang=en><head>{head}</head><body><main>{''.join(body)}</main></body></html>\n"
 
 
 def _text(value: object) -> str:
-    return html.escape(str(value))
+    return html.escape(printable(str(value)))
 
 
 def _embedded(image_rgb: np.ndarray) -> str:

@@ -11,6 +11,7 @@ from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path as Curve
 
 from boxwright.drawing.palette import Colour
+from boxwright.errors import printable
 from boxwright.report.canvas import plain, rendered
 from boxwright.report.network_layout import Box, Drawing, Way, Words
 
@@ -50,7 +51,7 @@ def _svg(item: Box | Way | Words) -> str:
         case Words():
             place = f'x="{item.x:g}" y="{item.y + BASELINE * item.size:g}" font-size="{item.size}" text-anchor="{item.anchor}" fill="{_hex(item.colour)}"'
             weight = ' font-weight="bold"' if item.bold else ""
-            return f"<text {place}{weight}>{html.escape(item.text)}</text>"
+            return f"<text {place}{weight}>{html.escape(printable(item.text))}</text>"
 
 
 def as_pixels(drawing: Drawing) -> np.ndarray:

@@ -9,6 +9,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from boxwright.errors import printable
+
 ASSETS = Path(__file__).parent / "assets"
 UNKNOWN = "\N{EN DASH}"
 
@@ -16,7 +18,7 @@ UNKNOWN = "\N{EN DASH}"
 def page(documents: list[dict[str, Any]]) -> str:
     """The report of one run, or several beside each other."""
     single = len(documents) == 1
-    documents = told_apart(documents)
+    documents = told_apart(clear(documents))
     environment = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     style, script = ((ASSETS / name).read_text(encoding="utf-8") for name in ("style.css", "page.js" if single else "compare.js"))
     template = environment.get_template("report.html" if single else "compare.html")
@@ -25,6 +27,15 @@ def page(documents: list[dict[str, Any]]) -> str:
     rows = differing(documents)
     beside = {"numbers": numbers(documents), "differing": rows, "other_data": "data" in dict(rows)}
     return template.render(run=documents[0], runs=documents, style=style, script=script, data=data, **beside)
+
+
+def clear(value: Any) -> Any:
+    """The same with every text as it can be shown: a name cannot turn the direction of the words around it, nor hide in nothing."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {clear(key): clear(one) for key, one in value.items()}
+    return [clear(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def told_apart(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:

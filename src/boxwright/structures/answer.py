@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a verb hands back: the same content as text for people and as one JSON document."""
+"""What a verb hands back: the same content as lines for people and as one JSON document."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from boxwright.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,22 +14,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """`exit_code` is for findings; faults are raised, not returned."""
+    """`exit_code` is for findings; faults are raised, not returned.
 
-    text: str
+    `lines` and no text: where a line ends is said here, so that a name with a line break in it stays within its line.
+    """
+
+    lines: list[str] | tuple[str, ...]
     document: Any
     notes: tuple[str, ...] = ()
     exit_code: int = 0
 
 
-def table(rows: Sequence[tuple[object, ...]], header: tuple[str, ...] = ()) -> str:
-    """Columns as wide as their longest word. A column of numbers stands to the right."""
-    lines = [tuple(map(str, row)) for row in ([header] if header else []) + list(rows)]
+def table(rows: Sequence[tuple[object, ...]], header: tuple[str, ...] = ()) -> list[str]:
+    """Lines of columns as wide as their longest word, which are counted as they will be printed. A column of numbers stands to the right."""
+    lines = [tuple(printable(str(cell)) for cell in row) for row in ([header] if header else []) + list(rows)]
     if not lines:
-        return ""
+        return []
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     numeric = [all(_is_number(row[i]) for row in rows) for i in range(len(widths))]
-    return "\n".join(_line(line, widths, numeric) for line in lines)
+    return [_line(line, widths, numeric) for line in lines]
 
 
 def _line(cells: tuple[str, ...], widths: list[int], right: list[bool]) -> str:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 TEMPORARY_MARK = ".boxwright-part-"  # a name that holds this is an unfinished write
+STEM_BYTES = 180  # of a name, so that an ending, a number or the mark above still fits into the 255 that file systems take
 
 
 # A pipe is opened without waiting for a writer and a terminal without making it ours; what a system lacks is left out.
@@ -85,7 +86,7 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
 
     `durable=False` leaves it to the system when the content reaches the disk: for what can be made again.
     """
-    part = path.with_name(f".{path.name}{TEMPORARY_MARK}{secrets.token_hex(6)}")
+    part = path.with_name(f".{fitting(path.name)}{TEMPORARY_MARK}{secrets.token_hex(6)}")
     try:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         try:
@@ -131,9 +132,15 @@ def write_error(path: Path, error: OSError) -> WriteError:
     return WriteError(str(path), f"cannot be written ({reason.lower()})", remedies.get(reason, "Choose another place"))
 
 
+def fitting(stem: str) -> str:
+    """The beginning of a name that leaves room for an ending, in whole letters."""
+    content = os.fsencode(stem)
+    return stem if len(content) <= STEM_BYTES else content[:STEM_BYTES].decode("utf-8", "ignore")
+
+
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
-    """Write a text file."""
-    write_bytes(path, text.encode(), durable=durable)
+    """Write a text file. Halves of letters, which come from file names that are no text, stand in it as escapes."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), durable=durable)
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The console sink: a header and a bar per epoch on a terminal, one line per epoch elsewhere. The only printing below the command line."""
+"""The console sink: a header and a bar per epoch on a terminal, one line per epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from boxwright.errors import printable
+from boxwright.system.terminal import say
 from boxwright.track.bus import Delivery
 from boxwright.track.events import (
     CheckpointSaved,
@@ -97,7 +98,8 @@ class Console:
 
     def _line(self, text: str) -> None:
         self._finish_line()
-        print(printable(text), file=self.out, flush=True)  # names of files and classes are in it
+        say(text, self.out)  # names of files and classes are in it
+        self.out.flush()
 
     def _lines(self, lines: tuple[str, ...]) -> None:
         for line in lines:
@@ -105,7 +107,7 @@ class Console:
 
     def _finish_line(self) -> None:
         if self._open:
-            print(file=self.out)
+            say("", self.out)
             self._open = ""
 
     # -- training
@@ -124,7 +126,7 @@ class Console:
             return
         self._shown_at = now
         text = f"{self._columns(event)}  {_bar(event.batch + 1, event.batches)} {_clock(event.elapsed_s)}<{_clock(_left(event))}"
-        print(f"\r{text}{' ' * max(len(self._open) - len(text), 0)}", end="", file=self.out, flush=True)
+        say(f"{text}{' ' * max(len(self._open) - len(text), 0)}", self.out, over=True, open_end=True)
         self._open = text
         if done:
             self._finish_line()
@@ -169,10 +171,10 @@ class Progress:
         if now - self._began < PATIENCE_S or (self._told and not live):
             return
         if not live:
-            print(f"{self.title}: {total} ...", file=self.out, flush=True)
+            say(f"{self.title}: {total} ...", self.out)
         elif now - self._shown_at > REFRESH_S or done == total:
             self._shown_at = now
-            print(f"\r{self.title}: {done} of {total}", end="\n" if done == total else "", file=self.out, flush=True)
+            say(f"{self.title}: {done} of {total}", self.out, over=True, open_end=done != total)
         self._told = True
 
 

@@ -16,7 +16,7 @@ from boxwright.data.index import Index
 from boxwright.data.layout import about_no_labels
 from boxwright.data.scan import Scan
 from boxwright.data.split import findings_of, label_of, source_of
-from boxwright.errors import EXIT_DONE, EXIT_FINDINGS, printable
+from boxwright.errors import EXIT_DONE, EXIT_FINDINGS
 from boxwright.structures.answer import Answer
 from boxwright.system.device import usable_cores
 from boxwright.track.console import Progress
@@ -45,12 +45,12 @@ def run(resolved: Resolved[CheckSettings]) -> Answer:
         "by_rule": Counter(finding.rule for finding in every),
         "ok": not bad,
     }
-    return Answer("\n".join(lines), document, dataset.notes, EXIT_FINDINGS if bad else EXIT_DONE)
+    return Answer(lines, document, dataset.notes, EXIT_FINDINGS if bad else EXIT_DONE)
 
 
 def _line(finding: Finding) -> str:
     place = finding.file if finding.line is None else f"{finding.file}:{finding.line}"
-    return printable(f"{place}: {finding.severity} [{finding.rule}] {finding.text} ({finding.action}){f'. {finding.fix}' if finding.fix else ''}")
+    return f"{place}: {finding.severity} [{finding.rule}] {finding.text} ({finding.action}){f'. {finding.fix}' if finding.fix else ''}"
 
 
 def _about_split(dataset: Dataset, split: str, index: Index) -> list[Finding]:

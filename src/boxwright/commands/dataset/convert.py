@@ -15,11 +15,11 @@ from boxwright.config.schema.datasets import ConvertSettings
 from boxwright.data.dataset import read_dataset
 from boxwright.data.index import Index, Record
 from boxwright.data.split import open_split
-from boxwright.errors import SettingError
+from boxwright.errors import DataError, SettingError
 from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px
 from boxwright.structures.answer import Answer
 from boxwright.system.device import usable_cores
-from boxwright.system.files import copy_file, link_file, make_folder, write_json, write_text, write_yaml
+from boxwright.system.files import copy_file, fitting, link_file, make_folder, write_json, write_text, write_yaml
 from boxwright.track.console import Progress
 
 FIRST_CATEGORY = 1  # of a COCO file written here
@@ -28,12 +28,17 @@ FIRST_CATEGORY = 1  # of a COCO file written here
 class _Names:
     """Gives every image of a set a file name of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, blanks: bool) -> None:
         self.taken: dict[str, int] = {}  # a name and the highest number that was tried behind it
+        self.blanks = blanks  # whether they may be in a name
+
+    def letter(self, letter: str) -> str:
+        """The letter itself, or what stands for one that steers a terminal, ends a line, or is no letter at all."""
+        return letter if letter.isprintable() and (self.blanks or not letter.isspace()) else "_"
 
     def of(self, path: str) -> str:
-        """The file's own name, with a number where another image has the same stem."""
-        stem, suffix = Path(path).stem, Path(path).suffix
+        """The file's own name in letters that every list and format can hold, with a number where another image has the same stem."""
+        stem, suffix = fitting("".join(map(self.letter, Path(path).stem))), Path(path).suffix
         free, number = stem, self.taken.get(stem.lower(), 1)
         while free.lower() in self.taken:
             number += 1
@@ -47,12 +52,14 @@ def run(resolved: Resolved[ConvertSettings]) -> Answer:
     """Read every split and write it."""
     settings = resolved.settings
     dataset = read_dataset(locate_data(settings.data), needed=())
+    if settings.to == "voc":
+        _require_xml(str(dataset.file), dataset.names)
     out = require_new_folder(settings.out)
     indexes = {split: open_split(dataset, split, threads=usable_cores()) for split in dataset.sources}
     notes = [*dataset.notes]
     written = 0
     for split, index in indexes.items():
-        names = _Names()
+        names = _Names(blanks=settings.to != "voc")  # whose lists take a blank for the end of a name
         files = [names.of(path) if settings.to != "voc" else f"{split}_{names.of(path)}" for path in index.paths]
         folder = out / ("JPEGImages" if settings.to == "voc" else f"images/{split}")
         _place_images(index, files, folder, settings.images)
@@ -62,8 +69,8 @@ def run(resolved: Resolved[ConvertSettings]) -> Answer:
             notes.append(f"split '{split}': {len(index.ignored)} regions to ignore cannot be said in label files and are left out")
     yaml = out / "data.yaml"
     write_yaml(yaml, _yaml(settings.to, tuple(indexes), dataset.names, dataset.kind._asdict()))
-    text = f"{written} images in {len(indexes)} splits written to {out} ({settings.to})\n{yaml}"
-    return Answer(text, {"yaml": str(yaml), "images": {split: len(index) for split, index in indexes.items()}, "format": settings.to}, tuple(notes))
+    lines = [f"{written} images in {len(indexes)} splits written to {out} ({settings.to})", str(yaml)]
+    return Answer(lines, {"yaml": str(yaml), "images": {split: len(index) for split, index in indexes.items()}, "format": settings.to}, tuple(notes))
 
 
 def require_new_folder(name: str) -> Path:
@@ -148,6 +155,13 @@ def _write_voc(out: Path, split: str, index: Index, files: list[str], names: tup
         lines += _objects(record.ignored[:, 0], _corners(record.ignored[:, 1:], record), names, difficult=1)
         write_text(out / "Annotations" / f"{Path(file).stem}.xml", "\n".join([*lines, "</annotation>", ""]), durable=False)
     write_text(out / "ImageSets/Main" / f"{split}.txt", "".join(f"{Path(file).stem}\n" for file in files))
+
+
+def _require_xml(place: str, names: tuple[str, ...]) -> None:
+    """Refuse names that an XML file does not give back as they are. Raises DataError."""
+    odd = next((name for name in names if not name.isprintable() or name.strip() != name or not name), None)
+    if odd is not None:
+        raise DataError(place, f"the class '{odd}' has a name that XML cannot hold", "Rename it with 'rename:', or convert to yolo or coco")
 
 
 def _objects(classes: np.ndarray, corners: list[list[float]], names: tuple[str, ...], *, difficult: int) -> list[str]:

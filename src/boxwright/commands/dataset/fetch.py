@@ -71,8 +71,8 @@ def fetched(settings: FetchSettings, limits: Limits) -> Answer:
     if not expected:
         advice = "is remembered and required from now on. Write it into the YAML as 'checksum'"
         notes = (f"no hash was known for {shown(url)}; {digest} {advice}", *notes)
-    text = f"{files} files unpacked into {landing.target}\nsha256 {digest}"
-    return Answer(text, {"path": str(landing.target), "files": files, "sha256": digest, "url": url}, notes)
+    lines = [f"{files} files unpacked into {landing.target}", f"sha256 {digest}"]
+    return Answer(lines, {"path": str(landing.target), "files": files, "sha256": digest, "url": url}, notes)
 
 
 def ensure_present(name: str, max_gib: float = DEFAULT_MAX_GIB) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ def ensure_present(name: str, max_gib: float = DEFAULT_MAX_GIB) -> tuple[str, ..
         if not _stated(document).startswith("https://") or _is_there(landing_of(document, home, "")):
             raise
         answer = run_with(FetchSettings(data=name, max_gib=max_gib))
-        return (*answer.notes, answer.text.splitlines()[0])
+        return (*answer.notes, answer.lines[0])
     return ()
 
 

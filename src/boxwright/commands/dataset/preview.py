@@ -45,7 +45,7 @@ def run(resolved: Resolved[PreviewSettings]) -> Answer:
     write_json(folder / "preview.json", {"seed": settings.seed, "epoch": settings.epoch, "samples": records})
     lines = [f"{record['file']}: {record['source']}, {len(record['labels'])} objects" for record in records]
     document = {"folder": str(folder), "samples": records}
-    return Answer("\n".join([*lines, f"{len(records)} samples in {folder}"]), document, (*plan.notes, *notes))
+    return Answer([*lines, f"{len(records)} samples in {folder}"], document, (*plan.notes, *notes))
 
 
 def _chosen(training: TrainingData, settings: PreviewSettings) -> list[Address]:

@@ -59,7 +59,7 @@ def run(resolved: Resolved[ReportSettings]) -> Answer:
     anchors = document["anchors"]
     lines.append(f"{anchors['recall']:.1%} of the training boxes fit the anchors of {anchors['network']}, {anchors['per_box']:.2f} anchors each")
     lines += [f"- {what}. {remedy}" for what, remedy in document["advice"]]
-    return Answer("\n".join([*lines, str(folder / "report.html")]), document, dataset.notes)
+    return Answer([*lines, str(folder / "report.html")], document, dataset.notes)
 
 
 def _document(dataset: Dataset, indexes: dict[str, Index], settings: ReportSettings) -> dict[str, Any]:

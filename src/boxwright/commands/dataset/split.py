@@ -14,10 +14,11 @@ from boxwright.config.schema.datasets import SplitSettings
 from boxwright.data.dataset import Dataset, read_dataset
 from boxwright.data.division import divide, groups_of
 from boxwright.data.index import Index
+from boxwright.data.listing import listable
 from boxwright.data.selection import joined
 from boxwright.data.source import USUAL_RULE, Source
 from boxwright.data.split import open_split
-from boxwright.errors import SettingError
+from boxwright.errors import DataError, SettingError
 from boxwright.structures.answer import Answer, table
 from boxwright.system.device import usable_cores
 from boxwright.system.files import write_text, write_yaml
@@ -36,6 +37,9 @@ def run(resolved: Resolved[SplitSettings]) -> Answer:
         raise SettingError("--val + --test", f"{settings.val:g} and {settings.test:g} leave nothing to train on", "Give shares that sum to less than 1")
     dataset = _opened(settings)
     index = joined([open_split(dataset, split, threads=usable_cores()) for split in dataset.sources])
+    odd = next((path for path in index.paths if not listable(path)), None)
+    if odd is not None:
+        raise DataError(odd, "this name cannot stand in a list, which holds one path per line", "Rename the file")
     out = require_new_folder(settings.out)
     groups = groups_of(index.paths, settings.group)
     shares = [1 - settings.val - settings.test, settings.val, *([settings.test] if settings.test > 0 else [])]
@@ -71,7 +75,12 @@ def _opened(settings: SplitSettings) -> Dataset:
 def _names_in(folder: Path) -> tuple[str, ...]:
     for name in NAME_FILES:
         if (folder / name).is_file():
-            lines = (folder / name).read_text(encoding="utf-8-sig").splitlines()
+            try:
+                lines = (folder / name).read_text(encoding="utf-8-sig").splitlines()
+            except OSError as error:
+                raise DataError(str(folder / name), f"cannot be read ({(error.strerror or str(error)).lower()})", "Make it readable, or give --names") from None
+            except UnicodeDecodeError:
+                raise DataError(str(folder / name), "is not UTF-8 text", "Save it as UTF-8, or give --names") from None
             return tuple(line.strip() for line in lines if line.strip())
     return ()
 
@@ -97,5 +106,5 @@ def _written(out: Path, dataset: Dataset, index: Index, part: np.ndarray, num_pa
         yaml["labels"] = f"{rule.before} -> {rule.after}" if rule.before else "beside"
     names = sources[0].names or dataset.names
     write_yaml(out / "data.yaml", {**yaml, "names": dict(enumerate(names))})
-    text = table(rows, ("part", "images", "objects", *dataset.names))
-    return Answer(f"{text}\n{out / 'data.yaml'}", {"yaml": str(out / "data.yaml"), "parts": document})
+    lines = table(rows, ("part", "images", "objects", *dataset.names))
+    return Answer([*lines, str(out / "data.yaml")], {"yaml": str(out / "data.yaml"), "parts": document})

@@ -159,7 +159,7 @@ class _Watch:
         synchronize(self.device)
 
 
-def lines_of(plan: TrainPlan, memory: MemoryEstimate, duration: TimeEstimate | None) -> str:
+def lines_of(plan: TrainPlan, memory: MemoryEstimate, duration: TimeEstimate | None) -> list[str]:
     """Both estimates in words."""
     settings, name = plan.settings, precision_of(plan)
     size = largest_size(plan.train_size, plan.grid) if settings.multi_scale else plan.train_size
@@ -169,12 +169,12 @@ def lines_of(plan: TrainPlan, memory: MemoryEstimate, duration: TimeEstimate | N
         f"a validation batch of {settings.batch_size * settings.val_batch_factor} {memory.validation / MIB:.0f} MiB"
     )
     if duration is None:
-        return f"{memory_line}\ntime: unknown, a step of this batch size does not fit in memory; --batch -1 measures what does"
+        return [memory_line, "time: unknown, a step of this batch size does not fit in memory; --batch -1 measures what does"]
     time_line = (
         f"time (estimated from a few steps on random pixels): {in_words(duration.run)}, of which an epoch takes {in_words(duration.epoch)}; "
         f"{1e3 * duration.batch:.0f} ms a batch, {1e3 * duration.step:.0f} ms an optimizer step, {1e3 * duration.validated_image:.1f} ms an image validated"
     )
-    return f"{memory_line}\n{time_line}\nreading and augmenting images, suppression and saving are not in it"
+    return [memory_line, time_line, "reading and augmenting images, suppression and saving are not in it"]
 
 
 def in_words(seconds: float) -> str:

@@ -124,7 +124,7 @@ def table_of(changes: list[Change]) -> list[str]:
     if not changes:
         return []
     rows = [(change.key, str(change.stored), str(change.now), change.source) for change in changes]
-    return ["resume under a changed plan:", *table(rows, ("setting", "stored", "now", "from")).splitlines()]
+    return ["resume under a changed plan:", *table(rows, ("setting", "stored", "now", "from"))]
 
 
 def require_same_data(data: OpenData, checkpoint: OpenWeights) -> None:

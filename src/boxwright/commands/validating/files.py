@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +12,15 @@ import numpy as np
 
 from boxwright.commands.validating.identity import CocoIds
 from boxwright.data.index import Index
+from boxwright.data.listing import listable
+from boxwright.errors import printable
 from boxwright.geometry.boxes import xyxy_px_to_cxcywh_norm
 from boxwright.infer.evaluator import Evaluation
 from boxwright.metrics.confusion import shares
 from boxwright.metrics.flat import Flat
 from boxwright.metrics.mistakes import BACKGROUND, BADLY_PLACED, DUPLICATE, MISSED, RIGHT, WRONG_CLASS, Outcome, suspects
 from boxwright.report import confusion_figure, curves_figure
-from boxwright.system.files import make_folder, write_image, write_text
+from boxwright.system.files import fitting, make_folder, write_image, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,13 +39,19 @@ def write_matrices(folder: Path, matrix: np.ndarray, names: tuple[str, ...]) -> 
 
 def as_csv(values: np.ndarray, names: tuple[str, ...]) -> str:
     """A row per predicted class, a column per true one; empty where there is nothing to have a share of."""
-    heads = [*names, "background"]
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["predicted \\ true", *heads])
-    for name, row in zip(heads, values.tolist(), strict=True):
-        writer.writerow([name, *("" if value != value else value for value in row)])  # noqa: PLR0124 -- NaN alone differs from itself
-    return buffer.getvalue()
+    heads = [text_cell(name) for name in (*names, "background")]
+    rows = [["predicted \\ true", *heads]]
+    rows += [[head, *("" if np.isnan(value) else repr(value) for value in row)] for head, row in zip(heads, values.tolist(), strict=True)]
+    return "".join(f"{','.join(row)}\n" for row in rows)
+
+
+def text_cell(text: str) -> str:
+    """Somebody's text as one cell of a table. Spreadsheets run what begins with = + - @ in any width; what begins with no letter or digit gets a mark."""
+    shown = printable(text)
+    first = unicodedata.normalize("NFKC", shown.strip())[:1]
+    guarded = shown if not first or first.isalnum() or first in "_(" else f"'{shown}"
+    plain = all(letter.isalnum() or letter in " _-.()'" for letter in guarded)  # what else there is may end a cell somewhere
+    return guarded if plain else '"' + guarded.replace('"', '""') + '"'
 
 
 def write_pictures(folder: Path, found: Evaluation, names: tuple[str, ...]) -> None:
@@ -75,12 +82,14 @@ def write_labels(folder: Path, flat: Flat, index: Index, *, confidences: bool) -
 def label_names(paths: Iterable[str]) -> list[str]:
     """A name for each image's file: its own, and numbered where two images in different folders share one."""
     seen: dict[str, int] = {}
-    found = []
+    found: dict[str, None] = {}
     for path in paths:
-        stem = Path(path).stem
-        seen[stem] = seen.get(stem, 0) + 1
-        found.append(stem if seen[stem] == 1 else f"{stem}_{seen[stem]}")
-    return found
+        stem = free = fitting(Path(path).stem)
+        while free in found:
+            seen[stem] = seen.get(stem, 1) + 1
+            free = f"{stem}_{seen[stem]}"
+        found[free] = None
+    return list(found)
 
 
 def coco_results(flat: Flat, index: Index, ids: CocoIds) -> list[dict[str, Any]]:
@@ -103,7 +112,9 @@ def write_mistakes(folder: Path, listed: list[Outcome], index: Index, flat: Flat
     groups = {LISTS[kind]: {one.image for one in listed if one.kind == kind} for kind in LISTS} | {"suspects": {one.image for one, _ in doubts}}
     make_folder(folder / "lists")
     for name, images in groups.items():
-        write_text(folder / "lists" / f"{name}.txt", "".join(f"{paths[image]}\n" for image in sorted(images)))
+        write_text(
+            folder / "lists" / f"{name}.txt", "".join(f"{paths[image] if listable(paths[image]) else printable(paths[image])}\n" for image in sorted(images))
+        )
 
 
 def record(one: Outcome, paths: list[str], names: tuple[str, ...]) -> dict[str, Any]:
