@@ -142,7 +142,8 @@ def test_with_no_room_on_the_disk_a_run_stops_resumable_and_keeps_the_last_good_
     assert ended.code == 75, ended
     assert ended.err.count("\n") == 1
     assert "3 saves in a row failed" in ended.err
-    assert "last.pt: cannot be written (file too large)" in ended.err
+    assert "best.pt: cannot be written (file too large)" in ended.err
+    assert f"go on with: boxwright train --resume {folder}" in ended.err
     after = contents(folder / "weights")
     assert after["last.pt"] == before["last.pt"]
     assert not list((folder / "weights").glob(".*"))

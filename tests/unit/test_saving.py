@@ -113,7 +113,7 @@ def test_what_is_not_finite_is_not_written(folder, part, bad):
     keeper, told = saving(folder, document=lambda: document)
     keeper("best", 0)
     assert not list(folder.iterdir())
-    assert told == [Warned(f"best.pt was not saved, the one before is kept. a.weight of the {part} holds values that are not finite")]
+    assert told == [Warned(f"best.pt was not saved, and there is none yet. a.weight of the {part} holds values that are not finite")]
 
 
 def test_failures_are_told_counted_and_end_the_run_when_they_do_not_end(tmp_path):

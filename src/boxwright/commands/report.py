@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from boxwright.commands.opening import open_data, open_weights, splits_of
+from boxwright.commands.training.done import record_of
 from boxwright.commands.validate import evaluate, plan_of
 from boxwright.commands.validating.reports import REPORT, Source, read_content, write_report
 from boxwright.config.load import Resolved
@@ -67,6 +67,6 @@ def source_of(folder: Path, threads: int) -> Source:
     present = splits_of(Path(plan.how["data"]))
     wanted = tuple(split for split in ("train", plan.how["split"]) if split in present)
     data = open_data(plan.how["data"], wanted, single_class=plan.how["single_cls"])
-    done = folder / "done.json"
-    best = int(json.loads(done.read_text(encoding="utf-8"))["best_epoch"]) if done.is_file() else None
+    record = record_of(folder)
+    best = None if record is None else int(record["best_epoch"])
     return Source(folder, found, plan.data.names, data.splits, plan.how["split"], checkpoint, best, data.dataset.kind)

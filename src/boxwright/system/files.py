@@ -46,7 +46,7 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
             os.close(descriptor)
         os.replace(part, path)  # noqa: PTH105 -- Path.replace is this
         if durable:
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink()
@@ -59,7 +59,7 @@ def _write_all(descriptor: int, content: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Make the new name durable, where the system can."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from boxwright.errors import printable
 from boxwright.system.files import append_line
-from boxwright.track.events import LOSS_NAMES, ClassResult, EpochEnded, EpochTrained, Event, LabelsCounted, Pictured, StepLogged, Told, Validated, Warned
+from boxwright.track.events import (
+    LOSS_NAMES,
+    EpochEnded,
+    EpochTrained,
+    Event,
+    LabelsCounted,
+    Pictured,
+    RunStarted,
+    StepLogged,
+    Told,
+    Validated,
+    Warned,
+)
+from boxwright.track.lines import read_lines
+from boxwright.track.retold import told_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,29 +74,28 @@ def read_log(path: Path) -> Log:
     pictures: dict[str, tuple[int, Pictured]] = {}
     labels: LabelsCounted | None = None
     settings: dict[str, Any] = {}
-    torn = 0
     steps: dict[int, StepLogged] = {}
     validations: list[Validated] = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
+    lines = read_lines(path)
+    torn = lines.torn
+    for _, found in lines.whole:
         try:
-            found = json.loads(line)
-            kind = found.pop("event")
-            found.pop("time", None)
-            if kind == "RunStarted":
-                rows = {epoch: row for epoch, row in rows.items() if epoch < found["first_epoch"]}
-                validations = [one for one in validations if one.epoch is not None and one.epoch < found["first_epoch"]]
-                settings = dict(found.get("settings", {}))
-            elif kind == "EpochEnded":
-                rows[found["epoch"]] = EpochEnded(**found)
-            elif kind == "StepLogged":
-                steps[found["epoch"]] = StepLogged(**found)
-            elif kind == "Validated":
-                validations.append(Validated(**{**found, "classes": tuple(ClassResult(**one) for one in found["classes"])}))
-            elif kind == "Pictured":
-                pictures[found["path"]] = (max(rows, default=0), Pictured(**found))
-            elif kind == "LabelsCounted":
-                labels = LabelsCounted(**found)
-        except (ValueError, KeyError, TypeError, AttributeError):
+            match told_in(found):
+                case RunStarted() as start:
+                    rows = {epoch: row for epoch, row in rows.items() if epoch < start.first_epoch}
+                    validations = [one for one in validations if one.epoch is not None and one.epoch < start.first_epoch]
+                    settings = start.settings
+                case EpochEnded() as row:
+                    rows[row.epoch] = row
+                case StepLogged() as step:
+                    steps[step.epoch] = step
+                case Validated() as one:
+                    validations.append(one)
+                case Pictured() as picture:
+                    pictures[picture.path] = (max(rows, default=0), picture)
+                case LabelsCounted() as counted:
+                    labels = counted
+        except (ValueError, KeyError, TypeError):
             torn += 1
     return Log([rows[epoch] for epoch in sorted(rows)], list(pictures.values()), labels, settings, torn, steps, validations)
 
