@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from boxwright.errors import EXIT_TRY_AGAIN, BoxwrightError, UserError
-from boxwright.system.files import TEMPORARY_MARK, remove, write_bytes, write_error
+from boxwright.system.files import TEMPORARY_MARK, WriteError, remove, write_bytes, write_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -159,7 +159,7 @@ def claimed(folder: Path, wait: Callable[[float], None] = time.sleep) -> Iterato
 def _taken(path: Path, owner: Owner) -> bool:
     """Make the claim, unless there is one. Raises WriteError."""
     whole = path.with_name(f".{path.name}{TEMPORARY_MARK}{owner.token}")
-    write_bytes(whole, (json.dumps(asdict(owner), indent=1) + "\n").encode())
+    _write(whole, (json.dumps(asdict(owner), indent=1) + "\n").encode(), path)
     try:
         os.link(whole, path)
     except FileExistsError:
@@ -169,6 +169,14 @@ def _taken(path: Path, owner: Owner) -> bool:
     finally:
         remove(whole)
     return True
+
+
+def _write(place: Path, content: bytes, path: Path) -> None:
+    """Write a file beside a claim. Raises WriteError, which names the claim."""
+    try:
+        write_bytes(place, content, durable=False)
+    except WriteError as error:
+        raise WriteError(str(path), error.what, error.remedy) from None
 
 
 def _made(path: Path, content: bytes) -> bool:
@@ -246,7 +254,7 @@ def _touched(path: Path) -> float:
 def _server_time(folder: Path) -> float:
     """The clock that stamps files in this folder. Raises WriteError."""
     probe = folder / f".{CLAIM}{TEMPORARY_MARK}{secrets.token_hex(8)}"
-    write_bytes(probe, b"")
+    _write(probe, b"", folder / CLAIM)
     try:
         return probe.stat().st_mtime
     finally:

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 class EventLog:
     """Writes events.jsonl. Of the steps of an epoch only the last is in it, before the row of the epoch: a table of 2020 shows both."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, last: StepLogged | None = None) -> None:
         self.path = path
-        self._last: StepLogged | None = None
+        self._last = last  # of an epoch that was begun before a restart
 
     def handle(self, event: Event) -> None:
         """Add one line."""

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import types
-from dataclasses import fields
-from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from boxwright.track.events import ClassResult, EpochEnded, Event, LabelsCounted, Pictured, RunStarted, StepLogged, Validated
 
 KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in (RunStarted, EpochEnded, StepLogged, Validated, Pictured, LabelsCounted)}
+HINTS: dict[type, dict[str, Any]] = {kind: get_type_hints(kind) for kind in (*KINDS.values(), ClassResult)}
 LARGEST = 1 << 53  # whole numbers below it are numbers in every program
 
 Told = TypeVar("Told")
@@ -24,14 +23,8 @@ def told_in(found: dict[str, Any]) -> Event | None:
 
 def _made(kind: type[Told], values: dict[str, Any]) -> Told:
     """An object of this kind. What an older program did not tell has its default; a value of another kind raises ValueError."""
-    hints = _hints(kind)
+    hints = HINTS[kind]
     return kind(**{name: _fitted(value, hints[name], name) for name, value in values.items()})
-
-
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    found = get_type_hints(kind)
-    return {field.name: found[field.name] for field in fields(kind)}
 
 
 def _fitted(value: Any, hint: Any, name: str) -> Any:

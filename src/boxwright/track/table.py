@@ -46,16 +46,16 @@ class TextTable:
     """Writes results.txt as in 2020: the columns of the epoch's last batch, then seven values. Without a header.
 
     `past` are the epochs that a run has behind it. The file's own rows of them stay, if they are whole; the others are made anew,
-    with the last batch of each as far as it is known from `steps`.
+    with the last batch of each as far as it is known from `steps`. `last` is that of an epoch that was begun before.
     """
 
-    def __init__(self, path: Path, past: Iterable[EpochEnded] = (), steps: Mapping[int, StepLogged] | None = None) -> None:
+    def __init__(self, path: Path, past: Iterable[EpochEnded] = (), steps: Mapping[int, StepLogged] | None = None, last: StepLogged | None = None) -> None:
         self.path = path
         known = past_rows(path)
         self.rows = [known.get(event.epoch) or text_row(event, (steps or {}).get(event.epoch)) for event in past]
         if path.exists():
             self._write()
-        self._last: StepLogged | None = None
+        self._last = last
 
     def handle(self, event: Event) -> None:
         """Remember the last batch; add the row of an epoch."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from boxwright.commands.training import assembly, records, resuming
@@ -32,10 +32,11 @@ from boxwright.system.signals import stops_collected
 from boxwright.system.tensors import newest_whole
 from boxwright.track.class_table import ClassTable, cut_classes
 from boxwright.track.console import Console
-from boxwright.track.events import EpochEnded, LabelsCounted, RunEnded, RunStarted, Warned, epoch_ended
+from boxwright.track.events import EpochEnded, Event, LabelsCounted, RunEnded, RunStarted, StepLogged, Warned, epoch_ended
 from boxwright.track.lines import mend
 from boxwright.track.log import EventLog, TextLog, read_log
 from boxwright.track.observers import EventObservers, Observers
+from boxwright.track.retold import told_in
 from boxwright.track.table import CsvTable, TextTable, about_text
 from boxwright.track.tensorboard import TensorBoard, rebuilt
 from boxwright.track.tracker import Sink, Tracker
@@ -82,6 +83,7 @@ class _Run:
     state: TrainState
     running: RunningLosses
     bests: KeptBests
+    logged: StepLogged | None  # the last one of the epoch that is being trained
 
     @property
     def folder(self) -> Path:
@@ -104,7 +106,7 @@ class _Run:
             batches=lambda epoch, first: self.training.loader(self.training.addresses(epoch, first, self.state.class_maps)),
             validate=self._validated,
             save=lambda kind, epoch: self._save(saving, kind, epoch),
-            tell=self.tracker.tell,
+            tell=self._tell,
             stop_requested=stops.reason,
             save_due=saving.due,
             batch_begins=self._batch_begins,
@@ -120,8 +122,15 @@ class _Run:
         pace = Pace(settings.save_steps, settings.save_minutes)
         return Saving(self.weights, self._document, pace, self.tracker.tell, self.claim.require)
 
+    def _tell(self, event: Event) -> None:
+        if isinstance(event, StepLogged):
+            self.logged = event
+        self.tracker.tell(event)
+
     def _document(self) -> dict[str, Any]:
         facts = {**self.facts, "thresholds": self.validation.thresholds, "bests": dict(self.bests.values)}
+        if self.logged is not None and self.state.batch:  # the row of an epoch shows its last batch, and there may be none left after a restart
+            facts["logged"] = {**asdict(self.logged), "losses": list(self.logged.losses)}
         return snapshot(self.machines, self.state, self.running, facts)
 
     def _save(self, saving: Saving, kind: str, epoch: int) -> None:
@@ -249,11 +258,18 @@ def _tracker(plan: TrainPlan, folder: Path, observers: Observers, told: list[str
     tables: list[Sink] = [CsvTable(folder / "results.csv", past), ClassTable(folder / "classes.jsonl"), board]
     if settings.results_file == "txt":
         told.append(about_text(folder / "results.txt"))
-        tables.append(TextTable(folder / "results.txt", past, log.steps))
-    tracker = Tracker([console, *tables, EventLog(folder / "events.jsonl"), TextLog(folder / "run.log"), EventObservers(observers)])
+        tables.append(TextTable(folder / "results.txt", past, log.steps, _logged(plan)))
+    tracker = Tracker([console, *tables, EventLog(folder / "events.jsonl", _logged(plan)), TextLog(folder / "run.log"), EventObservers(observers)])
     for text in filter(None, told):
         tracker.tell(Warned(text))
     return tracker
+
+
+def _logged(plan: TrainPlan) -> StepLogged | None:
+    """The last batch of the epoch that a resumed run stands in, as it was told before."""
+    stored = (plan.resumed or {}).get("logged")
+    event = told_in({**stored, "event": StepLogged.__name__}) if isinstance(stored, dict) else None
+    return event if isinstance(event, StepLogged) else None
 
 
 def _past(plan: TrainPlan) -> list[EpochEnded]:
@@ -292,7 +308,7 @@ def _assembled(plan: TrainPlan, claim: Claim, tracker: Tracker, observers: Obser
     facts = records.checkpoint_facts(plan)
     facts["evaluation"] |= {"precision": machines.precision.name, "threads": facts["machine"]["threads"]}
     bests = KeptBests.of(plan.settings.keep_best, (plan.resumed or {}).get("bests", {}), folder / "weights")
-    run = _Run(plan, claim, tracker, training, machines, validation, pictures, observers, facts, state, running, bests)
+    run = _Run(plan, claim, tracker, training, machines, validation, pictures, observers, facts, state, running, bests, _logged(plan))
     tracker.tell(
         RunStarted(str(folder), tuple(_opening_lines(plan, folder, machines, told)), state.epoch, plan.settings.epochs, plan.settings.model_dump(mode="json"))
     )
