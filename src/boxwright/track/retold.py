@@ -10,6 +10,7 @@ from boxwright.track.events import ClassResult, EpochEnded, Event, LabelsCounted
 
 KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in (RunStarted, EpochEnded, StepLogged, Validated, Pictured, LabelsCounted)}
 HINTS: dict[type, dict[str, Any]] = {kind: get_type_hints(kind) for kind in (*KINDS.values(), ClassResult)}
+START: dict[str, Any] = {"folder": "", "lines": [], "epochs": 0}  # what a start tells people; without it, it still takes epochs back
 LARGEST = 1 << 53  # whole numbers below it are numbers in every program
 
 Told = TypeVar("Told")
@@ -18,7 +19,10 @@ Told = TypeVar("Told")
 def told_in(found: dict[str, Any]) -> Event | None:
     """The event of a line; None for one that nothing is made from. Raises ValueError, KeyError or TypeError for one that was never told."""
     kind = KINDS.get(str(found["event"]))
-    return None if kind is None else _made(kind, {key: value for key, value in found.items() if key not in {"event", "time"}})
+    if kind is None:
+        return None
+    needless = START if kind is RunStarted else {}
+    return _made(kind, {**needless, **{key: value for key, value in found.items() if key not in {"event", "time"}}})
 
 
 def _made(kind: type[Told], values: dict[str, Any]) -> Told:

@@ -18,8 +18,8 @@ FIRST, ALWAYS = 2, 4  # files of a new run: best.pt and last.pt; then the one be
 
 def checkpoint_bytes(plan: TrainPlan) -> int:
     """What a checkpoint takes at least: weights, average, and the optimizer's memory of what learns."""
-    whole = sum(tensor.numel() for tensor in plan.detector.state_dict().values())
-    learning = sum(parameter.numel() for parameter in plan.detector.parameters() if parameter.requires_grad)
+    whole: int = sum(tensor.numel() for tensor in plan.detector.state_dict().values())
+    learning: int = sum(parameter.numel() for parameter in plan.detector.parameters() if parameter.requires_grad)
     moments = 2 if plan.settings.optimizer.startswith("Adam") else 1
     return FLOAT_BYTES * (2 * whole + moments * learning)
 
