@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from boxwright.errors import EXIT_TRY_AGAIN, BoxwrightError, UserError
-from boxwright.system.files import TEMPORARY_MARK, WriteError, remove, write_bytes, write_error
+from boxwright.system.files import TEMPORARY_MARK, WriteError, remove, rename, write_bytes, write_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -217,11 +217,11 @@ def _take_away(path: Path, owner: Owner | None) -> None:
     """Remove the claim of this owner, who is gone; one that came in its place meanwhile is put back."""
     aside = path.with_name(f".{path.name}{TEMPORARY_MARK}{secrets.token_hex(8)}")
     try:
-        os.rename(path, aside)  # noqa: PTH104 -- of two who try, one succeeds
-    except FileNotFoundError:
-        return  # somebody else was faster, or the owner has ended
-    except OSError as error:
-        raise write_error(path, error) from None
+        rename(path, aside)  # of two who try, one succeeds
+    except WriteError as error:
+        if not path.exists():
+            return  # somebody else was faster, or the owner has ended
+        raise WriteError(str(path), error.what, error.remedy) from None
     found = owner_of(aside)
     if found is not None and found != owner:
         with contextlib.suppress(OSError):
