@@ -14,8 +14,8 @@ import torch
 
 from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import LossRules
-from boxwright.system.transfer import PixelBuffer
 from boxwright.system.device import keep_memory
+from boxwright.system.transfer import PixelBuffer
 from boxwright.train.ema import Ema
 from tests.oracles.dense_loss import DenseLoss, dense_head
 from tests.oracles.loop_ema import LoopEma

@@ -92,10 +92,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
     except KeyboardInterrupt as stop:
-        say("; ".join(["stopped", *getattr(stop, "__notes__", ())]), sys.stderr)
-        return exit_code(stop)
+        return _stopped(stop)
     except Exception as error:  # noqa: BLE001 -- the last line of defence: people see one line, never a traceback
         return _broken(error)
+
+
+def _stopped(stop: KeyboardInterrupt) -> int:
+    try:
+        say("; ".join(["stopped", *getattr(stop, "__notes__", ())]), sys.stderr)
+    except OSError:  # the terminal is gone, and nobody can be told
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return exit_code(stop)
 
 
 def _failed(error: BoxwrightError) -> int:

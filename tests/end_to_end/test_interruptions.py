@@ -93,7 +93,7 @@ def test_killed_at_every_operation_of_the_saves_at_an_epochs_end_there_is_always
     assert_same(calm, folder)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["TERM", "INT"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)], ids=["TERM", "INT", "HUP"])
 def test_a_signal_ends_a_run_within_one_step_with_everything_saved(calm, tmp_path, number, code):
     folder = tmp_path / "runs" / "exp"
     ended = forked(tmp_path, [*words(calm, tmp_path / "runs"), "--save-steps", "0"], at_step(5, number))
@@ -142,7 +142,8 @@ def test_with_no_room_on_the_disk_a_run_stops_resumable_and_keeps_the_last_good_
     assert ended.code == 75, ended
     assert ended.err.count("\n") == 1
     assert "3 saves in a row failed" in ended.err
-    assert "last.pt: cannot be written (file too large)" in ended.err
+    assert "best.pt: cannot be written (file too large)" in ended.err
+    assert f"go on with: boxwright train --resume {folder}" in ended.err
     after = contents(folder / "weights")
     assert after["last.pt"] == before["last.pt"]
     assert not list((folder / "weights").glob(".*"))

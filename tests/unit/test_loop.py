@@ -264,7 +264,7 @@ def test_too_many_in_a_row_end_the_run_and_the_last_good_file_is_the_one_before(
     watch = Watch(fitness=[0.4])
     made = machines(schedule(**EVERY_BATCH), loss=spoiling(*range(6, 30)))
     worker = trainer(made, watch, max_nonfinite_steps=3, clip_norm=clip_norm)
-    with pytest.raises(NotFiniteError, match="not finite in 3 steps in a row; the last good checkpoint is kept") as caught:
+    with pytest.raises(NotFiniteError, match=r"not finite in 3 steps in a row$") as caught:
         worker.fit()
     assert caught.value.exit_code == 75
     assert (worker.state.epoch, worker.state.batch) == (1, 4)

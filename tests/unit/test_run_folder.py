@@ -122,3 +122,18 @@ def test_the_newest_checkpoint_is_the_last_pt_that_was_written_last():
             os.utime(file, (1000 + seconds, 1000 + seconds + (name != "last.pt")))
     assert newest_checkpoint("runs") == Path("runs/other/exp9/weights/last.pt")
     assert newest_checkpoint("runs/train") == Path("runs/train/exp/weights/last.pt")
+
+
+def test_a_run_whose_newest_state_is_gone_is_found_by_the_one_before():
+    for name in ("last.pt", "last.previous.pt"):
+        Path("runs/exp/weights").mkdir(parents=True, exist_ok=True)
+        Path("runs/exp/weights", name).write_text("x")
+    Path("runs/exp/weights/last.pt").unlink()
+    assert newest_checkpoint("runs") == Path("runs/exp/weights/last.pt")
+
+
+def test_two_that_make_one_folder_at_once_do_not_both_have_it(monkeypatch):
+    monkeypatch.setattr("boxwright.system.run_folder._is_taken", lambda _folder: False)  # both have looked before
+    make_run_folder(Path("runs/exp"), exist_ok=False)
+    with pytest.raises(SettingError, match="was taken by another run in the meantime"):
+        make_run_folder(Path("runs/exp"), exist_ok=False)

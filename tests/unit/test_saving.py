@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from boxwright.system import files
-from boxwright.system.tensors import DamagedFileError, is_whole, newest_whole, previous_of, read_tensors, rotate_and_write
+from boxwright.system.tensors import DamagedFileError, finish_rotation, is_whole, newest_whole, previous_of, read_tensors, rotate_and_write
 from boxwright.track.events import CheckpointSaved, Warned
 from boxwright.train.saving import MAX_FAILURES, Pace, Saving, SavingError, not_finite
 from tests.support.kills import trapped_operations
@@ -51,9 +51,78 @@ def test_killed_at_any_operation_there_is_the_old_file_or_the_new_one_and_a_whol
         found = read_tensors(path)["number"]
         before = read_tensors(previous_of(path))["number"]
         assert (found, before) in {(1, 0), (1, 1), (2, 1)}
+        finish_rotation(path)
         files.sweep_unfinished(folder)
         assert {file.name for file in folder.iterdir()} == {"last.pt", "last.previous.pt"}
+        assert (read_tensors(path)["number"], read_tensors(previous_of(path))["number"]) in {(1, 0), (2, 1)}
     assert kills >= 8
+
+
+def test_killed_at_any_operation_one_damaged_file_leaves_a_generation_to_go_on_from(folder):
+    path, operation = folder / "last.pt", 1
+    while True:
+        for number in (0, 1):
+            rotate_and_write(path, DOCUMENTS[number])
+        if not killed_while_writing(path, DOCUMENTS[2], operation):
+            break
+        with path.open("r+b") as file:  # the bytes of every name that they have
+            file.seek(200)
+            file.write(b"damage")
+        finish_rotation(path)
+        assert newest_whole(path)[0]["number"] in {0, 1, 2}
+        for file in folder.iterdir():
+            file.unlink()
+        operation += 1
+    assert operation > 8
+
+
+def test_without_links_two_generations_are_kept_as_well(folder, monkeypatch):
+    def refused(*_names):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refused)
+    for document in DOCUMENTS:
+        rotate_and_write(folder / "last.pt", document)
+    assert [read_tensors(path)["number"] for path in (folder / "last.pt", previous_of(folder / "last.pt"))] == [3, 2]
+
+
+def test_last_pt_waits_for_a_best_that_could_not_be_written_which_is_written_as_it_was(folder):
+    number = [0]
+    keeper, told = saving(folder, document=lambda: DOCUMENTS[number[0]])
+    (folder / "best.pt").mkdir()  # nothing can take its place
+    keeper("best", 0)
+    keeper("last", 0)
+    assert not (folder / "last.pt").exists()
+    assert [event.text.split(".")[0] for event in told] == ["best", "last"]
+    with pytest.raises(SavingError, match=r"best\.pt: cannot be written"):
+        keeper.require_saved()
+    (folder / "best.pt").rmdir()
+    number[0] = 1
+    keeper("last", 1)
+    keeper.require_saved()
+    assert [read_tensors(folder / name)["number"] for name in ("best.pt", "last.pt")] == [0, 1]
+    assert [(event.kind, event.epoch) for event in told if isinstance(event, CheckpointSaved)] == [("best", 0), ("last", 1)]
+
+
+def test_of_two_bests_that_wait_the_later_one_is_written(folder):
+    number = [0]
+    keeper, _ = saving(folder, document=lambda: DOCUMENTS[number[0]])
+    (folder / "best.pt").mkdir()
+    keeper("best", 0)
+    (folder / "best.pt").rmdir()
+    number[0] = 1
+    keeper("best", 1)
+    assert read_tensors(folder / "best.pt")["number"] == 1
+
+
+def test_nothing_is_written_by_who_may_not_any_more(folder):
+    def refuse():
+        raise SavingError("somebody else has the folder")
+
+    keeper = Saving(folder, lambda: DOCUMENTS[0], Pace(), [].append, refuse)
+    with pytest.raises(SavingError, match="somebody else"):
+        keeper("last", 0)
+    assert not list(folder.iterdir())
 
 
 def test_a_damaged_file_is_never_kept_in_place_of_the_good_one_before_it(tmp_path):
@@ -113,7 +182,7 @@ def test_what_is_not_finite_is_not_written(folder, part, bad):
     keeper, told = saving(folder, document=lambda: document)
     keeper("best", 0)
     assert not list(folder.iterdir())
-    assert told == [Warned(f"best.pt was not saved, the one before is kept. a.weight of the {part} holds values that are not finite")]
+    assert told == [Warned(f"best.pt was not saved, and there is none yet. a.weight of the {part} holds values that are not finite")]
 
 
 def test_failures_are_told_counted_and_end_the_run_when_they_do_not_end(tmp_path):

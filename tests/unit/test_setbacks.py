@@ -85,7 +85,7 @@ def test_too_many_bad_steps_stop_the_run_and_name_the_batch():
     reported = []
     watch = Watch(on_report=lambda number, batch: reported.append((number, len(batch))) or ", in picture.jpg")
     run = trainer(spoiled(2, 3, plan=plan), watch, max_nonfinite_steps=2)
-    with pytest.raises(NotFiniteError, match=r"2 steps in a row, in picture\.jpg; the last good checkpoint is kept") as stopped:
+    with pytest.raises(NotFiniteError, match=r"2 steps in a row, in picture\.jpg$") as stopped:
         run.fit()
     assert stopped.value.exit_code == 75
     assert reported == [(2, training.BATCH_SIZE)]

@@ -8,14 +8,38 @@ import threading
 import pytest
 
 from boxwright import cli
-from boxwright.system.signals import TerminatedError, exit_code, termination_heeded
+from boxwright.system.signals import TerminatedError, exit_code, stops_collected, termination_heeded
 
 
-def test_a_request_to_end_arrives_as_an_interrupt_and_the_old_answer_comes_back():
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(TerminatedError), termination_heeded():
-        os.kill(os.getpid(), signal.SIGTERM)
-    assert signal.getsignal(signal.SIGTERM) is before
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["TERM", "HUP"])
+def test_a_request_to_end_arrives_as_an_interrupt_and_the_old_answer_comes_back(number, code):
+    before = signal.getsignal(number)
+    with pytest.raises(TerminatedError) as caught, termination_heeded():
+        os.kill(os.getpid(), number)
+    assert exit_code(caught.value) == code
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["INT", "TERM", "HUP"])
+def test_a_signal_that_a_process_was_started_to_ignore_stays_ignored(number):
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with termination_heeded(), stops_collected() as request:
+            os.kill(os.getpid(), number)
+            assert signal.getsignal(number) is signal.SIG_IGN
+        assert request.number == 0
+    finally:
+        signal.signal(number, before)
+
+
+@pytest.mark.parametrize(("number", "kind"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, TerminatedError), (signal.SIGHUP, TerminatedError)])
+def test_a_collected_request_keeps_its_number(number, kind):
+    with stops_collected() as request:
+        os.kill(os.getpid(), number)
+    assert request.reason == signal.Signals(number).name
+    with pytest.raises(kind) as caught:
+        request.raise_again()
+    assert exit_code(caught.value) == 128 + number
 
 
 def test_other_threads_leave_signals_alone():

@@ -12,11 +12,12 @@ from boxwright.errors import SettingError
 from boxwright.report.page import page
 from boxwright.report.results_figure import figure_of
 from boxwright.structures.answer import Answer
+from boxwright.system.claim import claimed
 from boxwright.system.files import write_image, write_text
 from boxwright.system.run_folder import checkpoint_of
 from boxwright.track.class_table import class_lines
 from boxwright.track.log import Log, read_log
-from boxwright.track.table import CsvTable, TextTable, read, text_row
+from boxwright.track.table import CsvTable, past_rows, read, text_row
 from boxwright.track.tensorboard import TAGS, rebuilt
 
 
@@ -26,6 +27,11 @@ def run(resolved: Resolved[ReplaySettings]) -> Answer:
     log = folder / "events.jsonl"
     if not log.is_file():
         raise SettingError(str(log), "there is no such file", "Give a run folder")
+    with claimed(folder):  # a training that goes on there writes the same files
+        return _rebuilt(folder, log)
+
+
+def _rebuilt(folder: Path, log: Path) -> Answer:
     told = read_log(log)
     CsvTable(folder / "results.csv", told.epochs)
     drawn = _picture(folder, told)  # before TensorBoard, which shows it
@@ -56,7 +62,7 @@ def _text_table(folder: Path, told: Log) -> list[str]:
     if told.settings.get("results_file") != "txt":
         return []
     name = f"results{checkpoint_of(folder, 'last').stem.removeprefix('last')}.txt"
-    there = TextTable(folder / name, len(told.epochs)).by_epoch() if len(told.steps) < len(told.epochs) else {}
+    there = past_rows(folder / name) if len(told.steps) < len(told.epochs) else {}
     rows = [
         text_row(event, told.steps.get(event.epoch)) if event.epoch in told.steps else there.get(event.epoch, text_row(event, None)) for event in told.epochs
     ]

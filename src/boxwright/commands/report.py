@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from boxwright.commands.opening import open_data, open_weights, splits_of
+from boxwright.commands.training.done import record_of
 from boxwright.commands.validate import evaluate, plan_of
 from boxwright.commands.validating.reports import REPORT, Source, read_content, write_report
-from boxwright.commands.validating.stored import Done, read_json
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import ValSettings
 from boxwright.config.schema.verbs import ErrorsSettings, ReportSettings
@@ -67,6 +67,6 @@ def source_of(folder: Path, threads: int) -> Source:
     present = splits_of(Path(plan.how["data"]))
     wanted = tuple(split for split in ("train", plan.how["split"]) if split in present)
     data = open_data(plan.how["data"], wanted, single_class=plan.how["single_cls"])
-    done = folder / "done.json"
-    best = read_json(done, Done, "Remove it, and the report marks no epoch")[1].best_epoch if done.exists() else None
+    record = record_of(folder)
+    best = None if record is None else int(record["best_epoch"])
     return Source(folder, found, plan.data.names, data.splits, plan.how["split"], checkpoint, best, data.dataset.kind)

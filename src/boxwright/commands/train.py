@@ -7,16 +7,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from boxwright.commands.opening import OpenWeights
-from boxwright.commands.training import legacy, naming, replanning, resuming
+from boxwright.commands.training import anew, legacy, naming, replanning, resuming
+from boxwright.commands.training.done import DONE, record_of
 from boxwright.commands.training.dry_run import planned
-from boxwright.commands.training.ending import DONE
 from boxwright.commands.training.plan import TrainPlan, plan_of
 from boxwright.commands.training.run import TrainResult, run_training
 from boxwright.config.load import Resolved
 from boxwright.config.schema.train import TrainSettings
+from boxwright.errors import WeightsError
 from boxwright.structures.answer import Answer
+from boxwright.system.claim import claimed
 from boxwright.system.files import remove
 from boxwright.system.run_folder import checkpoint_of
+from boxwright.system.tensors import finish_rotation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,18 +42,46 @@ def _dry(resolved: Resolved[TrainSettings]) -> Answer:
     """The plan alone."""
     if not resolved.settings.resume:
         return planned(plan_of(resolved, None))
-    checkpoint = resuming.find_checkpoint(resolved.settings)
-    return planned(_plan_of_legacy(resolved, checkpoint) if legacy.is_legacy(checkpoint) else _plan_of_resumed(resolved, checkpoint)[0])
+    folder = resuming.run_of(resuming.checkpoint_place(resolved.settings))
+    checkpoint = _to_go_on_from(resolved, folder)
+    if checkpoint is not None and legacy.is_legacy(checkpoint):
+        return planned(_plan_of_legacy(resolved, checkpoint))
+    return planned(_plan_of_resumed(resolved, checkpoint, folder))
 
 
 def trained(resolved: Resolved[TrainSettings], observers: Sequence[object] = ()) -> TrainResult:
     """Train, or go on training."""
     if not resolved.settings.resume:
         return run_training(plan_of(resolved, None), observers=observers)
-    checkpoint = resuming.find_checkpoint(resolved.settings)
-    if legacy.is_legacy(checkpoint):
-        return run_training(_plan_of_legacy(resolved, checkpoint), observers=observers)
-    return _resumed(resolved, checkpoint, observers)
+    path = resuming.checkpoint_place(resolved.settings)
+    folder = resuming.run_of(path)
+    if record_of(folder) is not None or not resuming.is_own(path):
+        checkpoint = resuming.find_checkpoint(resolved.settings)
+        if legacy.is_legacy(checkpoint):
+            return run_training(_plan_of_legacy(resolved, checkpoint), observers=observers)
+        if _is_done(folder, resolved, checkpoint):
+            return _already_done(folder, checkpoint.document["state"])
+    with claimed(folder) as claim:  # only now is what lies there what will be gone on with
+        finish_rotation(path)
+        found = _to_go_on_from(resolved, folder)
+        if found is not None and legacy.is_legacy(found):
+            return run_training(_plan_of_legacy(resolved, found), observers=observers)
+        if found is not None and _is_done(folder, resolved, found):
+            return _already_done(folder, found.document["state"])
+        plan = _plan_of_resumed(resolved, found, folder)
+        remove(folder / DONE)
+        naming.take_off(folder)
+        return run_training(plan, claim, observers)
+
+
+def _to_go_on_from(asked: Resolved[TrainSettings], folder: Path) -> OpenWeights | None:
+    """The checkpoint to go on from; None for a run that begins anew. Raises WeightsError where there is something to lose."""
+    try:
+        return resuming.find_checkpoint(asked.settings)
+    except WeightsError:
+        if not anew.is_unsaved(folder):
+            raise
+        return None
 
 
 def _plan_of_legacy(resolved: Resolved[TrainSettings], checkpoint: OpenWeights) -> TrainPlan:
@@ -61,20 +92,18 @@ def _plan_of_legacy(resolved: Resolved[TrainSettings], checkpoint: OpenWeights) 
     return legacy.with_average_updates(plan)
 
 
-def _resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights, observers: Sequence[object]) -> TrainResult:
-    folder = checkpoint.path.parent.parent
+def _is_done(folder: Path, asked: Resolved[TrainSettings], checkpoint: OpenWeights) -> bool:
+    """Whether a run came to its end, and is not to be trained for longer."""
+    if record_of(folder) is None:
+        return False
     now = resuming.merged(asked, checkpoint)[0].settings
-    asks_for_more = "epochs" in resuming.given_keys(asked) and now.epochs != resuming.stored_settings(checkpoint).epochs
-    if (folder / DONE).exists() and not asks_for_more:
-        return _already_done(folder, checkpoint.document["state"])
-    plan, folder = _plan_of_resumed(asked, checkpoint)
-    remove(folder / DONE)
-    naming.take_off(folder)
-    return run_training(plan, folder, observers)
+    return "epochs" not in resuming.given_keys(asked) or now.epochs == resuming.stored_settings(checkpoint).epochs
 
 
-def _plan_of_resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights) -> tuple[TrainPlan, Path]:
-    """The plan to go on with, what changed in it, and the folder of the run."""
+def _plan_of_resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights | None, folder: Path) -> TrainPlan:
+    """The plan to go on with, and what changed in it; the run's own from its beginning where there is no checkpoint."""
+    if checkpoint is None:
+        return plan_of(anew.plan_of_run(folder, asked, resuming.given_keys(asked)), None)
     state, before = checkpoint.document["state"], resuming.stored_settings(checkpoint)
     resolved, changes = resuming.merged(asked, checkpoint)
     resolved, told = replanning.replanned(resolved, before, state)
@@ -82,7 +111,7 @@ def _plan_of_resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights) ->
     resuming.require_same_data(plan.data, checkpoint)
     moved = replanning.in_other_batches(state, len(plan.data.splits["train"]), before.batch_size, plan.settings.batch_size)
     lines = (*resuming.table_of(changes), *told, *plan.lines)
-    return replace(plan, resumed={**checkpoint.document, "state": moved}, lines=lines, replanned=bool(changes)), checkpoint.path.parent.parent
+    return replace(plan, resumed={**checkpoint.document, "state": moved}, lines=lines, replanned=bool(changes))
 
 
 def _already_done(folder: Path, state: dict[str, Any]) -> TrainResult:

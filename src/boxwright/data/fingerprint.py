@@ -50,9 +50,9 @@ def _prints(index: Index) -> np.ndarray:
     found = np.zeros((len(index), len(PARTS)), np.uint32)
     for image, path in enumerate(index.paths):
         mine, outlines, ignored = (slice(first[image], first[image + 1]) for first in (objects, points, regions))
-        labels = zlib.crc32(index.classes[mine])
+        labels = zlib.crc32(index.classes[mine].tobytes())
         for part in (index.boxes[mine], index.points[outlines], index.ignored[ignored], index.areas_px[mine], index.sizes_wh[image]):
-            labels = zlib.crc32(np.ascontiguousarray(part), labels)
+            labels = zlib.crc32(part.tobytes(), labels)
         found[image, 0] = zlib.crc32(short_name(path).encode("utf-8", "surrogateescape"))
         found[image, 2] = labels
     if len(index.digests):

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
+from boxwright.data.claims import MAX_PIXELS
 from boxwright.data.findings import Action, Finding, Severity
-from boxwright.data.images import MAX_PIXELS
 from boxwright.data.index import DIGEST_BYTES, Index
 from boxwright.system.files import open_regular
 

@@ -18,7 +18,7 @@ from boxwright.data.findings import Finding
 from boxwright.data.formats.annotated import NO_REGIONS, Annotated, Listed
 from boxwright.data.images import BrokenImageError, inspect
 from boxwright.data.index import DIGEST_BYTES, Index
-from boxwright.data.index_cache import Stored
+from boxwright.data.index_file import Stored
 from boxwright.data.labels import NO_LABELS, Labels
 from boxwright.data.listing import listed
 from boxwright.data.planes import Kind, inspect_planes

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boxwright.data.images import OTHER_PICTURES, SUFFIXES, BrokenImageError, require_whole
-from boxwright.data.listing import ARRAY_SUFFIX, MAX_LIST_BYTES
+from boxwright.data.listing import ARRAY_SUFFIX, MOST_LIST_BYTES
 from boxwright.data.planes import USUAL, Kind, of_picture, read_pixels
 from boxwright.data.video import VIDEO_SUFFIXES, frames
 from boxwright.errors import SettingError, UserError
@@ -87,9 +87,9 @@ def _expanded(source: str, kind: Kind) -> list[str]:
 def _of_list(file: Path) -> list[str]:
     """What a list file names; relative names begin beside it. Raises SettingError."""
     try:
-        text = read_regular(file, MAX_LIST_BYTES).decode("utf-8-sig")
+        text = read_regular(file, MOST_LIST_BYTES).decode("utf-8-sig")
     except OSError as error:
-        raise SettingError(f"--source {file}", f"cannot be read ({error.strerror.lower()})", "Give a text file with one image path per line") from None
+        raise SettingError(f"--source {file}", f"cannot be read ({(error.strerror or str(error)).lower()})", "Give a text file with one image path per line") from None
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:  # no path holds it, other encodings and binary files do

@@ -56,7 +56,7 @@ def open_regular(path: str | Path) -> BinaryIO:
         raise OSError(errno.EINVAL, f"not a name that a file can have ({error})", str(path)) from None
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
-        return os.fdopen(descriptor, "rb", buffering=0)  # type: ignore[return-value]  # unbuffered, and binary all the same
+        return os.fdopen(descriptor, "rb", buffering=0)
     os.close(descriptor)
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
@@ -97,7 +97,7 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
             os.close(descriptor)
         os.replace(part, path)  # noqa: PTH105 -- Path.replace is this
         if durable:
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             part.unlink()
@@ -110,7 +110,7 @@ def _write_all(descriptor: int, content: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """Make the new name durable, where the system can."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from boxwright.errors import SettingError
-from boxwright.system.files import make_folder
+from boxwright.system.files import make_folder, remove, rename, write_error
+from boxwright.system.tensors import previous_of
+
+EARLIER = "weights_earlier"  # of a run whose folder another one was trained in
 
 
 def next_folder(project: str, name: str, *, exist_ok: bool, numbering: str) -> Path:
@@ -42,16 +45,39 @@ def make_run_folder(folder: Path, *, exist_ok: bool) -> None:
     taken = _is_taken(folder)
     if taken and not folder.is_dir():
         raise SettingError(str(folder), "is a file, and a run needs a folder", "Choose another --project or --name")
-    if taken and not exist_ok:
-        raise SettingError(str(folder), "was taken by another run in the meantime", "Start again")
+    try:
+        if not exist_ok:
+            make_folder(folder.parent)
+            folder.mkdir()  # of two who try at once, one succeeds
+    except FileExistsError:
+        raise SettingError(str(folder), "was taken by another run in the meantime", "Start again") from None
+    except OSError as error:
+        raise write_error(folder, error) from None
     make_folder(folder / "weights")
+
+
+def set_weights_aside(folder: Path) -> Path | None:
+    """Where the weights of an earlier run in this folder are from now on, if there were any: a new one must not be taken for it. Raises WriteError."""
+    weights, earlier = folder / "weights", folder / EARLIER
+    if not any(weights.glob("*.pt")):
+        return None
+    remove(earlier)
+    rename(weights, earlier)
+    make_folder(weights)
+    return earlier
 
 
 def newest_checkpoint(project: str) -> Path | None:
     """The newest state of the run that was written to last, below a folder of runs."""
     places = {path.parent.parent for path in Path(project).rglob("last*.pt") if path.parent.name == "weights"} if _is_folder(Path(project)) else set()
-    found = [path for path in (checkpoint_of(place, "last") for place in sorted(places)) if path.exists()]
-    return max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
+    found = [path for path in (checkpoint_of(place, "last") for place in sorted(places)) if _written_at(path)]
+    return max(found, key=_written_at, default=None)
+
+
+def _written_at(path: Path) -> int:
+    """When a state was written, or the one before it where that is all there is; 0 for none."""
+    there = [place.stat().st_mtime_ns for place in (path, previous_of(path)) if place.is_file()]
+    return there[0] if there else 0
 
 
 def checkpoint_of(folder: Path, kind: Literal["last", "best"]) -> Path:

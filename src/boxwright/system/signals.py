@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signals that ask a process to end. Both arrive as KeyboardInterrupt, so that files are closed and nothing is half written.
+"""Signals that ask a process to end: Ctrl-C, SIGTERM, and SIGHUP of a terminal that was closed.
 
-Where work can be saved first, `stops_collected` takes them as a request; a second one leaves at once.
+They arrive as KeyboardInterrupt, so that files are closed and nothing is half written. Where work can be saved first,
+`stops_collected` takes them as a request; a second one leaves at once. A signal that the process was started to ignore
+(`nohup`, a job in the background) stays ignored.
 """
 
 from __future__ import annotations
@@ -13,36 +15,35 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
 ENDED_BY_SIGNAL = 128  # what a shell adds to the number of a signal that ended a program
+TERMINATIONS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))  # not every system has the second
 
 
 class TerminatedError(KeyboardInterrupt):
-    """Somebody, mostly a scheduler of jobs, asked this process to end."""
+    """Somebody, mostly a scheduler of jobs or a terminal that goes away, asked this process to end by this signal."""
+
+    def __init__(self, number: int = signal.SIGTERM) -> None:
+        super().__init__()
+        self.number = number
 
 
 def exit_code(stop: KeyboardInterrupt) -> int:
-    """130 after Ctrl-C, 143 after SIGTERM."""
-    return ENDED_BY_SIGNAL + (signal.SIGTERM if isinstance(stop, TerminatedError) else signal.SIGINT)
+    """130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP."""
+    return ENDED_BY_SIGNAL + (stop.number if isinstance(stop, TerminatedError) else signal.SIGINT)
 
 
 @contextlib.contextmanager
 def termination_heeded() -> Iterator[None]:
-    """Let SIGTERM end what runs inside as Ctrl-C does. Only the main thread may ask for that; elsewhere nothing changes."""
-    if threading.current_thread() is not threading.main_thread():
+    """Let SIGTERM and SIGHUP end what runs inside as Ctrl-C does. Only the main thread may ask for that; elsewhere nothing changes."""
+    with _answered(TERMINATIONS, _terminate):
         yield
-        return
-    before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise TerminatedError
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    raise TerminatedError(number)
 
 
 class StopRequest:
@@ -63,19 +64,26 @@ class StopRequest:
 
     def raise_again(self) -> None:
         """Go on as if the signal came now."""
-        raise TerminatedError if self.number == signal.SIGTERM else KeyboardInterrupt
+        raise KeyboardInterrupt if self.number == signal.SIGINT else TerminatedError(self.number)
 
 
 @contextlib.contextmanager
 def stops_collected() -> Iterator[StopRequest]:
-    """Take Ctrl-C and SIGTERM as a request while this lasts. Outside the main thread no signal ever arrives."""
+    """Take Ctrl-C, SIGTERM and SIGHUP as a request while this lasts. Outside the main thread no signal ever arrives."""
     request = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
+    with _answered((signal.SIGINT, *TERMINATIONS), request):
         yield request
-        return
-    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+
+
+@contextlib.contextmanager
+def _answered(numbers: Iterable[int], handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Answer these signals in this way while this lasts, but for those that are ignored."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, handler) for number in heeded}
     try:
-        yield request
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, answer in before.items():
+            signal.signal(number, answer)

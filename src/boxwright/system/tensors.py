@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from boxwright.errors import WeightsError
-from boxwright.system.files import TEMPORARY_MARK, remove, write_bytes
+from boxwright.system.files import TEMPORARY_MARK, WriteError, flush_folder, remove, rename, write_bytes
 from boxwright.system.torch_archive.archive import read_contents
 from boxwright.system.torch_archive.limits import OWN
 from boxwright.system.torch_archive.nodes import RefusedError
@@ -133,24 +133,48 @@ def previous_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}{PREVIOUS}{path.suffix}")
 
 
-def rotate_and_write(path: Path, document: dict[str, Any]) -> None:
-    """Write a new generation; the one before stays as `NAME.previous.SUFFIX`. At every moment there is a whole file. Raises WriteError.
+def next_of(path: Path) -> Path:
+    """Where a generation lies that is written but does not bear the name yet."""
+    return path.with_name(f".{path.name}{TEMPORARY_MARK}next")
 
-    The older generation goes only after the newer one was read back whole. A damaged file is no generation: it gives way
-    without taking the place of a whole one.
+
+def rotate_and_write(path: Path, document: dict[str, Any]) -> None:
+    """Write a new generation; the one before stays as `NAME.previous.SUFFIX`. Raises WriteError.
+
+    At every moment there are two whole generations that do not share their bytes, as soon as there were two: a kill and one
+    damaged file leave one to go on from. A damaged file is no generation: it gives way without taking the place of a whole one.
     """
-    content = packed(document)
+    try:
+        write_bytes(next_of(path), packed(document))
+    except WriteError as error:
+        raise WriteError(str(path), error.what, error.remedy) from None
+    finish_rotation(path)
+
+
+def finish_rotation(path: Path) -> bool:
+    """Give a generation its name that a killed process had written already; whether there was one. Raises WriteError."""
+    coming = next_of(path)
+    if not is_whole(coming):
+        remove(coming)
+        return False
     if is_whole(path):
-        keep = previous_of(path)
-        spare = keep.with_name(f".{keep.name}{TEMPORARY_MARK}link")
-        try:
-            remove(spare)
-            os.link(path, spare)
-            os.replace(spare, keep)  # noqa: PTH105 -- Path.replace is this
-            remove(spare)  # still there when both names meant one file already
-        except OSError:
-            write_bytes(keep, path.read_bytes())  # a file system without links
-    write_bytes(path, content)
+        _keep(path)
+    rename(coming, path)
+    flush_folder(path.parent)
+    return True
+
+
+def _keep(path: Path) -> None:
+    """Let the newest generation be the one before as well, until its name goes to a newer one."""
+    keep = previous_of(path)
+    spare = keep.with_name(f".{keep.name}{TEMPORARY_MARK}link")
+    try:
+        remove(spare)
+        os.link(path, spare)
+        os.replace(spare, keep)  # noqa: PTH105 -- Path.replace is this
+        remove(spare)  # still there when both names meant one file already
+    except OSError:
+        rename(path, keep)  # a file system without links
 
 
 def is_whole(path: Path) -> bool:
@@ -173,4 +197,4 @@ def newest_whole(path: Path, read: Callable[[Path], dict[str, Any]] = read_tenso
         before = previous_of(path)
         if not is_whole(before):
             raise
-        return read(before), before, f"{error} Going on from {before.name} instead"
+        return read(before), before, f"{error.where}: {error.what}. Going on from {before.name} instead"

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from boxwright.system.files import append_line, write_text
 from boxwright.track.bus import Delivery
 from boxwright.track.events import ClassResult, Event, Validated
+from boxwright.track.lines import about, read_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 VERSION = 1
@@ -58,9 +60,20 @@ def class_record(one: ClassResult, event: Validated) -> dict[str, Any]:
     }
 
 
-def cut_classes(path: Path, first_epoch: int) -> None:
-    """Drop the lines from an epoch on: it is about to be trained again."""
-    if path.exists():
-        lines = path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if (epoch := json.loads(line)["epoch"]) is not None and epoch < first_epoch]
-        write_text(path, "".join(f"{line}\n" for line in kept))
+def cut_classes(path: Path, first_epoch: int, known: Iterable[Validated] = ()) -> str:
+    """Drop the lines from an epoch on, which is about to be trained again, and those that are not whole; what to say of these.
+
+    An epoch that misses lines gets all of them from what is `known` of its validation. Raises WriteError.
+    """
+    if not path.exists():
+        return ""
+    lines = read_lines(path)
+    by_epoch: dict[int, list[str]] = {}
+    for line, found in lines.whole:
+        if type(epoch := found.get("epoch")) is int and epoch < first_epoch:
+            by_epoch.setdefault(epoch, []).append(line)
+    for one in known:
+        if one.epoch is not None and one.epoch < first_epoch and one.classes and len(by_epoch.get(one.epoch, ())) != len(one.classes):
+            by_epoch[one.epoch] = class_lines(one).splitlines()
+    write_text(path, "".join(f"{line}\n" for epoch in sorted(by_epoch) for line in by_epoch[epoch]))
+    return about(path, lines.torn)

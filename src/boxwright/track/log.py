@@ -26,6 +26,7 @@ from boxwright.track.events import (
     Validated,
     Warned,
 )
+from boxwright.track.lines import read_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,9 +37,9 @@ class EventLog:
 
     delivery: ClassVar[Delivery] = Delivery.INLINE
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, last: StepLogged | None = None) -> None:
         self.path = path
-        self._last: StepLogged | None = None
+        self._last = last  # of an epoch that was begun before a restart
 
     def handle(self, event: Event) -> None:
         """Add one line."""
@@ -78,10 +79,11 @@ def read_log(path: Path) -> Log:
     pictures: dict[str, tuple[int, Pictured]] = {}
     labels: LabelsCounted | None = None
     settings: dict[str, Any] = {}
-    torn = 0
     steps: dict[int, StepLogged] = {}
     validations: list[Validated] = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
+    lines = read_lines(path)
+    torn = lines.torn
+    for line, _ in lines.whole:
         try:
             event = _event(line)
         except (ValueError, TypeError, RecursionError):  # what is no event in every part is no event
@@ -113,6 +115,15 @@ def _event(line: str) -> Event | None:
         raise TypeError("no event")
     reader = _readers().get(kind)
     return None if reader is None else reader.validate_json(line, strict=True)
+
+
+def step_of(stored: dict[str, Any]) -> StepLogged | None:
+    """The step that a checkpoint keeps; None for what is none."""
+    try:
+        event = _event(json.dumps({**stored, "event": StepLogged.__name__}))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return event if isinstance(event, StepLogged) else None
 
 
 @functools.cache

@@ -3,19 +3,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar
 
-from boxwright.errors import DataError
 from boxwright.system.files import write_text
 from boxwright.track.bus import Delivery
 from boxwright.track.events import LOSS_NAMES, RESULT_KEYS, EpochEnded, Event, StepLogged
+from boxwright.track.lines import about, raw_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 WIDTH = 20
 TEXT_KEYS = RESULT_KEYS[3:10]  # precision, recall, both mAPs, three validation losses
+TEXT_WIDTH = 10 * (2 + len(LOSS_NAMES) + 3 + len(TEXT_KEYS))  # characters of a row at least: no column is narrower than ten
+_TEXT_EPOCH = re.compile(rb" *([0-9]{1,9})/[0-9]{1,9} ")
 
 
 class CsvTable:
@@ -43,19 +46,21 @@ class CsvTable:
 
 
 class TextTable:
-    """Writes results.txt as in 2020: the columns of the epoch's last batch, then seven values. Without a header."""
+    """Writes results.txt as in 2020: the columns of the epoch's last batch, then seven values. Without a header.
+
+    `past` are the epochs that a run has behind it. The file's own rows of them stay, if they are whole; the others are made anew,
+    with the last batch of each as far as it is known from `steps`. `last` is that of an epoch that was begun before.
+    """
 
     delivery: ClassVar[Delivery] = Delivery.INLINE
 
-    def __init__(self, path: Path, first_epoch: int = 0) -> None:
+    def __init__(self, path: Path, past: Iterable[EpochEnded] = (), steps: Mapping[int, StepLogged] | None = None, last: StepLogged | None = None) -> None:
         self.path = path
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        self.rows = [line for line in lines if line.split() and int(line.split("/")[0]) < first_epoch]
-        self._last: StepLogged | None = None
-
-    def by_epoch(self) -> dict[int, str]:
-        """The rows that are there."""
-        return {int(line.split("/")[0]): line for line in self.rows}
+        known = past_rows(path)
+        self.rows = [known.get(event.epoch) or text_row(event, (steps or {}).get(event.epoch)) for event in past]
+        if path.exists():
+            self._write()
+        self._last = last
 
     def handle(self, event: Event) -> None:
         """Remember the last batch; add the row of an epoch."""
@@ -63,10 +68,30 @@ class TextTable:
             self._last = event
         elif isinstance(event, EpochEnded):
             self.rows.append(text_row(event, self._last))
-            write_text(self.path, "\n".join(self.rows) + "\n", durable=False)
+            self._write()
 
     def close(self) -> None:
         """Every row is written already."""
+
+    def _write(self) -> None:
+        write_text(self.path, "".join(f"{row}\n" for row in self.rows), durable=False)
+
+
+def about_text(path: Path) -> str:
+    """What to say about rows of a results.txt that are not whole; '' for none."""
+    return about(path, sum(1 for line in raw_lines(path) if line.strip() and _text_epoch(line) is None))
+
+
+def past_rows(path: Path) -> dict[int, str]:
+    """The whole rows of a results.txt by their epoch, whatever else stands there."""
+    return {epoch: line.decode() for line in raw_lines(path) if (epoch := _text_epoch(line)) is not None}
+
+
+def _text_epoch(line: bytes) -> int | None:
+    """The epoch of a row of results.txt; None for what is no whole row."""
+    begin = _TEXT_EPOCH.match(line)
+    whole = begin is not None and len(line) >= TEXT_WIDTH and line.isascii() and line.decode().isprintable()
+    return int(begin[1]) if begin is not None and whole else None
 
 
 def text_row(event: EpochEnded, last: StepLogged | None) -> str:
@@ -93,22 +118,19 @@ def row(event: EpochEnded) -> str:
 
 
 def read(path: Path) -> dict[str, list[float | None]]:
-    """The columns of a results.csv, ours or another's; empty cells are None. Raises DataError with the line."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise DataError(str(path), "is not UTF-8 text", "Make it anew with `boxwright replay`") from None
+    """The columns of a results.csv, ours or another's; empty cells are None, rows that are not whole are passed over, and a file without a header has none."""
+    lines = [line.decode("utf-8", errors="replace") for line in raw_lines(path) if line.strip()]
     names = [name.strip() for name in lines[0].split(",")] if lines else []
-    columns: dict[str, list[float | None]] = {name: [] for name in names}
-    for number, line in enumerate(lines[1:], 2):
-        cells = [cell.strip() for cell in line.split(",")] if line.strip() else []
-        for i, name in enumerate(names if cells else ()):
-            columns[name].append(_cell(cells[i], f"{path}:{number}", name) if i < len(cells) and cells[i] else None)
-    return columns
+    if not all(name.isprintable() for name in names):
+        return {}
+    rows = [row for line in lines[1:] if (row := _numbers(line, len(names))) is not None]
+    return {name: [cells[i] for cells in rows] for i, name in enumerate(names)}
 
 
-def _cell(text: str, place: str, name: str) -> float:
+def _numbers(line: str, count: int) -> list[float | None] | None:
+    """The cells of a row; None for a row that has not as many numbers as there are names."""
+    cells = [cell.strip() for cell in line.split(",")]
     try:
-        return float(text)
+        return [float(cell) if cell else None for cell in cells] if len(cells) == count else None
     except ValueError:
-        raise DataError(place, f"{name[:40]} is {text[:40]!r}, which is no number", "Make the table anew with `boxwright replay`") from None
+        return None

@@ -17,7 +17,7 @@ CALIBRATION_STEPS = 100  # in which a gradient scaler looks for its scale and sk
 
 
 class NotFiniteError(BoxwrightError):
-    """Loss or gradients stayed non-finite; the last good checkpoint is kept."""
+    """Loss or gradients stayed non-finite."""
 
     exit_code = EXIT_TRY_AGAIN
 

@@ -277,7 +277,7 @@ class Trainer:
         where = self.services.report_batch(state.batches_seen(self.m.schedule.batches_per_epoch) - 1, batch)
         what = f"loss or gradients were not finite in {state.skipped_in_a_row} steps in a row{where}"
         if self.settings.on_nonfinite != "restore" or state.restored >= MAX_RESTORES or not self.services.put_back():
-            raise NotFiniteError(f"{what}; the last good checkpoint is kept")
+            raise NotFiniteError(what)
         state.restored += 1
         state.skipped_in_a_row = 0
         self.guard.forgive()

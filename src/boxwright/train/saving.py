@@ -23,7 +23,7 @@ MAX_FAILURES = 3  # saves in a row that may fail before a run stops rather than 
 
 
 class SavingError(BoxwrightError):
-    """Checkpoints cannot be written; the last good one is kept."""
+    """Checkpoints cannot be written."""
 
     exit_code = EXIT_TRY_AGAIN
 
@@ -37,12 +37,19 @@ class Pace:
 
 
 class Saving:
-    """Writes the checkpoints of one run. `document` takes a picture of the run as it stands."""
+    """Writes the checkpoints of one run. `document` takes a picture of the run as it stands; `allowed` raises when nothing may be written any more.
 
-    def __init__(self, folder: Path, document: Callable[[], dict[str, Any]], pace: Pace, tell: Callable[[Event], None]) -> None:
-        self.folder, self.document, self.pace, self.tell = folder, document, pace, tell
+    last.pt stands for everything that was written before it: while another file of weights waits for room on the disk, it waits too, so
+    that a run which goes on from it has those files, or trains their epoch again.
+    """
+
+    def __init__(
+        self, folder: Path, document: Callable[[], dict[str, Any]], pace: Pace, tell: Callable[[Event], None], allowed: Callable[[], None] = lambda: None
+    ) -> None:
+        self.folder, self.document, self.pace, self.tell, self.allowed = folder, document, pace, tell, allowed
         self._steps, self._saved_at = 0, time.monotonic()
         self._failures, self._reason = 0, ""
+        self._waiting: dict[str, tuple[int, dict[str, Any]]] = {}  # by kind: epoch and document of what could not be written yet
 
     def due(self) -> bool:
         """Whether a save within the epoch is due; asked once after every optimizer step."""
@@ -55,33 +62,52 @@ class Saving:
 
         Raises SavingError when it failed too often.
         """
-        path = self.folder / f"{kind}.pt"
+        self.allowed()
         document = self.document()
-        reason = not_finite(document)
-        if not reason:
-            try:
-                (rotate_and_write if kind == "last" else write_tensors)(path, stripped(document) if for_use else document)
-            except WriteError as error:
-                reason = str(error)
-        if reason:
+        if reason := not_finite(document):
             self._failed(kind, reason)
             return
-        if kind == "last":
-            self._failures, self._reason, self._steps, self._saved_at = 0, "", 0, time.monotonic()
-        self.tell(CheckpointSaved(str(path), kind, epoch))
+        if kind != "last":
+            self._waiting[kind] = epoch, stripped(document) if for_use else document
+            if reason := self._write_waiting():
+                self._failed(kind, reason)
+            return
+        if reason := self._write_waiting() or self._written(kind, epoch, document):
+            self._failed(kind, reason)
+            return
+        self._failures, self._reason, self._steps, self._saved_at = 0, "", 0, time.monotonic()
 
     def require_saved(self) -> None:
         """Raise when the newest state of the run could not be written."""
         if self._reason:
-            raise SavingError(f"the end of the run could not be saved ({self._reason}); the last good checkpoint is kept")
+            raise SavingError(f"the end of the run could not be saved ({self._reason})")
+
+    def _write_waiting(self) -> str:
+        """Write what waits for room; why something still waits."""
+        for kind, (epoch, document) in list(self._waiting.items()):
+            if reason := self._written(kind, epoch, document):
+                return reason
+            del self._waiting[kind]
+        return ""
+
+    def _written(self, kind: str, epoch: int, document: dict[str, Any]) -> str:
+        """Write one file; why that failed."""
+        path = self.folder / f"{kind}.pt"
+        try:
+            (rotate_and_write if kind == "last" else write_tensors)(path, document)
+        except WriteError as error:
+            return str(error)
+        self.tell(CheckpointSaved(str(path), kind, epoch))
+        return ""
 
     def _failed(self, kind: str, reason: str) -> None:
-        self.tell(Warned(f"{kind}.pt was not saved, the one before is kept. {reason}"))
+        kept = "the one before is kept" if (self.folder / f"{kind}.pt").exists() else "and there is none yet"
+        self.tell(Warned(f"{kind}.pt was not saved, {kept}. {reason}"))
         if kind == "last":
             self._failures += 1
             self._reason = reason
             if self._failures >= MAX_FAILURES:
-                raise SavingError(f"{self._failures} saves in a row failed ({reason}); the last good checkpoint is kept")
+                raise SavingError(f"{self._failures} saves in a row failed ({reason})")
 
 
 def not_finite(document: dict[str, Any]) -> str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from boxwright.errors import SettingError, nearest
 from boxwright.metrics.coco import NAMES
 from boxwright.metrics.scores import BestBy
+from boxwright.system.tensors import is_whole, write_tensors
 from boxwright.track.events import LOSS_NAMES
+from boxwright.train.state import TrainState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 OWN = "fitness", "metrics/precision", "metrics/recall", "metrics/mAP_0.5", "metrics/mAP_0.5:0.95"
 KNOWN = *OWN, *(f"coco/{name}" for name in NAMES), *(f"val/{name}" for name in LOSS_NAMES)
@@ -53,9 +56,10 @@ class KeptBests:
     values: dict[str, float]
 
     @classmethod
-    def of(cls, texts: tuple[str, ...], values: dict[str, float]) -> KeptBests:
-        """What is asked for, and how far a run that goes on had come. Raises SettingError."""
-        return cls({re.sub(r"[^\w.]+", "-", text).strip("-"): best_by(text) for text in texts}, dict(values))
+    def of(cls, texts: tuple[str, ...], values: dict[str, float], weights: Path) -> KeptBests:
+        """What is asked for, and how far a run that goes on had come, as far as its files are in this folder. Raises SettingError."""
+        there = {name: value for name, value in values.items() if is_whole(weights / f"best_{name}.pt")}
+        return cls({re.sub(r"[^\w.]+", "-", text).strip("-"): best_by(text) for text in texts}, there)
 
     def improved(self, numbers: Mapping[str, float | None]) -> list[str]:
         """Names of the files whose number has risen; remembers it."""
@@ -63,3 +67,18 @@ class KeptBests:
         risen = [name for name, value in found.items() if value > self.values.get(name, float("-inf"))]
         self.values |= {name: found[name] for name in risen}
         return risen
+
+
+def settle_best(path: Path, state: TrainState, stored: dict[str, Any]) -> str:
+    """A best counts when it is on the disk: what to say where best.pt is not, or not whole. It is made anew where `stored` is of its epoch.
+
+    Otherwise its weights are lost, and the best from here on counts. Raises WriteError.
+    """
+    if state.best_epoch < 0 or is_whole(path):
+        return ""
+    what = f"{path} of epoch {state.best_epoch} is {'damaged' if path.exists() else 'gone'}"
+    if state.batch == 0 and state.best_epoch == state.epoch - 1:
+        write_tensors(path, stored)
+        return f"{what}; it was made anew from the checkpoint of the same epoch"
+    state.best_fitness, state.best_epoch = -1.0, -1
+    return f"{what}, and its weights with it; the best from here on counts"

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from boxwright.commands.training.done import DONE
 from boxwright.commands.training.naming import put_behind, suffix_of
 from boxwright.commands.training.pictures import RunPictures
 from boxwright.commands.training.plan import TrainPlan
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-DONE = "done.json"
 COCO_CLASSES = 80
 MANY_CLASSES = 50  # from which on a table of classes is too long to be shown unasked
 

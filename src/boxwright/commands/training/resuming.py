@@ -12,6 +12,8 @@ import torch
 from boxwright.commands.checkpoints import resumable
 from boxwright.commands.opening import OpenData, OpenWeights, fingerprint_in, open_weights
 from boxwright.commands.training import legacy
+from boxwright.commands.training.anew import PLAN
+from boxwright.commands.training.generations import generations
 from boxwright.config.load import Layer, Resolved, resolve
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import spelling_of
@@ -19,6 +21,7 @@ from boxwright.data.fingerprint import difference, renamed
 from boxwright.errors import SettingError, WeightsError
 from boxwright.structures.answer import table
 from boxwright.system.run_folder import checkpoint_of, newest_checkpoint
+from boxwright.system.tensors import is_ours
 from boxwright.train.checkpoint import STRIPPED_EPOCH
 from boxwright.train.state import TrainState
 
@@ -56,22 +59,44 @@ class Change:
     source: str
 
 
-def find_checkpoint(settings: TrainSettings) -> OpenWeights:
-    """The checkpoint to go on from. Raises when there is none or it cannot be continued."""
+def checkpoint_place(settings: TrainSettings) -> Path:
+    """Where the state to go on from lies, or would lie. Raises SettingError when no run is named and none is found."""
     if settings.weights and settings.resume_settings == "stored":
         raise SettingError("resume + weights", "a resumed run goes on with its own weights", "Leave --weights out, or leave --resume out to start a new run")
     named = settings.weights or (settings.resume if isinstance(settings.resume, str) else "")  # weights are given where the command line counts
-    if named:
-        path = Path(named)
-        path = checkpoint_of(path, "last") if path.is_dir() else path
-        if settings.weights and not (path.parent.parent / "config.yaml").is_file():
-            raise SettingError("resume + weights", f"{path} lies in no run folder", "Give one that does, or leave --resume out to start a new run")
-    else:
+    if not named:
         found = newest_checkpoint(settings.project)
         if found is None:
             raise SettingError("--resume", f"there is no last.pt below {settings.project}", "Give the path of one, or leave --resume out")
-        path = found
-    checkpoint = open_weights(str(path), "--weights" if settings.weights else "--resume")
+        return found
+    path = Path(named)
+    path = checkpoint_of(path, "last") if path.is_dir() else path
+    if settings.weights and not (run_of(path) / PLAN).is_file():
+        raise SettingError("resume + weights", f"{path} lies in no run folder", "Give one that does, or leave --resume out to start a new run")
+    return path
+
+
+def run_of(path: Path) -> Path:
+    """The folder of the run that a checkpoint belongs to."""
+    return path.parent.parent
+
+
+def is_own(path: Path) -> bool:
+    """Whether a checkpoint is of a run of this program, as far as a look at it tells: it may be damaged or gone."""
+    return (run_of(path) / PLAN).is_file() or is_ours(path)
+
+
+def find_checkpoint(settings: TrainSettings) -> OpenWeights:
+    """The checkpoint to go on from: the one that is named, or the next whole one of its run. Raises when there is none or it cannot be continued."""
+    path = checkpoint_place(settings)
+    flag = "--weights" if settings.weights else "--resume"
+    try:
+        checkpoint = open_weights(str(path), flag)
+    except WeightsError as error:
+        older = next(generations(run_of(path)), None) if path == checkpoint_of(run_of(path), "last") else None
+        if older is None:
+            raise
+        return OpenWeights(older.path, older.document, f"{error.where}: {error.what}. Going on from {older.path.name} instead")
     if legacy.is_legacy(checkpoint) and resumable(checkpoint.document):
         return checkpoint
     if checkpoint.document.get("epoch") == STRIPPED_EPOCH or checkpoint.document.get("state") is None:
@@ -93,10 +118,10 @@ def given_keys(asked: Resolved[TrainSettings]) -> set[str]:
 def merged(asked: Resolved[TrainSettings], checkpoint: OpenWeights) -> tuple[Resolved[TrainSettings], list[Change]]:
     """The settings to go on with, and what differs. Raises for what cannot change, by name.
 
-    The stored ones count, and what the user wrote beside them; where the recipe says so, all of the command line counts.
+    The stored ones count, and what the user wrote beside them; where the recipe that is asked for says so, all of the command line counts.
     """
     before = stored_settings(checkpoint)
-    whole = before.resume_settings == "command-line"
+    whole = before.resume_settings == asked.settings.resume_settings == "command-line"
     keys = set(TrainSettings.model_fields) - {"weights"} if whole else given_keys(asked)  # given ones are the checkpoint, not what its run began with
     values, sources = before.model_dump(), {**dict.fromkeys(TrainSettings.model_fields, "built-in"), **checkpoint.document["sources"]}
     changes = []

@@ -4,41 +4,47 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from boxwright.commands.training import assembly, records, resuming
-from boxwright.commands.training.best import KeptBests, best_by
+from boxwright.commands.training.best import KeptBests, best_by, settle_best
+from boxwright.commands.training.done import DONE
 from boxwright.commands.training.ending import Ending, shows_classes
 from boxwright.commands.training.naming import name_of
 from boxwright.commands.training.pictures import RunPictures
 from boxwright.commands.training.plan import TrainPlan
+from boxwright.commands.training.room import require_room
 from boxwright.commands.training.services import RunServices
 from boxwright.commands.training.stops import Stops
 from boxwright.commands.training.validation import RunValidation
+from boxwright.commands.training.way_on import way_on
 from boxwright.config.schema.loop import LoopSettings
 from boxwright.errors import EXIT_DONE, EXIT_TRY_AGAIN
 from boxwright.infer.evaluator import VALIDATION_RULES
 from boxwright.model.detector import Detector
 from boxwright.native import binary
+from boxwright.system.claim import Claim, claimed
 from boxwright.system.device import describe, loader_threads, prepare_process
-from boxwright.system.files import copy_folder, sweep_unfinished
-from boxwright.system.run_folder import make_run_folder, next_folder
+from boxwright.system.files import WriteError, copy_folder, remove, sweep_unfinished
+from boxwright.system.run_folder import make_run_folder, next_folder, set_weights_aside
 from boxwright.system.shared_memory import sweep_unused
 from boxwright.system.signals import stops_collected
 from boxwright.system.tensors import newest_whole
 from boxwright.track.bus import Bus, Sink
 from boxwright.track.class_table import ClassTable, cut_classes
 from boxwright.track.console import Console
-from boxwright.track.events import EpochEnded, LabelsCounted, RunEnded, RunStarted, Warned, epoch_ended
-from boxwright.track.log import EventLog, TextLog, read_log
+from boxwright.track.events import EpochEnded, Event, LabelsCounted, RunEnded, RunStarted, StepLogged, Warned, epoch_ended
+from boxwright.track.lines import mend
+from boxwright.track.log import EventLog, TextLog, read_log, step_of
 from boxwright.track.observers import EventObservers, Observers
-from boxwright.track.table import CsvTable, TextTable
+from boxwright.track.table import CsvTable, TextTable, about_text
 from boxwright.track.tensorboard import TensorBoard, rebuilt
 from boxwright.train.checkpoint import put_back as restore_weights
 from boxwright.train.checkpoint import read_checkpoint, restore, snapshot
+from boxwright.train.finite import NotFiniteError
 from boxwright.train.loop import Machinery, Trainer
-from boxwright.train.saving import Pace, Saving
+from boxwright.train.saving import Pace, Saving, SavingError
 from boxwright.train.state import RunningLosses, TrainState
 from boxwright.train.stopping import Patience
 
@@ -65,7 +71,7 @@ class _Run:
     """What a running training consists of."""
 
     plan: TrainPlan
-    folder: Path
+    claim: Claim
     bus: Bus
     training: assembly.TrainingData
     machines: Machinery
@@ -76,6 +82,12 @@ class _Run:
     state: TrainState
     running: RunningLosses
     bests: KeptBests
+    logged: StepLogged | None  # the last one of the epoch that is being trained
+
+    @property
+    def folder(self) -> Path:
+        """Where the run lies."""
+        return self.claim.folder
 
     @property
     def weights(self) -> Path:
@@ -89,7 +101,7 @@ class _Run:
 
     def trainer(self, saving: Saving, stops: Stops) -> Trainer:
         """The trainer with everything it asks for."""
-        services = RunServices(self, self.machines.detector, self.training, self.state, saving, stops, self.bus, self.observers, self.pictures)
+        services = RunServices(self, self.machines.detector, self.training, self.state, saving, stops, self.observers, self.pictures)
         settings, shape = self.plan.settings.part(LoopSettings), assembly.batch_shape(self.plan)
         return Trainer(self.machines, settings, shape, services, self.state, self.running)
 
@@ -97,10 +109,18 @@ class _Run:
         """What writes the checkpoints."""
         settings = self.plan.settings
         pace = Pace(settings.save_steps, settings.save_minutes)
-        return Saving(self.weights, self._document, pace, self.bus.tell)
+        return Saving(self.weights, self._document, pace, self.bus.tell, self.claim.require)
+
+    def tell(self, event: Event) -> None:
+        """Hand an event to every sink; the last batch is remembered for the row of its epoch."""
+        if isinstance(event, StepLogged):
+            self.logged = event
+        self.bus.tell(event)
 
     def _document(self) -> dict[str, Any]:
         facts = {**self.facts, "thresholds": self.validation.thresholds, "bests": dict(self.bests.values)}
+        if self.logged is not None and self.state.batch:  # the row of an epoch shows its last batch, and there may be none left after a restart
+            facts["logged"] = {**asdict(self.logged), "losses": list(self.logged.losses)}
         return snapshot(self.machines, self.state, self.running, facts)
 
     def save(self, saving: Saving, kind: str, epoch: int) -> None:
@@ -127,33 +147,55 @@ class _Run:
         return True
 
 
-def run_training(plan: TrainPlan, folder: Path | None = None, observers: Sequence[object] = ()) -> TrainResult:
-    """Train by a plan; `folder` is that of a run that goes on."""
+def run_training(plan: TrainPlan, claim: Claim | None = None, observers: Sequence[object] = ()) -> TrainResult:
+    """Train by a plan; `claim` is that of a run that goes on."""
     settings = plan.settings
     for text in (settings.best_by, *settings.keep_best):
         best_by(text)  # a mistake in it is told before a folder is made
     prepare_process(plan.device, settings.threads)
     binary.switch(on=settings.kernels == "auto")
-    target = folder or next_folder(settings.project, name_of(plan), exist_ok=settings.exist_ok, numbering=settings.run_folders)
-    watching = Observers(observers)
-    make_run_folder(target, exist_ok=settings.exist_ok or folder is not None)
-    if plan.resumed is not None and settings.resume_backs_up_weights:
+    if claim is not None:
+        return _trained_in(claim, plan, observers)
+    target = next_folder(settings.project, name_of(plan), exist_ok=settings.exist_ok, numbering=settings.run_folders)
+    require_room(target, plan)  # before anything is made
+    make_run_folder(target, exist_ok=settings.exist_ok)
+    with claimed(target) as own:
+        return _trained_in(own, plan, observers)
+
+
+def _trained_in(claim: Claim, plan: TrainPlan, observers: Sequence[object]) -> TrainResult:
+    """Train in a folder that is ours."""
+    target, watching = claim.folder, Observers(observers)
+    told = [require_room(target, plan)]
+    told += _begun_anew(target) if plan.resumed is None else []
+    make_run_folder(target, exist_ok=True)
+    if plan.resumed is not None and plan.settings.resume_backs_up_weights:
         copy_folder(target / "weights", target / f"weights_backup_epoch{plan.resumed['state']['epoch'] - 1}")
-    bus = _bus(plan, target, watching)
+    records.write_records(target, plan)  # first: what is ended from here on begins anew from it, or goes on
+    bus = _bus(plan, target, watching, told)
     watching.warn = lambda text: bus.tell(Warned(text))
     try:
         watching.call("on_pretrain_routine_start")
-        run = _assembled(plan, target, bus, watching)
+        run = _assembled(plan, claim, bus, watching)
         watching.call("on_pretrain_routine_end")
         try:
             return _fitted(run)
         finally:
             run.close()
     except KeyboardInterrupt as stop:
-        stop.add_note(_way_on(target))
+        stop.add_note(way_on(target))
         raise
+    except (SavingError, NotFiniteError) as error:
+        raise type(error)(f"{error}; {way_on(target)}") from None
     finally:
         bus.close()
+
+
+def _begun_anew(folder: Path) -> list[str]:
+    """Make room for a new run in a folder that had another one; what to say about it."""
+    remove(folder / DONE)
+    earlier = set_weights_aside(folder)
+    return [f"the weights of the run that was in {folder} are in {earlier} now"] if earlier else []
 
 
 def _fitted(run: _Run) -> TrainResult:
@@ -177,31 +219,36 @@ def _fitted(run: _Run) -> TrainResult:
 def _interrupted(run: _Run, reason: str, hours: float) -> TrainResult:
     """The run stopped by itself and means to go on another time: everything is saved, nothing is stripped."""
     state = run.state
-    lines = (f"stopped: {reason}", _way_on(run.folder))
+    lines = (f"stopped: {reason}", way_on(run.folder))
     run.bus.tell(RunEnded(reason, state.epoch, hours, state.best_epoch, state.best_fitness, str(run.folder), lines))
     return TrainResult(run.folder, run.weights / "best.pt", run.weights / "last.pt", state.results, state.epoch, reason, EXIT_TRY_AGAIN)
 
 
-def _way_on(folder: Path) -> str:
-    """What to do about a run that was ended."""
-    last = folder / "weights" / "last.pt"
-    if not last.exists():
-        return f"nothing was saved yet, start again ({folder} holds nothing to go on from)"
-    state = newest_whole(last, read_checkpoint)[0]["state"]
-    return f"saved in epoch {state['epoch']} before batch {state['batch']}, go on with: boxwright train --resume {folder}"
-
-
-def _bus(plan: TrainPlan, folder: Path, observers: Observers) -> Bus:
+def _bus(plan: TrainPlan, folder: Path, observers: Observers, told: list[str]) -> Bus:
+    """Every sink, with the files of a run that goes on cut back to what is whole in them; what is `told` is said first."""
     settings = plan.settings
     for place in (folder, folder / "weights"):
         sweep_unfinished(place)  # what an interrupted write left; the whole files are there
     past = _past(plan)
+    told.append(mend(folder / "events.jsonl"))
+    log = read_log(folder / "events.jsonl")
+    told.append(cut_classes(folder / "classes.jsonl", plan.resumed["state"]["epoch"] if plan.resumed is not None else 0, log.validations))
     console = Console(settings.console, quiet=settings.quiet)
-    board = rebuilt(folder, read_log(folder / "events.jsonl"), past, settings.tensorboard_tags) if past else TensorBoard(folder, (), settings.tensorboard_tags)
+    board = rebuilt(folder, log, past, settings.tensorboard_tags) if past else TensorBoard(folder, (), settings.tensorboard_tags)
     tables: list[Sink] = [CsvTable(folder / "results.csv", past), ClassTable(folder / "classes.jsonl"), board]
     if settings.results_file == "txt":
-        tables.append(TextTable(folder / "results.txt", plan.resumed["state"]["epoch"] if plan.resumed is not None else 0))
-    return Bus([console, *tables, EventLog(folder / "events.jsonl"), TextLog(folder / "run.log"), EventObservers(observers)])
+        told.append(about_text(folder / "results.txt"))
+        tables.append(TextTable(folder / "results.txt", past, log.steps, _logged(plan)))
+    bus = Bus([console, *tables, EventLog(folder / "events.jsonl", _logged(plan)), TextLog(folder / "run.log"), EventObservers(observers)])
+    for text in filter(None, told):
+        bus.tell(Warned(text))
+    return bus
+
+
+def _logged(plan: TrainPlan) -> StepLogged | None:
+    """The last batch of the epoch that a resumed run stands in, as it was told before."""
+    stored = (plan.resumed or {}).get("logged")
+    return step_of(stored) if isinstance(stored, dict) else None
 
 
 def _past(plan: TrainPlan) -> list[EpochEnded]:
@@ -210,8 +257,9 @@ def _past(plan: TrainPlan) -> list[EpochEnded]:
     return [epoch_ended(row, plan.settings.epochs) for row in rows]
 
 
-def _assembled(plan: TrainPlan, folder: Path, bus: Bus, observers: Observers) -> _Run:
+def _assembled(plan: TrainPlan, claim: Claim, bus: Bus, observers: Observers) -> _Run:
     """Everything wired together, in the order in which the parts need each other."""
+    folder = claim.folder
 
     def warn(text: str) -> None:
         bus.tell(Warned(text))
@@ -229,17 +277,17 @@ def _assembled(plan: TrainPlan, folder: Path, bus: Bus, observers: Observers) ->
         state.patience = replace(state.patience, epochs=plan.settings.patience)
         machine = records.machine(plan.device) | {"precision": machines.precision.name}
         told += resuming.lines_of(plan.resumed, state, machine, replanned=plan.replanned, trusting=plan.settings.trust_cache)
-        cut_classes(folder / "classes.jsonl", state.epoch)
+        if "precision" in plan.resumed and (lost := settle_best(folder / "weights" / "best.pt", state, plan.resumed)):  # of a run of ours, in its folder
+            warn(lost)
     elif plan.carried is not None:
         plan.carried.into(machines, state)
     rules, judge = replace(VALIDATION_RULES, max_iou=plan.settings.val_iou), best_by(plan.settings.best_by)
     validation = RunValidation(validating, plan.data.names, rules, machines.loss, machines.precision, plan.device, bus.tell, judge, observers=observers)
     pictures = RunPictures(folder, plan, bus.tell)
-    records.write_records(folder, plan)
     facts = records.checkpoint_facts(plan)
     facts["evaluation"] |= {"precision": machines.precision.name, "threads": facts["machine"]["threads"]}
-    bests = KeptBests.of(plan.settings.keep_best, (plan.resumed or {}).get("bests", {}))
-    run = _Run(plan, folder, bus, training, machines, validation, pictures, observers, facts, state, running, bests)
+    bests = KeptBests.of(plan.settings.keep_best, (plan.resumed or {}).get("bests", {}), folder / "weights")
+    run = _Run(plan, claim, bus, training, machines, validation, pictures, observers, facts, state, running, bests, _logged(plan))
     bus.tell(
         RunStarted(str(folder), tuple(_opening_lines(plan, folder, machines, told)), state.epoch, plan.settings.epochs, plan.settings.model_dump(mode="json"))
     )
@@ -285,10 +333,23 @@ def _counted(counts: dict[str, int]) -> str:
     return f"{counts['used']} images with {counts['boxes']} objects{empty}{left_out}"
 
 
+def _require_best(run: _Run) -> None:
+    """A run that has a best epoch has its weights, unless it was told not to save them. Raises SavingError."""
+    state, settings = run.state, run.plan.settings
+    is_final = state.best_epoch + 1 == settings.epochs
+    due = state.best_epoch >= 0 and (settings.best_in_final_epoch or not is_final) and (not settings.nosave or state.best_epoch + 1 == state.epoch)
+    if due and not (run.weights / "best.pt").exists():
+        raise SavingError(f"{run.weights / 'best.pt'} of epoch {state.best_epoch} is gone: something else removed it")
+
+
 def _ended(run: _Run, reason: str, hours: float, first_epoch: int) -> TrainResult:
     state = run.state
+    _require_best(run)
     ending = Ending(run.plan, run.folder, run.machines.average.network, run.validation, run.pictures, state, run.bus.tell, first_epoch)
-    done = ending.finish(reason, hours)
+    try:
+        done = ending.finish(reason, hours)
+    except WriteError as error:
+        raise SavingError(f"all epochs are trained, and the end of the run could not be written ({error})") from None
     if ending.tells_once_more:
         run.observers.call("on_fit_epoch_end", list(done.results.values()), state.epoch - 1, state.best_fitness, done.fitness)
     run.observers.call("on_train_end", done.last, done.best, run.pictures.on, state.epoch - 1, done.results)

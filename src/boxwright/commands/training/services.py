@@ -11,7 +11,6 @@ from boxwright.commands.training.pictures import RunPictures
 from boxwright.commands.training.stops import Stops
 from boxwright.model.detector import Detector
 from boxwright.structures.batch import Batch
-from boxwright.track.bus import Bus
 from boxwright.track.events import Event
 from boxwright.track.observers import Observers
 from boxwright.train.saving import Saving
@@ -38,6 +37,10 @@ class Owner(Protocol):
         """Restore the last good weights; whether there were any."""
         ...
 
+    def tell(self, event: Event) -> None:
+        """Hand an event to every sink."""
+        ...
+
 
 @dataclass(frozen=True)
 class RunServices:
@@ -49,7 +52,6 @@ class RunServices:
     state: TrainState
     saving: Saving
     stops: Stops
-    bus: Bus
     observers: Observers
     pictures: RunPictures
 
@@ -79,7 +81,7 @@ class RunServices:
 
     def tell(self, event: Event) -> None:
         """Hand an event to every sink."""
-        self.bus.tell(event)
+        self.owner.tell(event)
 
     def batch_begins(self, number: int, batch: Batch) -> None:
         """Observers hear of it, and the first batches are drawn."""

@@ -48,7 +48,7 @@ def _version(package: str) -> str:
 def _package() -> ModuleType:
     keep_packages_offline()  # it asks the network for a newer version of itself as soon as it is imported
     try:
-        import albumentations  # type: ignore[import-not-found]  # noqa: PLC0415 -- an extra that few have
+        import albumentations  # noqa: PLC0415 -- an extra that few have
     except ImportError as error:
         raise SettingError(WHERE, f"the package albumentations cannot be imported ({error})", REMEDY) from None
     return albumentations  # type: ignore[no-any-return]

@@ -31,8 +31,8 @@ def read_file(file: str, clip_margin: float) -> Annotated:
         return NOTHING._replace(missing=True)
     except OSError as error:
         if error.errno == errno.EFBIG:
-            return _failed(file, "size", error.strerror, "Check what this file is")
-        return _failed(file, "unreadable", error.strerror.lower(), "Make the file readable")
+            return _failed(file, "size", error.strerror or str(error), "Check what this file is")
+        return _failed(file, "unreadable", (error.strerror or str(error)).lower(), "Make the file readable")
     return Annotated(parse_labels(content, file, clip_margin=clip_margin))
 
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from boxwright.infer.traced.grammar import MAX_CODE_CHARACTERS, Classes, ForeignError, classes_of
-from boxwright.model.legacy.limits import Limits
-from boxwright.model.legacy.machine import Machine
-from boxwright.model.legacy.names import role_of
-from boxwright.model.legacy.nodes import STORAGES, GlobalName, Node, RefusedError, Storage, TensorView
-from boxwright.model.legacy.opcodes import Program
-from boxwright.model.legacy.values import Plainer
+from boxwright.system.torch_archive.limits import Limits
+from boxwright.system.torch_archive.machine import Machine
+from boxwright.system.torch_archive.names import role_of
+from boxwright.system.torch_archive.nodes import STORAGES, GlobalName, Node, RefusedError, Storage, TensorView
+from boxwright.system.torch_archive.opcodes import Program
+from boxwright.system.torch_archive.values import Plainer
 
 if TYPE_CHECKING:
     import torch

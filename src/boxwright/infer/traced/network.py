@@ -12,7 +12,7 @@ from boxwright.infer.traced.archive import TracedArchive
 from boxwright.infer.traced.grammar import ForeignError
 from boxwright.infer.traced.operators import ARRANGE, OPERATORS, WIDEST
 from boxwright.infer.traced.steps import IMAGES, UNPACK, Slot, Step, Steps, steps_of
-from boxwright.model.legacy.nodes import Node, RefusedError, TensorView
+from boxwright.system.torch_archive.nodes import Node, RefusedError, TensorView
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

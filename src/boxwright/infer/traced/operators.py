@@ -72,7 +72,7 @@ def _held(tensor: torch.Tensor, *_rest: Any) -> int:
 
 
 def _broadcast(left: torch.Tensor, right: torch.Tensor) -> int:
-    return math.prod(torch.broadcast_shapes(left.shape, right.shape))
+    return math.prod(torch.broadcast_shapes(left.shape, right.shape))  # type: ignore[no-untyped-call]  # untyped in the framework
 
 
 def _listed(tensors: list[torch.Tensor], *_rest: Any) -> int:

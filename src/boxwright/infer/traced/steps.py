@@ -11,7 +11,7 @@ import torch
 from boxwright.infer.traced.archive import Contents
 from boxwright.infer.traced.grammar import Attribute, Call, Constant, ForeignError, Forward, Method, Name
 from boxwright.infer.traced.operators import ARRANGE, ARRANGE_WORDS, MOST_DIMENSIONS, OPERATORS, require_form
-from boxwright.model.legacy.nodes import Node, TensorView
+from boxwright.system.torch_archive.nodes import Node, TensorView
 
 MAX_STEPS = 50_000  # the largest network of the family has 1,500
 MAX_CALLS = 100_000

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who works in a run folder: one living process at a time, named in `claim.json` while it does.
+
+A claim is made by giving a whole file its name, which every file system does for one process only, network file systems too; no
+lock is needed. Whether its owner lives is asked of the system where the owner runs here. An owner on another machine, or in another
+container, gives a sign of life by touching the file every few seconds, and its claim lapses when none was seen for a while. Only
+the file server's clock and one's own waiting count, so that clocks need not agree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import secrets
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from boxwright.errors import EXIT_TRY_AGAIN, BoxwrightError, UserError
+from boxwright.system.files import TEMPORARY_MARK, WriteError, remove, rename, write_bytes, write_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CLAIM = "claim.json"
+BEAT_S = 15.0  # between signs of life
+LAPSE_S = 90.0  # without a sign of life
+MAX_BYTES = 4096
+_BOOT, _PROCESSES, _STAT = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid"), "/proc/{}/stat"
+_START_FIELD = 19  # of what follows the name in a process's stat: ticks from the start of the machine to that of the process
+
+
+class ClaimedError(UserError):
+    """The run folder belongs to another living process."""
+
+
+class ClaimLostError(BoxwrightError):
+    """Another process took the run folder over, while this one could give no sign of life."""
+
+    exit_code = EXIT_TRY_AGAIN
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process among all that ever ran: its machine, since when that runs, which processes see each other, number and start; since when it is here."""
+
+    host: str
+    boot: str
+    space: str
+    pid: int
+    started: str
+    since: str
+    token: str
+
+    @classmethod
+    def myself(cls) -> Owner:
+        """This process."""
+        pid = os.getpid()
+        return cls(platform.node(), _boot(), _space(), pid, _started(pid), time.strftime("%Y-%m-%d %H:%M:%S"), secrets.token_hex(8))
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}, since {self.since}"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this system knows its processes: the same machine, not started anew since, and the same container."""
+        return (self.host, self.boot, self.space) == (platform.node(), _boot(), _space())
+
+    @property
+    def lives(self) -> bool:
+        """Whether the process is there, and no other one that got its number later. For an owner who is here."""
+        return _started(self.pid) == self.started != ""
+
+
+def _boot() -> str:
+    with contextlib.suppress(OSError):
+        return _BOOT.read_text().strip()
+    return ""
+
+
+def _space() -> str:
+    with contextlib.suppress(OSError):
+        return str(_PROCESSES.readlink())
+    return ""
+
+
+def _started(pid: int) -> str:
+    """When a process began, '' when it is gone; in ticks where the system counts them, since clocks are set."""
+    try:
+        if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return ""
+        with contextlib.suppress(OSError):
+            return Path(_STAT.format(pid)).read_text(errors="replace").rpartition(")")[2].split()[_START_FIELD]
+        return str(round(psutil.Process(pid).create_time()))
+    except (psutil.Error, OverflowError, ValueError):
+        return ""
+
+
+class Claim:
+    """A run folder that is ours until it is left. `folder` may be relative: it is where it was when it was claimed."""
+
+    def __init__(self, folder: Path, owner: Owner) -> None:
+        self.folder, self.owner = folder, owner
+        self._file = (folder / CLAIM).absolute()
+        self._left = threading.Event()
+        self._beating = threading.Thread(target=self._beat, name="boxwright claim", daemon=True)
+
+    def require(self) -> None:
+        """Raise ClaimLostError when somebody else has the folder now. A claim that is gone with its folder is for others to report."""
+        found = owner_of(self._file)
+        if found is not None and found.token != self.owner.token:
+            what = f"was taken over by {found}, while this process gave no sign of life for {LAPSE_S:.0f} seconds or more"
+            raise ClaimLostError(f"{self.folder}: {what}. It is left to that one")
+
+    def begin(self) -> None:
+        """Give signs of life from now on."""
+        self._beating.start()
+
+    def leave(self) -> None:
+        """Give the folder back."""
+        self._left.set()
+        if self._beating.is_alive():
+            self._beating.join()
+        found = owner_of(self._file)
+        if found is not None and found.token == self.owner.token:
+            with contextlib.suppress(OSError):
+                remove(self._file)
+
+    def _beat(self) -> None:
+        while not self._left.wait(BEAT_S):
+            with contextlib.suppress(OSError):
+                os.utime(self._file)  # without a time: that of the file server
+
+
+@contextlib.contextmanager
+def claimed(folder: Path, wait: Callable[[float], None] = time.sleep) -> Iterator[Claim]:
+    """Have a folder for oneself while this lasts. Raises ClaimedError when somebody else has it, WriteError when it cannot be written.
+
+    `wait` takes seconds: an owner elsewhere who gave a sign of life lately is watched for the next one.
+    """
+    owner = Owner.myself()
+    path = folder / CLAIM
+    while not _taken(path, owner):
+        _require_lapsed(path, wait)
+    claim = Claim(folder, owner)
+    try:
+        claim.begin()
+        yield claim
+    finally:
+        claim.leave()
+
+
+def _taken(path: Path, owner: Owner) -> bool:
+    """Make the claim, unless there is one. Raises WriteError."""
+    whole = path.with_name(f".{path.name}{TEMPORARY_MARK}{owner.token}")
+    _write(whole, (json.dumps(asdict(owner), indent=1) + "\n").encode(), path)
+    try:
+        os.link(whole, path)
+    except FileExistsError:
+        return False
+    except OSError:
+        return _made(path, whole.read_bytes())  # a file system without links
+    finally:
+        remove(whole)
+    return True
+
+
+def _write(place: Path, content: bytes, path: Path) -> None:
+    """Write a file beside a claim. Raises WriteError, which names the claim."""
+    try:
+        write_bytes(place, content, durable=False)
+    except WriteError as error:
+        raise WriteError(str(path), error.what, error.remedy) from None
+
+
+def _made(path: Path, content: bytes) -> bool:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        try:
+            os.write(descriptor, content)
+        finally:
+            os.close(descriptor)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise write_error(path, error) from None
+    return True
+
+
+def _require_lapsed(path: Path, wait: Callable[[float], None]) -> None:
+    """Take a claim away whose owner is gone. Raises ClaimedError when the owner lives."""
+    owner, beat = owner_of(path), _touched(path)
+    if owner is not None and owner.is_here and owner.lives:
+        raise _claimed_error(path, owner)
+    left = 0.0 if owner is None or owner.is_here else LAPSE_S - (_server_time(path.parent) - beat)
+    while owner is not None and left > 0:
+        wait(min(left, BEAT_S / 3))
+        left -= BEAT_S / 3
+        if owner_of(path) != owner:
+            return  # it was given back, or somebody else has it now
+        if _touched(path) != beat:
+            raise _claimed_error(path, owner)
+    _take_away(path, owner)
+
+
+def _claimed_error(path: Path, owner: Owner) -> ClaimedError:
+    return ClaimedError(str(path.parent), f"a training works in it already: {owner}", "Wait until that one has ended or end it, or take another folder")
+
+
+def _take_away(path: Path, owner: Owner | None) -> None:
+    """Remove the claim of this owner, who is gone; one that came in its place meanwhile is put back."""
+    aside = path.with_name(f".{path.name}{TEMPORARY_MARK}{secrets.token_hex(8)}")
+    try:
+        rename(path, aside)  # of two who try, one succeeds
+    except WriteError as error:
+        if not path.exists():
+            return  # somebody else was faster, or the owner has ended
+        raise WriteError(str(path), error.what, error.remedy) from None
+    found = owner_of(aside)
+    if found is not None and found != owner:
+        with contextlib.suppress(OSError):
+            os.link(aside, path)
+    remove(aside)
+
+
+def owner_of(path: Path) -> Owner | None:
+    """Who is named in a claim; None when there is none, or one that is no whole document: it was torn, and its writer with it."""
+    try:
+        with path.open("rb") as file:
+            stored = json.loads(file.read(MAX_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return None
+    fields = {"host": str, "boot": str, "space": str, "pid": int, "started": str, "since": str, "token": str}
+    if not isinstance(stored, dict) or any(type(stored.get(name)) is not kind for name, kind in fields.items()):
+        return None
+    return Owner(**{name: stored[name] for name in fields})
+
+
+def _touched(path: Path) -> float:
+    """When the last sign of life came, by the clock of the file server. Opening asks it anew, where a look alone may be answered from a cache."""
+    try:
+        with path.open("rb") as file:
+            return os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return 0.0
+
+
+def _server_time(folder: Path) -> float:
+    """The clock that stamps files in this folder. Raises WriteError."""
+    probe = folder / f".{CLAIM}{TEMPORARY_MARK}{secrets.token_hex(8)}"
+    _write(probe, b"", folder / CLAIM)
+    try:
+        return probe.stat().st_mtime
+    finally:
+        remove(probe)
