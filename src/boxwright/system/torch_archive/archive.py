@@ -94,7 +94,7 @@ class _Zip:
         root = programs[0].removesuffix("data.pkl")
         if any(name.startswith(f"{root}code/") or name == f"{root}constants.pkl" for name in self.records):
             raise RefusedError("it is a TorchScript program, not weights to read")
-        if f"{root}byteorder" in self.records and self._read(f"{root}byteorder", 16) != b"little":
+        if f"{root}byteorder" in self.records and bytes(self._read(f"{root}byteorder", 16)) != b"little":
             raise RefusedError("its numbers are big-endian")
         storages = _Storages(self.limits, fields=5)
         program = Program(self._read(programs[0], self.limits.program_bytes), self.limits)
