@@ -16,15 +16,15 @@ from pathlib import Path
 from boxwright import cli
 
 FORBIDDEN = ("subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.startfile", "os.system", "pty.", "socket.", "ctypes.dlopen", "webbrowser.")
-OWN = "ctypes.dlopen ('libc.so.6',)"  # what system/device.py asks the system with, whatever the data
+# What our own code asks the system, whatever the data: system/device.py for memory, the event log for the machine's name. No socket is made by it.
+OWN = {"ctypes.dlopen ('libc.so.6',)", "socket.gethostname ()"}
 seen: list[str] = []
 watching = [False]
 
 
 def watch(event: str, arguments: tuple[object, ...]) -> None:
-    told = f"{event} {str(arguments)[:80]}" if watching[0] and event.startswith(FORBIDDEN) else OWN
-    if told != OWN:
-        seen.append(told)
+    if watching[0] and event.startswith(FORBIDDEN) and f"{event} {arguments}" not in OWN:
+        seen.append(f"{event} {str(arguments)[:80]}")
 
 
 def commands(data: Path, model: str, out: Path) -> list[list[str]]:
