@@ -89,7 +89,8 @@ def _of_list(file: Path) -> list[str]:
     try:
         text = read_regular(file, MOST_LIST_BYTES).decode("utf-8-sig")
     except OSError as error:
-        raise SettingError(f"--source {file}", f"cannot be read ({(error.strerror or str(error)).lower()})", "Give a text file with one image path per line") from None
+        what = f"cannot be read ({(error.strerror or str(error)).lower()})"
+        raise SettingError(f"--source {file}", what, "Give a text file with one image path per line") from None
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:  # no path holds it, other encodings and binary files do

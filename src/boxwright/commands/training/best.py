@@ -12,6 +12,7 @@ from boxwright.metrics.coco import NAMES
 from boxwright.metrics.scores import BestBy
 from boxwright.system.tensors import is_whole, write_tensors
 from boxwright.track.events import LOSS_NAMES
+from boxwright.track.log import read_log
 from boxwright.train.state import TrainState
 
 if TYPE_CHECKING:
@@ -74,8 +75,9 @@ def settle_best(path: Path, state: TrainState, stored: dict[str, Any]) -> str:
 
     Otherwise its weights are lost, and the best from here on counts. Raises WriteError.
     """
-    if state.best_epoch < 0 or is_whole(path):
-        return ""
+    log = path.parent.parent / "events.jsonl"
+    if state.best_epoch < 0 or is_whole(path) or all(row.epoch != state.best_epoch for row in read_log(log).epochs):
+        return ""  # the last of them: a best that a run began with, of another one
     what = f"{path} of epoch {state.best_epoch} is {'damaged' if path.exists() else 'gone'}"
     if state.batch == 0 and state.best_epoch == state.epoch - 1:
         write_tensors(path, stored)

@@ -333,18 +333,18 @@ def _counted(counts: dict[str, int]) -> str:
     return f"{counts['used']} images with {counts['boxes']} objects{empty}{left_out}"
 
 
-def _require_best(run: _Run) -> None:
-    """A run that has a best epoch has its weights, unless it was told not to save them. Raises SavingError."""
+def _require_best(run: _Run, first_epoch: int) -> None:
+    """A best epoch of this start of the run has its weights, unless they were not to be saved. Raises SavingError."""
     state, settings = run.state, run.plan.settings
     is_final = state.best_epoch + 1 == settings.epochs
-    due = state.best_epoch >= 0 and (settings.best_in_final_epoch or not is_final) and (not settings.nosave or state.best_epoch + 1 == state.epoch)
+    due = state.best_epoch >= first_epoch and (settings.best_in_final_epoch or not is_final) and (not settings.nosave or state.best_epoch + 1 == state.epoch)
     if due and not (run.weights / "best.pt").exists():
         raise SavingError(f"{run.weights / 'best.pt'} of epoch {state.best_epoch} is gone: something else removed it")
 
 
 def _ended(run: _Run, reason: str, hours: float, first_epoch: int) -> TrainResult:
     state = run.state
-    _require_best(run)
+    _require_best(run, first_epoch)
     ending = Ending(run.plan, run.folder, run.machines.average.network, run.validation, run.pictures, state, run.bus.tell, first_epoch)
     try:
         done = ending.finish(reason, hours)
