@@ -15,7 +15,18 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 
-from benchmarks import averages, drawing, full_step, head_and_loss, label_files, scanning, scores, startup, suppression, validation
+from benchmarks import (
+    averages,
+    drawing,
+    full_step,
+    head_and_loss,
+    label_files,
+    scanning,
+    scores,
+    startup,
+    suppression,
+    validation,
+)
 from benchmarks.measure import Result
 
 PARTS = {

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 
 from benchmarks.measure import Result, against
-from boxwright.train.ema import Ema
+from boxwright.engine.ema import Ema
 from tests.oracles.loop_ema import LoopEma
 from tests.support.networks import network
 

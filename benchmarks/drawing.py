@@ -18,13 +18,13 @@ import torch
 from benchmarks.measure import Result, against, share_of
 from benchmarks.photographs import encoded, index_of, photograph, rows_of
 from boxwright.config.schema.augment import AugmentSettings
-from boxwright.data.augment.moved import labels_of
+from boxwright.data.augment.partner_pool import Pool
 from boxwright.data.augment.plan import Plan, Planner
-from boxwright.data.loader import Loader
-from boxwright.data.pool import Pool
-from boxwright.data.sampler import ShuffledBatches
-from boxwright.data.samples import Address, TrainingSamples
-from boxwright.data.store import ImageStore
+from boxwright.data.augment.transformed_labels import labels_of
+from boxwright.data.sampling.batches import ShuffledBatches
+from boxwright.data.sampling.loader import Loader
+from boxwright.data.sampling.samples import Address, TrainingSamples
+from boxwright.data.stores.image_store import ImageStore
 from tests.oracles import canvas_mosaic
 
 if TYPE_CHECKING:

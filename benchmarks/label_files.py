@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.measure import Result, against
 from benchmarks.photographs import rows_of
-from boxwright.data.labels import parse_labels
+from boxwright.data.labels.label_file import parse_labels
 from tests.oracles.plain_labels import plain_rows
 
 FILES = 5000

@@ -6,7 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from boxwright.data.index import Index
+from boxwright.data.index.index import Index
 
 WIDTH, HEIGHT = 640, 480
 BOXES = 7

@@ -12,9 +12,9 @@ import numpy as np
 from benchmarks.label_files import text_of
 from benchmarks.measure import Result, against
 from benchmarks.photographs import photograph
-from boxwright.data.dataset import Dataset, read_dataset
-from boxwright.data.index import Index
-from boxwright.data.split import open_split
+from boxwright.data.index.index import Index
+from boxwright.data.splits.dataset import Dataset, read_dataset
+from boxwright.data.splits.open_split import open_split
 from tests.oracles import plain_scan
 
 IMAGES, PICTURES, SMALL_WH, QUALITY = 5000, 40, (320, 240), 80

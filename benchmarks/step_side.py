@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from boxwright.engine.ema import Ema
 from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import LossRules
 from boxwright.system.device import keep_memory
 from boxwright.system.transfer import PixelBuffer
-from boxwright.train.ema import Ema
 from tests.oracles.dense_loss import DenseLoss, dense_head
 from tests.oracles.loop_ema import LoopEma
 from tests.support.networks import network

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import Result, against
-from boxwright.commands.opening import network_of_weights, open_weights
-from boxwright.commands.validate import ValPlan, evaluate, plan_of
+from boxwright.commands.val import ValPlan, evaluate, plan_of
 from boxwright.config.schema.val import ValSettings
-from boxwright.data.sampler import RectangularBatches
-from boxwright.data.samples import PlainSamples
-from boxwright.data.store import ImageStore
+from boxwright.data.sampling.batches import RectangularBatches
+from boxwright.data.sampling.samples import PlainSamples
+from boxwright.data.stores.image_store import ImageStore
 from boxwright.metrics.flat import Flat
+from boxwright.runs.inputs.open_data import network_of_weights, open_weights
 from boxwright.system.device import prepare_process
 from tests.oracles import plain_validation
 

@@ -37,7 +37,7 @@ class Verb:
 VERBS: dict[str, Verb | dict[str, Verb]] = {
     "demo": Verb("see it all at once: train on a drawn set, in minutes", "verbs:DemoSettings", "demo:run", reports=False),
     "train": Verb("train a detector", "train:TrainSettings", "train:run", reports=False),
-    "val": Verb("validate a checkpoint on a split", "val:ValSettings", "validate:run"),
+    "val": Verb("validate a checkpoint on a split", "val:ValSettings", "val:run"),
     "predict": Verb("detect objects in images", "val:PredictSettings", "predict:run"),
     "report": Verb("a page that shows a run, or several", "verbs:ReportSettings", "report:run"),
     "errors": Verb("what a detector gets wrong, object by object", "verbs:ErrorsSettings", "report:errors"),

@@ -58,11 +58,11 @@ DOORS = {
     "torch.backends": {"system/device.py"},
     "print": {"system/terminal.py"},
     "cv2.imread": set(),
-    "cv2.VideoCapture": {"data/video.py"},
-    "cv2.imdecode": {"data/images.py", "data/planes.py"},
-    "cv2.imdecodemulti": {"data/planes.py"},
+    "cv2.VideoCapture": {"data/pixels/video.py"},
+    "cv2.imdecode": {"data/pixels/image_files.py", "data/pixels/channels.py"},
+    "cv2.imdecodemulti": {"data/pixels/channels.py"},
     "PIL.Image.open": set(),  # it tries every format that it knows, and some start programs
-    **{f"PIL.{kind}ImagePlugin": {"data/images.py"} for kind in ("Bmp", "Gif", "Jpeg", "Png", "Tiff", "WebP")},
+    **{f"PIL.{kind}ImagePlugin": {"data/pixels/image_files.py"} for kind in ("Bmp", "Gif", "Jpeg", "Png", "Tiff", "WebP")},
 }
 FORBIDDEN = {
     "eval",

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from boxwright.commands.training.replanning import in_other_batches
 from boxwright.errors import SettingError
-from boxwright.track.table import read
+from boxwright.runs.replan import in_other_batches
+from boxwright.track.sinks.results_table import read
 from tests.support.commands import command, contents, done
 from tests.support.runs import Ground, Trained, train, training_state
 

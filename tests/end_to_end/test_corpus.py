@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from boxwright.cli import main
-from boxwright.data.dataset import read_dataset
-from boxwright.data.images import read_rgb
-from boxwright.data.split import open_split
+from boxwright.data.pixels.image_files import read_rgb
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.open_split import open_split
 from tests.support import corpus, datasets
 
 EXPECTED = corpus.expectations()

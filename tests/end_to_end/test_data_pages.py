@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from boxwright.cli import main
-from boxwright.data.dataset import read_dataset
-from boxwright.data.policy import RULES
+from boxwright.data.labels.fault_policy import RULES
+from boxwright.data.splits.dataset import read_dataset
 from tests.support import datasets, formats
 from tests.support.planes import write_planes
 

@@ -11,7 +11,7 @@ import pytest
 
 import boxwright
 from boxwright.system.tensors import read_tensors
-from boxwright.track.table import read
+from boxwright.track.sinks.results_table import read
 from tests.support.commands import command, done
 from tests.support.runs import Ground, Trained, train, training_state
 
@@ -83,7 +83,7 @@ def test_with_other_data_than_coco_nobody_hears_twice(ground, tmp_path):
 
 
 def test_in_2021_coco_ends_with_both_files_in_half_and_with_the_pictures_of_the_final_epoch(coco, tmp_path, monkeypatch):
-    monkeypatch.setattr("boxwright.commands.training.ending.half_of", lambda _device: ("bf16", ""))
+    monkeypatch.setattr("boxwright.runs.finish.half_of", lambda _device: ("bf16", ""))
     run = train(coco, tmp_path, "--recipe", "6.0", epochs=1)
     files = {path.name for path in run.folder.iterdir()}
     assert {"final_epoch_predictions.json", "last_predictions.json", "best_predictions.json", "PR_curve.png", "val_batch0_pred.jpg"} <= files
@@ -98,7 +98,7 @@ def test_in_2021_coco_ends_with_both_files_in_half_and_with_the_pictures_of_the_
 
 
 def test_a_device_without_half_precision_says_so(coco, tmp_path, monkeypatch):
-    monkeypatch.setattr("boxwright.commands.training.ending.half_of", lambda _device: ("fp32", "there is none here"))
+    monkeypatch.setattr("boxwright.runs.finish.half_of", lambda _device: ("fp32", "there is none here"))
     run = train(coco, tmp_path, "--recipe", "6.0", "--noplots", epochs=1)
     assert "last.pt is not validated in half precision: there is none here" in run.said.out
 

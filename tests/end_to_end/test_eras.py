@@ -12,10 +12,10 @@ import pytest
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from boxwright.commands.training.ending import Ending
+from boxwright.runs.finish import Ending
 from boxwright.system.tensors import read_tensors
 from boxwright.track.events import RESULT_KEYS
-from boxwright.track.table import read
+from boxwright.track.sinks.results_table import read
 from tests.support.commands import command, contents, done
 from tests.support.runs import Ground, Trained, training_state
 

@@ -16,10 +16,10 @@ import torch
 
 import boxwright
 from boxwright.commands import export
-from boxwright.commands.opening import network_of_weights, open_weights
 from boxwright.geometry.nms import NmsRules, detections
 from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.exported import open_exported
+from boxwright.runs.inputs.open_data import network_of_weights, open_weights
 from boxwright.structures.passport import KEY, Passport
 from boxwright.system.onnx_file import require_packages
 from tests.support import datasets

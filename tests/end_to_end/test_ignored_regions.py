@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from boxwright.track import table
+from boxwright.track.sinks import results_table as table
 from tests.support import datasets, formats
 from tests.support.commands import command
 from tests.support.runs import differences, training_state

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from boxwright.engine.checkpoint import snapshot
+from boxwright.engine.loop import Trainer
 from boxwright.system.tensors import newest_whole
-from boxwright.train.checkpoint import snapshot
-from boxwright.train.loop import Trainer
 from tests.support.commands import contents
 from tests.support.kills import at_operation, at_step, forked
 from tests.support.runs import Ground, Trained, differences, train, training_state
@@ -182,7 +182,7 @@ def test_the_comparison_sees_what_a_checkpoint_forgets(calm, tmp_path, forgotten
             empty = {"ema": document["model"], "optimizer": {"groups": [], "memory": {}}, "running": {"sums": running.sums * 0, "batches": 0}}
             return {**document, forgotten: empty[forgotten]}
 
-        import boxwright.commands.training.run as wiring  # noqa: PLC0415 -- in the forked process only
+        import boxwright.runs.session as wiring  # noqa: PLC0415 -- in the forked process only
 
         wiring.snapshot = poorer
         at_step(6)()

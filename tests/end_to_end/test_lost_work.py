@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from boxwright.commands.training import room
+from boxwright.engine.loop import Trainer
+from boxwright.runs import disk_space as room
 from boxwright.system.claim import claimed
 from boxwright.system.tensors import newest_whole, previous_of
-from boxwright.train.loop import Trainer
 from tests.support.commands import command, contents, done
 from tests.support.kills import at_step, forked
 from tests.support.runs import Ground, Trained, differences, train, training_state

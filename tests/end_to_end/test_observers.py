@@ -14,9 +14,9 @@ import boxwright
 from boxwright.commands.train import run
 from boxwright.config.assemble import resolve_train
 from boxwright.errors import SettingError
-from boxwright.track.log import read_log
-from boxwright.track.observers import CALLBACKS
-from boxwright.track.table import read
+from boxwright.track.sinks.callbacks import CALLBACKS
+from boxwright.track.sinks.event_log import read_log
+from boxwright.track.sinks.results_table import read
 from tests.support.commands import command, done
 from tests.support.runs import Ground, train, training_state
 

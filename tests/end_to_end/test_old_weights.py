@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from boxwright import cli
-from boxwright.commands.opening import open_weights
-from boxwright.commands.training import legacy
-from boxwright.commands.training.plan import plan_of
 from boxwright.config.assemble import resolve_train
 from boxwright.config.schema.train import TrainSettings
 from boxwright.errors import UserError
 from boxwright.model.legacy.writer import LegacyContent, legacy_bytes
+from boxwright.runs import resume_legacy as legacy
+from boxwright.runs.inputs.open_data import open_weights
+from boxwright.runs.plan import plan_of
 from boxwright.system.tensors import rotate_and_write, write_tensors
 from tests.support import datasets, hostile
 from tests.support.legacy_files import midrun_bytes, momentum_of

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from boxwright.engine.checkpoint import stripped
 from boxwright.system.tensors import read_tensors, write_tensors
-from boxwright.train.checkpoint import stripped
 from tests.support.commands import command
 from tests.support.runs import Ground
 

@@ -16,9 +16,9 @@ import numpy as np
 import psutil
 import pytest
 
-from boxwright.data.dataset import read_dataset
-from boxwright.data.split import open_split
-from boxwright.data.store import ImageStore
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.open_split import open_split
+from boxwright.data.stores.image_store import ImageStore
 from boxwright.system import cgroups, shared_memory
 from boxwright.system.device import CACHE_SHARE
 from boxwright.system.shared_memory import NotSharedError, SharedMemory, sweep_unused
@@ -280,9 +280,9 @@ for name in ("posix_fallocate", "getuid", "O_NOFOLLOW", "O_CLOEXEC"):
     delattr(os, name)
 from pathlib import Path
 from types import SimpleNamespace
-from boxwright.data.dataset import read_dataset
-from boxwright.data.split import open_split
-from boxwright.data.store import ImageStore
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.open_split import open_split
+from boxwright.data.stores.image_store import ImageStore
 from boxwright.system.shared_memory import sweep_unused
 store = ImageStore(open_split(read_dataset(Path(sys.argv[1])), "train"), 64, keep="memory", smooth=False)
 print(store.unshared)

@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from boxwright.config.schema.train import TrainSettings
 from boxwright.track.events import RESULT_KEYS
-from boxwright.track.table import read
+from boxwright.track.sinks.results_table import read
 from tests.support.commands import command, contents, done
 from tests.support.processes import started, wait_for
 from tests.support.runs import EPOCHS, differences, train, training_state

@@ -17,7 +17,7 @@ import boxwright
 from boxwright.drawing.boxes import draw_boxes
 from boxwright.drawing.palette import colour
 from boxwright.errors import DataError, UserError
-from boxwright.track.table import read
+from boxwright.track.sinks.results_table import read
 from tests.support.commands import command, contents, done
 from tests.support.datasets import NAMES, SIZES_WH, picture
 
@@ -199,10 +199,10 @@ def test_training_and_validating_from_python_are_the_verbs(trained, tmp_path):
 
 
 def test_the_verb_stays_a_function_when_the_room_of_its_name_is_imported():
-    importlib.import_module("boxwright.train.loop")
+    importlib.import_module("boxwright.engine.loop")
     first = boxwright.train
     assert first is boxwright.train
-    assert first.__module__ == "boxwright.commands.face"
+    assert first.__module__ == "boxwright.api"
 
 
 def test_mistakes_in_python_are_errors_of_the_same_kind(trained, tmp_path):

@@ -23,21 +23,22 @@ import numpy as np
 import torch
 import yaml
 
-from boxwright.commands.opening import network_of_weights, open_weights
-from boxwright.commands.training import assembly, resuming
-from boxwright.commands.training.plan import plan_of
-from boxwright.commands.validating.reports import CONTENT, read_content
-from boxwright.commands.validating.stored import Done, read_json
 from boxwright.commands.weights import described
 from boxwright.config.load import Resolved
 from boxwright.config.schema.train import TrainSettings
+from boxwright.engine.checkpoint import restore
+from boxwright.engine.state import RunningLosses
 from boxwright.errors import EXIT_OUR_FAULT, UserError
 from boxwright.report.page import page
+from boxwright.runs import build as assembly
+from boxwright.runs import resume as resuming
+from boxwright.runs.evaluation.report_content import CONTENT, read_content
+from boxwright.runs.evaluation.stored import Done, read_json
+from boxwright.runs.inputs.open_data import network_of_weights, open_weights
+from boxwright.runs.plan import plan_of
 from boxwright.structures.passport import KEY, GraphSuppression, Passport, read_passport
 from boxwright.system.safetensors_file import write_safetensors
 from boxwright.system.tensors import FORMAT, VERSION, read_tensors
-from boxwright.train.checkpoint import restore
-from boxwright.train.state import RunningLosses
 from tests.support.commands import command, done
 from tests.support.runs import Ground
 

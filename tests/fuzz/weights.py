@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from boxwright.commands.opening import open_weights, spec_of_weights
 from boxwright.errors import UserError
 from boxwright.model.legacy.writer import LegacyContent, legacy_bytes
+from boxwright.runs.inputs.open_data import open_weights, spec_of_weights
 from boxwright.system.safetensors_file import write_safetensors
 from boxwright.system.tensors import packed
 from tests.support.legacy_files import REAL, plain_bytes

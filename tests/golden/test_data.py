@@ -6,12 +6,13 @@ import shutil
 import numpy as np
 import pytest
 
-from boxwright.data import balance, rectangles
-from boxwright.data.dataset import read_dataset
-from boxwright.data.sampler import RectangularBatches
-from boxwright.data.samples import PlainSamples
-from boxwright.data.split import open_split
-from boxwright.data.store import ImageStore
+from boxwright.data.sampling import class_balance as balance
+from boxwright.data.sampling import rectangles
+from boxwright.data.sampling.batches import RectangularBatches
+from boxwright.data.sampling.samples import PlainSamples
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.open_split import open_split
+from boxwright.data.stores.image_store import ImageStore
 from boxwright.geometry import anchors
 from tests.support import bccd, golden
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from boxwright.config.schema.loss import LossSettings
+from boxwright.engine.ema import Ema
 from boxwright.loss.assign import assign
 from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import LossRules, rules_for
 from boxwright.structures.maps import DenseMaps
-from boxwright.train.ema import Ema
 from tests.support import golden
 from tests.support.networks import network
 

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from boxwright.config import packaged
+from boxwright.engine.optimizer import parameter_groups
 from boxwright.model.augmented import augmented
 from boxwright.model.blocks.csp import BottleneckCSP
 from boxwright.model.detector import shape_only
 from boxwright.model.fuse import fused
 from boxwright.model.summary import layers_of, parameters_of, summarize
 from boxwright.model.work import count_work
-from boxwright.train.optim import parameter_groups
 from tests.support import golden
 from tests.support.networks import network, spec
 

@@ -10,7 +10,7 @@ import pytest
 from boxwright.commands.schedule import rows_of
 from boxwright.config.assemble import resolve_train
 from boxwright.config.schema.schedule import ScheduleSettings
-from boxwright.train.schedule import Schedule
+from boxwright.engine.schedule import Schedule
 
 EPOCHS, BATCH = 10, 16
 

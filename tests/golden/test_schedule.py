@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from boxwright.config.schema.schedule import ScheduleSettings
-from boxwright.train import ema
-from boxwright.train.schedule import NEVER_STEPPED, Schedule
-from boxwright.train.stopping import Patience
+from boxwright.engine import ema
+from boxwright.engine.patience import Patience
+from boxwright.engine.schedule import NEVER_STEPPED, Schedule
 from tests.support import golden
 
 NUMBERS = golden.arrays("sched")

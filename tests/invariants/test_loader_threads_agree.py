@@ -12,12 +12,12 @@ import torch
 
 from boxwright.config.schema.augment import AugmentSettings
 from boxwright.data.augment.plan import Planner
-from boxwright.data.dataset import read_dataset
-from boxwright.data.loader import AHEAD, Loader
-from boxwright.data.sampler import RectangularBatches, ShuffledBatches
-from boxwright.data.samples import Address, PlainSamples, TrainingSamples
-from boxwright.data.split import open_split
-from boxwright.data.store import ImageStore
+from boxwright.data.sampling.batches import RectangularBatches, ShuffledBatches
+from boxwright.data.sampling.loader import AHEAD, Loader
+from boxwright.data.sampling.samples import Address, PlainSamples, TrainingSamples
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.open_split import open_split
+from boxwright.data.stores.image_store import ImageStore
 from boxwright.errors import DataError
 from boxwright.structures.truth import Truth
 from tests.support import datasets

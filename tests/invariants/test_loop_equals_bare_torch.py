@@ -9,7 +9,18 @@ import torch
 from boxwright.model.detector import build
 from tests.oracles import bare_loop
 from tests.support.networks import tiny_spec
-from tests.support.training import BATCHES_PER_EPOCH, CLIP_NORM, WEIGHT_DECAY, Watch, batches, loss_of, machines, same_bits, schedule, trainer
+from tests.support.training import (
+    BATCHES_PER_EPOCH,
+    CLIP_NORM,
+    WEIGHT_DECAY,
+    Watch,
+    batches,
+    loss_of,
+    machines,
+    same_bits,
+    schedule,
+    trainer,
+)
 
 RATE = {"SGD": 0.02, "Adam": 0.002, "AdamW": 0.002, "RMSProp": 0.0002}
 

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from boxwright.config.assemble import resolve_train
 from boxwright.config.schema.augment import AugmentSettings
-from boxwright.data import store as store_room
+from boxwright.data.augment.partner_pool import Pool, Recent
 from boxwright.data.augment.plan import Planner
-from boxwright.data.dataset import read_dataset
-from boxwright.data.loader import Loader
-from boxwright.data.pool import Pool, Recent
-from boxwright.data.sampler import ShuffledBatches
-from boxwright.data.samples import TrainingSamples
-from boxwright.data.split import open_split
-from boxwright.data.store import ImageStore
+from boxwright.data.sampling.batches import ShuffledBatches
+from boxwright.data.sampling.loader import Loader
+from boxwright.data.sampling.samples import TrainingSamples
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.open_split import open_split
+from boxwright.data.stores import image_store as store_room
+from boxwright.data.stores.image_store import ImageStore
 from boxwright.errors import SettingError
 from boxwright.keyed import Purpose, generator
 from tests.support import datasets

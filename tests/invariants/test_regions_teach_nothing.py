@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from boxwright.loss.detection import DetectionLoss
+from boxwright.loss.ignore_regions import spared
 from boxwright.loss.rules import LossRules
-from boxwright.loss.spared import spared
 from boxwright.model.sparse import SparseMaps
 from boxwright.structures.maps import DenseMaps
 from tests.invariants.test_sparse_head_equals_dense import VARIANTS, gradients, setup, targets

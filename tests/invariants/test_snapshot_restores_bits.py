@@ -8,14 +8,14 @@ import dataclasses
 import pytest
 import torch
 
+from boxwright.engine.checkpoint import restore, snapshot, stripped
+from boxwright.engine.loop import Machinery
+from boxwright.engine.optimizer import named_state
+from boxwright.engine.patience import Patience
+from boxwright.engine.state import RunningLosses, TrainState
 from boxwright.loss.detection import DetectionLoss
 from boxwright.system.tensors import read_tensors, write_tensors
 from boxwright.track.events import StepLogged
-from boxwright.train.checkpoint import restore, snapshot, stripped
-from boxwright.train.loop import Machinery
-from boxwright.train.optim import named_state
-from boxwright.train.state import RunningLosses, TrainState
-from boxwright.train.stopping import Patience
 from tests.support.training import CPU, Watch, bits_of, machines, same_bits, schedule, trainer
 
 FITNESS = [0.2, 0.4, 0.3]

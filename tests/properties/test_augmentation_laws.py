@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boxwright.config.schema.augment import AugmentSettings
-from boxwright.data.augment import pixels
-from boxwright.data.augment.colour import with_gains
-from boxwright.data.augment.moved import labels_of
-from boxwright.data.augment.pixels import render, render_portably
+from boxwright.data.augment import render as pixels
+from boxwright.data.augment.hsv import with_gains
 from boxwright.data.augment.plan import Planner
-from boxwright.data.index import Index
+from boxwright.data.augment.render import render, render_portably
+from boxwright.data.augment.transformed_labels import labels_of
+from boxwright.data.index.index import Index
 from boxwright.keyed import Purpose, generator
 from tests.oracles import canvas_mosaic
 from tests.support.datasets import SIZES_WH, picture

@@ -6,7 +6,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boxwright.train.autobatch import CAP, PROBES, SHARE, fitting_batch
+from boxwright.engine.autobatch import CAP, PROBES, SHARE, fitting_batch
 
 MEMORY = st.floats(1e8, 1e11)
 START = st.floats(1e7, 5e9)

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boxwright.config.schema.augment import AugmentSettings
-from boxwright.data.augment import pixels
+from boxwright.data.augment import render as pixels
 from boxwright.data.augment.plan import Planner
-from boxwright.data.labels import parse_labels
+from boxwright.data.labels.label_file import parse_labels
 from boxwright.geometry import nms
 from boxwright.keyed import Purpose, generator
 from boxwright.metrics import curves, matching

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boxwright.config.schema.augment import AugmentSettings
-from boxwright.data.augment.moved import labels_of, regions_of, truth_of
 from boxwright.data.augment.plan import Planner
-from boxwright.data.index import Index
-from boxwright.data.loader import Loader
-from boxwright.data.quad import QuadBatches, QuadSamples
-from boxwright.data.sampler import RectangularBatches, ShuffledBatches
-from boxwright.data.samples import Address, PlainSamples
-from boxwright.data.store import ImageStore
+from boxwright.data.augment.transformed_labels import labels_of, regions_of, truth_of
+from boxwright.data.index.index import Index
+from boxwright.data.sampling.batches import RectangularBatches, ShuffledBatches
+from boxwright.data.sampling.loader import Loader
+from boxwright.data.sampling.quad import QuadBatches, QuadSamples
+from boxwright.data.sampling.samples import Address, PlainSamples
+from boxwright.data.stores.image_store import ImageStore
 from boxwright.keyed import Purpose, generator
 from boxwright.structures.truth import Truth
 from tests.oracles import canvas_mosaic

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boxwright.config.schema.schedule import ScheduleSettings
-from boxwright.train.schedule import NEVER_STEPPED, Schedule
+from boxwright.engine.schedule import NEVER_STEPPED, Schedule
 
 PLANS = st.builds(
     lambda epochs, curve, floor, lag, nominal, cap, rule: ScheduleSettings(

@@ -13,8 +13,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from boxwright.train import saving
-from boxwright.train.loop import Trainer
+from boxwright.engine import saving
+from boxwright.engine.loop import Trainer
 from tests.support.commands import command
 
 if TYPE_CHECKING:

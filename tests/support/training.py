@@ -12,6 +12,13 @@ import torch
 from boxwright.config.schema.loop import LoopSettings
 from boxwright.config.schema.optimizer import OptimizerSettings
 from boxwright.config.schema.schedule import ScheduleSettings
+from boxwright.engine.accelerator import Accelerator
+from boxwright.engine.ema import Ema
+from boxwright.engine.loop import BatchShape, Machinery, Trainer
+from boxwright.engine.optimizer import make_optimizer, parameter_groups
+from boxwright.engine.patience import Patience
+from boxwright.engine.schedule import Schedule
+from boxwright.engine.state import RunningLosses, TrainState
 from boxwright.keyed import Purpose, generator
 from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import LossRules, balance_for
@@ -19,13 +26,6 @@ from boxwright.model.detector import Detector, build
 from boxwright.structures.batch import Batch
 from boxwright.system.precision import Precision
 from boxwright.track.events import Event
-from boxwright.train.accelerator import Accelerator
-from boxwright.train.ema import Ema
-from boxwright.train.loop import BatchShape, Machinery, Trainer
-from boxwright.train.optim import make_optimizer, parameter_groups
-from boxwright.train.schedule import Schedule
-from boxwright.train.state import RunningLosses, TrainState
-from boxwright.train.stopping import Patience
 from tests.support.networks import tiny_spec
 
 CPU = torch.device("cpu")

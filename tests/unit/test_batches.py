@@ -14,18 +14,18 @@ import pytest
 from boxwright.commands.train import trained
 from boxwright.config.assemble import resolve_train
 from boxwright.config.schema.augment import AugmentSettings
-from boxwright.data.augment import paste
-from boxwright.data.augment.moved import labels_of
+from boxwright.data.augment import copy_paste as paste
 from boxwright.data.augment.plan import Planner
-from boxwright.data.dataset import read_dataset
-from boxwright.data.images import read_rgb
-from boxwright.data.loader import Loader
-from boxwright.data.quad import QuadBatches, QuadSamples
-from boxwright.data.sampler import ShuffledBatches
-from boxwright.data.samples import Address, TrainingSamples
-from boxwright.data.selection import with_images
-from boxwright.data.split import open_split
-from boxwright.data.store import ImageStore
+from boxwright.data.augment.transformed_labels import labels_of
+from boxwright.data.index.selection import with_images
+from boxwright.data.pixels.image_files import read_rgb
+from boxwright.data.sampling.batches import ShuffledBatches
+from boxwright.data.sampling.loader import Loader
+from boxwright.data.sampling.quad import QuadBatches, QuadSamples
+from boxwright.data.sampling.samples import Address, TrainingSamples
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.open_split import open_split
+from boxwright.data.stores.image_store import ImageStore
 from boxwright.errors import SettingError
 from boxwright.geometry.letterbox import fit
 from boxwright.system.places import cache_folder

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from boxwright.data.findings import MAX_FINDINGS
 from boxwright.data.formats import coco, json_lists, voc
-from boxwright.data.labels import parse_labels
+from boxwright.data.labels.findings import MAX_FINDINGS
+from boxwright.data.labels.label_file import parse_labels
 from boxwright.errors import DataError
 from boxwright.geometry import polygons
 

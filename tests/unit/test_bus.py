@@ -8,7 +8,7 @@ import pytest
 
 from boxwright.track.bus import QUEUE_LIMIT, Bus, Delivery
 from boxwright.track.events import EpochTrained, Event, StepLogged, Told, Warned
-from boxwright.track.log import TextLog
+from boxwright.track.sinks.event_log import TextLog
 
 
 class Listening:

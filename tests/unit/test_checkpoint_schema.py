@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from boxwright import cli
-from boxwright.commands.opening import network_of_weights, open_weights
 from boxwright.errors import DataError, WeightsError
+from boxwright.runs.inputs.open_data import network_of_weights, open_weights
 from boxwright.system.tensors import packed, previous_of, read_tensors
-from boxwright.track.log import read_log
-from boxwright.track.table import read
+from boxwright.track.sinks.event_log import read_log
+from boxwright.track.sinks.results_table import read
 from tests.fuzz.documents import sealed
 from tests.support.datasets import TINY_MODEL
 from tests.support.networks import tiny

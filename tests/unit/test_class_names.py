@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from boxwright.data.classes import MAX_CLASSES, read_names
+from boxwright.data.labels.class_names import MAX_CLASSES, read_names
 from boxwright.documents import parse_yaml
 from boxwright.errors import DataError, UserError, nearest
 

@@ -6,8 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from boxwright.track.console import LAYOUTS, Console, Progress
-from boxwright.track.events import ClassResult, EpochEnded, EpochStarted, RunEnded, RunStarted, StepLogged, Told, Validated, Warned
+from boxwright.track.events import (
+    ClassResult,
+    EpochEnded,
+    EpochStarted,
+    RunEnded,
+    RunStarted,
+    StepLogged,
+    Told,
+    Validated,
+    Warned,
+)
+from boxwright.track.sinks.console import LAYOUTS, Console, Progress
 
 STEP = StepLogged(epoch=4, epochs=10, batch=0, batches=4, losses=(0.12345, 1.5, 0.01), objects=37, width=640, memory=2_500_000_000, elapsed_s=30.0)
 STARTED = RunStarted("runs/exp", ("boxwright: here we go",), first_epoch=4, epochs=10)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from boxwright.data.dataset import read_dataset
-from boxwright.data.sampler import ShuffledBatches
-from boxwright.data.split import open_split, require_objects, sampling_weights
+from boxwright.data.sampling.batches import ShuffledBatches
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.open_split import open_split, require_objects, sampling_weights
 from boxwright.errors import DataError, FindingsError, UserError
 from tests.support import datasets, formats
 

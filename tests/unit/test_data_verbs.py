@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from boxwright.cli import main
-from boxwright.commands.training.assembly import training_data
-from boxwright.commands.training.plan import plan_of
 from boxwright.config.assemble import resolve_train
-from boxwright.data.dataset import read_dataset
-from boxwright.data.division import divide
-from boxwright.data.split import open_split
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.division import divide
+from boxwright.data.splits.open_split import open_split
+from boxwright.runs.build import training_data
+from boxwright.runs.plan import plan_of
 from tests.support import datasets, formats
 
 pytestmark = pytest.mark.slow

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from boxwright.data.dataset import read_dataset
-from boxwright.data.listing import listed
-from boxwright.data.source import USUAL_RULE, Source
-from boxwright.data.split import open_split
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.listing import listed
+from boxwright.data.splits.open_split import open_split
+from boxwright.data.splits.source import USUAL_RULE, Source
 from boxwright.errors import DataError, UserError
 from tests.support import datasets
 

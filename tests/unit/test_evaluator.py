@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 import torch
 
-from boxwright.data.dataset import read_dataset
-from boxwright.data.loader import Loader
-from boxwright.data.sampler import RectangularBatches
-from boxwright.data.samples import PlainSamples
-from boxwright.data.split import open_split
-from boxwright.data.store import ImageStore
+from boxwright.data.sampling.batches import RectangularBatches
+from boxwright.data.sampling.loader import Loader
+from boxwright.data.sampling.samples import PlainSamples
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.open_split import open_split
+from boxwright.data.stores.image_store import ImageStore
 from boxwright.infer.evaluator import VALIDATION_RULES, Evaluator
-from boxwright.infer.told import validated
+from boxwright.infer.validation_event import validated
 from boxwright.model.head import Inference
 from boxwright.native.binary import portable
 from boxwright.structures.batch import Batch
 from boxwright.structures.maps import DenseMaps
-from boxwright.track.console import footnotes
+from boxwright.track.sinks.console import footnotes
 from tests.support import datasets
 from tests.support.knowing import Knowing, certain
 from tests.support.networks import tiny

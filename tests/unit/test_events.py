@@ -8,8 +8,19 @@ from pathlib import Path
 import pytest
 
 from boxwright.track import events
-from boxwright.track.events import ClassResult, EpochEnded, EpochTrained, Event, RunEnded, RunStarted, StepLogged, Told, Validated, Warned
-from boxwright.track.log import EventLog, TextLog
+from boxwright.track.events import (
+    ClassResult,
+    EpochEnded,
+    EpochTrained,
+    Event,
+    RunEnded,
+    RunStarted,
+    StepLogged,
+    Told,
+    Validated,
+    Warned,
+)
+from boxwright.track.sinks.event_log import EventLog, TextLog
 
 ALL = (
     RunStarted("runs/exp", ("one", "two"), 0, 3, {"epochs": 3}),

@@ -13,10 +13,10 @@ import pytest
 
 from boxwright.cli import main
 from boxwright.commands.dataset.fetch import fetched
-from boxwright.commands.training.plan import plan_of
 from boxwright.config.assemble import resolve_train
 from boxwright.config.schema.datasets import FetchSettings
 from boxwright.errors import DataError, UserError
+from boxwright.runs.plan import plan_of
 from boxwright.system.archives import ArchiveError, unpack
 from boxwright.system.fetch import FetchError, Limits, fetch, is_public
 from boxwright.system.places import cache_folder

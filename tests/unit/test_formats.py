@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from boxwright.data.dataset import read_dataset
 from boxwright.data.formats.voc import parse_voc
-from boxwright.data.split import open_split
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.open_split import open_split
 from boxwright.errors import DataError
 from boxwright.geometry.polygons import box_xyxy, joined
 from tests.support import datasets, formats

@@ -6,10 +6,10 @@ import copy
 import pytest
 import torch
 
+from boxwright.engine.freezing import freeze, in_words, trains
+from boxwright.engine.optimizer import parameter_groups
 from boxwright.errors import SettingError
 from boxwright.model.detector import build
-from boxwright.train.freezing import freeze, in_words, trains
-from boxwright.train.optim import parameter_groups
 from tests.support import training
 from tests.support.networks import tiny_spec
 

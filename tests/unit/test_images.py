@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from boxwright.data import images
-from boxwright.data.images import BrokenImageError, inspect, read_bgr, read_rgb, resized
+from boxwright.data.pixels import image_files as images
+from boxwright.data.pixels.image_files import BrokenImageError, inspect, read_bgr, read_rgb, resized
 
 HEIGHT, WIDTH = 24, 40
 TURNS = {  # what has to be done to upright pixels so that the tag brings them back

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from boxwright.data import index_cache, index_file, scan
-from boxwright.data.dataset import read_dataset
-from boxwright.data.findings import Finding
-from boxwright.data.index import Index
-from boxwright.data.source import Source
-from boxwright.data.split import open_split
+from boxwright.data.index.index import Index, index_file
+from boxwright.data.labels.findings import Finding
+from boxwright.data.splits import index_cache, scan
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.open_split import open_split
+from boxwright.data.splits.source import Source
 from tests.support import datasets
 
 if TYPE_CHECKING:

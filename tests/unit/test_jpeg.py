@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from boxwright.data import images
-from boxwright.data.images import BrokenImageError, inspect
-from boxwright.data.jpeg import HEAD_BYTES, size_of_jpeg
+from boxwright.data.pixels import image_files as images
+from boxwright.data.pixels.image_files import BrokenImageError, inspect
+from boxwright.data.pixels.jpeg_size import HEAD_BYTES, size_of_jpeg
 from tests.support.datasets import picture
 
 WIDTH, HEIGHT = 75, 50

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boxwright.data.labels import parse_labels
+from boxwright.data.labels.label_file import parse_labels
 
 GOOD = "0 0.2 0.25 0.25 0.25\n1 0.7 0.7 0.375 0.375\n"
 BOXES = [[0.2, 0.25, 0.25, 0.25], [0.7, 0.7, 0.375, 0.375]]

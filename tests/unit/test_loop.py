@@ -6,13 +6,24 @@ import itertools
 import pytest
 import torch
 
+from boxwright.engine.loop import NotFiniteError
+from boxwright.engine.multi_scale import size_of
+from boxwright.engine.optimizer import rates
+from boxwright.engine.state import RunningLosses
 from boxwright.loss.detection import DetectionLoss, LossTerms
 from boxwright.track.events import EpochEnded, EpochStarted, StepLogged
-from boxwright.train.loop import NotFiniteError
-from boxwright.train.multiscale import size_of
-from boxwright.train.optim import rates
-from boxwright.train.state import RunningLosses
-from tests.support.training import BATCHES_PER_EPOCH, CPU, Watch, batch, batches, frozen, machines, same_bits, schedule, trainer
+from tests.support.training import (
+    BATCHES_PER_EPOCH,
+    CPU,
+    Watch,
+    batch,
+    batches,
+    frozen,
+    machines,
+    same_bits,
+    schedule,
+    trainer,
+)
 
 pytestmark = pytest.mark.slow
 

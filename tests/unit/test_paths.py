@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from boxwright.data import listing
-from boxwright.data.dataset import read_dataset
-from boxwright.data.split import open_split
+from boxwright.data.splits import listing
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.open_split import open_split
 from boxwright.errors import DataError
 from boxwright.system.files import WriteError, open_shared
 from tests.support import datasets

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from boxwright.config.schema.augment import AugmentSettings
-from boxwright.data.augment import plug
+from boxwright.data.augment import albumentations_set as plug
+from boxwright.data.augment.albumentations_set import KINDS, Plug, require_package
 from boxwright.data.augment.plan import Planner
-from boxwright.data.augment.plug import KINDS, Plug, require_package
-from boxwright.data.dataset import read_dataset
-from boxwright.data.loader import Loader
-from boxwright.data.samples import Address, TrainingSamples
-from boxwright.data.split import open_split
-from boxwright.data.store import ImageStore
+from boxwright.data.sampling.loader import Loader
+from boxwright.data.sampling.samples import Address, TrainingSamples
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.open_split import open_split
+from boxwright.data.stores.image_store import ImageStore
 from boxwright.errors import SettingError
 from boxwright.keyed import Purpose, generator
 from boxwright.system.places import keep_packages_offline
@@ -171,7 +171,7 @@ def test_most_pictures_are_left_as_they_are():
 @real
 @pytest.mark.slow
 def test_the_real_package_leaves_the_network_alone():
-    program = "from boxwright.data.augment.plug import Plug; Plug(); from albumentations import check_version; print(check_version.opener)"
+    program = "from boxwright.data.augment.albumentations_set import Plug; Plug(); from albumentations import check_version; print(check_version.opener)"
     environ = environment()
     environ["PYTHONPATH"] = os.pathsep.join([environ["PYTHONPATH"], *sys.path])  # wherever it is
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, env=environ, check=False)

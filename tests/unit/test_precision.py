@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from boxwright.documents import parse_yaml
+from boxwright.engine.precision_test import answers_of
 from boxwright.model.detector import build
 from boxwright.model.spec import read_spec
 from boxwright.system import precision
 from boxwright.system.precision import Precision, candidates, choose, not_offered
-from boxwright.train.selftest import answers_of
 from tests.support.networks import FOCUS, TINY
 from tests.support.training import CPU, frozen, loss_of, machines, same_bits, trainer
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from boxwright import cli
-from boxwright.data.images import BrokenImageError
-from boxwright.data.video import frames
+from boxwright.data.pixels.image_files import BrokenImageError
+from boxwright.data.pixels.video import frames
 from boxwright.system.files import VideoFile
 from tests.support import datasets
 

@@ -14,12 +14,12 @@ import torch
 from PIL import Image
 
 from boxwright import load
-from boxwright.data.dataset import read_dataset
-from boxwright.data.images import BrokenImageError, resized
-from boxwright.data.planes import Kind, for_eyes, of_picture, read_pixels, read_planes
-from boxwright.data.samples import Address, PlainSamples
-from boxwright.data.split import open_split
-from boxwright.data.store import ImageStore
+from boxwright.data.pixels.channels import Kind, for_eyes, of_picture, read_pixels, read_planes
+from boxwright.data.pixels.image_files import BrokenImageError, resized
+from boxwright.data.sampling.samples import Address, PlainSamples
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.open_split import open_split
+from boxwright.data.stores.image_store import ImageStore
 from boxwright.errors import DataError
 from boxwright.geometry.letterbox import fit
 from boxwright.infer.predictor import placed

@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 import torch
 
-from boxwright.commands.validating.files import coco_results
-from boxwright.commands.validating.identity import read_ids
-from boxwright.data.dataset import read_dataset
-from boxwright.data.loader import Loader
-from boxwright.data.sampler import RectangularBatches
-from boxwright.data.samples import PlainSamples
-from boxwright.data.split import open_split
-from boxwright.data.store import ImageStore
+from boxwright.data.sampling.batches import RectangularBatches
+from boxwright.data.sampling.loader import Loader
+from boxwright.data.sampling.samples import PlainSamples
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.open_split import open_split
+from boxwright.data.stores.image_store import ImageStore
 from boxwright.infer.evaluator import VALIDATION_RULES, Evaluation, Evaluator
 from boxwright.metrics.curves import curves
 from boxwright.metrics.flat import Flat, SeenImage, flattened
 from boxwright.metrics.meter import Meter, metrics_of
 from boxwright.metrics.mistakes import outcomes
 from boxwright.metrics.regions import found_above, hits_of, left_out
+from boxwright.runs.evaluation.coco_ids import read_ids
+from boxwright.runs.evaluation.files import coco_results
 from tests.oracles.official_coco import official
 from tests.support import formats
 from tests.support.knowing import Knowing

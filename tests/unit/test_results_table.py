@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from boxwright.track.events import RESULT_KEYS, EpochEnded, Told
-from boxwright.track.table import CsvTable, header, read, row
+from boxwright.track.sinks.results_table import CsvTable, header, read, row
 
 FILE = Path("results.csv")
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boxwright.data.sampler import RectangularBatches, ShuffledBatches, SquareBatches
+from boxwright.data.sampling.batches import RectangularBatches, ShuffledBatches, SquareBatches
 
 SIZES = st.lists(st.tuples(st.integers(20, 400), st.integers(20, 400)), min_size=1, max_size=40).map(np.array)
 

@@ -8,10 +8,18 @@ import time
 import pytest
 import torch
 
+from boxwright.engine.saving import MAX_FAILURES, Pace, Saving, SavingError, not_finite
 from boxwright.system import files
-from boxwright.system.tensors import DamagedFileError, finish_rotation, is_whole, newest_whole, previous_of, read_tensors, rotate_and_write
+from boxwright.system.tensors import (
+    DamagedFileError,
+    finish_rotation,
+    is_whole,
+    newest_whole,
+    previous_of,
+    read_tensors,
+    rotate_and_write,
+)
 from boxwright.track.events import CheckpointSaved, Warned
-from boxwright.train.saving import MAX_FAILURES, Pace, Saving, SavingError, not_finite
 from tests.support.kills import trapped_operations
 
 DOCUMENTS = [{"model": {"weight": torch.full((64,), float(i))}, "ema": {}, "number": i} for i in range(4)]

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from boxwright.data.dataset import read_dataset
-from boxwright.data.findings import Finding, summary
 from boxwright.data.formats import yolo
-from boxwright.data.split import open_split, require_no_findings, require_objects
+from boxwright.data.labels.findings import Finding, summary
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.open_split import open_split, require_no_findings, require_objects
 from boxwright.errors import DataError, FindingsError
 from tests.support import datasets
 

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from boxwright.config.schema.schedule import ScheduleSettings
-from boxwright.train.schedule import Schedule
+from boxwright.engine.schedule import Schedule
 
 
 def curve(epochs, *joins, **settings):

@@ -8,15 +8,15 @@ import math
 import pytest
 import torch
 
+from boxwright.engine.finite import NotFiniteError
+from boxwright.engine.loop import MAX_RESTORES
+from boxwright.engine.micro_batches import in_parts
+from boxwright.engine.patience import Patience
+from boxwright.engine.state import TrainState
 from boxwright.loss.detection import DetectionLoss, LossTerms
 from boxwright.structures.batch import part_of
 from boxwright.system.device import is_out_of_memory
 from boxwright.track.events import Warned
-from boxwright.train.finite import NotFiniteError
-from boxwright.train.loop import MAX_RESTORES
-from boxwright.train.micro_batches import in_parts
-from boxwright.train.state import TrainState
-from boxwright.train.stopping import Patience
 from tests.support import training
 from tests.support.training import Watch, frozen, machines, same_bits, trainer
 

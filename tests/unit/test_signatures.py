@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from boxwright.data import images
 from boxwright.data.formats.yolo import read_file
-from boxwright.data.images import BrokenImageError, inspect, read_rgb
-from boxwright.data.planes import Kind, inspect_planes, read_planes
-from boxwright.data.video import frames
+from boxwright.data.pixels import image_files as images
+from boxwright.data.pixels.channels import Kind, inspect_planes, read_planes
+from boxwright.data.pixels.image_files import BrokenImageError, inspect, read_rgb
+from boxwright.data.pixels.video import frames
 from boxwright.system.files import read_regular
 from tests.support import corpus, foreign
 
@@ -128,7 +128,7 @@ def test_a_film_is_one_by_its_content_and_opens_no_other_file(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BrokenImageError, match=r"is .*not a video|is not a video"):
         list(frames(name, 1))
-    monkeypatch.setattr("boxwright.data.video._require_film", lambda _path: None)
+    monkeypatch.setattr("boxwright.data.pixels.video._require_film", lambda _path: None)
     with pytest.raises(BrokenImageError, match="no frame could be read"):
         list(frames(name, 1))
 
@@ -149,6 +149,6 @@ def test_a_name_that_looks_like_an_address_is_a_file(tmp_path, monkeypatch):
 
 def test_frames_over_the_limit_are_refused_before_one_is_made(tmp_path, monkeypatch):
     write_film(tmp_path / "a.avi")
-    monkeypatch.setattr("boxwright.data.video.MAX_FRAME_PIXELS", 64 * 48 - 1)
+    monkeypatch.setattr("boxwright.data.pixels.video.MAX_FRAME_PIXELS", 64 * 48 - 1)
     with pytest.raises(BrokenImageError, match="its frames have 64 x 48 pixels, over the limit"):
         list(frames(str(tmp_path / "a.avi"), 1))

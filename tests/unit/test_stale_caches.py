@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from boxwright.data.dataset import read_dataset
-from boxwright.data.index_cache import SUFFIX
-from boxwright.data.split import open_split
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.index_cache import SUFFIX
+from boxwright.data.splits.open_split import open_split
 from tests.support import datasets, formats
 
 

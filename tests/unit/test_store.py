@@ -4,8 +4,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from boxwright.data.index import Index
-from boxwright.data.store import ImageStore
+from boxwright.data.index.index import Index
+from boxwright.data.stores.image_store import ImageStore
 
 SIDE = 32
 

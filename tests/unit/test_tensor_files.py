@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from boxwright.errors import WeightsError
 from boxwright.system import tensors
-from boxwright.system.tensors import DamagedFileError, is_ours, newest_whole, packed, previous_of, read_tensors, rotate_and_write, write_tensors
+from boxwright.system.tensors import (
+    DamagedFileError,
+    is_ours,
+    newest_whole,
+    packed,
+    previous_of,
+    read_tensors,
+    rotate_and_write,
+    write_tensors,
+)
 from tests.support import killed
 
 

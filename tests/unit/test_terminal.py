@@ -10,8 +10,8 @@ import pytest
 
 from boxwright.structures.answer import table
 from boxwright.system.terminal import say, say_json, writable
-from boxwright.track.console import Console, Progress
 from boxwright.track.events import EpochStarted, StepLogged, Told
+from boxwright.track.sinks.console import Console, Progress
 from tests.support.processes import environment
 
 STEERING = ("\x1b[2J", "\x07", "\x7f", "\x9b31m", "\u202e", "\u2066", "\u200b", "\u2028", "\x85", "\r", "\n", "\ud800", "\ufeff", "\x00")

@@ -8,12 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from boxwright.commands.training.done import DONE, record_of
-from boxwright.track.class_table import ClassTable, cut_classes
-from boxwright.track.events import RESULT_KEYS, ClassResult, EpochEnded, LabelsCounted, Pictured, RunStarted, StepLogged, Validated
-from boxwright.track.lines import mend
-from boxwright.track.log import EventLog, read_log
-from boxwright.track.table import CsvTable, TextTable, about_text, past_rows, read
+from boxwright.runs.done import DONE, record_of
+from boxwright.track.events import (
+    RESULT_KEYS,
+    ClassResult,
+    EpochEnded,
+    LabelsCounted,
+    Pictured,
+    RunStarted,
+    StepLogged,
+    Validated,
+)
+from boxwright.track.sinks.class_table import ClassTable, cut_classes
+from boxwright.track.sinks.event_log import EventLog, read_log
+from boxwright.track.sinks.json_lines import mend
+from boxwright.track.sinks.results_table import CsvTable, TextTable, about_text, past_rows, read
 
 # Each makes of whole lines what may be left of them; with how many lines are whole, and whether something is left that is none.
 TEARS = {

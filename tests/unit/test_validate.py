@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from boxwright import cli
-from boxwright.commands.face import open_data
-from boxwright.commands.training.best import best_by
-from boxwright.commands.validate import plan_of, with_half
+from boxwright.api import open_data
+from boxwright.commands.val import plan_of, with_half
 from boxwright.config.schema.val import ValSettings
 from boxwright.metrics.coco import NAMES
+from boxwright.runs.best_by import best_by
 from boxwright.system.tensors import read_tensors
 from tests.oracles.official_coco import official
 from tests.support import datasets
@@ -182,7 +182,7 @@ def test_a_network_of_many_classes_is_judged_as_one(capsys, trained, tmp_path):
 def test_speed_is_measured_as_a_detector_is_used_and_study_goes_through_sizes(capsys, trained, tmp_path, monkeypatch):
     how = val(capsys, trained, tmp_path, "--task", "speed")["settings"]
     assert (how["conf_thres"], how["iou_thres"], how["square"]) == (0.25, 0.45, True)
-    monkeypatch.setattr("boxwright.commands.validate.STUDY_SIZES", (64, 96))
+    monkeypatch.setattr("boxwright.commands.val.STUDY_SIZES", (64, 96))
     rows = val(capsys, trained, tmp_path, "--task", "study")["study"]
     assert [row["imgsz"] for row in rows] == [64, 96]
 
@@ -191,13 +191,13 @@ def test_half_precision_is_used_where_the_first_images_say_the_same_in_it_and_th
     monkeypatch.setattr("boxwright.system.precision.cpu_has_bf16", lambda: True)
     plan = plan_of(ValSettings(run=str(trained), threads=1))
     plan = replace(plan, how=plan.how | {"precision": "fp32"})
-    monkeypatch.setattr("boxwright.commands.validate.MAX_HALF_DIFFERENCE", 1.0)
+    monkeypatch.setattr("boxwright.commands.val.MAX_HALF_DIFFERENCE", 1.0)
     chosen = with_half(plan, threads=0)
     assert chosen.how["precision"] == "bf16"
     assert "validated in bf16" in chosen.notes[-1]
     row = plan.detectors[0].model[0]
     row.register_forward_hook(lambda _row, _inputs, said: torch.zeros_like(said) if torch.is_autocast_enabled("cpu") else said)
-    monkeypatch.setattr("boxwright.commands.validate.MAX_HALF_DIFFERENCE", 0.0)
+    monkeypatch.setattr("boxwright.commands.val.MAX_HALF_DIFFERENCE", 0.0)
     refused = with_half(plan, threads=0)
     assert (refused.how["precision"], "validated in fp32" in refused.notes[-1]) == ("fp32", True)
     assert refused.how["half_difference"] > 0

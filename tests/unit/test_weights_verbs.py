@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from boxwright import cli
-from boxwright.commands.opening import network_of_weights, open_weights, spec_of_weights
 from boxwright.errors import WeightsError
 from boxwright.model.legacy.writer import LegacyContent, legacy_bytes
+from boxwright.runs.inputs.open_data import network_of_weights, open_weights, spec_of_weights
 from boxwright.system.safetensors_file import write_safetensors
 from tests.support import hostile
 from tests.support.legacy_files import midrun_bytes

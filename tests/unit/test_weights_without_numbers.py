@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from boxwright.commands.checkpoints import metadata_of
-from boxwright.commands.opening import open_weights
 from boxwright.commands.weights_files import write_yolov5
 from boxwright.errors import WeightsError
 from boxwright.model.weights import require_numbers
+from boxwright.runs.inputs.open_data import open_weights
+from boxwright.runs.inputs.weight_files import metadata_of
 from boxwright.system.safetensors_file import write_safetensors
 from boxwright.system.tensors import read_tensors, write_tensors
 from tests.support.commands import command

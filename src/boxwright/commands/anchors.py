@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from boxwright.commands.opening import fitting_size, grid_of, open_data, single_size, spec_of_cfg
-from boxwright.commands.training.anchors import anchors_px, jittered_sizes
 from boxwright.config.load import Resolved
 from boxwright.config.schema.verbs import AnchorsSettings
 from boxwright.geometry.anchors import AnchorFit, fit, fitted
 from boxwright.keyed import Purpose, generator
 from boxwright.model.detector import build
+from boxwright.runs.anchors import anchors_px, jittered_sizes
+from boxwright.runs.inputs.open_data import fitting_size, grid_of, open_data, single_size, spec_of_cfg
 from boxwright.structures.answer import Answer, table
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from boxwright.commands.opening import fingerprint_in, open_weights
 from boxwright.commands.report import run_folder
-from boxwright.commands.validate import ValPlan, evaluate, plan_of
+from boxwright.commands.val import ValPlan, evaluate, plan_of
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import ValSettings
 from boxwright.config.schema.verbs import CompareSettings
 from boxwright.errors import SettingError
 from boxwright.metrics.flat import Flat
 from boxwright.metrics.resampling import Interval, Rounds, image_weights, interval, resampled
+from boxwright.runs.inputs.open_data import fingerprint_in, open_weights
 from boxwright.structures.answer import Answer, table
 from boxwright.system.device import loader_threads
 from boxwright.system.run_folder import checkpoint_of

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from boxwright.commands.opening import open_data
 from boxwright.commands.predict import predictor_of
 from boxwright.commands.train import trained
-from boxwright.commands.training.run import TrainResult
 from boxwright.config.load import Resolved
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.schema.verbs import DemoSettings
-from boxwright.data.index import Index
-from boxwright.data.planes import for_eyes, read_pixels
+from boxwright.data.index.index import Index
+from boxwright.data.pixels.channels import for_eyes, read_pixels
 from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px
 from boxwright.geometry.nms import NmsRules
 from boxwright.report.contact import contact_sheet
+from boxwright.runs.inputs.open_data import open_data
+from boxwright.runs.session import TrainResult
 from boxwright.structures.answer import Answer, table
 from boxwright.system.files import write_image
 

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from boxwright.commands.checkpoints import metadata_of
 from boxwright.commands.export_check import batches, compared, pictures
-from boxwright.commands.opening import OpenWeights, best_of, fitting_size, grid_of, network_of_weights, open_weights
 from boxwright.commands.weights_files import DriftError, class_names, state_of, write_yolov5
 from boxwright.config.load import Resolved
 from boxwright.config.schema.export import ExportSettings
@@ -23,6 +21,15 @@ from boxwright.export.deployed import Deployed
 from boxwright.geometry.nms import NmsRules
 from boxwright.infer.ensemble import Ensemble
 from boxwright.model.detector import Detector
+from boxwright.runs.inputs.open_data import (
+    OpenWeights,
+    best_of,
+    fitting_size,
+    grid_of,
+    network_of_weights,
+    open_weights,
+)
+from boxwright.runs.inputs.weight_files import metadata_of
 from boxwright.structures.answer import Answer, table
 from boxwright.structures.passport import KEY, GraphSuppression, Passport
 from boxwright.system import onnx_file, openvino_file, torchscript_file

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from boxwright.commands.opening import locate_data, network_of_weights, open_weights
-from boxwright.data.dataset import read_dataset
 from boxwright.data.drawn.sample_set import draw
-from boxwright.data.images import BrokenImageError, read_rgb
-from boxwright.data.listing import listed
+from boxwright.data.pixels.image_files import BrokenImageError, read_rgb
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.listing import listed
 from boxwright.errors import UserError
 from boxwright.export.comparison import FULL, HALF, Comparison
 from boxwright.geometry.letterbox import fit, rounded_up
@@ -21,6 +20,7 @@ from boxwright.geometry.nms import NmsRules
 from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.exported import Exported, is_exported, open_exported
 from boxwright.infer.predictor import placed
+from boxwright.runs.inputs.open_data import locate_data, network_of_weights, open_weights
 from boxwright.structures.passport import Passport
 from boxwright.system import torchscript_file
 

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from boxwright.commands.opening import fitting_size, fixed_size_of, grid_of, kind_of, named_weights, open_together
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import PredictSettings
-from boxwright.data.images import BrokenImageError
-from boxwright.data.planes import RGB, Kind, for_eyes
+from boxwright.data.pixels.channels import RGB, Kind, for_eyes
+from boxwright.data.pixels.image_files import BrokenImageError
 from boxwright.drawing.boxes import draw_boxes
 from boxwright.drawing.palette import colour
 from boxwright.errors import SettingError
@@ -29,13 +28,14 @@ from boxwright.infer.predictor import Predictor
 from boxwright.infer.sources import Shot, image_paths, shots
 from boxwright.model.detector import Detector
 from boxwright.report.feature_sheet import feature_sheet
+from boxwright.runs.inputs.open_data import fitting_size, fixed_size_of, grid_of, kind_of, named_weights, open_together
 from boxwright.structures.answer import Answer
 from boxwright.structures.detections import Detections
 from boxwright.system.device import choose_device, prepare_process, synchronize
 from boxwright.system.files import VideoFile, fitting, make_folder, write_image, write_json, write_text
 from boxwright.system.precision import Precision, half_of
 from boxwright.system.run_folder import next_folder
-from boxwright.track.console import Progress
+from boxwright.track.sinks.console import Progress
 
 DEFAULT_SIZE = 640
 MAX_BATCH_BYTES = 1 << 28  # of pictures that are held at a time: large ones go through alone

@@ -5,20 +5,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from boxwright.commands.validating.reports import REPORT, history_of, read_content
 from boxwright.config.load import Resolved
 from boxwright.config.schema.verbs import ReplaySettings
 from boxwright.errors import SettingError
 from boxwright.report.page import page
 from boxwright.report.results_figure import figure_of
+from boxwright.runs.evaluation.report_content import REPORT, history_of, read_content
 from boxwright.structures.answer import Answer
 from boxwright.system.claim import claimed
 from boxwright.system.files import write_image, write_text
 from boxwright.system.run_folder import checkpoint_of
-from boxwright.track.class_table import class_lines
-from boxwright.track.log import Log, read_log
-from boxwright.track.table import CsvTable, past_rows, read, text_row
-from boxwright.track.tensorboard import TAGS, rebuilt
+from boxwright.track.sinks.class_table import class_lines
+from boxwright.track.sinks.event_log import Log, read_log
+from boxwright.track.sinks.results_table import CsvTable, past_rows, read, text_row
+from boxwright.track.sinks.tensorboard import TAGS, rebuilt
 
 
 def run(resolved: Resolved[ReplaySettings]) -> Answer:

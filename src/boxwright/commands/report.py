@@ -6,16 +6,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from boxwright.commands.opening import open_data, open_weights, splits_of
-from boxwright.commands.training.done import record_of
-from boxwright.commands.validate import evaluate, plan_of
-from boxwright.commands.validating.reports import REPORT, Source, read_content, write_report
+from boxwright.commands.val import evaluate, plan_of
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import ValSettings
 from boxwright.config.schema.verbs import ErrorsSettings, ReportSettings
 from boxwright.errors import SettingError
 from boxwright.metrics.confusion import MIN_CONFIDENCE, MIN_IOU
 from boxwright.report.page import page
+from boxwright.runs.done import record_of
+from boxwright.runs.evaluation.report_content import REPORT, Source, read_content, write_report
+from boxwright.runs.inputs.open_data import open_data, open_weights, splits_of
 from boxwright.structures.answer import Answer, table
 from boxwright.system.device import loader_threads
 from boxwright.system.files import make_folder, write_text

@@ -14,7 +14,7 @@ from boxwright.structures.answer import Answer
 from boxwright.system.device import loader_threads
 from boxwright.system.files import make_folder, write_image, write_text
 from boxwright.system.places import cache_folder
-from boxwright.track.console import Progress
+from boxwright.track.sinks.console import Progress
 
 YAML_NAME = "sample.yaml"
 DRAWING_THREADS = 4

@@ -8,9 +8,9 @@ from typing import Any
 from boxwright.config.load import Resolved
 from boxwright.config.schema.schedule import ScheduleSettings
 from boxwright.config.schema.verbs import ScheduleVerbSettings
+from boxwright.engine.decay import decay
+from boxwright.engine.schedule import NEVER_STEPPED, Schedule
 from boxwright.structures.answer import Answer, table
-from boxwright.train.decay import decay
-from boxwright.train.schedule import NEVER_STEPPED, Schedule
 
 
 def run(resolved: Resolved[ScheduleVerbSettings]) -> Answer:

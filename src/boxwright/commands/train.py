@@ -6,15 +6,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from boxwright.commands.opening import OpenWeights
-from boxwright.commands.training import anew, legacy, naming, replanning, resuming
-from boxwright.commands.training.done import DONE, record_of
-from boxwright.commands.training.dry_run import planned
-from boxwright.commands.training.plan import TrainPlan, plan_of
-from boxwright.commands.training.run import TrainResult, run_training
 from boxwright.config.load import Resolved
 from boxwright.config.schema.train import TrainSettings
 from boxwright.errors import WeightsError
+from boxwright.runs import anew, naming
+from boxwright.runs import replan as replanning
+from boxwright.runs import resume as resuming
+from boxwright.runs import resume_legacy as legacy
+from boxwright.runs.done import DONE, record_of
+from boxwright.runs.dry_run import planned
+from boxwright.runs.inputs.open_data import OpenWeights
+from boxwright.runs.plan import TrainPlan, plan_of
+from boxwright.runs.session import TrainResult, run_training
 from boxwright.structures.answer import Answer
 from boxwright.system.claim import claimed
 from boxwright.system.files import remove

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from boxwright.commands.checkpoints import kind_of, resumable
-from boxwright.commands.opening import OpenWeights, open_weights, spec_of_weights
 from boxwright.config.load import Resolved
 from boxwright.config.schema.weights import DiffSettings, InspectSettings
 from boxwright.errors import EXIT_DONE, EXIT_FINDINGS, WeightsError
 from boxwright.model.legacy.checkpoint import LegacyCheckpoint
+from boxwright.runs.inputs.open_data import OpenWeights, open_weights, spec_of_weights
+from boxwright.runs.inputs.weight_files import kind_of, resumable
 from boxwright.structures.answer import Answer, table
 
 if TYPE_CHECKING:

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from boxwright.commands.checkpoints import DESCRIPTION, metadata_of
-from boxwright.commands.opening import OpenWeights, network_of_weights, open_weights
 from boxwright.commands.weights import bytes_of
 from boxwright.config.load import Resolved
 from boxwright.config.schema.weights import AverageSettings, ConvertSettings, OutputSettings, StripSettings
+from boxwright.engine.checkpoint import STRIPPED_EPOCH
 from boxwright.errors import BoxwrightError, SettingError, WeightsError
 from boxwright.model.detector import Detector
 from boxwright.model.legacy.writer import LegacyContent, legacy_bytes
+from boxwright.runs.inputs.open_data import OpenWeights, network_of_weights, open_weights
+from boxwright.runs.inputs.weight_files import DESCRIPTION, metadata_of
 from boxwright.structures.answer import Answer
 from boxwright.structures.checkpoint import KIND
 from boxwright.system.files import remove, write_bytes
 from boxwright.system.safetensors_file import SUFFIX, write_safetensors
 from boxwright.system.tensors import write_tensors
-from boxwright.train.checkpoint import STRIPPED_EPOCH
 from boxwright.version import __version__
 
 if TYPE_CHECKING:

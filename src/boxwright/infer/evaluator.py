@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from boxwright.data.samples import PlainSamples
+from boxwright.data.sampling.samples import PlainSamples
 from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px
 from boxwright.geometry.nms import NmsRules, detections
 from boxwright.infer.ensemble import Ensemble

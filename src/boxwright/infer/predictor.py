@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from boxwright.data.images import resized
-from boxwright.data.planes import USUAL, Kind
+from boxwright.data.pixels.channels import USUAL, Kind
+from boxwright.data.pixels.image_files import resized
 from boxwright.geometry.letterbox import GREY, Letterbox, fit
 from boxwright.geometry.nms import NmsRules, detections
 from boxwright.infer.ensemble import Ensemble

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boxwright.data.images import OTHER_PICTURES, SUFFIXES, BrokenImageError, require_whole
-from boxwright.data.listing import ARRAY_SUFFIX, MOST_LIST_BYTES
-from boxwright.data.planes import USUAL, Kind, of_picture, read_pixels
-from boxwright.data.video import VIDEO_SUFFIXES, frames
+from boxwright.data.pixels.channels import USUAL, Kind, of_picture, read_pixels
+from boxwright.data.pixels.image_files import OTHER_PICTURES, SUFFIXES, BrokenImageError, require_whole
+from boxwright.data.pixels.video import VIDEO_SUFFIXES, frames
+from boxwright.data.splits.listing import ARRAY_SUFFIX, MOST_LIST_BYTES
 from boxwright.errors import SettingError, UserError
 from boxwright.system.files import read_regular
 

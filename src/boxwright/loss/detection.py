@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from boxwright.geometry.iou import rowwise
 from boxwright.loss.assign import Matches, assign
+from boxwright.loss.ignore_regions import spared
 from boxwright.loss.rules import LossRules
-from boxwright.loss.spared import spared
 from boxwright.structures.maps import HeadMaps
 from boxwright.system.device import is_cuda
 

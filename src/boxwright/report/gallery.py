@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from boxwright.data.images import BrokenImageError
-from boxwright.data.planes import USUAL, Kind, read_visible
+from boxwright.data.pixels.channels import USUAL, Kind, read_visible
+from boxwright.data.pixels.image_files import BrokenImageError
 from boxwright.drawing.boxes import draw_boxes
 from boxwright.drawing.palette import COLOURS
 from boxwright.drawing.sheet import fitted

@@ -9,7 +9,21 @@ import numpy as np
 from matplotlib.collections import PolyCollection
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from boxwright.report.canvas import INK, NOTE_PT, POINTS_PER_INCH, TICK_PT, class_colour, dressed, inches_of, name_of, note, plain, rendered, shades, thinned
+from boxwright.report.canvas import (
+    INK,
+    NOTE_PT,
+    POINTS_PER_INCH,
+    TICK_PT,
+    class_colour,
+    dressed,
+    inches_of,
+    name_of,
+    note,
+    plain,
+    rendered,
+    shades,
+    thinned,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,21 @@ from boxwright.drawing.captions import legible, shortened, text_width
 from boxwright.drawing.palette import Colour
 from boxwright.model.spec import ModelSpec
 from boxwright.model.summary import RowSummary, Summary
-from boxwright.report.network_style import BAND, BARS, DIRECT, EDGE, FAINT, INK, SKIP, TIMES, WHITE, family_colour, label_of, quantity, tint
+from boxwright.report.network_style import (
+    BAND,
+    BARS,
+    DIRECT,
+    EDGE,
+    FAINT,
+    INK,
+    SKIP,
+    TIMES,
+    WHITE,
+    family_colour,
+    label_of,
+    quantity,
+    tint,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

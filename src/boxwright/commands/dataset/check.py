@@ -7,19 +7,19 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from boxwright.commands.opening import locate_data
 from boxwright.config.load import Resolved
 from boxwright.config.schema.datasets import CheckSettings
-from boxwright.data.dataset import Dataset, read_dataset
-from boxwright.data.findings import Finding, summary
-from boxwright.data.index import Index
-from boxwright.data.layout import about_no_labels
-from boxwright.data.scan import Scan
-from boxwright.data.split import findings_of, label_of, source_of
+from boxwright.data.index.index import Index
+from boxwright.data.labels.findings import Finding, summary
+from boxwright.data.splits.dataset import Dataset, read_dataset
+from boxwright.data.splits.layout import about_no_labels
+from boxwright.data.splits.open_split import findings_of, label_of, source_of
+from boxwright.data.splits.scan import Scan
 from boxwright.errors import EXIT_DONE, EXIT_FINDINGS
+from boxwright.runs.inputs.open_data import locate_data
 from boxwright.structures.answer import Answer
 from boxwright.system.device import usable_cores
-from boxwright.track.console import Progress
+from boxwright.track.sinks.console import Progress
 
 
 def run(resolved: Resolved[CheckSettings]) -> Answer:

@@ -9,18 +9,18 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from boxwright.commands.opening import locate_data
 from boxwright.config.load import Resolved
 from boxwright.config.schema.datasets import ConvertSettings
-from boxwright.data.dataset import read_dataset
-from boxwright.data.index import Index, Record
-from boxwright.data.split import open_split
+from boxwright.data.index.index import Index, Record
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.open_split import open_split
 from boxwright.errors import DataError, SettingError
 from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px
+from boxwright.runs.inputs.open_data import locate_data
 from boxwright.structures.answer import Answer
 from boxwright.system.device import usable_cores
 from boxwright.system.files import copy_file, fitting, link_file, make_folder, write_json, write_text, write_yaml
-from boxwright.track.console import Progress
+from boxwright.track.sinks.console import Progress
 
 FIRST_CATEGORY = 1  # of a COCO file written here
 

@@ -12,22 +12,22 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
-from boxwright.commands.dataset.landing import Landing, about_path, landing_of
-from boxwright.commands.opening import locate_data
 from boxwright.config.load import Resolved
 from boxwright.config.schema.datasets import FetchSettings
-from boxwright.data.dataset import read_dataset
-from boxwright.data.implied import open_document
-from boxwright.data.layout import about_download
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.inferred import open_document
+from boxwright.data.splits.layout import about_download
 from boxwright.documents import Document
 from boxwright.errors import DataError
+from boxwright.runs.inputs.landing import Landing, about_path, landing_of
+from boxwright.runs.inputs.open_data import locate_data
 from boxwright.structures.answer import Answer
 from boxwright.system.addresses import fault_of, shown
 from boxwright.system.archives import ArchiveError
 from boxwright.system.fetch import FetchError, Limits, fetch
 from boxwright.system.files import TEMPORARY_MARK, make_folder, remove, write_json
 from boxwright.system.places import cache_folder
-from boxwright.track.console import Progress
+from boxwright.track.sinks.console import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path

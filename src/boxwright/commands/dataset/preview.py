@@ -7,14 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from boxwright.commands.training.assembly import TrainingData, training_data
-from boxwright.commands.training.plan import plan_of
 from boxwright.config.load import Resolved
 from boxwright.config.schema.datasets import PreviewSettings
-from boxwright.data.loader import Loader
-from boxwright.data.samples import Address
+from boxwright.data.sampling.loader import Loader
+from boxwright.data.sampling.samples import Address
 from boxwright.errors import SettingError
 from boxwright.report.batches import batch_sheet
+from boxwright.runs.build import TrainingData, training_data
+from boxwright.runs.plan import plan_of
 from boxwright.structures.answer import Answer
 from boxwright.system.files import make_folder, write_image, write_json
 

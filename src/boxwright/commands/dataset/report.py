@@ -11,27 +11,27 @@ from typing import Any
 import numpy as np
 import torch
 
-from boxwright.commands.opening import locate_data, spec_of_cfg
 from boxwright.config.load import Resolved
 from boxwright.config.schema.datasets import ReportSettings
-from boxwright.data.dataset import Dataset, read_dataset
-from boxwright.data.duplicates import pairs_of, prints_of
-from boxwright.data.index import Index
-from boxwright.data.samples import Address, PlainSamples
-from boxwright.data.scan import Scan
-from boxwright.data.split import findings_of, label_of
-from boxwright.data.statistics import statistics
-from boxwright.data.store import ImageStore
+from boxwright.data.index.duplicates import pairs_of, prints_of
+from boxwright.data.index.index import Index
+from boxwright.data.index.statistics import statistics
+from boxwright.data.sampling.samples import Address, PlainSamples
+from boxwright.data.splits.dataset import Dataset, read_dataset
+from boxwright.data.splits.open_split import findings_of, label_of
+from boxwright.data.splits.scan import Scan
+from boxwright.data.stores.image_store import ImageStore
 from boxwright.geometry.anchors import fit
 from boxwright.keyed import Purpose, permutation
 from boxwright.report.batches import batch_sheet
 from boxwright.report.data_advice import advice
 from boxwright.report.data_page import page
+from boxwright.runs.inputs.open_data import locate_data, spec_of_cfg
 from boxwright.structures.answer import Answer
 from boxwright.structures.batch import Batch
 from boxwright.system.device import usable_cores
 from boxwright.system.files import make_folder, write_json, write_text
-from boxwright.track.console import Progress
+from boxwright.track.sinks.console import Progress
 
 SHOWN = 16  # samples of a split
 SAMPLE_PX = 320

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from boxwright.commands.dataset.convert import require_new_folder
-from boxwright.commands.opening import locate_data
 from boxwright.config.load import Resolved
 from boxwright.config.schema.datasets import SplitSettings
-from boxwright.data.dataset import Dataset, read_dataset
-from boxwright.data.division import divide, groups_of
-from boxwright.data.index import Index
-from boxwright.data.listing import listable
-from boxwright.data.selection import joined
-from boxwright.data.source import USUAL_RULE, Source
-from boxwright.data.split import open_split
+from boxwright.data.index.index import Index
+from boxwright.data.index.selection import joined
+from boxwright.data.splits.dataset import Dataset, read_dataset
+from boxwright.data.splits.division import divide, groups_of
+from boxwright.data.splits.listing import listable
+from boxwright.data.splits.open_split import open_split
+from boxwright.data.splits.source import USUAL_RULE, Source
 from boxwright.errors import DataError, SettingError
+from boxwright.runs.inputs.open_data import locate_data
 from boxwright.structures.answer import Answer, table
 from boxwright.system.device import usable_cores
 from boxwright.system.files import write_text, write_yaml

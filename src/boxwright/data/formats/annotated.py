@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from boxwright.data.findings import Action, Finding, Found
-from boxwright.data.labels import EMPTY_POLYGON, NO_LABELS, ROUNDING, Labels
-from boxwright.data.policy import CLIP_MARGIN
+from boxwright.data.labels.fault_policy import CLIP_MARGIN
+from boxwright.data.labels.findings import Action, Finding, Found
+from boxwright.data.labels.label_file import EMPTY_POLYGON, NO_LABELS, ROUNDING, Labels
 from boxwright.geometry.boxes import xyxy_to_cxcywh
 
 if TYPE_CHECKING:

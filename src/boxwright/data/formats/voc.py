@@ -14,10 +14,10 @@ from xml.parsers import expat
 
 import numpy as np
 
-from boxwright.data.findings import Finding
 from boxwright.data.formats.annotated import NOTHING, Annotated, Collector
-from boxwright.data.images import SUFFIXES
-from boxwright.data.labels import NO_LABELS
+from boxwright.data.labels.findings import Finding
+from boxwright.data.labels.label_file import NO_LABELS
+from boxwright.data.pixels.image_files import SUFFIXES
 from boxwright.errors import DataError
 from boxwright.system.files import read_regular
 

@@ -7,9 +7,9 @@ import errno
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from boxwright.data.findings import Finding
 from boxwright.data.formats.annotated import NOTHING, Annotated
-from boxwright.data.labels import NO_LABELS, parse_labels
+from boxwright.data.labels.findings import Finding
+from boxwright.data.labels.label_file import NO_LABELS, parse_labels
 from boxwright.system.files import read_regular
 
 if TYPE_CHECKING:

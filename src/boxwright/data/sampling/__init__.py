@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Orders of an epoch, batches, samples, and the threads that draw them."""

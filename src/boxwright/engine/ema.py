@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The moving average of a network's state: what is validated, saved and exported."""
+
+from __future__ import annotations
+
+import copy
+from typing import Generic, TypeVar
+
+import torch
+from torch import nn
+
+from boxwright.engine.decay import LIMIT, RAMP, decay
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class Ema(Generic[Network]):
+    """The average of one network. Every floating tensor of the state is averaged; whole-number ones are left as they are."""
+
+    def __init__(self, network: Network, *, limit: float = LIMIT, ramp: int = RAMP) -> None:
+        self.network: Network = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)
+        self.updates = 0
+        self._law = limit, ramp
+        self._pairs = _floating(self.network), _floating(network)  # looked up once; training changes them in place
+        self._source = network
+
+    @torch.no_grad()
+    def update(self, network: Network) -> None:
+        """One step of the average towards `network`, in one pass over all tensors."""
+        assert network is self._source  # an average belongs to the network it was made from
+        self.updates += 1
+        mine, source = self._pairs
+        torch._foreach_lerp_(mine, source, 1 - decay(self.updates, *self._law))
+
+
+def _floating(network: nn.Module) -> list[torch.Tensor]:
+    return [tensor for tensor in (*network.parameters(), *network.buffers()) if tensor.is_floating_point()]

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Saving: when a checkpoint is due, what may be written, and what happens when it cannot be."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from boxwright.engine.checkpoint import stripped
+from boxwright.errors import EXIT_TRY_AGAIN, BoxwrightError
+from boxwright.system.files import WriteError
+from boxwright.system.tensors import rotate_and_write, write_tensors
+from boxwright.track.events import CheckpointSaved, Event, Warned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MAX_FAILURES = 3  # saves in a row that may fail before a run stops rather than train on what it would lose
+
+
+class SavingError(BoxwrightError):
+    """Checkpoints cannot be written."""
+
+    exit_code = EXIT_TRY_AGAIN
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often to save within an epoch: after so many optimizer steps, after so many minutes; 0 = never."""
+
+    steps: int = 0
+    minutes: float = 0.0
+
+
+class Saving:
+    """Writes the checkpoints of one run. `document` takes a picture of the run as it stands; `allowed` raises when nothing may be written any more.
+
+    last.pt stands for everything that was written before it: while another file of weights waits for room on the disk, it waits too, so
+    that a run which goes on from it has those files, or trains their epoch again.
+    """
+
+    def __init__(
+        self, folder: Path, document: Callable[[], dict[str, Any]], pace: Pace, tell: Callable[[Event], None], allowed: Callable[[], None] = lambda: None
+    ) -> None:
+        self.folder, self.document, self.pace, self.tell, self.allowed = folder, document, pace, tell, allowed
+        self._steps, self._saved_at = 0, time.monotonic()
+        self._failures, self._reason = 0, ""
+        self._waiting: dict[str, tuple[int, dict[str, Any]]] = {}  # by kind: epoch and document of what could not be written yet
+
+    def due(self) -> bool:
+        """Whether a save within the epoch is due; asked once after every optimizer step."""
+        self._steps += 1
+        by_steps = self.pace.steps > 0 and self._steps >= self.pace.steps
+        return by_steps or (self.pace.minutes > 0 and time.monotonic() - self._saved_at >= self.pace.minutes * 60)
+
+    def __call__(self, kind: str, epoch: int, *, for_use: bool = False) -> None:
+        """Write `kind`.pt: last.pt as a new generation, others in one place, `for_use` without the state of the training.
+
+        Raises SavingError when it failed too often.
+        """
+        self.allowed()
+        document = self.document()
+        if reason := not_finite(document):
+            self._failed(kind, reason)
+            return
+        if kind != "last":
+            self._waiting[kind] = epoch, stripped(document) if for_use else document
+            if reason := self._write_waiting():
+                self._failed(kind, reason)
+            return
+        if reason := self._write_waiting() or self._written(kind, epoch, document):
+            self._failed(kind, reason)
+            return
+        self._failures, self._reason, self._steps, self._saved_at = 0, "", 0, time.monotonic()
+
+    def require_saved(self) -> None:
+        """Raise when the newest state of the run could not be written."""
+        if self._reason:
+            raise SavingError(f"the end of the run could not be saved ({self._reason})")
+
+    def _write_waiting(self) -> str:
+        """Write what waits for room; why something still waits."""
+        for kind, (epoch, document) in list(self._waiting.items()):
+            if reason := self._written(kind, epoch, document):
+                return reason
+            del self._waiting[kind]
+        return ""
+
+    def _written(self, kind: str, epoch: int, document: dict[str, Any]) -> str:
+        """Write one file; why that failed."""
+        path = self.folder / f"{kind}.pt"
+        try:
+            (rotate_and_write if kind == "last" else write_tensors)(path, document)
+        except WriteError as error:
+            return str(error)
+        self.tell(CheckpointSaved(str(path), kind, epoch))
+        return ""
+
+    def _failed(self, kind: str, reason: str) -> None:
+        kept = "the one before is kept" if (self.folder / f"{kind}.pt").exists() else "and there is none yet"
+        self.tell(Warned(f"{kind}.pt was not saved, {kept}. {reason}"))
+        if kind == "last":
+            self._failures += 1
+            self._reason = reason
+            if self._failures >= MAX_FAILURES:
+                raise SavingError(f"{self._failures} saves in a row failed ({reason})")
+
+
+def not_finite(document: dict[str, Any]) -> str:
+    """Which tensor of the network or its average holds something that is no number, in words; '' when none does."""
+    for part in ("model", "ema"):
+        for name, tensor in document[part].items():
+            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                return f"{name} of the {part} holds values that are not finite"
+    return ""

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The end of a run: strip its weights, validate once more, draw, and leave a record that says the run is done."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from boxwright.config.schema.train import TrainSettings
+from boxwright.engine.checkpoint import read_checkpoint, stripped
+from boxwright.engine.state import TrainState
+from boxwright.model.detector import Detector
+from boxwright.runs.done import DONE
+from boxwright.runs.evaluation.coco_ids import CocoIds
+from boxwright.runs.evaluation.files import coco_results
+from boxwright.runs.evaluation.in_training import RunValidation
+from boxwright.runs.naming import put_behind, suffix_of
+from boxwright.runs.pictures import RunPictures
+from boxwright.runs.plan import TrainPlan
+from boxwright.system.files import remove, write_json, write_text
+from boxwright.system.precision import Precision, half_of
+from boxwright.system.tensors import is_whole, previous_of, write_tensors
+from boxwright.track.events import Event, RunEnded, Told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+COCO_CLASSES = 80
+MANY_CLASSES = 50  # from which on a table of classes is too long to be shown unasked
+
+
+def shows_classes(settings: TrainSettings, num_classes: int) -> bool:
+    """Whether the last validation tells of every class."""
+    return settings.final_per_class == "always" or num_classes < MANY_CLASSES
+
+
+class Finished(NamedTuple):
+    """What a run came to: its last results and their fitness, and where its weights are now."""
+
+    results: dict[str, float | None]
+    fitness: float
+    last: Path
+    best: Path
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What the end of a run works with. `first_epoch` is where this start of it began."""
+
+    plan: TrainPlan
+    folder: Path
+    network: Detector  # the average; weights are loaded into it
+    validation: RunValidation
+    pictures: RunPictures
+    state: TrainState
+    tell: Callable[[Event], None]
+    first_epoch: int = 0
+
+    def finish(self, reason: str, hours: float) -> Finished:
+        """Do all of it."""
+        state, weights, suffix = self.state, self.folder / "weights", suffix_of(self.plan)
+        last, best = weights / "last.pt", weights / "best.pt"
+        lines = [self._about_length(reason, hours)]
+        results, fitness = dict(state.results), state.best_fitness
+        held = self._stripped(best) if best.exists() else None
+        if held is not None:
+            lines.append(self._about_best(best.with_stem(f"best{suffix}"), best.stat().st_size, int(held["stripped_from_epoch"])))
+        if held is not None and self._final_validation == "best":
+            more, fitness = self._validated(best)
+            results |= more
+        self._draw(held)
+        lines += self._predictions({"none": "last", "best": "best", "coco-last-and-best": "final_epoch"}[self._final_validation])
+        if self._final_validation == "coco-last-and-best":
+            for path in (place for place in (last, best) if place.exists()):
+                more, fitness = self._validated_as_in_2021(path)
+                results |= more
+                lines += self._predictions(path.stem)
+        if self.plan.settings.strip == "both" and last.exists():
+            self._stripped(last)
+        put_behind(self.folder, suffix)
+        last, best = (path.with_stem(f"{path.stem}{suffix}") for path in (last, best))
+        lines.append(f"results in {self.folder}")
+        record = {"reason": reason, "epochs": state.epoch, "hours": hours, "best_epoch": state.best_epoch, "best_fitness": state.best_fitness}
+        write_json(self.folder / DONE, {**record, "results": results, "at": self.validation.read_at})
+        if is_whole(last):
+            remove(previous_of(weights / "last.pt"))  # kept in case the last one was damaged
+        self.tell(RunEnded(reason, state.epoch, hours, state.best_epoch, state.best_fitness, str(self.folder), tuple(lines)))
+        return Finished(results, fitness, last, best)
+
+    @property
+    def is_coco(self) -> bool:
+        """Whether the data is COCO, by the rule of the recipe; it counts for the end of a run only."""
+        dataset = self.plan.data.dataset
+        path = dataset.file.as_posix()
+        match self.plan.settings.coco_rule:
+            case "data-path":
+                return path.endswith("/coco.yaml")
+            case "80-classes":
+                return path.endswith("coco.yaml") and self.plan.data.num_classes == COCO_CLASSES
+            case "val-entry":
+                return any(source.place.as_posix().endswith("coco/val2017.txt") for source in dataset.sources.get("val", ()))
+
+    @property
+    def tells_once_more(self) -> bool:
+        """Whether observers hear of the final validation as of another epoch: from 2022 on for COCO."""
+        return self.is_coco and self._final_validation == "best"
+
+    @property
+    def _final_validation(self) -> str:
+        """What is validated once more: "best", both files where the data is COCO, or "none"."""
+        chosen = self.plan.settings.final_val
+        return "none" if chosen == "coco-last-and-best" and not self.is_coco else chosen
+
+    def _stripped(self, path: Path) -> dict[str, Any]:
+        """Take the state of the training out of a file of weights; what is left of it."""
+        document = read_checkpoint(path)
+        if document.get("state") is not None:
+            document = stripped(document)
+            write_tensors(path, document)
+        return {"stripped_from_epoch": self.state.best_epoch} | document
+
+    def _validated(self, path: Path) -> tuple[dict[str, float | None], float]:
+        """The results of a file's average and their fitness, with pictures and per class."""
+        self._load(path)
+        settings = self.plan.settings
+        rules = replace(self.validation.rules, max_iou=settings.final_iou_coco if self.is_coco else settings.final_iou)
+        return self.validation(self.network, None, per_class=shows_classes(settings, self.plan.data.num_classes), keep=True, rules=rules)
+
+    def _validated_as_in_2021(self, path: Path) -> tuple[dict[str, float | None], float]:
+        """The same in half precision and without pictures."""
+        self._load(path)
+        name, note = half_of(self.plan.device)
+        if note:
+            self.tell(Told(f"{path.name} is not validated in half precision: {note}"))
+        self.validation.precision = Precision(name, self.plan.device)
+        rules = replace(self.validation.rules, max_iou=self.plan.settings.final_iou_coco)
+        return self.validation(self.network, None, per_class=False, keep=False, rules=rules)
+
+    def _load(self, path: Path) -> None:
+        document = read_checkpoint(path)
+        self.network.load_state_dict(document.get("ema") or document["model"])
+
+    def _draw(self, held: dict[str, Any] | None) -> None:
+        """Pictures and page of the last validation."""
+        self.pictures.ending(self.validation)
+        if held is not None:
+            own = self._final_validation == "best"
+            judged = f"numbers of best.pt, epoch {held['stripped_from_epoch']}" if own else f"numbers of the last epoch, {self.state.epoch - 1}"
+            self.pictures.report(self.validation, held, self.state.best_epoch, judged)
+
+    def _predictions(self, name: str) -> list[str]:
+        """For COCO: what the last validation found, as COCO results, and where they are in words. The numbers are ours: no id is guessed."""
+        path, found = self.folder / f"{name}_predictions.json", self.validation.last
+        if not self.is_coco:
+            return []
+        if found is None:
+            return [f"no predictions of {name}.pt: nothing was validated"]
+        write_text(path, json.dumps(coco_results(found.metrics.flat, self.plan.data.splits["val"], CocoIds(self.plan.data.names))) + "\n")
+        return [f"predictions in {path}, images and classes numbered from 0; `boxwright val --save-json --ids FILE` takes the ids of an annotation file"]
+
+    def _about_length(self, reason: str, hours: float) -> str:
+        epochs = self.state.epoch
+        now, why = epochs - self.first_epoch, "" if reason == "done" else f" ({reason})"
+        part = "" if not self.first_epoch else f", the last {now}" if now > 1 else ", the last one"
+        return f"{epochs} epoch{'s' * (epochs > 1)} done" + (f"{part} in {hours:.3f} hours" if now else "") + why
+
+    def _about_best(self, path: Path, size: int, held: int) -> str:
+        state = self.state
+        told = f"{path} stripped, {size / 1e6:.1f} MB"
+        if held == state.best_epoch:
+            return f"{told}: best epoch {held}, fitness {state.best_fitness:.4g}"
+        why = "never in the final epoch" if not self.plan.settings.best_in_final_epoch else "not in every epoch"
+        return f"{told}: epoch {held}; epoch {state.best_epoch} was better, fitness {state.best_fitness:.4g}, but this run saves its best {why}"

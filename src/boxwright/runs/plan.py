@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan of a training: flags, data, network, weights and device, checked in this order before anything is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from boxwright.commands.dataset.fetch import ensure_present
+from boxwright.config.conflicts import place_of
+from boxwright.config.load import Resolved
+from boxwright.config.schema.model import ModelSettings
+from boxwright.config.schema.train import TrainSettings
+from boxwright.data.augment.partner_pool import MANY
+from boxwright.engine.freezing import Frozen, freeze, in_words
+from boxwright.errors import SettingError, WeightsError
+from boxwright.loss.rules import class_weights_of
+from boxwright.model.detector import Detector, build
+from boxwright.model.spec import ModelSpec
+from boxwright.model.weights import ClassPairs, load_exactly, require_fit, same_classes, transfer
+from boxwright.runs.carried_state import Carried, carried_of, epochs_after
+from boxwright.runs.inputs.open_data import (
+    OpenData,
+    OpenWeights,
+    fitting_size,
+    grid_of,
+    open_data,
+    open_weights,
+    require_training_objects,
+    single_size,
+    spec_of_cfg,
+    spec_of_weights,
+)
+from boxwright.runs.sizing.batch_size import chosen_batch
+from boxwright.system.device import choose_device
+
+if TYPE_CHECKING:
+    import torch
+
+DEFAULT_CFG = "yolov5s"
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """A training, ready to be assembled. `resumed` is the document of the checkpoint it goes on from."""
+
+    resolved: Resolved[TrainSettings]
+    data: OpenData
+    detector: Detector
+    device: torch.device
+    grid: int
+    train_size: int
+    val_size: int
+    resumed: dict[str, Any] | None
+    lines: tuple[str, ...]
+    notes: tuple[str, ...]
+    frozen: Frozen
+    carried: Carried | None = None
+    replanned: bool = False  # a resumed run whose plan differs from the stored one
+
+    @property
+    def settings(self) -> TrainSettings:
+        """All settings."""
+        return self.resolved.settings
+
+
+def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> TrainPlan:
+    """Check everything, in order. Raises for the first thing that cannot work."""
+    settings = resolved.settings
+    _refuse_what_cannot_act(resolved)
+    writing = not settings.dry_run
+    fetched = ensure_present(settings.data) if settings.allow_download and writing else ()
+    how = {"single_class": settings.single_cls, "strict": settings.strict, "trusting": settings.trust_cache, "writing": writing}
+    data = open_data(settings.data, ("train", "val"), **how)
+    require_training_objects(data)
+    about_data = _fitting_data(resolved, data)
+    weights = open_weights(settings.weights) if settings.weights and resumed is None else None
+    detector, lines = _network(settings, data, weights, resumed)
+    carried = carried_of(settings, weights.document) if weights is not None else None
+    if carried is not None:
+        epochs, told = epochs_after(settings, carried)
+        lines.append(told)
+        settings = settings.model_copy(update={"epochs": epochs})
+        resolved = replace(resolved, settings=settings)
+    device = choose_device(settings.device)
+    grid = grid_of(detector)
+    notes = [*resolved.notes, *fetched, *data.notes, *about_data, *detector.spec.notes]
+    sizes = []
+    for size in single_size(settings.imgsz):
+        fitted, note = fitting_size(size, grid)
+        sizes.append(fitted)
+        notes += [note] if note and note not in notes else []
+    if settings.multi_scale and settings.rect:
+        raise SettingError("multi_scale + rect", "a rectangular batch has its own size", "Leave one of them out")
+    document = None if resumed is None else resumed.document
+    frozen = freeze(detector, settings.freeze, statistics=settings.freeze_bn)
+    lines += [line for line in (in_words(detector),) if line]
+    if settings.batch_size == -1:
+        batch, told = chosen_batch(settings, detector, data.splits["train"], device, (sizes[0], sizes[1]))
+        lines.append(told)
+        changed = settings.model_copy(update={"batch_size": batch})
+        resolved = replace(resolved, settings=changed, sources={**resolved.sources, "batch_size": "measured"})
+    return TrainPlan(resolved, data, detector, device, grid, sizes[0], sizes[1], document, tuple(lines), tuple(notes), frozen, carried)
+
+
+# Accepted so that old command lines are understood, and refused where they would be silently without effect.
+_LATER: tuple[tuple[str, str], ...] = (
+    ("evolve", "evolution"),
+    ("bucket", "mirroring to a bucket"),
+    ("track", "trackers beside CSV and TensorBoard"),
+    ("sync_bn", "shared batch statistics"),
+    ("device_check", "the device check"),
+    ("ndjson_console", "JSON lines on the console"),
+)
+
+
+# What acts only through another setting.
+_NEEDS = {
+    **dict.fromkeys(("entity", "upload_dataset", "bbox_interval", "artifact_alias"), ("track", "a tracker")),
+    **dict.fromkeys(("evolve_population", "resume_evolve"), ("evolve", "an evolution")),
+}
+
+
+def _refuse_what_cannot_act(resolved: Resolved[TrainSettings]) -> None:
+    settings = resolved.settings
+    for key, what in _LATER:
+        if getattr(settings, key):
+            raise SettingError(place_of(resolved, key), f"{what} is not offered yet", "Leave it out")
+    for key, (other, what) in _NEEDS.items():
+        source = resolved.sources[key]
+        asked = source.startswith("--") or source in {"python", f"{key}=value"}  # old option files name every option
+        if asked and getattr(settings, key) != TrainSettings.model_fields[key].default and not getattr(settings, other):
+            raise SettingError(place_of(resolved, key), f"it is for {what}, and there is none in this run", "Leave it out")
+
+
+def _fitting_data(resolved: Resolved[TrainSettings], data: OpenData) -> list[str]:
+    """Refuse settings that cannot act on this data; say which of the recipe's do not."""
+    settings, kind = resolved.settings, data.dataset.kind
+    class_weights_of(settings.class_weights, data.names, resolved.sources["class_weights"])
+    if settings.copy_paste > 0 and not data.splits["train"].has_polygons:
+        remedy = "Leave copy_paste out, or use labels with outlines (class x1 y1 x2 y2 ...)"
+        raise SettingError("copy_paste", "no label of the training split is an outline, and only outlines can be pasted", remedy)
+    if settings.albumentations and not kind.usual:
+        raise SettingError("albumentations", f"it changes pictures of 3 channels of 8 bits, and these have {kind.channels} of {kind.depth}", "Leave it out")
+    about_pool = _about_pool(settings.decode_pool, len(data.splits["train"]))
+    if kind.usual or settings.aug == "none" or not any((settings.hsv_h, settings.hsv_s, settings.hsv_v)):
+        return about_pool
+    return [*about_pool, f"hsv_h, hsv_s and hsv_v are off: images have {kind.channels} channels of {kind.depth}, and hue is for colour pictures of 8 bits"]
+
+
+def _about_pool(size: int, images: int) -> list[str]:
+    """What to say of a pool that changes nothing, or perhaps too much."""
+    if size >= images:
+        return [f"decode_pool {size} holds all {images} images of the training split: mosaics are drawn as without it"]
+    if 0 < size < MANY:
+        return [f"decode_pool {size} is small: the same images meet each other often; {MANY} or more is usual"]
+    return []
+
+
+def _network(settings: TrainSettings, data: OpenData, weights: OpenWeights | None, resumed: OpenWeights | None) -> tuple[Detector, list[str]]:
+    """The network, with its weights, and what to say about it."""
+    if resumed is not None:
+        detector = build(spec_of_weights(resumed), fits=lambda shape: require_fit(shape, resumed.document["model"], str(resumed.path)))
+        load_exactly(detector, resumed.document["model"], str(resumed.path))
+        return detector, []
+    spec, lines = _spec(settings, data, weights)
+    detector = build(spec, seed=settings.seed)
+    if weights is not None:
+        lines += _transferred(detector, weights, settings, data.names)
+    return detector, lines
+
+
+def _transferred(detector: Detector, weights: OpenWeights, settings: TrainSettings, names: tuple[str, ...]) -> list[str]:
+    """Take weights over, and say what came and what did not. Raises WeightsError when nothing that was learnt fits."""
+    classes = _shared_classes(settings, weights, names)
+    moved = transfer(detector, weights.document.get("ema") or weights.document["model"], skip=_skipped(settings), classes=classes)
+    account = [f"{moved} from {weights.path}", *moved.account()]
+    if not moved.learnt:
+        what = f"does not fit the network: {len(moved.matched)} of {moved.total} tensors match by name and shape, and none of them was learnt"
+        raise WeightsError(str(weights.path), what, "Give weights of this network, or its description with --cfg")
+    return account
+
+
+def _shared_classes(settings: TrainSettings, weights: OpenWeights, names: tuple[str, ...]) -> ClassPairs | None:
+    if not settings.match_names:
+        return None
+    if not weights.names:
+        raise SettingError("--match-names", f"{weights.path} does not name its classes", "Leave --match-names out")
+    return same_classes(names, weights.names)
+
+
+def _spec(settings: ModelSettings, data: OpenData, weights: OpenWeights | None) -> tuple[ModelSpec, list[str]]:
+    anchors = round(settings.anchors) or None
+    channels = data.dataset.kind.channels
+    described = weights is not None and isinstance(weights.document.get("network"), str)
+    from_weights = described and not settings.cfg and not settings.cfg_always_builds
+    if from_weights and weights is not None:
+        spec = spec_of_weights(weights, num_classes=data.num_classes, in_channels=channels, anchors_per_level=anchors)
+        stated = spec_of_weights(weights).num_classes
+    else:
+        cfg = settings.cfg or DEFAULT_CFG
+        spec = spec_of_cfg(cfg, num_classes=data.num_classes, in_channels=channels, anchors_per_level=anchors)
+        stated = spec_of_cfg(cfg).num_classes
+    note = f"nc {stated} of the network becomes {data.num_classes}, the data set's" if stated != data.num_classes else ""
+    return spec, [note] if note else []
+
+
+def _skipped(settings: ModelSettings) -> tuple[str, ...]:
+    """Words of tensor names that are not taken over from weights: anchors, when others were asked for."""
+    by_cfg, by_hyp = bool(settings.cfg), settings.anchors > 0
+    skip = {"cfg-or-hyp": by_cfg or by_hyp, "cfg": by_cfg, "never": False}[settings.skip_anchors_with]
+    return ("anchor",) if skip else ()

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run writes about itself: settings with their sources, old-style option files, counts of the data, what it ran on."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import torch
+import yaml
+
+from boxwright.config.schema.train import TrainSettings
+from boxwright.config.setting import spelling_of
+from boxwright.engine.schedule import Schedule
+from boxwright.native.binary import described
+from boxwright.runs.inputs.open_data import fingerprint_in
+from boxwright.runs.plan import TrainPlan
+from boxwright.system.device import cpu_capability, describe
+from boxwright.system.files import write_json, write_yaml
+from boxwright.version import __version__
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write_records(folder: Path, plan: TrainPlan) -> None:
+    """config.yaml, opt.yaml, hyp.yaml and data.json."""
+    resolved = plan.resolved
+    values = resolved.settings.model_dump(mode="json")
+    write_yaml(
+        folder / "config.yaml",
+        {"settings": values, "sources": resolved.sources},
+        head="# Every setting of this run and where it came from. --config FILE repeats it.\n",
+    )
+    kinds = {key: spelling_of(field).kind for key, field in TrainSettings.model_fields.items()}
+    by_hyp_file = {key for key, source in resolved.sources.items() if source.startswith("hyp file")}  # may hold more than hyperparameters
+    hyp = {key: value for key, value in values.items() if (kinds[key] == "hyp" or key in by_hyp_file) and value != []}
+    flags = {key: value for key, value in values.items() if kinds[key] == "flag"}
+    write_yaml(folder / "hyp.yaml", hyp)
+    write_yaml(folder / "opt.yaml", {**flags, "save_dir": str(folder)})
+    write_json(folder / "data.json", {split: index.counts() for split, index in plan.data.splits.items()})
+
+
+def checkpoint_facts(plan: TrainPlan) -> dict[str, Any]:
+    """What a checkpoint says about its run: plain values only."""
+    settings, splits = plan.settings, plan.data.splits
+    prints = {split: fingerprint_in(plan.data, split) for split in splits}
+    return {
+        "program": f"boxwright {__version__}",
+        "network": yaml.safe_dump(plan.detector.spec.source, sort_keys=False, default_flow_style=None),
+        "network_name": plan.detector.spec.name,
+        "names": list(plan.data.names),
+        "strides": list(plan.detector.strides),
+        "settings": settings.model_dump(mode="json"),
+        "sources": plan.resolved.sources,
+        "data": {
+            "yaml": str(plan.data.dataset.file),
+            "fingerprints": {split: index.fingerprint() for split, index in splits.items()},  # what earlier versions compare
+            "contents": {split: one.whole for split, one in prints.items()},
+        },
+        "data_prints": {split: torch.from_numpy(one.prints) for split, one in prints.items()},
+        "machine": machine(plan.device),
+        "evaluation": evaluation_settings(plan),
+    }
+
+
+def evaluation_settings(plan: TrainPlan) -> dict[str, Any]:
+    """How this run validates: what `boxwright val` takes up to repeat its numbers."""
+    settings = plan.settings
+    return {
+        "data": str(plan.data.dataset.file),
+        "imgsz": plan.val_size,
+        "batch_size": settings.batch_size * settings.val_batch_factor,
+        "pad": settings.val_pad,
+        "grid": plan.grid,
+        "conf_thres": 0.001,
+        "iou_thres": settings.val_iou,
+        "max_det": 300,
+        "single_cls": settings.single_cls,
+        "dtype": plan.data.dataset.kind.depth,
+    }
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """What the exact numbers of a run depend on beside its settings."""
+    return {
+        "device": device.type,
+        "description": describe(device),
+        "threads": torch.get_num_threads(),
+        "capability": cpu_capability(device),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "kernels": described(),
+        "opencv": cv2.__version__,
+        "python": platform.python_version(),
+        "platform": platform.machine(),
+    }
+
+
+def about_warmup(schedule: Schedule) -> list[str]:
+    """What to say of a warm-up that is longer than the run."""
+    warm, total = schedule.warmup_batches, schedule.settings.epochs * schedule.batches_per_epoch
+    return [f"the warm-up of {warm} batches outlasts the run of {total}; warmup_cap=true or warmup_min_batches=0 shorten it"] if warm >= total else []
+
+
+def settings_line(plan: TrainPlan) -> str:
+    """The settings that were chosen, in one line."""
+    values = plan.settings.model_dump()
+    return "settings: " + ", ".join(f"{key}={_short(values[key])}" for key in _chosen(plan))
+
+
+def hyp_line(plan: TrainPlan) -> str:
+    """The hyperparameters in one line."""
+    return "hyperparameters: " + ", ".join(f"{key}={_word(value)}" for key, value in _hyp(plan).items())
+
+
+def settings_rows(plan: TrainPlan) -> list[tuple[str, str, str]]:
+    """The settings that were chosen and all hyperparameters: name, value, and where it was written."""
+    values = plan.settings.model_dump()
+    hyp = _hyp(plan)
+    shown = {key: values[key] for key in _chosen(plan) if key not in hyp} | hyp
+    return [(key, _word(value), plan.resolved.sources[key]) for key, value in shown.items()]
+
+
+def _chosen(plan: TrainPlan) -> list[str]:
+    return [key for key, source in plan.resolved.sources.items() if not source.startswith(("built-in", "recipe"))]
+
+
+def _hyp(plan: TrainPlan) -> dict[str, Any]:
+    values = plan.settings.model_dump()
+    return {key: value for key, value in values.items() if spelling_of(TrainSettings.model_fields[key]).kind == "hyp" and value != ()}
+
+
+def _word(value: object) -> str:
+    return format(value, "g") if isinstance(value, int | float) and not isinstance(value, bool) else _short(value)
+
+
+def _short(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value) or "''"

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Going on: which checkpoint, under which settings, and what of it differs from the run as it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from boxwright.config.load import Layer, Resolved, resolve
+from boxwright.config.schema.train import TrainSettings
+from boxwright.config.setting import spelling_of
+from boxwright.data.index.fingerprint import difference, renamed
+from boxwright.engine.checkpoint import STRIPPED_EPOCH
+from boxwright.engine.state import TrainState
+from boxwright.errors import SettingError, WeightsError
+from boxwright.runs import resume_legacy as legacy
+from boxwright.runs.anew import PLAN
+from boxwright.runs.generations import generations
+from boxwright.runs.inputs.open_data import OpenData, OpenWeights, fingerprint_in, open_weights
+from boxwright.runs.inputs.weight_files import resumable
+from boxwright.structures.answer import table
+from boxwright.system.run_folder import checkpoint_of, newest_checkpoint
+from boxwright.system.tensors import is_ours
+
+# What a flag may change without a word: where and how fast, not what is computed.
+FREE = {
+    "resume",
+    "workers",
+    "threads",
+    "device",
+    "quiet",
+    "noplots",
+    "exist_ok",
+    "save_period",
+    "save_steps",
+    "save_minutes",
+    "patience",
+    "cache",
+    "time",
+    "extend",
+    "dry_run",
+}
+# What may change and is shown: another run from here on, and a sound one.
+CHANGEABLE = {"epochs", "batch_size", "data", "close_mosaic", "multi_scale", "label_smoothing", "clip_norm", "max_nonfinite_steps", "on_nonfinite", "hyp"}
+# Hyperparameters that describe the network, which is there already.
+FIXED_HYP = {"anchors"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One setting that differs from the stored run."""
+
+    key: str
+    stored: Any
+    now: Any
+    source: str
+
+
+def checkpoint_place(settings: TrainSettings) -> Path:
+    """Where the state to go on from lies, or would lie. Raises SettingError when no run is named and none is found."""
+    if settings.weights and settings.resume_settings == "stored":
+        raise SettingError("resume + weights", "a resumed run goes on with its own weights", "Leave --weights out, or leave --resume out to start a new run")
+    named = settings.weights or (settings.resume if isinstance(settings.resume, str) else "")  # weights are given where the command line counts
+    if not named:
+        found = newest_checkpoint(settings.project)
+        if found is None:
+            raise SettingError("--resume", f"there is no last.pt below {settings.project}", "Give the path of one, or leave --resume out")
+        return found
+    path = Path(named)
+    path = checkpoint_of(path, "last") if path.is_dir() else path
+    if settings.weights and not (run_of(path) / PLAN).is_file():
+        raise SettingError("resume + weights", f"{path} lies in no run folder", "Give one that does, or leave --resume out to start a new run")
+    return path
+
+
+def run_of(path: Path) -> Path:
+    """The folder of the run that a checkpoint belongs to."""
+    return path.parent.parent
+
+
+def is_own(path: Path) -> bool:
+    """Whether a checkpoint is of a run of this program, as far as a look at it tells: it may be damaged or gone."""
+    return (run_of(path) / PLAN).is_file() or is_ours(path)
+
+
+def find_checkpoint(settings: TrainSettings) -> OpenWeights:
+    """The checkpoint to go on from: the one that is named, or the next whole one of its run. Raises when there is none or it cannot be continued."""
+    path = checkpoint_place(settings)
+    flag = "--weights" if settings.weights else "--resume"
+    try:
+        checkpoint = open_weights(str(path), flag)
+    except WeightsError as error:
+        older = next(generations(run_of(path)), None) if path == checkpoint_of(run_of(path), "last") else None
+        if older is None:
+            raise
+        return OpenWeights(older.path, older.document, f"{error.where}: {error.what}. Going on from {older.path.name} instead")
+    if legacy.is_legacy(checkpoint) and resumable(checkpoint.document):
+        return checkpoint
+    if checkpoint.document.get("epoch") == STRIPPED_EPOCH or checkpoint.document.get("state") is None:
+        raise WeightsError(str(path), "was stripped of its training state when its run ended", "Resume last.pt, or start a new run with --weights")
+    return checkpoint
+
+
+def stored_settings(checkpoint: OpenWeights) -> TrainSettings:
+    """The settings of the run as it was; keys that are newer than the checkpoint have their defaults."""
+    known = {key: value for key, value in checkpoint.document["settings"].items() if key in TrainSettings.model_fields}
+    return resolve(TrainSettings, [Layer(str(checkpoint.path), known)]).settings
+
+
+def given_keys(asked: Resolved[TrainSettings]) -> set[str]:
+    """What the user wrote, as against what follows from defaults and recipes."""
+    return {key for key, source in asked.sources.items() if not source.startswith(("built-in", "recipe"))}
+
+
+def merged(asked: Resolved[TrainSettings], checkpoint: OpenWeights) -> tuple[Resolved[TrainSettings], list[Change]]:
+    """The settings to go on with, and what differs. Raises for what cannot change, by name.
+
+    The stored ones count, and what the user wrote beside them; where the recipe that is asked for says so, all of the command line counts.
+    """
+    before = stored_settings(checkpoint)
+    whole = before.resume_settings == asked.settings.resume_settings == "command-line"
+    keys = set(TrainSettings.model_fields) - {"weights"} if whole else given_keys(asked)  # given ones are the checkpoint, not what its run began with
+    values, sources = before.model_dump(), {**dict.fromkeys(TrainSettings.model_fields, "built-in"), **checkpoint.document["sources"]}
+    changes = []
+    for key in sorted(keys):
+        mine, theirs = getattr(asked.settings, key), getattr(before, key)
+        if mine == theirs or (whole and key not in given_keys(asked) and not _may_change(key)):
+            continue
+        if not _may_change(key):
+            what = f"{key} is {mine!r} here and {theirs!r} in the run that is resumed, which cannot change on the way"
+            raise SettingError(asked.sources[key], what, f"Leave it out, or start a new run with --weights {checkpoint.path}")
+        values[key], sources[key] = mine, asked.sources[key]
+        if key not in FREE:
+            changes.append(Change(key, theirs, mine, asked.sources[key]))
+    notes = (checkpoint.note,) if checkpoint.note else ()
+    return Resolved(resolve(TrainSettings, [Layer(str(checkpoint.path), values)]).settings, sources, notes), changes
+
+
+def _may_change(key: str) -> bool:
+    is_hyp = spelling_of(TrainSettings.model_fields[key]).kind == "hyp" and key not in FIXED_HYP
+    return key in FREE or key in CHANGEABLE or is_hyp
+
+
+def table_of(changes: list[Change]) -> list[str]:
+    """What changed, as lines."""
+    if not changes:
+        return []
+    rows = [(change.key, str(change.stored), str(change.now), change.source) for change in changes]
+    return ["resume under a changed plan:", *table(rows, ("setting", "stored", "now", "from"))]
+
+
+def require_same_data(data: OpenData, checkpoint: OpenWeights) -> None:
+    """The data may have moved, but not changed. Raises SettingError that names what did."""
+    stored = checkpoint.document["data"]
+    here = data.dataset.file
+    moved = here.resolve() != Path(stored["yaml"]).resolve()
+    remedy = f"{'Give that data with --data' if moved else 'Restore the data'}, or start a new run with --weights"
+    where = f" of {here}" if moved else ""
+    if names := renamed(checkpoint.names, data.names):
+        raise SettingError("--resume", f"the class names{where} are not those that this run was trained with ({names})", remedy)
+    for split, index in data.splits.items():
+        changed = _changed(data, split, checkpoint.document)
+        if changed is None and stored["fingerprints"].get(split) == index.fingerprint():
+            continue
+        told = f" ({changed})" if changed else ""
+        raise SettingError("--resume", f"split '{split}'{where} is not what {stored['yaml']} held when this run was trained on it{told}", remedy)
+
+
+def _changed(data: OpenData, split: str, document: dict[str, Any]) -> str | None:
+    """What of a split is another now, in words as far as it is known; None when nothing is, as far as the checkpoint covers it."""
+    stated = contents_of(document).get(split)
+    if stated is None:
+        return None
+    now = fingerprint_in(data, split)
+    if now.whole == stated:
+        return None
+    prints = document.get("data_prints")
+    before = prints.get(split) if isinstance(prints, dict) else None
+    if not isinstance(before, torch.Tensor) or before.dtype != torch.int32 or before.shape[1:] != now.prints.shape[1:]:
+        return ""
+    return difference(before.numpy(), data.splits[split], now.prints)
+
+
+def contents_of(document: dict[str, Any]) -> dict[str, str]:
+    """The fingerprints of a checkpoint that cover content, by split; none in those of earlier versions."""
+    found = document["data"].get("contents")
+    return found if isinstance(found, dict) else {}
+
+
+def lines_of(stored: dict[str, Any], state: TrainState, machine: dict[str, Any], *, replanned: bool, trusting: bool = False) -> list[str]:
+    """Where the run goes on, and whether it does so to the bit."""
+    if "precision" not in stored:
+        return [f"going on in epoch {state.epoch}; not exact, since another program wrote the file"]
+    before = {**stored["machine"], "precision": stored["precision"]["name"]}
+    ignored = {"description", "platform"}
+    differs = [f"{key} {before[key]} -> {machine[key]}" for key in machine if key not in ignored and before.get(key) != machine[key]]
+    exact = "exact: the same bits as without the interruption" if not differs else f"not exact to the last bit, because {', '.join(differs)}"
+    if not differs and machine["device"] != "cpu":
+        exact = f"the same machine; {machine['device']} kernels may differ in the last bits"
+    elif not differs and not contents_of(stored):
+        exact = "exact only if no picture was replaced: this checkpoint's fingerprint does not cover content"
+    elif not differs and trusting:
+        exact = "exact only if the data is as its cache says: with --trust-cache no file was looked at"
+    if replanned:
+        exact = "from the same bits, under the changed plan"
+    return [f"going on in epoch {state.epoch} before batch {state.batch}; {exact}"]

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""events.jsonl, the source of truth of a run: one JSON object a line. And run.log, the same for people."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from pydantic import TypeAdapter
+
+from boxwright.errors import printable
+from boxwright.system.files import append_line
+from boxwright.track.bus import Delivery
+from boxwright.track.events import (
+    LOSS_NAMES,
+    EpochEnded,
+    EpochTrained,
+    Event,
+    LabelsCounted,
+    Pictured,
+    RunStarted,
+    StepLogged,
+    Told,
+    Validated,
+    Warned,
+)
+from boxwright.track.sinks.json_lines import read_lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class EventLog:
+    """Writes events.jsonl. Of the steps of an epoch only the last is in it, before the row of the epoch: a table of 2020 shows both."""
+
+    delivery: ClassVar[Delivery] = Delivery.INLINE
+
+    def __init__(self, path: Path, last: StepLogged | None = None) -> None:
+        self.path = path
+        self._last = last  # of an epoch that was begun before a restart
+
+    def handle(self, event: Event) -> None:
+        """Add one line."""
+        if isinstance(event, StepLogged):
+            self._last = event
+            return
+        if isinstance(event, EpochEnded) and self._last is not None:
+            self._write(self._last)
+        if not isinstance(event, EpochTrained):
+            self._write(event)
+
+    def _write(self, event: Event) -> None:
+        append_line(self.path, json.dumps({"time": round(time.time(), 3), **event.record()}, default=str))
+
+    def close(self) -> None:
+        """Every line is written already."""
+
+
+class Log(NamedTuple):
+    """What an event log says about a run: its epochs, its pictures with the epoch they followed, what there was to learn, its settings, torn lines.
+
+    `steps` has the last step of each epoch, `validations` those that were not taken back.
+    """
+
+    epochs: list[EpochEnded]
+    pictures: list[tuple[int, Pictured]]
+    labels: LabelsCounted | None
+    settings: dict[str, Any]
+    torn: int
+    steps: dict[int, StepLogged]
+    validations: list[Validated]
+
+
+def read_log(path: Path) -> Log:
+    """Every epoch and picture of a log once, as it was made last. A start at an epoch takes back the epochs that followed it before."""
+    rows: dict[int, EpochEnded] = {}
+    pictures: dict[str, tuple[int, Pictured]] = {}
+    labels: LabelsCounted | None = None
+    settings: dict[str, Any] = {}
+    steps: dict[int, StepLogged] = {}
+    validations: list[Validated] = []
+    lines = read_lines(path)
+    torn = lines.torn
+    for line, _ in lines.whole:
+        try:
+            event = _event(line)
+        except (ValueError, TypeError, RecursionError):  # what is no event in every part is no event
+            torn += 1
+            continue
+        match event:
+            case RunStarted():
+                rows = {epoch: row for epoch, row in rows.items() if epoch < event.first_epoch}
+                validations = [one for one in validations if one.epoch is not None and one.epoch < event.first_epoch]
+                settings = event.settings
+            case EpochEnded():
+                rows[event.epoch] = event
+            case StepLogged():
+                steps[event.epoch] = event
+            case Validated():
+                validations.append(event)
+            case Pictured():
+                pictures[event.path] = (max(rows, default=0), event)
+            case LabelsCounted():
+                labels = event
+    return Log([rows[epoch] for epoch in sorted(rows)], list(pictures.values()), labels, settings, torn, steps, validations)
+
+
+def _event(line: str) -> Event | None:
+    """The event of a line; None for kinds that nothing is rebuilt from. Raises ValueError or TypeError for what is no event."""
+    kind = json.loads(line)
+    kind = kind.get("event") if isinstance(kind, dict) else None
+    if not isinstance(kind, str):
+        raise TypeError("no event")
+    reader = _readers().get(kind)
+    return None if reader is None else reader.validate_json(line, strict=True)
+
+
+def step_of(stored: dict[str, Any]) -> StepLogged | None:
+    """The step that a checkpoint keeps; None for what is none."""
+    try:
+        event = _event(json.dumps({**stored, "event": StepLogged.__name__}))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return event if isinstance(event, StepLogged) else None
+
+
+@functools.cache
+def _readers() -> dict[str, TypeAdapter[Any]]:
+    """What checks a line of each kind: every value in the type that the event has it in."""
+    return {kind.__name__: TypeAdapter(kind) for kind in (RunStarted, EpochEnded, StepLogged, Validated, Pictured, LabelsCounted)}
+
+
+class TextLog:
+    """Writes run.log: what the console says, with the time."""
+
+    delivery: ClassVar[Delivery] = Delivery.INLINE
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._read_at = ""  # of the last validation
+
+    def handle(self, event: Event) -> None:
+        """Add the lines of an event that people read."""
+        if isinstance(event, Validated):
+            self._read_at = event.read_at
+        for line in lines_of(event, self._read_at):
+            append_line(self.path, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {printable(line)}".rstrip())
+
+    def close(self) -> None:
+        """Every line is written already."""
+
+
+def lines_of(event: Event, read_at: str) -> tuple[str, ...]:
+    """What a person would be told of an event. `read_at` says where the last precision and recall were read."""
+    match event:
+        case Warned(text):
+            return (f"warning: {text}",)
+        case Told(text):
+            return (text,)
+        case EpochEnded():
+            return (epoch_line(event, read_at),)
+        case _:
+            return tuple(getattr(event, "lines", ()))
+
+
+def epoch_line(event: EpochEnded, read_at: str) -> str:
+    """An epoch in words and numbers; what was not measured is left out."""
+    named = (*((f"train/{name}", name) for name in LOSS_NAMES), *_SHORT)
+    parts = [f"{word} {event.results[key]:.4g}" for key, word in named if event.results.get(key) is not None]
+    if event.fitness is not None and read_at:
+        parts.append(read_at)
+    best = ["the best so far"] if event.best_epoch == event.epoch else []
+    return f"epoch {event.epoch}/{event.epochs - 1}: {', '.join([*parts, f'{event.seconds:.1f} s', *best])}"
+
+
+_SHORT = (("metrics/precision", "P"), ("metrics/recall", "R"), ("metrics/mAP_0.5", "mAP50"), ("metrics/mAP_0.5:0.95", "mAP50-95"))
