@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Speed, as ratios: ours and the textbook alternate in one run on one thread; medians; a gate that both say the same."""
+"""Speed, as ratios: ours and the textbook alternate in one run on one thread; medians.
+
+A gate that both say the same.
+"""

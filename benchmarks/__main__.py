@@ -47,15 +47,23 @@ TABLE = re.compile(r"(<!-- table -->\n).*?(\n<!-- end of table -->)", re.DOTALL)
 
 def main(words: list[str]) -> int:
     torch.set_num_threads(1)
-    results = {result.name: result for result in known_results()} if words else {}  # of a whole run, nothing else is kept
+    results = (
+        {result.name: result for result in known_results()} if words else {}
+    )  # of a whole run, nothing else is kept
     fresh = []
     for name in words or PARTS:
         for result in PARTS[name].run():
             print(line(result), flush=True)
             fresh.append(result)
     results |= {result.name: result for result in fresh}
-    machine = {"python": platform.python_version(), "torch": torch.__version__, "capability": torch.backends.cpu.get_cpu_capability()}
-    (FOLDER / "results.json").write_text(json.dumps({"machine": machine, "results": [asdict(r) for r in results.values()]}, indent=1) + "\n")
+    machine = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "capability": torch.backends.cpu.get_cpu_capability(),
+    }
+    (FOLDER / "results.json").write_text(
+        json.dumps({"machine": machine, "results": [asdict(r) for r in results.values()]}, indent=1) + "\n"
+    )
     page = FOLDER / "README.md"
     page.write_text(TABLE.sub(lambda found: found[1] + as_table(list(results.values())) + found[2], page.read_text()))
     return 0 if all(result.reached for result in fresh) else 1
@@ -67,7 +75,9 @@ def known_results() -> list[Result]:
 
 
 def line(r: Result) -> str:
-    return f"{r.name:<52} {r.ratio:6.2f} ({r.low:.2f} to {r.high:.2f})  {goal(r)}  {'' if r.reached else 'below its goal'}".rstrip()
+    return (
+        f"{r.name:<52} {r.ratio:6.2f} ({r.low:.2f} to {r.high:.2f})  {goal(r)}  {'' if r.reached else 'below its goal'}"
+    ).rstrip()
 
 
 def goal(r: Result) -> str:
@@ -75,8 +85,14 @@ def goal(r: Result) -> str:
 
 
 def as_table(results: list[Result]) -> str:
-    rows = [f"| {r.name} | {r.ours_ms:.1f} | {r.theirs_ms:.1f} | **{r.ratio:.2f}** ({r.low:.2f} to {r.high:.2f}) | {goal(r)} |" for r in results]
-    return "\n".join(["| what | ours, ms | other side, ms | ratio (range) | goal |", "| --- | --- | --- | --- | --- |", *rows])
+    rows = [
+        f"| {r.name} | {r.ours_ms:.1f} | {r.theirs_ms:.1f} | **{r.ratio:.2f}** ({r.low:.2f} to {r.high:.2f}) | "
+        f"{goal(r)} |"
+        for r in results
+    ]
+    return "\n".join(
+        ["| what | ours, ms | other side, ms | ratio (range) | goal |", "| --- | --- | --- | --- | --- |", *rows]
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a change moves a number: eleven small runs through the command line, each boiled down to digests.
 
-`python -m benchmarks.bits` compares the working tree with an earlier commit, both run on this machine, one after the other.
-What is compared: the final weights (bytes of every tensor), results.csv, and what the network then predicts.
-Digests are of a machine and its library versions; they are kept by commit below build/bits and never compared across machines.
+`python -m benchmarks.bits` compares the working tree with an earlier commit, both run on this machine, one after the
+other. What is compared: the final weights (bytes of every tensor), results.csv, and what the network then predicts.
+Digests are of a machine and its library versions; they are kept by commit below build/bits and never compared across
+machines.
 """
 
 from __future__ import annotations
@@ -27,13 +28,30 @@ ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "build" / "bits"
 LEGACY = Path("legacy") / "yolov5n_bccd_final.pt"
 FIRST = "HEAD"  # the last commit: what the working tree changes
-COMMON = ("--data", "data/data.yaml", "--imgsz", "64", "--batch", "4", "--epochs", "3", "--workers", "0", "--threads", "1", "--noplots")
+COMMON = (
+    "--data",
+    "data/data.yaml",
+    "--imgsz",
+    "64",
+    "--batch",
+    "4",
+    "--epochs",
+    "3",
+    "--workers",
+    "0",
+    "--threads",
+    "1",
+    "--noplots",
+)
 STOPPED_BY_ITSELF = 75  # exit code of a run that used its time budget and can go on
 
 
 @dataclass(frozen=True)
 class Case:
-    """One training: words beside the common ones; `network` a packaged one or the tiny one; `resumed` = stopped in mid-epoch first."""
+    """One training: words beside the common ones; `network` a packaged one or the tiny one.
+
+    `resumed` = stopped in mid-epoch first.
+    """
 
     words: tuple[str, ...] = ()
     network: str = "tiny.yaml"
@@ -126,8 +144,25 @@ def _training(tree: Path, work: Path, case: Case) -> dict[str, str]:
     last = next(path for path in sorted((run / "weights").glob("last*.pt")) if "prev" not in path.name)
     _run(tree, work, "weights", "convert", str(last), "--to", "safetensors", "--out", "last.safetensors")
     table = run / "results.csv"
-    predicted = _run(tree, work, "predict", str(last), "--source", "data/images/val", "--conf-thres", "0.01", "--nosave", "--threads", "1", "--json")
-    return {"weights": _of_tensors(work / "last.safetensors"), "results": _of_bytes(table.read_bytes()), "predictions": _of_bytes(predicted.encode())}
+    predicted = _run(
+        tree,
+        work,
+        "predict",
+        str(last),
+        "--source",
+        "data/images/val",
+        "--conf-thres",
+        "0.01",
+        "--nosave",
+        "--threads",
+        "1",
+        "--json",
+    )
+    return {
+        "weights": _of_tensors(work / "last.safetensors"),
+        "results": _of_bytes(table.read_bytes()),
+        "predictions": _of_bytes(predicted.encode()),
+    }
 
 
 def _run_folder(work: Path) -> Path:
@@ -142,7 +177,11 @@ def _legacy(tree: Path, work: Path) -> dict[str, str]:
     words = ("--data", str(data / "bccd" / "bccd.yaml"), "--imgsz", "160", "--threads", "1", "--noplots", "--json")
     document = json.loads(_run(tree, work, "val", str(data / LEGACY), *words))
     document.pop("speed_ms")
-    return {"numbers": _of_bytes(json.dumps({key: document[key] for key in ("metrics", "classes")}, sort_keys=True).encode())}
+    return {
+        "numbers": _of_bytes(
+            json.dumps({key: document[key] for key in ("metrics", "classes")}, sort_keys=True).encode()
+        )
+    }
 
 
 def _of_tensors(path: Path) -> str:
@@ -158,8 +197,16 @@ def _of_bytes(content: bytes) -> str:
 
 def _run(tree: Path, work: Path, *words: str, codes: tuple[int, ...] = (0,)) -> str:
     """One command of that tree's program; returns what it printed, its own paths taken out."""
-    env = {**os.environ, "PYTHONPATH": str(tree / "src"), "OMP_NUM_THREADS": "1", "BOXWRIGHT_CACHE": str(work / "cache"), "HOME": str(work)}
-    done = subprocess.run([sys.executable, "-m", "boxwright", *words], cwd=work, env=env, capture_output=True, text=True, check=False)
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(tree / "src"),
+        "OMP_NUM_THREADS": "1",
+        "BOXWRIGHT_CACHE": str(work / "cache"),
+        "HOME": str(work),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "boxwright", *words], cwd=work, env=env, capture_output=True, text=True, check=False
+    )
     if done.returncode not in codes:
         raise SystemExit(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     return done.stdout.replace(str(work), "")

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kill a training hundreds of times and look at what is left: `make chaos`, or `python -m benchmarks.chaos --kills 200`.
+"""Kill a training hundreds of times and look at what is left.
+
+`make chaos`, or `python -m benchmarks.chaos --kills 200`.
 
 A run is killed again and again, at random moments and at chosen steps and operations on files, and resumed with the one
 plain command, until it is through. Four verdicts, of which only the first is good:
 
 clean               it went on by itself, to the bits of a run that nobody disturbed
-needs hand work     a resume failed
-silently different  it ended, with other bits or another table
-lost work           after a kill it stood further back than the save before
+needs hand work     a resume failed silently different  it ended, with other bits or another table lost work
+after a kill it stood further back than the save before
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ def one_run(calm: Trained, folder: Path, draw: random.Random, seconds: float, ki
     for attempt in range(60):
         kind, arm, delay = trouble(draw, seconds) if attempt < 12 else ("none", lambda: None, 0.0)
         started = (run / "weights" / "last.pt").exists()
-        ended = forked(folder, ["train", "--resume", str(run)] if started else [*words, "--exist-ok"], arm, kill_after_s=delay)
+        ended = forked(
+            folder, ["train", "--resume", str(run)] if started else [*words, "--exist-ok"], arm, kill_after_s=delay
+        )
         kills[kind] += ended.code == -signal.SIGKILL
         if ended.code == 0:
             return verdict_of(calm, run)
@@ -95,7 +98,9 @@ def main() -> int:
             verdicts[one_run(calm, folder, draw, seconds, kills)] += 1
             print(f"{sum(kills.values())} kills, {dict(verdicts)}", flush=True)
     print(
-        f"\n{sum(kills.values())} kills ({', '.join(f'{count} at a random {kind}' for kind, count in kills.items() if count)}) of {sum(verdicts.values())} runs"
+        f"\n{sum(kills.values())} kills "
+        f"({', '.join(f'{count} at a random {kind}' for kind, count in kills.items() if count)}) of "
+        f"{sum(verdicts.values())} runs"
     )
     for verdict in ("clean", "needs hand work", "silently different", "lost work"):
         print(f"{verdict:<20}{verdicts[verdict]:>5}")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training samples: mosaic, map, colour, flip, planes and labels, against a canvas of twice the size; one by one and through a loader."""
+"""Training samples: mosaic, map, colour, flip, planes and labels, against a canvas of twice the size.
+
+One by one and through a loader.
+"""
 
 from __future__ import annotations
 
@@ -47,11 +50,23 @@ def run() -> list[Result]:
         return [
             _per_sample("sample from memory, 640", Side(paths, memory, 640), 3.0),
             _per_sample("sample from memory, 320", Side(paths, memory, 320), 1.8),
-            _loaded("loader, two threads, from memory, 640, batch 16 / DataLoader with two workers", Side(paths, memory, 640), 4.0),
+            _loaded(
+                "loader, two threads, from memory, 640, batch 16 / DataLoader with two workers",
+                Side(paths, memory, 640),
+                4.0,
+            ),
             _per_sample("sample from JPEG files, 640, none kept", Side(paths, paths, 640), 1.4),
-            _epoch("epoch from JPEG files, 640, as many kept as the default allows", Side(paths, paths, 640, SPARE_BYTES), 3.0),
+            _epoch(
+                "epoch from JPEG files, 640, as many kept as the default allows",
+                Side(paths, paths, 640, SPARE_BYTES),
+                3.0,
+            ),
             _pooled(f"epoch from JPEG files, 640, partners from a pool of {POOL}", Side(paths, paths, 640), 4.0),
-            _epoch("epoch from JPEG files, 320, as many kept as the default allows", Side(paths, paths, 320, SPARE_BYTES), 1.8),
+            _epoch(
+                "epoch from JPEG files, 320, as many kept as the default allows",
+                Side(paths, paths, 320, SPARE_BYTES),
+                1.8,
+            ),
             _turned("sample, 640, turned and sheared / straight", Side(paths, memory, 640), STRONG),
             _turned("sample, 640, in perspective / straight", Side(paths, memory, 640), PERSPECTIVE),
         ]
@@ -69,7 +84,13 @@ class Side:
     def ours(self, **settings: float) -> TrainingSamples:
         index = index_of(self.paths)
         in_memory = not isinstance(self.sources[0], str)
-        store = ImageStore(index, self.size, keep="memory" if in_memory else "no", smooth=False, spare_bytes=0 if in_memory else self.spare_bytes)
+        store = ImageStore(
+            index,
+            self.size,
+            keep="memory" if in_memory else "no",
+            smooth=False,
+            spare_bytes=0 if in_memory else self.spare_bytes,
+        )
         if in_memory:
             for number in range(len(index)):
                 store(number)
@@ -77,7 +98,9 @@ class Side:
 
     def textbook(self) -> canvas_mosaic.MosaicDataset:
         in_memory = not isinstance(self.sources[0], str)
-        pictures = [canvas_mosaic.resized(picture, self.size) for picture in self.sources] if in_memory else self.sources
+        pictures = (
+            [canvas_mosaic.resized(picture, self.size) for picture in self.sources] if in_memory else self.sources
+        )
         return canvas_mosaic.MosaicDataset(pictures, [rows_of(number) for number in range(len(self.paths))], self.size)
 
 
@@ -132,13 +155,22 @@ def _loaded(name: str, side: Side, goal: float) -> Result:
     loader = Loader(samples, threads=WORKERS)
     batches = ShuffledBatches(PHOTOGRAPHS, BATCH, side.size, 0).batches(0)
     dataset = side.textbook()
-    theirs = torch.utils.data.DataLoader(dataset, BATCH, shuffle=True, num_workers=WORKERS, persistent_workers=True, collate_fn=dataset.collate)
+    theirs = torch.utils.data.DataLoader(
+        dataset, BATCH, shuffle=True, num_workers=WORKERS, persistent_workers=True, collate_fn=dataset.collate
+    )
 
     def clock() -> float:
         children = [child.cpu_times() for child in psutil.Process().children(recursive=True)]
         return time.process_time() + sum(times.user + times.system for times in children)
 
-    return against(name, lambda: [len(batch) for batch in loader(batches)], lambda: [len(images) for images, _ in theirs], goal=goal, clock=clock, rounds=9)
+    return against(
+        name,
+        lambda: [len(batch) for batch in loader(batches)],
+        lambda: [len(images) for images, _ in theirs],
+        goal=goal,
+        clock=clock,
+        rounds=9,
+    )
 
 
 # -- the gate: the same plan, drawn over a canvas
@@ -159,14 +191,30 @@ def _require_alike(samples: TrainingSamples) -> None:
 
 def _over_a_canvas(plan: Plan, samples: TrainingSamples) -> tuple[np.ndarray, np.ndarray]:
     scene, size = plan.scenes[0], samples.planner.image_size
-    pictures, labels = [samples.store(tile.image) for tile in scene.tiles], [rows_of(tile.image) for tile in scene.tiles]
+    pictures, labels = (
+        [samples.store(tile.image) for tile in scene.tiles],
+        [rows_of(tile.image) for tile in scene.tiles],
+    )
     centre = int(scene.tiles[3].offset_xy[0]), int(scene.tiles[3].offset_xy[1])
     canvas, rows = canvas_mosaic.canvas_of(pictures, labels, centre, size)
     warp = scene.warp
-    matrix = canvas_mosaic.matrix_of(2 * size, size, warp.perspective_xy, warp.angle, warp.scale, warp.shear_xy, warp.translate_xy)
+    matrix = canvas_mosaic.matrix_of(
+        2 * size, size, warp.perspective_xy, warp.angle, warp.scale, warp.shear_xy, warp.translate_xy
+    )
     image, rows = canvas_mosaic.warped(canvas, rows, matrix, size, warp.scale)
     image = canvas_mosaic.coloured(image, np.array(plan.gains_hsv))
-    boxes = np.stack(((rows[:, 1] + rows[:, 3]) / 2, (rows[:, 2] + rows[:, 4]) / 2, rows[:, 3] - rows[:, 1], rows[:, 4] - rows[:, 2]), 1) / size
+    boxes = (
+        np.stack(
+            (
+                (rows[:, 1] + rows[:, 3]) / 2,
+                (rows[:, 2] + rows[:, 4]) / 2,
+                rows[:, 3] - rows[:, 1],
+                rows[:, 4] - rows[:, 2],
+            ),
+            1,
+        )
+        / size
+    )
     if plan.flip_left_right:
         image, boxes[:, 0] = image[:, ::-1], 1 - boxes[:, 0]
     return image[..., ::-1].transpose(2, 0, 1).astype(int), np.concatenate((rows[:, :1], boxes), axis=1)

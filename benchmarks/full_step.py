@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole training step against the textbook's, each side in its own process, so that neither uses the other's memory."""
+"""The whole training step against the textbook's, each side in its own process.
+
+So that neither uses the other's memory.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,10 @@ def run() -> list[Result]:
 
 
 def _measured(width: str, size: int, allocator: str, goal: float) -> Result:
-    with Side.started("ours", width, str(size), allocator) as ours, Side.started("textbook", width, str(size), "default") as theirs:
+    with (
+        Side.started("ours", width, str(size), allocator) as ours,
+        Side.started("textbook", width, str(size), "default") as theirs,
+    ):
         (_, mine), (_, other) = ours.step(), theirs.step()
         assert abs(mine - other) <= MAX_LOSS_DIFFERENCE * abs(other), (mine, other)
         pairs = [(ours.step()[0], theirs.step()[0]) for _ in range(ROUNDS)]

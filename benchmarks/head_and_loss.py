@@ -12,7 +12,11 @@ from boxwright.model.head import Detect
 from boxwright.model.sparse import SparseMaps
 from tests.oracles.dense_loss import DenseLoss, dense_head
 
-ANCHORS_PX = torch.tensor([[10, 13, 16, 30, 33, 23], [30, 61, 62, 45, 59, 119], [116, 90, 156, 198, 373, 326]]).float().view(3, 3, 2)
+ANCHORS_PX = (
+    torch.tensor([[10, 13, 16, 30, 33, 23], [30, 61, 62, 45, 59, 119], [116, 90, 156, 198, 373, 326]])
+    .float()
+    .view(3, 3, 2)
+)
 STRIDES = (8, 16, 32)
 WIDTHS = {"n": (64, 128, 256), "s": (128, 256, 512)}
 GOALS = {"n": 8.0, "s": 4.0}
@@ -31,8 +35,13 @@ def _measured(size: str, memory: str) -> Result:
         for parameter in head.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=draw) * 0.05)
     head.start_biases()
-    features = [torch.randn(BATCH, width, SIZE // s, SIZE // s, generator=draw) for width, s in zip(WIDTHS[size], STRIDES, strict=True)]
-    laid_out = [feature.contiguous(memory_format=torch.channels_last) if memory == "nhwc" else feature for feature in features]
+    features = [
+        torch.randn(BATCH, width, SIZE // s, SIZE // s, generator=draw)
+        for width, s in zip(WIDTHS[size], STRIDES, strict=True)
+    ]
+    laid_out = [
+        feature.contiguous(memory_format=torch.channels_last) if memory == "nhwc" else feature for feature in features
+    ]
     rows = torch.rand(BATCH * BOXES_PER_IMAGE, 6, generator=draw)
     rows[:, 0] = torch.arange(BATCH).repeat_interleave(BOXES_PER_IMAGE)
     rows[:, 1] = torch.randint(0, 80, (len(rows),), generator=draw)

@@ -19,9 +19,18 @@ def run() -> list[Result]:
         mine, theirs = parse_labels(content, "a.txt"), plain_rows(content)
         assert np.array_equal(mine.classes, theirs[:, 0])
         assert np.abs(mine.boxes - theirs[:, 1:]).max() < 1e-6
-    return [against(f"label files, {FILES:,}, in memory", lambda: [parse_labels(c, "a.txt") for c in files], lambda: [plain_rows(c) for c in files], goal=3.0)]
+    return [
+        against(
+            f"label files, {FILES:,}, in memory",
+            lambda: [parse_labels(c, "a.txt") for c in files],
+            lambda: [plain_rows(c) for c in files],
+            goal=3.0,
+        )
+    ]
 
 
 def text_of(number: int) -> bytes:
     """The label file of a photograph."""
-    return "".join(f"{int(row[0])} " + " ".join(f"{value:.6f}" for value in row[1:]) + "\n" for row in rows_of(number)).encode()
+    return "".join(
+        f"{int(row[0])} " + " ".join(f"{value:.6f}" for value in row[1:]) + "\n" for row in rows_of(number)
+    ).encode()

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Result:
-    """`ratio` is textbook / ours unless `lower_is_better`, where it is ours / theirs. `goal` is what it has to reach."""
+    """`ratio` is textbook / ours unless `lower_is_better`, where it is ours / theirs.
+
+    `goal` is what it has to reach.
+    """
 
     name: str
     ours_ms: float
@@ -66,7 +69,9 @@ def share_of(
     return _result(name, pairs, [mine / other for mine, other in pairs], goal, lower=True, note=note)
 
 
-def _pairs(ours: Callable[[], object], theirs: Callable[[], object], rounds: int, clock: Callable[[], float]) -> list[tuple[float, float]]:
+def _pairs(
+    ours: Callable[[], object], theirs: Callable[[], object], rounds: int, clock: Callable[[], float]
+) -> list[tuple[float, float]]:
     ours(), theirs()
     return [(_timed(ours, clock), _timed(theirs, clock)) for _ in range(rounds)]
 
@@ -78,6 +83,8 @@ def _timed(work: Callable[[], object], clock: Callable[[], float]) -> float:
     return clock() - begin
 
 
-def _result(name: str, pairs: list[tuple[float, float]], ratios: list[float], goal: float, *, lower: bool, note: str) -> Result:
+def _result(
+    name: str, pairs: list[tuple[float, float]], ratios: list[float], goal: float, *, lower: bool, note: str
+) -> Result:
     mine, theirs = (statistics.median(side) * 1e3 for side in zip(*pairs, strict=True))
     return Result(name, mine, theirs, statistics.median(ratios), min(ratios), max(ratios), goal, lower, note)

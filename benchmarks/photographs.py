@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures with the statistics of photographs, made when a benchmark needs them: large soft shapes, edges, grain; boxes as in street scenes."""
+"""Pictures with the statistics of photographs, made when a benchmark needs them: large soft shapes, edges, grain.
+
+Boxes as in street scenes.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,13 @@ def rows_of(number: int) -> np.ndarray:
     """Class, cx, cy, w, h, normalised. (7, 5) float32"""
     draw = np.random.default_rng([12, number])
     return np.concatenate(
-        (draw.integers(0, CLASSES, (BOXES, 1)), draw.uniform(0.3, 0.7, (BOXES, 2)), draw.uniform(0.05, 0.4, (BOXES, 2))), axis=1, dtype=np.float32
+        (
+            draw.integers(0, CLASSES, (BOXES, 1)),
+            draw.uniform(0.3, 0.7, (BOXES, 2)),
+            draw.uniform(0.05, 0.4, (BOXES, 2)),
+        ),
+        axis=1,
+        dtype=np.float32,
     )
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the time of a training step goes: `python -m benchmarks.profile_step [n|s] [SIZE]`, one thread, shares of CPU time by kind of work."""
+"""Where the time of a training step goes.
+
+`python -m benchmarks.profile_step [n|s] [SIZE]`, one thread, shares of CPU time by kind of work.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,22 @@ KINDS = (
     ("normalisation and activation", ("_Normalized", "batch_norm", "silu")),
     ("copies and casts", ("copy_", "to_copy", "clone")),
     ("adding and joining features", ("aten::cat", "aten::add", "upsample", "max_pool")),
-    ("loss", ("aten::mm", "addmm", "sigmoid", "binary_cross", "index", "sort", "where", "aten::mul", "aten::sub", "aten::pow", "aten::sum")),
+    (
+        "loss",
+        (
+            "aten::mm",
+            "addmm",
+            "sigmoid",
+            "binary_cross",
+            "index",
+            "sort",
+            "where",
+            "aten::mul",
+            "aten::sub",
+            "aten::pow",
+            "aten::sum",
+        ),
+    ),
     ("pixels to 0..1", ("aten::div",)),
     ("optimizer, clipping, average", ("_fused", "_foreach", "lerp", "norm")),
 )

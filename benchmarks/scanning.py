@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A split of 5,000 images opened: from its files, from its cache with a look at every file, and from its cache alone."""
+"""A split of 5,000 images opened.
+
+From its files, from its cache with a look at every file, and from its cache alone.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +41,20 @@ def run() -> list[Result]:
                 goal=3.0,
                 rounds=3,
             ),
-            against(f"index of {IMAGES:,} images from its cache, every file looked at", lambda: open_split(dataset, "train"), theirs, goal=1.5, rounds=5),
-            against(f"index of {IMAGES:,} images, --trust-cache", lambda: open_split(dataset, "train", trusting=True), theirs, goal=20.0, rounds=5),
+            against(
+                f"index of {IMAGES:,} images from its cache, every file looked at",
+                lambda: open_split(dataset, "train"),
+                theirs,
+                goal=1.5,
+                rounds=5,
+            ),
+            against(
+                f"index of {IMAGES:,} images, --trust-cache",
+                lambda: open_split(dataset, "train", trusting=True),
+                theirs,
+                goal=20.0,
+                rounds=5,
+            ),
         ]
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The numbers of a validation: COCO's protocol against the official evaluator, matching and AP against loops over images and classes."""
+"""The numbers of a validation.
+
+COCO's protocol against the official evaluator, matching and AP against loops over images and classes.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,12 @@ def run() -> list[Result]:
     return [
         _coco(),
         _own(LOOP_IMAGES, _loops, LOOP_GOAL, f"matching and AP, {LOOP_IMAGES} images / loops over boxes"),
-        _own(OWN_IMAGES, validation_of_images, ARRAY_GOAL, f"matching and AP, {OWN_IMAGES} images / arrays image by image"),
+        _own(
+            OWN_IMAGES,
+            validation_of_images,
+            ARRAY_GOAL,
+            f"matching and AP, {OWN_IMAGES} images / arrays image by image",
+        ),
     ]
 
 
@@ -42,7 +50,10 @@ def scene(images: int) -> CocoInput:
     labels = np.concatenate((draw.integers(CLASSES, size=(len(side), 1)), corner, corner + side), axis=1)
     detection_images = np.repeat(np.arange(images), DETECTIONS_PER_IMAGE)
     firsts = np.concatenate(([0], np.cumsum(counts)))
-    chosen = (firsts[detection_images] + draw.integers(1 << 30, size=len(detection_images)) % np.maximum(counts[detection_images], 1)).clip(0, len(labels) - 1)
+    chosen = (
+        firsts[detection_images]
+        + draw.integers(1 << 30, size=len(detection_images)) % np.maximum(counts[detection_images], 1)
+    ).clip(0, len(labels) - 1)
     near = draw.random(len(detection_images)) < 1 / 3
     sides = np.tile(labels[chosen, 3:] - labels[chosen, 1:3], 2)
     jitter = np.where(near, 0.08, 3.0)[:, None] * draw.normal(size=(len(near), 4)) * sides

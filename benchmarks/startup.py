@@ -13,9 +13,27 @@ from benchmarks.measure import Result, share_of
 def run() -> list[Result]:
     torch_alone = _process("-c", "import torch")
     return [
-        share_of("boxwright --help / import torch", _process("-m", "boxwright", "--help"), torch_alone, goal=0.4, clock=_children),
-        share_of("boxwright schedule --help / import torch", _process("-m", "boxwright", "schedule", "--help"), torch_alone, goal=0.4, clock=_children),
-        share_of("import boxwright / import torch", _process("-c", "import boxwright"), torch_alone, goal=0.3, clock=_children),
+        share_of(
+            "boxwright --help / import torch",
+            _process("-m", "boxwright", "--help"),
+            torch_alone,
+            goal=0.4,
+            clock=_children,
+        ),
+        share_of(
+            "boxwright schedule --help / import torch",
+            _process("-m", "boxwright", "schedule", "--help"),
+            torch_alone,
+            goal=0.4,
+            clock=_children,
+        ),
+        share_of(
+            "import boxwright / import torch",
+            _process("-c", "import boxwright"),
+            torch_alone,
+            goal=0.3,
+            clock=_children,
+        ),
     ]
 
 

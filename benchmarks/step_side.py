@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One side of the full training step, in a process of its own: a line in is a step, a line out its CPU seconds and loss.
+"""One side of the full training step, in a process of its own.
+
+A line in is a step, a line out its CPU seconds and loss.
 
 `python -m benchmarks.step_side ours|textbook n|s SIZE default|tuned [full]`; `full` = float32 also on our side.
 """

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Suppression at validation settings on a dense answer, against the greedy walk in torch and against OpenCV with classes moved apart."""
+"""Suppression at validation settings on a dense answer, against the greedy walk in torch and against OpenCV.
+
+With classes moved apart.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,15 @@ def prediction() -> torch.Tensor:
         y, x = np.meshgrid(*[(np.arange(640 // stride) + 0.5) * stride] * 2, indexing="ij")
         for side in sides:
             centres = np.stack((x, y), axis=-1).reshape(-1, 2)
-            rows.append(np.concatenate((centres + draw.normal(0, stride / 3, centres.shape), side * np.exp(draw.normal(0, 0.3, centres.shape))), axis=1))
+            rows.append(
+                np.concatenate(
+                    (
+                        centres + draw.normal(0, stride / 3, centres.shape),
+                        side * np.exp(draw.normal(0, 0.3, centres.shape)),
+                    ),
+                    axis=1,
+                )
+            )
     boxes = np.concatenate(rows)
     objectness = 1 / (1 + np.exp(-draw.normal(-7.2, 1.7, (len(boxes), 1))))
     scores = 1 / (1 + np.exp(-draw.normal(-3.6, 1.0, (len(boxes), CLASSES))))
@@ -59,11 +70,16 @@ def prediction() -> torch.Tensor:
 
 
 def by_opencv(dense: torch.Tensor) -> np.ndarray:
-    """The usual way with OpenCV: candidates by torch, boxes of each class moved away from the others, one call. (M, 6)"""
+    """The usual way with OpenCV: candidates by torch, boxes of each class moved away from the others, one call.
+
+    (M, 6)
+    """
     found = candidates(dense, RULES)
     boxes, scores, classes = found.boxes_xyxy.numpy(), found.scores.numpy(), found.classes.numpy()
     moved = boxes[:, :2] + classes[:, None] * APART
-    kept = cv2.dnn.NMSBoxes(np.concatenate((moved, boxes[:, 2:] - boxes[:, :2]), axis=1), scores, RULES.min_score, RULES.max_iou)[: RULES.max_det]
+    kept = cv2.dnn.NMSBoxes(
+        np.concatenate((moved, boxes[:, 2:] - boxes[:, :2]), axis=1), scores, RULES.min_score, RULES.max_iou
+    )[: RULES.max_det]
     return np.concatenate((boxes[kept], scores[kept, None], classes[kept, None]), axis=1, dtype=np.float32)
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole validation, from files to numbers: a trained yolov5n on real pictures, against the textbook's way from end to end."""
+"""A whole validation, from files to numbers.
+
+A trained yolov5n on real pictures, against the textbook's way from end to end.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import Result, against
-from boxwright.commands.val import ValPlan, evaluate, plan_of
 from boxwright.config.schema.val import ValSettings
 from boxwright.data.sampling.batches import RectangularBatches
 from boxwright.data.sampling.samples import PlainSamples
 from boxwright.data.stores.image_store import ImageStore
 from boxwright.metrics.flat import Flat
+from boxwright.runs.evaluation.validate import ValPlan, evaluate, plan_of
 from boxwright.runs.inputs.open_data import network_of_weights, open_weights
 from boxwright.system.device import prepare_process
 from tests.oracles import plain_validation
@@ -38,7 +41,10 @@ PRECISIONS = {"bf16": "bfloat16", "fp32": "float32"}
 def run() -> list[Result]:
     source = Path(os.environ.get("BOXWRIGHT_DATA", "shared/data")) / "bccd"
     if not source.is_dir():
-        sys.stderr.write(f"{source}: there is no such data set, and validation is left out. Set BOXWRIGHT_DATA to a folder of data sets\n")
+        sys.stderr.write(
+            f"{source}: there is no such data set, and validation is left out. Set BOXWRIGHT_DATA to a folder of data "
+            "sets\n"
+        )
         return []
     with tempfile.TemporaryDirectory() as place:
         data = shutil.copytree(source, Path(place) / "bccd") / "bccd.yaml"
@@ -46,7 +52,9 @@ def run() -> list[Result]:
 
 
 def _measured(data: Path) -> list[Result]:
-    plan = plan_of(ValSettings(weights=(str(WEIGHTS),), data=str(data), imgsz=SIZE, batch_size=BATCH, threads=1, device="cpu"))
+    plan = plan_of(
+        ValSettings(weights=(str(WEIGHTS),), data=str(data), imgsz=SIZE, batch_size=BATCH, threads=1, device="cpu")
+    )
     prepare_process(plan.device, 1)  # for both sides, the allocator that keeps its memory included
     textbook = _textbook(plan, evaluate(plan, threads=1).metrics.flat)
     theirs = float(textbook().mean())
@@ -67,7 +75,9 @@ def _textbook(plan: ValPlan, flat: Flat) -> Callable[[], np.ndarray]:
     samples = PlainSamples(index, ImageStore(index, SIZE, smooth=True))
     batches = RectangularBatches(index.sizes_wh, BATCH, SIZE, 32, plan.how["pad"]).batches()
     canvases = {address.image: address.output_hw for batch in batches for address in batch}
-    pictures = plain_validation.Pictures(index.paths, [samples.to_source(image, canvases[image]) for image in range(len(index))])
+    pictures = plain_validation.Pictures(
+        index.paths, [samples.to_source(image, canvases[image]) for image in range(len(index))]
+    )
     network = network_of_weights(open_weights(str(WEIGHTS)))
     network.requires_grad_(requires_grad=False)
     places = [[address.image for address in batch] for batch in batches]

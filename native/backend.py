@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The build backend: scikit-build-core, with editable installs as a plain path.
 
-Its own editable install puts a finder before every other import, so that the tree it was installed from wins over one that is
-named by PYTHONPATH, and each start of Python pays for it. A line in a .pth file does neither.
+Its own editable install puts a finder before every other import, so that the tree it was installed from wins over one
+that is named by PYTHONPATH, and each start of Python pays for it. A line in a .pth file does neither.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ __all__ = [
 FINDER = "_editable_skbc_"
 
 
-def build_editable(wheel_directory: str, config_settings: dict[str, Any] | None = None, metadata_directory: str | None = None) -> str:
+def build_editable(
+    wheel_directory: str, config_settings: dict[str, Any] | None = None, metadata_directory: str | None = None
+) -> str:
     """Build the library into the tree and a wheel that holds the path of the tree."""
     name = build.build_editable(wheel_directory, config_settings, metadata_directory)
     file = Path(wheel_directory) / name
@@ -47,6 +49,10 @@ def build_editable(wheel_directory: str, config_settings: dict[str, Any] | None 
                 lines = [line for line in lines if not line.startswith(b"import ")]
             if entry.endswith("/RECORD"):  # what is not as recorded any more
                 lines = [line for line in lines if not line.startswith(FINDER.encode())]
-                lines += [f"{other},,\n".encode() for other in contents if other.startswith(FINDER) and not other.endswith(".py")]
+                lines += [
+                    f"{other},,\n".encode()
+                    for other in contents
+                    if other.startswith(FINDER) and not other.endswith(".py")
+                ]
             wheel.writestr(entry, b"".join(lines))
     return name

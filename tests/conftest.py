@@ -11,7 +11,9 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: processes stand b
 import hypothesis
 import pytest
 
-hypothesis.settings.register_profile("boxwright", deadline=None, derandomize=True, max_examples=60, print_blob=False, database=None)
+hypothesis.settings.register_profile(
+    "boxwright", deadline=None, derandomize=True, max_examples=60, print_blob=False, database=None
+)
 hypothesis.settings.load_profile("boxwright")
 
 _FORBIDDEN = {"socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"}

@@ -50,7 +50,10 @@ def curves_figure(original: Curve, curves: Mapping[str, Curve]) -> np.ndarray:
         for place, panel in enumerate(PANELS):
             axes = dressed(figure.add_subplot(2, 2, place + 1), panel, "epoch" if place > 1 else "")
             lines = [axes.plot(original[panel], color=INK, linewidth=2, linestyle=(0, (4, 2)))[0]]
-            lines += [axes.plot(curve[panel], color=class_colour(number), linewidth=1.4)[0] for number, curve in enumerate(curves.values())]
+            lines += [
+                axes.plot(curve[panel], color=class_colour(number), linewidth=1.4)[0]
+                for number, curve in enumerate(curves.values())
+            ]
             axes.set_ylim(bottom=0)
         add_legend(figure, lines, ["the original program, bccd, seed 0", *curves], loc="outside lower center", ncols=3)
 

@@ -36,13 +36,17 @@ Weights: TypeAlias = "str | Path | Sequence[str | Path]"
 def train(*, observers: Sequence[object] = (), **settings: Any) -> TrainResult:
     """Train; keywords are the settings of `boxwright train`. Returns where the run lies and what it came to.
 
-    `observers` are objects with methods named after the moments of a run, such as `on_fit_epoch_end(values, epoch, best_fitness, fitness)`.
+    `observers` are objects with methods named after the moments of a run, such as `on_fit_epoch_end(values, epoch,
+    best_fitness, fitness)`.
     """
     return training.trained(resolve_train(settings), observers)
 
 
 def validate(weights: Weights, **settings: Any) -> dict[str, Any]:
-    """Validate a checkpoint or run folder, or several that predict together; keywords are the settings of `boxwright val`. Returns what `val --json` prints."""
+    """Validate a checkpoint or run folder, or several that predict together.
+
+    Keywords are the settings of `boxwright val`. Returns what `val --json` prints.
+    """
     layer = Layer("python", {"noplots": True, **settings, "weights": _listed(weights)})
     document: dict[str, Any] = validation.run(resolve_verb(ValSettings, layer, Layer("python", {}))).document
     return document
@@ -56,7 +60,10 @@ def open_data(path: str | Path) -> Mapping[str, Index]:
 
 
 def load(weights: Weights, *, device: str = "", imgsz: int | None = None, augment: bool = False) -> Model:
-    """A trained network, or several that predict together, ready to be called on images. `augment`: each looks at three sizes."""
+    """A trained network, or several that predict together, ready to be called on images.
+
+    `augment`: each looks at three sizes.
+    """
     predictor, _ = predictor_of(_listed(weights), device, imgsz, augment=augment)
     return Model(predictor)
 
@@ -67,7 +74,9 @@ def _listed(weights: Weights) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network. Call it with a path, an RGB array (H, W, 3) uint8, a tensor (3, H, W) in 0..1 or uint8, or a list of these.
+    """A trained network.
+
+    Call it with a path, an RGB array (H, W, 3) uint8, a tensor (3, H, W) in 0..1 or uint8, or a list of these.
 
     One that takes other pictures is given all of its channels, of 8 or 16 bits or in 0..1.
     """
@@ -86,7 +95,9 @@ class Model:
         many = isinstance(images, list | tuple)
         listed: list[Image] = list(images) if isinstance(images, list | tuple) else [images]  # type: ignore[list-item]  # one image
         paths = [str(image) if isinstance(image, str | Path) else "" for image in listed]
-        found = self.predictor([_pixels(image, self.predictor.kind) for image in listed], NmsRules(min_score, max_iou, max_det), paths)
+        found = self.predictor(
+            [_pixels(image, self.predictor.kind) for image in listed], NmsRules(min_score, max_iou, max_det), paths
+        )
         return found if many else found[0]
 
 
@@ -107,7 +118,11 @@ def _planes(image: np.ndarray | torch.Tensor, kind: Kind) -> np.ndarray:
     if image.ndim == 2:  # noqa: PLR2004 -- one channel
         image = image[..., None]
     if image.ndim != 3:  # noqa: PLR2004 -- height, width, channels
-        raise DataError("image", f"an array of shape {image.shape} is no picture", f"Give (H, W, {kind.channels}), or a tensor ({kind.channels}, H, W)")
+        raise DataError(
+            "image",
+            f"an array of shape {image.shape} is no picture",
+            f"Give (H, W, {kind.channels}), or a tensor ({kind.channels}, H, W)",
+        )
     try:
         return of_picture(image, kind)
     except BrokenImageError as error:
@@ -117,11 +132,17 @@ def _planes(image: np.ndarray | torch.Tensor, kind: Kind) -> np.ndarray:
 def _rgb(image: np.ndarray | torch.Tensor) -> np.ndarray:
     """An array or a tensor as RGB uint8. (H, W, 3)"""
     if isinstance(image, torch.Tensor):
-        image = image.detach().cpu().permute(1, 2, 0).numpy() if image.dim() == 3 and image.shape[0] in {1, 3} else image.detach().cpu().numpy()  # noqa: PLR2004
+        image = (
+            image.detach().cpu().permute(1, 2, 0).numpy()
+            if image.dim() == 3 and image.shape[0] in {1, 3}  # noqa: PLR2004 -- channels first
+            else image.detach().cpu().numpy()
+        )
     if image.dtype != np.uint8:
         image = (np.asarray(image, np.float32).clip(0, 1) * 255).round().astype(np.uint8)
     if image.ndim == 2 or image.shape[2] == 1:  # noqa: PLR2004 -- grey
         image = np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
     if image.ndim != 3 or image.shape[2] != 3:  # noqa: PLR2004 -- height, width, colours
-        raise DataError("image", f"an array of shape {image.shape} is no picture", "Give (H, W, 3) RGB, or a tensor (3, H, W)")
+        raise DataError(
+            "image", f"an array of shape {image.shape} is no picture", "Give (H, W, 3) RGB, or a tensor (3, H, W)"
+        )
     return np.ascontiguousarray(image)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: a verb and its words -> settings -> one command -> text or JSON. Errors become one line and an exit code.
+"""The command line: a verb and its words -> settings -> one command -> text or JSON.
+
+Errors become one line and an exit code.
 
 What is printed goes through system/terminal.py.
 """
@@ -35,41 +37,62 @@ class Verb:
 
 
 VERBS: dict[str, Verb | dict[str, Verb]] = {
-    "demo": Verb("see it all at once: train on a drawn set, in minutes", "verbs:DemoSettings", "demo:run", reports=False),
+    "demo": Verb(
+        "see it all at once: train on a drawn set, in minutes", "verbs:DemoSettings", "demo:run", reports=False
+    ),
     "train": Verb("train a detector", "train:TrainSettings", "train:run", reports=False),
     "val": Verb("validate a checkpoint on a split", "val:ValSettings", "val:run"),
     "predict": Verb("detect objects in images", "val:PredictSettings", "predict:run"),
     "report": Verb("a page that shows a run, or several", "verbs:ReportSettings", "report:run"),
     "errors": Verb("what a detector gets wrong, object by object", "verbs:ErrorsSettings", "report:errors"),
     "compare": Verb("whether one run is better than another", "verbs:CompareSettings", "compare:run"),
-    "export": Verb("write it for other programs: onnx, torchscript, safetensors, yolov5, openvino", "export:ExportSettings", "export:run"),
+    "export": Verb(
+        "write it for other programs: onnx, torchscript, safetensors, yolov5, openvino",
+        "export:ExportSettings",
+        "export:run",
+    ),
     "data": {
         "check": Verb("every fault of a data set, with file and line", "datasets:CheckSettings", "dataset.check:run"),
         "report": Verb("what is in a data set, as a page", "datasets:ReportSettings", "dataset.report:run"),
         "preview": Verb("what the trainer will see", "datasets:PreviewSettings", "dataset.preview:run"),
-        "convert": Verb("label files, COCO JSON and Pascal VOC into each other", "datasets:ConvertSettings", "dataset.convert:run"),
+        "convert": Verb(
+            "label files, COCO JSON and Pascal VOC into each other", "datasets:ConvertSettings", "dataset.convert:run"
+        ),
         "split": Verb("divide images into train, val and test", "datasets:SplitSettings", "dataset.split:run"),
         "fetch": Verb("fetch and unpack what a YAML names", "datasets:FetchSettings", "dataset.fetch:run"),
         "sample": Verb("draw the sample set", "verbs:SampleSettings", "sample:run"),
     },
     "model": {
         "list": Verb("the packaged networks", "verbs:NoSettings", "model:listed"),
-        "info": Verb("one network, row by row: parameters, work, memory, time", "verbs:ModelInfoSettings", "model:info"),
+        "info": Verb(
+            "one network, row by row: parameters, work, memory, time", "verbs:ModelInfoSettings", "model:info"
+        ),
         "draw": Verb("a picture of the rows of a network", "verbs:ModelDrawSettings", "model_picture:draw"),
         "check": Verb("whether a network description is sound", "verbs:ModelVerbSettings", "model:check"),
     },
     "anchors": Verb("how anchors fit a data set, and which would fit better", "verbs:AnchorsSettings", "anchors:run"),
-    "replay": Verb("rebuild tables, TensorBoard and page of a run from the event log", "verbs:ReplaySettings", "replay:run"),
+    "replay": Verb(
+        "rebuild tables, TensorBoard and page of a run from the event log", "verbs:ReplaySettings", "replay:run"
+    ),
     "weights": {
-        "inspect": Verb("what a weights file of any kind holds, or why it is refused", "weights:InspectSettings", "weights:inspect"),
-        "convert": Verb("write it as boxwright, safetensors or yolov5", "weights:ConvertSettings", "weights_files:convert"),
+        "inspect": Verb(
+            "what a weights file of any kind holds, or why it is refused", "weights:InspectSettings", "weights:inspect"
+        ),
+        "convert": Verb(
+            "write it as boxwright, safetensors or yolov5", "weights:ConvertSettings", "weights_files:convert"
+        ),
         "strip": Verb("leave out what only training needs", "weights:StripSettings", "weights_files:strip"),
         "diff": Verb("what differs between two files", "weights:DiffSettings", "weights:diff"),
-        "average": Verb("the mean of several weights of one network", "weights:AverageSettings", "weights_files:average"),
+        "average": Verb(
+            "the mean of several weights of one network", "weights:AverageSettings", "weights_files:average"
+        ),
     },
     "recipes": Verb("the five trainers: list, show, --diff", "verbs:RecipesSettings", "recipes:run"),
     "schedule": Verb(
-        "rates, momentum, accumulation and moving average of a planned run", "verbs:ScheduleVerbSettings", "schedule:run", drawn="schedule_picture:run"
+        "rates, momentum, accumulation and moving average of a planned run",
+        "verbs:ScheduleVerbSettings",
+        "schedule:run",
+        drawn="schedule_picture:run",
     ),
     "config": {
         "show": Verb("every setting with its value and source", "train:TrainSettings", "settings:show"),
@@ -117,7 +140,11 @@ def _broken(error: Exception) -> int:
     if os.environ.get("BOXWRIGHT_DEBUG") == "1":
         raise error
     what = " ".join(str(error).split()) or type(error).__name__
-    say(f"error: boxwright: {type(error).__name__}: {what}. This is our fault; run again with BOXWRIGHT_DEBUG=1 and report what it prints", sys.stderr)
+    say(
+        f"error: boxwright: {type(error).__name__}: {what}. This is our fault; run again with BOXWRIGHT_DEBUG=1 and "
+        "report what it prints",
+        sys.stderr,
+    )
     return EXIT_OUR_FAULT
 
 
@@ -126,7 +153,9 @@ def _run(words: list[str]) -> int:
         _say_all(_overview())
         return EXIT_DONE if words else EXIT_USER_INPUT
     if words[0] == "--version":
-        _say_all([f"boxwright {_version()}", *importlib.import_module("boxwright.native.binary").described().splitlines()])
+        _say_all(
+            [f"boxwright {_version()}", *importlib.import_module("boxwright.native.binary").described().splitlines()]
+        )
         return EXIT_DONE
     name, verb, rest = _verb(words)
     if verb is None:
@@ -187,7 +216,12 @@ def _version() -> str:
 
 
 def _overview() -> list[str]:
-    lines = ["boxwright: train, check and use anchor-based YOLOv5-family detectors", "", "usage: boxwright VERB [FLAGS] [key=value ...]", ""]
+    lines = [
+        "boxwright: train, check and use anchor-based YOLOv5-family detectors",
+        "",
+        "usage: boxwright VERB [FLAGS] [key=value ...]",
+        "",
+    ]
     for name, verb in VERBS.items():
         text = verb.help if isinstance(verb, Verb) else "; ".join(f"{sub}: {v.help}" for sub, v in verb.items())
         lines.append(f"  {name:<10}{text}")

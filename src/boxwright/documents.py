@@ -28,7 +28,17 @@ MAX_DEPTH = 40
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _HALF = re.compile("[\ud800-\udfff]")  # of a pair; an escape can write it, a file cannot hold it
-_WORDS = {"": None, "~": None, "null": None, "true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_WORDS = {
+    "": None,
+    "~": None,
+    "null": None,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "no": False,
+    "off": False,
+}
 _NOT_FINITE = {".nan": math.nan, ".inf": math.inf, "+.inf": math.inf, "-.inf": -math.inf}
 
 
@@ -61,7 +71,9 @@ def read_yaml(path: Path) -> Document:
             raise UserError(str(path), f"larger than {MAX_BYTES >> 20} MiB", "This is no settings file; check the path")
         content = path.read_bytes()
     except OSError as error:
-        raise UserError(str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path") from None
+        raise UserError(
+            str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path"
+        ) from None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -79,7 +91,9 @@ def parse_yaml(text: str, name: str) -> Document:
     except yaml.YAMLError as error:
         raise UserError(name, " ".join(str(error).split()), "Only printable text can stand here") from None
     except (ValueError, OverflowError):  # of the parser: an escape beyond Unicode, a version of thousands of digits
-        raise UserError(name, "holds a number or an escape that stands for nothing", "Check the words that begin with '\\' or '%'") from None
+        raise UserError(
+            name, "holds a number or an escape that stands for nothing", "Check the words that begin with '\\' or '%'"
+        ) from None
     document = Document(name, None)
     return Document(name, None if root is None else _Builder(document).value(root, ()), document.lines, document.texts)
 
@@ -95,7 +109,9 @@ def _bounded(name: str) -> type[yaml.SafeLoader]:
             self.nodes += 1
             self.depth += 1
             if self.nodes > MAX_NODES or self.depth > MAX_DEPTH + 1:
-                raise UserError(f"{name}:{self.line + 1}", "holds too many or too deeply nested values", "Flatten or divide it")
+                raise UserError(
+                    f"{name}:{self.line + 1}", "holds too many or too deeply nested values", "Flatten or divide it"
+                )
             node = super().compose_node(parent, index)
             self.depth -= 1
             return node
@@ -111,11 +127,15 @@ def _syntax_error(text: str, name: str, error: yaml.MarkedYAMLError) -> UserErro
     if 0 < line <= len(rows) and re.match(r" *\t", rows[line - 1]):
         return UserError(place, "the line is indented with a tab", "YAML wants blanks; replace the tab")
     reason = " ".join((error.problem or "is not YAML").split())
-    return UserError(place, f"is not valid YAML ({reason})", "Check the colon and the indentation here and on the line above")
+    return UserError(
+        place, f"is not valid YAML ({reason})", "Check the colon and the indentation here and on the line above"
+    )
 
 
 def _kind(value: object) -> str:
-    return {list: "list", dict: "mapping", str: "text", bool: "yes/no value", int: "number", float: "number"}.get(type(value), "empty value")
+    return {list: "list", dict: "mapping", str: "text", bool: "yes/no value", int: "number", float: "number"}.get(
+        type(value), "empty value"
+    )
 
 
 class _Builder:
@@ -130,7 +150,11 @@ class _Builder:
         line = node.start_mark.line + 1
         self.visits += 1
         if self.visits > MAX_NODES or len(address) > MAX_DEPTH:
-            raise UserError(f"{self.document.name}:{line}", "holds too many or too deeply nested values", "Remove the repeated aliases")
+            raise UserError(
+                f"{self.document.name}:{line}",
+                "holds too many or too deeply nested values",
+                "Remove the repeated aliases",
+            )
         self.document.lines[address] = line
         if isinstance(node, yaml.ScalarNode):
             self._check_tag(node, ("null", "bool", "int", "float", "str", "timestamp", "merge"))
@@ -160,7 +184,10 @@ class _Builder:
         return result
 
     def _check_text(self, node: yaml.ScalarNode) -> None:
-        """Refuse characters that no name of a file or class can hold, and more text than a file can say without aliases."""
+        """Refuse characters that no name of a file or class can hold.
+
+        And more text than a file can say without aliases.
+        """
         self.characters += len(node.value)
         place = f"{self.document.name}:{node.start_mark.line + 1}"
         if self.characters > MAX_CHARACTERS:
@@ -173,7 +200,11 @@ class _Builder:
         if node.tag in {"!", *(prefix + name for name in allowed)}:
             return
         place = f"{self.document.name}:{node.start_mark.line + 1}"
-        raise UserError(place, f"the tag '{node.tag.replace(prefix, '!!')}' is not allowed", "Files are data: remove the tag, nothing is run")
+        raise UserError(
+            place,
+            f"the tag '{node.tag.replace(prefix, '!!')}' is not allowed",
+            "Files are data: remove the tag, nothing is run",
+        )
 
 
 def scalar(text: str) -> bool | int | float | str | None:

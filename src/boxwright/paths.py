@@ -27,7 +27,11 @@ def why_unusable(path: str) -> str:
     if len(content) > LONGEST_PATH:
         return f"is {len(content):,} bytes long, and a path has at most {LONGEST_PATH:,}"
     longest = max(map(len, content.split(b"/")))
-    return f"has a name of {longest:,} bytes in it, and a name has at most {LONGEST_NAME}" if longest > LONGEST_NAME else ""
+    return (
+        f"has a name of {longest:,} bytes in it, and a name has at most {LONGEST_NAME}"
+        if longest > LONGEST_NAME
+        else ""
+    )
 
 
 def require_path(text: str, where: str) -> str:

@@ -11,7 +11,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "boxwright"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "benchmarks" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 NAMED = re.compile(r"`((?:[\w.\-]+/)*[\w.\-]+(?:\.(?:py|md|yaml|json|lock|toml)|/))(?::(\w+))?`")
 TESTS = re.compile(r"`(test_\w+)`")
 TREE_LINE = re.compile(r"^[│├└─ ]*([\w.\-/]+\.py|[\w.\-]+/)", re.MULTILINE)

@@ -17,19 +17,49 @@ PACKAGE = ROOT / "src" / "boxwright"
 
 # A room's floor. Imports go to lower floors, or stay inside the room.
 FLOORS = {
-    "__main__": 7,
-    "cli": 6,
-    "__init__": 6,
-    "commands": 5,
-    **dict.fromkeys(("train", "infer", "export", "report", "evolve", "ui"), 4),
-    **dict.fromkeys(("data", "model", "loss", "metrics", "track"), 3),
-    **dict.fromkeys(("structures", "config", "system"), 2),
-    **dict.fromkeys(("geometry", "drawing", "native", "errors", "keyed", "documents", "version"), 1),
+    "__main__": 10,
+    "cli": 9,
+    "__init__": 9,
+    "api": 8,
+    "commands": 7,
+    "runs": 6,
+    **dict.fromkeys(("engine", "infer", "report"), 5),
+    **dict.fromkeys(("data", "loss", "export", "search", "ui"), 4),
+    **dict.fromkeys(("model", "metrics", "config", "track"), 3),
+    **dict.fromkeys(("structures", "system"), 2),
+    **dict.fromkeys(("geometry", "drawing", "native", "errors", "keyed", "documents", "paths", "version"), 1),
 }
 # Floor 1 rooms may lean on these three, which lean on nothing.
 GROUND = {"errors", "keyed", "native"}
+# The rooms inside a room, lowest first. Those on one step do not know each other; files beside them stand above all.
+INNER = {
+    "data": (
+        ("drawn", "labels", "pixels"),
+        ("formats",),
+        ("index",),
+        ("splits",),
+        ("augment",),
+        ("stores",),
+        ("sampling",),
+    ),
+    "runs": (("inputs",), ("evaluation", "sizing")),
+    "commands": (("dataset",),),
+}
 
-REFUSED_NAMES = {"utils", "util", "common", "core", "misc", "helpers", "helper", "tools", "base", "manager", "handler", "stuff"}
+REFUSED_NAMES = {
+    "utils",
+    "util",
+    "common",
+    "core",
+    "misc",
+    "helpers",
+    "helper",
+    "tools",
+    "base",
+    "manager",
+    "handler",
+    "stuff",
+}
 MAX_LINES = 400
 MAX_STATEMENTS = 40
 MAX_POSITIONAL = 8  # block constructors take the words of a YAML row
@@ -62,7 +92,10 @@ DOORS = {
     "cv2.imdecode": {"data/pixels/image_files.py", "data/pixels/channels.py"},
     "cv2.imdecodemulti": {"data/pixels/channels.py"},
     "PIL.Image.open": set(),  # it tries every format that it knows, and some start programs
-    **{f"PIL.{kind}ImagePlugin": {"data/pixels/image_files.py"} for kind in ("Bmp", "Gif", "Jpeg", "Png", "Tiff", "WebP")},
+    **{
+        f"PIL.{kind}ImagePlugin": {"data/pixels/image_files.py"}
+        for kind in ("Bmp", "Gif", "Jpeg", "Png", "Tiff", "WebP")
+    },
 }
 FORBIDDEN = {
     "eval",
@@ -121,7 +154,11 @@ def own_imports(tree: ast.AST) -> list[tuple[int, str]]:
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"line {node.lineno}: relative imports hide where things live"
             if (node.module or "").split(".")[0] == "boxwright":
-                submodules = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "boxwright" else [node.module]
+                submodules = (
+                    [f"{node.module}.{alias.name}" for alias in node.names]
+                    if node.module == "boxwright"
+                    else [node.module]
+                )
                 found += [(node.lineno, module) for module in submodules]
         elif isinstance(node, ast.Import):
             found += [(node.lineno, alias.name) for alias in node.names if alias.name.split(".")[0] == "boxwright"]
@@ -144,7 +181,10 @@ def aliases_of(tree: ast.AST) -> dict[str, str]:
     found = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.asname or alias.name.split(".")[0]: alias.name if alias.asname else alias.name.split(".")[0] for alias in node.names}
+            found |= {
+                alias.asname or alias.name.split(".")[0]: alias.name if alias.asname else alias.name.split(".")[0]
+                for alias in node.names
+            }
         elif isinstance(node, ast.ImportFrom):
             found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
     return found
@@ -179,8 +219,36 @@ def test_imports_go_downward_and_rooms_of_one_floor_do_not_know_each_other(path)
     for line, module in own_imports(tree_of(path)):
         other = room_of(module)
         assert other in FLOORS, f"{name_of(path)}:{line}: {module} has no floor"
-        downward = FLOORS[other] < FLOORS[room] or other == room or (FLOORS[room] == FLOORS[other] == 1 and other in GROUND)
-        assert downward, f"{name_of(path)}:{line}: {room} (floor {FLOORS[room]}) imports {module} (floor {FLOORS[other]})"
+        downward = (
+            FLOORS[other] < FLOORS[room] or other == room or (FLOORS[room] == FLOORS[other] == 1 and other in GROUND)
+        )
+        assert downward, (
+            f"{name_of(path)}:{line}: {room} (floor {FLOORS[room]}) imports {module} (floor {FLOORS[other]})"
+        )
+
+
+@EVERY_FILE
+def test_inside_a_room_imports_go_downward_as_well(path):
+    parts = path.relative_to(PACKAGE).parts
+    steps = {name: step for step, names in enumerate(INNER.get(parts[0], ())) for name in names}
+    if not steps or path.name == "__init__.py":
+        return
+    mine = parts[1] if len(parts) > 2 else ""
+    assert not mine or mine in steps, f"{name_of(path)}: {mine} has no step in {parts[0]}"
+    for line, module in own_imports(tree_of(path)):
+        names = module.split(".")[1:]
+        if len(names) < 2 or names[0] != parts[0]:
+            continue
+        other = names[1] if (PACKAGE / names[0] / names[1]).is_dir() else ""
+        downward = other == mine or not mine or (other != "" and steps[other] < steps[mine])
+        assert downward, f"{name_of(path)}:{line}: {mine} imports {other or 'a file beside it'}"
+
+
+def test_a_verb_never_imports_a_verb():
+    for path in files():
+        if room_of_file(path) == "commands":
+            for line, module in own_imports(tree_of(path)):
+                assert room_of(module) != "commands", f"{name_of(path)}:{line}: {module}"
 
 
 def test_no_file_imports_itself_through_others():
@@ -202,7 +270,12 @@ def test_no_file_imports_itself_through_others():
 
 def to_file(module: str) -> str:
     relative = module.removeprefix("boxwright").strip(".").replace(".", "/")
-    for candidate in (f"{relative}.py", f"{relative}/__init__.py", f"{relative.rsplit('/', 1)[0]}.py", f"{relative.rsplit('/', 1)[0]}/__init__.py"):
+    for candidate in (
+        f"{relative}.py",
+        f"{relative}/__init__.py",
+        f"{relative.rsplit('/', 1)[0]}.py",
+        f"{relative.rsplit('/', 1)[0]}/__init__.py",
+    ):
         if (PACKAGE / candidate).is_file():
             return candidate
     return ""
@@ -212,8 +285,14 @@ def to_file(module: str) -> str:
 def test_own_imports_stand_at_the_top_and_are_real(path):
     tree = tree_of(path)
     top = {id(node) for node in tree.body}
-    hidden = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom | ast.Import) and id(n) not in top and own_imports(ast.Module([n], []))]
-    assert not hidden, f"{name_of(path)}:{hidden[0].lineno}: an import of our own inside a function, or for type checking only"
+    hidden = [
+        n
+        for n in ast.walk(tree)
+        if isinstance(n, ast.ImportFrom | ast.Import) and id(n) not in top and own_imports(ast.Module([n], []))
+    ]
+    assert not hidden, (
+        f"{name_of(path)}:{hidden[0].lineno}: an import of our own inside a function, or for type checking only"
+    )
     for _, name in uses(tree):
         assert not is_within(name, "importlib.import_module") or name_of(path) in {"cli.py", "__init__.py"}
 
@@ -223,15 +302,23 @@ def test_the_world_outside_is_reached_through_doors_only(path):
     for line, name in uses(tree_of(path)):
         for door, keepers in DOORS.items():
             if is_within(name, door):
-                assert name_of(path) in keepers, f"{name_of(path)}:{line}: {name} belongs in {sorted(keepers) or 'no file'}"
+                assert name_of(path) in keepers, (
+                    f"{name_of(path)}:{line}: {name} belongs in {sorted(keepers) or 'no file'}"
+                )
 
 
 @pytest.mark.parametrize("path", [path for path in files() if room_of_file(path) in {"data", "infer"}], ids=name_of)
 def test_files_of_strangers_are_opened_through_one_door_only(path):
     """What data sets and sources name may be a device or a pipe, or of any size."""
     for node in ast.walk(tree_of(path)):
-        name = dotted(node.func, aliases_of(tree_of(path))) or getattr(node.func, "attr", "") if isinstance(node, ast.Call) else ""
-        reads = name in {"open", "os.open", "io.open", "numpy.load", "numpy.fromfile", "numpy.memmap"} or name.split(".")[-1] in {"read_bytes", "read_text"}
+        name = (
+            dotted(node.func, aliases_of(tree_of(path))) or getattr(node.func, "attr", "")
+            if isinstance(node, ast.Call)
+            else ""
+        )
+        reads = name in {"open", "os.open", "io.open", "numpy.load", "numpy.fromfile", "numpy.memmap"} or name.split(
+            "."
+        )[-1] in {"read_bytes", "read_text"}
         assert not reads, f"{name_of(path)}:{node.lineno}: {name} opens; use read_regular of system/files.py"
 
 
@@ -243,13 +330,28 @@ def test_files_are_written_through_one_door_only(path):
         if not isinstance(node, ast.Call):
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-        assert name not in {"write_text", "write_bytes", "savez", "savez_compressed", "imwrite", "savefig", "unlink", "rmtree", "rename", "replace_file"}, (
-            f"{name_of(path)}:{node.lineno}: {name} writes; use system/files.py"
-        )
+        assert name not in {
+            "write_text",
+            "write_bytes",
+            "savez",
+            "savez_compressed",
+            "imwrite",
+            "savefig",
+            "unlink",
+            "rmtree",
+            "rename",
+            "replace_file",
+        }, f"{name_of(path)}:{node.lineno}: {name} writes; use system/files.py"
         if name == "open" and isinstance(node.func, ast.Name):
-            mode = node.args[1] if len(node.args) > 1 else next((k.value for k in node.keywords if k.arg == "mode"), ast.Constant("r"))
+            mode = (
+                node.args[1]
+                if len(node.args) > 1
+                else next((k.value for k in node.keywords if k.arg == "mode"), ast.Constant("r"))
+            )
             assert isinstance(mode, ast.Constant), f"{name_of(path)}:{node.lineno}: open with a computed mode"
-            assert not set(str(mode.value)) & set("wax+"), f"{name_of(path)}:{node.lineno}: opens for writing; use system/files.py"
+            assert not set(str(mode.value)) & set("wax+"), (
+                f"{name_of(path)}:{node.lineno}: opens for writing; use system/files.py"
+            )
 
 
 @EVERY_FILE
@@ -276,7 +378,9 @@ def test_importing_a_module_does_no_work(path):
             assert isinstance(node.value, ast.Constant), f"{name_of(path)}:{node.lineno}: runs at import"
         if isinstance(node, ast.If):
             word = ast.unparse(node.test)
-            assert word in {"TYPE_CHECKING", "__name__ == '__main__'"}, f"{name_of(path)}:{node.lineno}: decides at import"
+            assert word in {"TYPE_CHECKING", "__name__ == '__main__'"}, (
+                f"{name_of(path)}:{node.lineno}: decides at import"
+            )
 
 
 @EVERY_FILE
@@ -285,9 +389,13 @@ def test_files_and_functions_stay_small(path):
     for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             statements = sum(isinstance(part, ast.stmt) for part in ast.walk(node)) - 1
-            assert statements <= MAX_STATEMENTS, f"{name_of(path)}:{node.lineno}: {node.name} has {statements} statements"
+            assert statements <= MAX_STATEMENTS, (
+                f"{name_of(path)}:{node.lineno}: {node.name} has {statements} statements"
+            )
             positional = len(node.args.posonlyargs) + len(node.args.args)
-            assert positional <= MAX_POSITIONAL, f"{name_of(path)}:{node.lineno}: {node.name} takes {positional} by position"
+            assert positional <= MAX_POSITIONAL, (
+                f"{name_of(path)}:{node.lineno}: {node.name} takes {positional} by position"
+            )
 
 
 @EVERY_FILE
@@ -307,7 +415,11 @@ def test_nothing_is_swallowed(path):
 
 
 def test_no_room_is_empty_and_every_folder_is_a_package():
-    for folder in (path for path in PACKAGE.rglob("*") if path.is_dir() and path.name != "__pycache__" and "presets" not in path.parts):
+    for folder in (
+        path
+        for path in PACKAGE.rglob("*")
+        if path.is_dir() and path.name != "__pycache__" and "presets" not in path.parts
+    ):
         inside = [path for path in folder.iterdir() if path.name not in {"__init__.py", "__pycache__"}]
         assert inside, f"{folder.relative_to(PACKAGE)} is empty"
         assert (folder / "__init__.py").is_file() or folder.name in {"assets", "source"}, folder
@@ -316,7 +428,7 @@ def test_no_room_is_empty_and_every_folder_is_a_package():
 def test_below_the_commands_nobody_names_a_whole_configuration():
     whole = {"TrainSettings", "ValSettings", "PredictSettings", "ExportSettings"}
     for path in files():
-        if FLOORS[room_of_file(path)] in {3, 4}:
+        if room_of_file(path) in {"engine", "infer", "report", "export", "data", "loss", "model", "metrics", "track"}:
             for line, name in uses(tree_of(path)):
                 assert name.split(".")[-1] not in whole, f"{name_of(path)}:{line}: takes {name}; a room takes its slice"
 

@@ -82,7 +82,11 @@ FLAGS = {
 @pytest.mark.parametrize("words", FLAGS)
 def test_a_command_line_that_cannot_be_meant_is_refused(ground, words):
     given = [word.strip("'") for word in words.split()]
-    refused(ground, ground.words("runs", *given, epochs=1) if "--epochs" not in given else [*ground.words("runs"), *given], FLAGS[words])
+    refused(
+        ground,
+        ground.words("runs", *given, epochs=1) if "--epochs" not in given else [*ground.words("runs"), *given],
+        FLAGS[words],
+    )
 
 
 # -- the data set
@@ -94,7 +98,10 @@ YAMLS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         GOOD.replace("images/val", "images/valid"),
         ("data.yaml:3", "'images/valid' of split 'val' is not there", "Did you mean 'images/val'?"),
     ),
-    "root not there": (GOOD.replace("path: .", "path: nowhere"), ("data.yaml:1", "the folder 'nowhere' is not there (tried ")),
+    "root not there": (
+        GOOD.replace("path: .", "path: nowhere"),
+        ("data.yaml:1", "the folder 'nowhere' is not there (tried "),
+    ),
     "no names": (GOOD.partition("names")[0], ("the classes have no names", "Add 'names:'")),
     "names and nc differ": (GOOD + "nc: 5\n", ("data.yaml:5", "nc is 5, but names lists 3")),
     "a gap in names": (GOOD.partition("names")[0] + "names: {0: a, 2: b}\n", ("names has no class 1",)),
@@ -105,8 +112,14 @@ YAMLS: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "indented by a tab": ("path: .\n\ttrain: x\n", ("data.yaml:2", "tab")),
     "not closed": ("names: [a\n", ("is not valid YAML",)),
     "twice the same key": (GOOD + "train: x\n", ("data.yaml:5", "key 'train' stands twice (first in line 2)")),
-    "code": (GOOD + "x: !!python/object/apply:os.system ['touch PWNED']\n", ("data.yaml:5", "is not allowed", "nothing is run")),
-    "text to be run": (GOOD.replace("path: .", "path: nowhere") + "download: touch PWNED\n", ("which this program never does", "touch PWNED")),
+    "code": (
+        GOOD + "x: !!python/object/apply:os.system ['touch PWNED']\n",
+        ("data.yaml:5", "is not allowed", "nothing is run"),
+    ),
+    "text to be run": (
+        GOOD.replace("path: .", "path: nowhere") + "download: touch PWNED\n",
+        ("which this program never does", "touch PWNED"),
+    ),
 }
 
 
@@ -129,8 +142,14 @@ def overwritten(folder: Path, content: bytes) -> None:
 
 DATA = {
     "no images": (lambda data: emptied(data / "images" / "train"), ("split 'train': no images in ", ".jpg")),
-    "all images broken": (lambda data: overwritten(data / "images" / "val", b"no picture"), ("split 'val'", "none of its 6 images can be used", "000.png")),
-    "no labels": (lambda data: shutil.rmtree(data / "labels"), ("split 'train'", "none of its 12 images has a label", "labels/train/000.txt")),
+    "all images broken": (
+        lambda data: overwritten(data / "images" / "val", b"no picture"),
+        ("split 'val'", "none of its 6 images can be used", "000.png"),
+    ),
+    "no labels": (
+        lambda data: shutil.rmtree(data / "labels"),
+        ("split 'train'", "none of its 12 images has a label", "labels/train/000.txt"),
+    ),
     "no boxes": (lambda data: overwritten(data / "labels" / "train", b""), ("none of its 12 images has a label",)),
     "a class without a name": (
         lambda data: (data / "labels" / "train" / "003.txt").write_text("0 0.5 0.5 0.2 0.2\n7 0.5 0.5 0.2 0.2\n"),
@@ -171,7 +190,10 @@ def test_what_is_broken_in_part_is_left_out_named_and_counted(ground):
 
 MODELS = {
     "a list": ("- 1\n", ("the file is a list",)),
-    "an unknown block": (TINY_MODEL.replace("C3,", "C33,", 1), ("tiny.yaml:10", "unknown module 'C33'", "Did you mean 'C3'?")),
+    "an unknown block": (
+        TINY_MODEL.replace("C3,", "C33,", 1),
+        ("tiny.yaml:10", "unknown module 'C33'", "Did you mean 'C3'?"),
+    ),
     "a part missing": (TINY_MODEL.replace("backbone", "backbon"), ("has no key 'backbone'",)),
     "a word for a number": (TINY_MODEL.replace("[16, 3, 2]", "[16, three, 2]"), ("tiny.yaml:9", "kernel is 'three'")),
     "code": (TINY_MODEL.replace("[16, 3, 2]", "[__import__('os').system('touch PWNED'), 3, 2]"), ("tiny.yaml:9",)),
@@ -279,9 +301,17 @@ VERBS = {
 def test_every_verb_refuses_what_it_cannot_use(trained: Trained, tmp_path, words):
     ground = trained.ground
     four = tmp_path / "four.yaml"
-    four.write_text(ground.data.read_text().replace("path: .", f"path: {ground.data.parent}").replace("green", "green, grey"))
+    four.write_text(
+        ground.data.read_text().replace("path: .", f"path: {ground.data.parent}").replace("green", "green, grey")
+    )
     data = ground.data.parent
-    places = {"BEST": trained.best, "DATA": ground.data, "FOUR": four, "LABELS": data / "labels", "IMAGES": data / "images" / "val"}
+    places = {
+        "BEST": trained.best,
+        "DATA": ground.data,
+        "FOUR": four,
+        "LABELS": data / "labels",
+        "IMAGES": data / "images" / "val",
+    }
     refused(ground, [str(places.get(word, word)) for word in words.split()], VERBS[words])
 
 
@@ -296,7 +326,11 @@ def test_a_run_folder_that_cannot_be_made_is_refused(ground):
     refused(ground, ground.words("runs", "--exist-ok", epochs=1), ("runs/exp: is a file, and a run needs a folder",))
     Path("runs/taken").mkdir()
     Path("runs/taken/weights").write_text("mine")
-    refused(ground, ground.words("runs", "--exist-ok", "--name", "taken", epochs=1), ("runs/taken/weights", "cannot be written"))
+    refused(
+        ground,
+        ground.words("runs", "--exist-ok", "--name", "taken", epochs=1),
+        ("runs/taken/weights", "cannot be written"),
+    )
 
 
 def test_data_that_changed_since_the_run_is_not_resumed_on(ground):
@@ -304,11 +338,18 @@ def test_data_that_changed_since_the_run_is_not_resumed_on(ground):
     assert said.code == 0
     (Path("runs/exp") / "done.json").unlink()
     (ground.data.parent / "labels" / "train" / "000.txt").write_text("1 0.5 0.5 0.3 0.3\n")
-    refused(ground, ["train", "--resume", "runs/exp"], ("--resume", "held when this run was trained on it", "Restore the data"))
+    refused(
+        ground,
+        ["train", "--resume", "runs/exp"],
+        ("--resume", "held when this run was trained on it", "Restore the data"),
+    )
 
 
 def test_a_setting_that_contradicts_the_resumed_run_is_refused(trained, tmp_path):
     shutil.copytree(trained.folder, tmp_path / "exp")
     (tmp_path / "exp" / "done.json").unlink()
-    says = ("seed is 8 here and 0 in the run that is resumed, which cannot change on the way", "start a new run with --weights")
+    says = (
+        "seed is 8 here and 0 in the run that is resumed, which cannot change on the way",
+        "start a new run with --weights",
+    )
     refused(trained.ground, ["train", "--resume", str(tmp_path / "exp"), "--seed", "8"], ("--seed", *says))

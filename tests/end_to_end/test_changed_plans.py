@@ -21,7 +21,15 @@ from tests.support.runs import Ground, Trained, train, training_state
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Trained:
     folder = tmp_path_factory.mktemp("finished")
-    return train(Ground.laid(folder), folder / "runs", "--noplots", "warmup_min_batches=0", "warmup_epochs=0", "schedule_lag=0", epochs=4)
+    return train(
+        Ground.laid(folder),
+        folder / "runs",
+        "--noplots",
+        "warmup_min_batches=0",
+        "warmup_epochs=0",
+        "schedule_lag=0",
+        epochs=4,
+    )
 
 
 @pytest.fixture
@@ -34,7 +42,14 @@ def half_done(finished: Trained, tmp_path: Path) -> Path:
     """A run of four epochs that an observer of time ended after its first step: it stands inside its first epoch."""
     said = command(
         *finished.ground.words(
-            tmp_path / "half", "--noplots", "--time", "0.0000001", "warmup_min_batches=0", "warmup_epochs=0", "nominal_batch=4", "schedule_lag=0"
+            tmp_path / "half",
+            "--noplots",
+            "--time",
+            "0.0000001",
+            "warmup_min_batches=0",
+            "warmup_epochs=0",
+            "nominal_batch=4",
+            "schedule_lag=0",
         )
     )
     assert said.code == 75
@@ -105,7 +120,13 @@ def test_changes_stand_in_a_table_with_their_source(finished, tmp_path):
 
 @pytest.mark.parametrize(
     ("words", "name"),
-    [(("--seed", "1"), "seed"), (("--cfg", "yolov5n"), "cfg"), (("--imgsz", "96"), "imgsz"), (("--adam",), "optimizer"), (("anchors=4",), "anchors")],
+    [
+        (("--seed", "1"), "seed"),
+        (("--cfg", "yolov5n"), "cfg"),
+        (("--imgsz", "96"), "imgsz"),
+        (("--adam",), "optimizer"),
+        (("anchors=4",), "anchors"),
+    ],
     ids=str,
 )
 def test_what_cannot_change_is_refused_by_name_and_nothing_is_touched(finished, words, name):

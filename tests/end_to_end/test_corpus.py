@@ -79,7 +79,22 @@ def weights(tmp_path_factory):
 
 
 def training(data: Path, model: Path, out: Path) -> list[str]:
-    fixed = ["--epochs", "1", "--batch-size", "4", "--imgsz", "64", "--workers", "0", "--device", "cpu", "--noplots", "--quiet", "--amp", "off"]
+    fixed = [
+        "--epochs",
+        "1",
+        "--batch-size",
+        "4",
+        "--imgsz",
+        "64",
+        "--workers",
+        "0",
+        "--device",
+        "cpu",
+        "--noplots",
+        "--quiet",
+        "--amp",
+        "off",
+    ]
     return ["--data", str(data), "--cfg", str(model), "--project", str(out), *fixed]
 
 
@@ -150,7 +165,16 @@ def test_prediction_on_an_odd_picture_ends_as_it_should(name, tmp_path, capsys, 
     expectation, case = EXPECTED[name], tmp_path / "case"
     corpus.place(name, case)
     watch = Watch(case, tmp_path, capsys)
-    words = ["--source", str(case / expectation["source"]), "--weights", str(weights), "--project", str(tmp_path / "out"), "--imgsz", "64"]
+    words = [
+        "--source",
+        str(case / expectation["source"]),
+        "--weights",
+        str(weights),
+        "--project",
+        str(tmp_path / "out"),
+        "--imgsz",
+        "64",
+    ]
     code, text = watch.run("predict", *words, "--device", "cpu")
     allowed = {expectation["source_expected"], *expectation.get("source_expected_also", [])}
     assert ("error" if code else "ok") in allowed, text

@@ -50,7 +50,11 @@ def test_every_yaml_of_a_page_is_read(name):
     for number, text in enumerate(blocks(name, "yaml")):
         yaml = Path(f"page{number}.yaml")
         names = "RBC, WBC, Platelets" in text
-        edited = text.replace("[RBC, WBC, Platelets]", "[red, blue, green]").replace("pedestrian", "red") if names or "sources" in text else text
+        edited = (
+            text.replace("[RBC, WBC, Platelets]", "[red, blue, green]").replace("pedestrian", "red")
+            if names or "sources" in text
+            else text
+        )
         yaml.write_text(edited if "path:" in text or "sources:" in text else whole + edited)
         assert read_dataset(yaml).names
 

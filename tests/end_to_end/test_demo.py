@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`boxwright demo`: the words of a stranger's first minutes. The drawn set is stood in for by a small one in the cache."""
+"""`boxwright demo`: the words of a stranger's first minutes.
+
+The drawn set is stood in for by a small one in the cache.
+"""
 
 from __future__ import annotations
 
@@ -52,5 +55,20 @@ def test_the_sample_set_is_named_by_a_word_and_drawn_once(tmp_path):
     assert said["yaml"] == str(sample / "sample.yaml")
     assert len(list((sample / "images" / "train").iterdir())) == 12, "what is there is not drawn again"
     cfg = Ground.laid(tmp_path / "ground").cfg
-    run = done("train", "--data", "sample", "--cfg", cfg, "--imgsz", 64, "--batch", 4, "--epochs", 1, "--noplots", "--device", "cpu")
+    run = done(
+        "train",
+        "--data",
+        "sample",
+        "--cfg",
+        cfg,
+        "--imgsz",
+        64,
+        "--batch",
+        4,
+        "--epochs",
+        1,
+        "--noplots",
+        "--device",
+        "cpu",
+    )
     assert json.loads((Path(run.lines[-1]) / "data.json").read_text())["train"]["used"] == 12

@@ -26,7 +26,9 @@ def test_the_pages_that_promise_it_are_there():
 
 
 def test_a_page_that_does_not_work_is_noticed(tmp_path):
-    for number, block in enumerate(("```sh\nboxwright fly\n```\n", "```sh\nrm -r x\n```\n", "```python\nassert False\n```\n")):
+    for number, block in enumerate(
+        ("```sh\nboxwright fly\n```\n", "```sh\nrm -r x\n```\n", "```python\nassert False\n```\n")
+    ):
         page = tmp_path / f"{number}.md"
         page.write_text(f"text\n\n<!-- run -->\n{block}")
         with pytest.raises(AssertionError):
@@ -39,7 +41,11 @@ def test_orders_on_a_page_reach_the_next_block_and_no_further():
         "<!-- not run: long -->\n```sh\ny\n```\n<!-- run -->\n```sh\nz 60\n```\n```text\nno\n```\n"
         "<!-- file: a -->\n```yaml\nb: 1\n```\n"
     )
-    assert [(step.kind, step.text, step.target) for step in pages.steps_of(page)] == [("sh", "x 1\n", ""), ("sh", "z 60\n", ""), ("file", "b: 1\n", "a")]
+    assert [(step.kind, step.text, step.target) for step in pages.steps_of(page)] == [
+        ("sh", "x 1\n", ""),
+        ("sh", "z 60\n", ""),
+        ("file", "b: 1\n", "a"),
+    ]
     with pytest.raises(AssertionError, match="'61' is not in the block"):
         pages.steps_of(page.replace("60 ->", "61 ->"))
     with pytest.raises(AssertionError, match="without a word"):

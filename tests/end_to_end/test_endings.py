@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How runs end: what is validated once more and told of it, which files are left and under which names, and what of that is true."""
+"""How runs end.
+
+What is validated once more and told of it, which files are left and under which names, and what of that is true.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +43,13 @@ def coco(tmp_path_factory) -> Ground:
     laid = Ground.laid(tmp_path_factory.mktemp("coco"))
     home = laid.data.parent
     (home / "coco").mkdir()
-    (home / "coco" / "val2017.txt").write_text("".join(f"{path}\n" for path in sorted((home / "images" / "val").iterdir())))
-    names = "".join(f"  {number}: {name}\n" for number, name in enumerate(["red", "blue", "green", *(f"c{number}" for number in range(3, 80))]))
+    (home / "coco" / "val2017.txt").write_text(
+        "".join(f"{path}\n" for path in sorted((home / "images" / "val").iterdir()))
+    )
+    names = "".join(
+        f"  {number}: {name}\n"
+        for number, name in enumerate(["red", "blue", "green", *(f"c{number}" for number in range(3, 80))])
+    )
     (home / "coco.yaml").write_text(f"path: .\ntrain: images/train\nval: coco/val2017.txt\nnames:\n{names}")
     return replace(laid, data=home / "coco.yaml")
 
@@ -49,7 +57,16 @@ def coco(tmp_path_factory) -> Ground:
 @pytest.fixture(scope="module")
 def july(ground, tmp_path_factory) -> Trained:
     return train(
-        ground, tmp_path_factory.mktemp("july"), "--recipe", "2020.7", "--name", "abc", "--noplots", "--best-by", "0*fitness", epochs=3
+        ground,
+        tmp_path_factory.mktemp("july"),
+        "--recipe",
+        "2020.7",
+        "--name",
+        "abc",
+        "--noplots",
+        "--best-by",
+        "0*fitness",
+        epochs=3,
     )  # no epoch is worse than another
 
 
@@ -64,32 +81,61 @@ def validations(folder: Path) -> list[dict]:
 @pytest.mark.parametrize(("recipe", "heard"), [("6.2", [0, 1, 1]), ("7.0", [0, 1, 1]), ("6.0", [0, 1])])
 def test_for_coco_observers_hear_of_the_final_validation_once_more_from_2022_on(coco, tmp_path, recipe, heard):
     fits = Fits()
-    settings = {"data": str(coco.data), "cfg": str(coco.cfg), "imgsz": 64, "batch_size": 4, "workers": 0, "device": "cpu", "recipe": recipe}
+    settings = {
+        "data": str(coco.data),
+        "cfg": str(coco.cfg),
+        "imgsz": 64,
+        "batch_size": 4,
+        "workers": 0,
+        "device": "cpu",
+        "recipe": recipe,
+    }
     result = boxwright.train(**settings, epochs=2, project=str(tmp_path), noplots=True, quiet=True, observers=[fits])
     assert [values[1] for values in fits.heard] == heard
     if recipe == "6.0":
         return
     numbers, _, best_fitness, fitness = fits.heard[-1]
     assert numbers == list(result.results.values())
-    assert fitness == pytest.approx(0.1 * result.results["metrics/mAP_0.5"] + 0.9 * result.results["metrics/mAP_0.5:0.95"])
+    assert fitness == pytest.approx(
+        0.1 * result.results["metrics/mAP_0.5"] + 0.9 * result.results["metrics/mAP_0.5:0.95"]
+    )
     assert best_fitness == fits.heard[-2][2]
 
 
 def test_with_other_data_than_coco_nobody_hears_twice(ground, tmp_path):
     fits = Fits()
-    settings = {"data": str(ground.data), "cfg": str(ground.cfg), "imgsz": 64, "batch_size": 4, "workers": 0, "device": "cpu", "recipe": "6.2"}
+    settings = {
+        "data": str(ground.data),
+        "cfg": str(ground.cfg),
+        "imgsz": 64,
+        "batch_size": 4,
+        "workers": 0,
+        "device": "cpu",
+        "recipe": "6.2",
+    }
     boxwright.train(**settings, epochs=1, project=str(tmp_path), noplots=True, quiet=True, observers=[fits])
     assert [values[1] for values in fits.heard] == [0]
 
 
-def test_in_2021_coco_ends_with_both_files_in_half_and_with_the_pictures_of_the_final_epoch(coco, tmp_path, monkeypatch):
+def test_in_2021_coco_ends_with_both_files_in_half_and_with_the_pictures_of_the_final_epoch(
+    coco, tmp_path, monkeypatch
+):
     monkeypatch.setattr("boxwright.runs.finish.half_of", lambda _device: ("bf16", ""))
     run = train(coco, tmp_path, "--recipe", "6.0", epochs=1)
     files = {path.name for path in run.folder.iterdir()}
-    assert {"final_epoch_predictions.json", "last_predictions.json", "best_predictions.json", "PR_curve.png", "val_batch0_pred.jpg"} <= files
+    assert {
+        "final_epoch_predictions.json",
+        "last_predictions.json",
+        "best_predictions.json",
+        "PR_curve.png",
+        "val_batch0_pred.jpg",
+    } <= files
     told = validations(run.folder)
     assert [event["epoch"] for event in told] == [0, None, None]
-    in_full, in_half = read(run.folder / "results.csv")["val/obj_loss"][0], json.loads((run.folder / "done.json").read_text())["results"]["val/obj_loss"]
+    in_full, in_half = (
+        read(run.folder / "results.csv")["val/obj_loss"][0],
+        json.loads((run.folder / "done.json").read_text())["results"]["val/obj_loss"],
+    )
     assert in_half == pytest.approx(in_full, rel=0.02)
     assert in_half != pytest.approx(in_full, rel=2e-5), "the same weights in the same precision"
     report = json.loads((run.folder / "report.json").read_text())
@@ -127,12 +173,18 @@ def test_in_july_the_last_line_says_which_epoch_best_pt_is_of(july):
     assert held == 1
     line = next(line for line in july.said.lines if "stripped" in line)
     assert line.startswith(f"{weights / 'best_abc.pt'} stripped, ")
-    assert f"epoch {held}; epoch 2 was better, fitness {record['best_fitness']:.4g}, but this run saves its best never in the final epoch" in line
+    assert (
+        f"epoch {held}; epoch 2 was better, fitness {record['best_fitness']:.4g}, but this run saves its best never in "
+        "the final epoch" in line
+    )
 
 
 def test_the_best_weights_of_a_run_with_a_name_behind_are_found_by_its_folder(july, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    by_folder, by_file = (json.loads(done("val", weights, "--noplots", "--json").out) for weights in (july.folder, july.folder / "weights" / "best_abc.pt"))
+    by_folder, by_file = (
+        json.loads(done("val", weights, "--noplots", "--json").out)
+        for weights in (july.folder, july.folder / "weights" / "best_abc.pt")
+    )
     assert by_folder["metrics"] == by_file["metrics"]
     assert done("errors", july.folder).out
     assert done("report", july.folder).lines[-1] == str(july.folder / "report.html")
@@ -201,7 +253,10 @@ def test_without_saving_only_the_final_epoch_is_written_and_it_is_said(ground, t
         (["--evolve"], "--evolve: evolution is not offered yet. Leave it out"),
         (["--entity", "me"], "--entity: it is for a tracker, and there is none in this run. Leave it out"),
         (["--upload_dataset"], "--upload-dataset: it is for a tracker, and there is none in this run. Leave it out"),
-        (["--resume_evolve", "population.json"], "--resume-evolve: it is for an evolution, and there is none in this run. Leave it out"),
+        (
+            ["--resume_evolve", "population.json"],
+            "--resume-evolve: it is for an evolution, and there is none in this run. Leave it out",
+        ),
     ],
     ids=["evolve", "entity", "upload", "resume-evolve"],
 )

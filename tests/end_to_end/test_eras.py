@@ -105,7 +105,9 @@ def test_the_text_table_of_2020_has_two_words_and_thirteen_numbers_a_row(runs, r
         losses = [columns[f"train/{name}_loss"][epoch] for name in ("box", "obj", "cls")]
         assert [float(cell) for cell in cells[2:5]] == pytest.approx(losses, rel=1e-3)
         assert float(cells[5]) == pytest.approx(sum(losses), rel=1e-3)
-        assert [float(cell) for cell in cells[8:]] == pytest.approx([columns[key][epoch] for key in RESULT_KEYS[3:10]], rel=1e-3)
+        assert [float(cell) for cell in cells[8:]] == pytest.approx(
+            [columns[key][epoch] for key in RESULT_KEYS[3:10]], rel=1e-3
+        )
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -125,13 +127,17 @@ def test_tensorboard_has_the_tags_of_its_year(runs, recipe):
 def test_rates_stand_in_the_group_order_of_the_year(runs, recipe):
     first = {key: values[0] for key, values in read(runs[recipe].folder / "results.csv").items()}
     bias = "x/lr0" if recipe in {"6.2", "7.0"} else "x/lr2"
-    assert first[bias] > max(first[key] for key in ("x/lr0", "x/lr1", "x/lr2") if key != bias)  # biases come down during warm-up
+    assert first[bias] > max(
+        first[key] for key in ("x/lr0", "x/lr1", "x/lr2") if key != bias
+    )  # biases come down during warm-up
 
 
 def test_where_nothing_is_validated_at_the_end_the_final_epoch_shows_everything(ground, tmp_path):
     said = done(*(word for word in words(ground, "6.0", tmp_path, "--epochs", 1) if word != "--noplots"))
     folder = Path(said.lines[-1])
-    assert {"val_batch0_labels.jpg", "val_batch0_pred.jpg", "PR_curve.png", "results.png"} <= {path.name for path in folder.iterdir()}
+    assert {"val_batch0_labels.jpg", "val_batch0_pred.jpg", "PR_curve.png", "results.png"} <= {
+        path.name for path in folder.iterdir()
+    }
     assert all(any(line.split()[:1] == [name] for line in said.lines) for name in ("red", "blue", "green"))
 
 
@@ -194,7 +200,9 @@ def test_for_coco_the_predictions_of_the_end_are_written_down(tmp_path, recipe, 
     yaml_file.write_text(laid.data.read_text().replace("val: images/val", "val: coco/val2017.txt"))
     said = done(*words(Ground(laid.folder, yaml_file, laid.cfg), recipe, tmp_path / "runs", "--epochs", 2))
     folder = Path(said.lines[-1])
-    assert sorted(path.name for path in folder.glob("*_predictions.json")) == [f"{name}_predictions.json" for name in names]
+    assert sorted(path.name for path in folder.glob("*_predictions.json")) == [
+        f"{name}_predictions.json" for name in names
+    ]
     for name in names:
         rows = json.loads((folder / f"{name}_predictions.json").read_text())
         assert rows
@@ -206,7 +214,9 @@ def test_for_coco_the_predictions_of_the_end_are_written_down(tmp_path, recipe, 
 def test_in_july_the_weights_that_are_given_say_which_run_goes_on(ground, tmp_path):
     first, second = (Path(done(*words(ground, "2020.7", tmp_path, "--epochs", 1)).lines[-1]) for _ in range(2))
     before = contents(second)
-    said = done(*words(ground, "2020.7", tmp_path, "--epochs", 2, "--resume", "--weights", first / "weights" / "last.pt"))
+    said = done(
+        *words(ground, "2020.7", tmp_path, "--epochs", 2, "--resume", "--weights", first / "weights" / "last.pt")
+    )
     assert said.lines[-1] == str(first)
     assert read(first / "results.csv")["epoch"] == [0, 1]
     assert contents(second) == before
@@ -219,40 +229,65 @@ def test_in_july_the_weights_that_are_given_say_which_run_goes_on(ground, tmp_pa
 
 # What each year wrote beside its runs: options as flags were called then, hyperparameters under their old keys.
 OPTIONS = {
-    "2020.7": "weights: ''\ncfg: yolov5s.yaml\ndata: sample\nepochs: 300\nbatch_size: 16\nimg_size: [640, 640]\nrect: false\nresume: false\n"
-    "nosave: false\nnotest: false\nnoautoanchor: false\nevolve: false\nbucket: ''\ncache_images: false\nname: ''\ndevice: ''\n"
+    "2020.7": "weights: ''\ncfg: yolov5s.yaml\ndata: sample\nepochs: 300\nbatch_size: 16\nimg_size: [640, 640]\nrect: "
+    "false\nresume: false\n"
+    "nosave: false\nnotest: false\nnoautoanchor: false\nevolve: false\nbucket: ''\ncache_images: false\nname: "
+    "''\ndevice: ''\n"
     "multi_scale: false\nsingle_cls: false\n",
-    "2020.8": "weights: ''\ncfg: yolov5s.yaml\ndata: sample\nhyp: ''\nepochs: 300\nbatch_size: 16\nimg_size: [640, 640]\nrect: false\n"
+    "2020.8": "weights: ''\ncfg: yolov5s.yaml\ndata: sample\nhyp: ''\nepochs: 300\nbatch_size: 16\nimg_size: [640, "
+    "640]\nrect: false\n"
     "resume: false\nnosave: false\nnotest: false\nnoautoanchor: false\nevolve: false\nbucket: ''\ncache_images: false\n"
-    "image_weights: false\nname: ''\ndevice: ''\nmulti_scale: false\nsingle_cls: false\nadam: false\nsync_bn: false\nlocal_rank: -1\n"
+    "image_weights: false\nname: ''\ndevice: ''\nmulti_scale: false\nsingle_cls: false\nadam: false\nsync_bn: "
+    "false\nlocal_rank: -1\n"
     "logdir: runs/\nworkers: 8\ntotal_batch_size: 16\nworld_size: 1\nglobal_rank: -1\n",
-    "6.0": "weights: ''\ncfg: yolov5s\ndata: sample\nhyp: scratch-6.0\nepochs: 300\nbatch_size: 16\nimgsz: 640\nrect: false\nresume: false\n"
-    "nosave: false\nnoval: false\nnoautoanchor: false\nevolve: null\nbucket: ''\ncache: null\nimage_weights: false\ndevice: ''\n"
-    "multi_scale: false\nsingle_cls: false\nadam: false\nsync_bn: false\nworkers: 8\nproject: runs/train\nname: exp\nexist_ok: false\n"
-    "quad: false\nlinear_lr: false\nlabel_smoothing: 0.0\npatience: 100\nfreeze: 0\nsave_period: -1\nlocal_rank: -1\nentity: null\n"
+    "6.0": "weights: ''\ncfg: yolov5s\ndata: sample\nhyp: scratch-6.0\nepochs: 300\nbatch_size: 16\nimgsz: 640\nrect: "
+    "false\nresume: false\n"
+    "nosave: false\nnoval: false\nnoautoanchor: false\nevolve: null\nbucket: ''\ncache: null\nimage_weights: "
+    "false\ndevice: ''\n"
+    "multi_scale: false\nsingle_cls: false\nadam: false\nsync_bn: false\nworkers: 8\nproject: runs/train\nname: "
+    "exp\nexist_ok: false\n"
+    "quad: false\nlinear_lr: false\nlabel_smoothing: 0.0\npatience: 100\nfreeze: 0\nsave_period: -1\nlocal_rank: "
+    "-1\nentity: null\n"
     "upload_dataset: false\nbbox_interval: -1\nartifact_alias: latest\nsave_dir: runs/train/exp\n",
-    "6.2": "weights: ''\ncfg: yolov5s\ndata: sample\nhyp:\n  lr0: 0.02\n  lrf: 0.01\nepochs: 300\nbatch_size: 16\nimgsz: 640\nrect: false\n"
-    "resume: false\nnosave: false\nnoval: false\nnoautoanchor: false\nnoplots: false\nevolve: null\nbucket: ''\ncache: null\n"
-    "image_weights: false\ndevice: ''\nmulti_scale: false\nsingle_cls: false\noptimizer: SGD\nsync_bn: false\nworkers: 8\nproject: runs/train\n"
-    "name: exp\nexist_ok: false\nquad: false\ncos_lr: false\nlabel_smoothing: 0.0\npatience: 100\nfreeze:\n- 0\nsave_period: -1\nseed: 0\n"
-    "local_rank: -1\nentity: null\nupload_dataset: false\nbbox_interval: -1\nartifact_alias: latest\nsave_dir: runs/train/exp\n",
-    "7.0": "weights: ''\ncfg: yolov5s\ndata: sample\nhyp:\n  lr0: 0.02\n  lrf: 0.01\nepochs: 100\nbatch_size: 16\nimgsz: 640\nrect: false\n"
-    "resume: false\nnosave: false\nnoval: false\nnoautoanchor: false\nnoplots: false\nevolve: null\nevolve_population: data/hyps\n"
-    "resume_evolve: null\nbucket: ''\ncache: null\nimage_weights: false\ndevice: ''\nmulti_scale: false\nsingle_cls: false\n"
-    "optimizer: SGD\nsync_bn: false\nworkers: 8\nproject: runs/train\nname: exp\nexist_ok: false\nquad: false\ncos_lr: false\n"
-    "label_smoothing: 0.0\npatience: 100\nfreeze:\n- 0\nsave_period: -1\nseed: 0\nlocal_rank: -1\nentity: null\nupload_dataset: false\n"
+    "6.2": "weights: ''\ncfg: yolov5s\ndata: sample\nhyp:\n  lr0: 0.02\n  lrf: 0.01\nepochs: 300\nbatch_size: "
+    "16\nimgsz: 640\nrect: false\n"
+    "resume: false\nnosave: false\nnoval: false\nnoautoanchor: false\nnoplots: false\nevolve: null\nbucket: ''\ncache: "
+    "null\n"
+    "image_weights: false\ndevice: ''\nmulti_scale: false\nsingle_cls: false\noptimizer: SGD\nsync_bn: false\nworkers: "
+    "8\nproject: runs/train\n"
+    "name: exp\nexist_ok: false\nquad: false\ncos_lr: false\nlabel_smoothing: 0.0\npatience: 100\nfreeze:\n- "
+    "0\nsave_period: -1\nseed: 0\n"
+    "local_rank: -1\nentity: null\nupload_dataset: false\nbbox_interval: -1\nartifact_alias: latest\nsave_dir: "
+    "runs/train/exp\n",
+    "7.0": "weights: ''\ncfg: yolov5s\ndata: sample\nhyp:\n  lr0: 0.02\n  lrf: 0.01\nepochs: 100\nbatch_size: "
+    "16\nimgsz: 640\nrect: false\n"
+    "resume: false\nnosave: false\nnoval: false\nnoautoanchor: false\nnoplots: false\nevolve: null\nevolve_population: "
+    "data/hyps\n"
+    "resume_evolve: null\nbucket: ''\ncache: null\nimage_weights: false\ndevice: ''\nmulti_scale: false\nsingle_cls: "
+    "false\n"
+    "optimizer: SGD\nsync_bn: false\nworkers: 8\nproject: runs/train\nname: exp\nexist_ok: false\nquad: false\ncos_lr: "
+    "false\n"
+    "label_smoothing: 0.0\npatience: 100\nfreeze:\n- 0\nsave_period: -1\nseed: 0\nlocal_rank: -1\nentity: "
+    "null\nupload_dataset: false\n"
     "bbox_interval: -1\nartifact_alias: latest\nndjson_console: false\nndjson_file: false\nsave_dir: runs/train/exp\n",
 }
 HYPS = {
-    "2020.7": "optimizer: SGD\nlr0: 0.011\nmomentum: 0.937\nweight_decay: 0.0005\ngiou: 0.06\ncls: 0.58\ncls_pw: 1.0\nobj: 1.0\nobj_pw: 1.0\n"
-    "iou_t: 0.2\nanchor_t: 4.0\nfl_gamma: 0.0\nhsv_h: 0.014\nhsv_s: 0.68\nhsv_v: 0.36\ndegrees: 0.0\ntranslate: 0.0\nscale: 0.5\n"
+    "2020.7": "optimizer: SGD\nlr0: 0.011\nmomentum: 0.937\nweight_decay: 0.0005\ngiou: 0.06\ncls: 0.58\ncls_pw: "
+    "1.0\nobj: 1.0\nobj_pw: 1.0\n"
+    "iou_t: 0.2\nanchor_t: 4.0\nfl_gamma: 0.0\nhsv_h: 0.014\nhsv_s: 0.68\nhsv_v: 0.36\ndegrees: 0.0\ntranslate: "
+    "0.0\nscale: 0.5\n"
     "shear: 0.0\n",
-    "2020.8": "lr0: 0.011\nlrf: 0.2\nmomentum: 0.937\nweight_decay: 0.0005\ngiou: 0.06\ncls: 0.58\ncls_pw: 1.0\nobj: 1.0\nobj_pw: 1.0\niou_t: 0.2\n"
-    "anchor_t: 4.0\nfl_gamma: 0.0\nhsv_h: 0.014\nhsv_s: 0.68\nhsv_v: 0.36\ndegrees: 0.0\ntranslate: 0.0\nscale: 0.5\nshear: 0.0\n"
+    "2020.8": "lr0: 0.011\nlrf: 0.2\nmomentum: 0.937\nweight_decay: 0.0005\ngiou: 0.06\ncls: 0.58\ncls_pw: 1.0\nobj: "
+    "1.0\nobj_pw: 1.0\niou_t: 0.2\n"
+    "anchor_t: 4.0\nfl_gamma: 0.0\nhsv_h: 0.014\nhsv_s: 0.68\nhsv_v: 0.36\ndegrees: 0.0\ntranslate: 0.0\nscale: "
+    "0.5\nshear: 0.0\n"
     "perspective: 0.0\nflipud: 0.0\nfliplr: 0.5\nmixup: 0.0\n",
-    "6.0": "lr0: 0.011\nlrf: 0.1\nmomentum: 0.937\nweight_decay: 0.0005\nwarmup_epochs: 3.0\nwarmup_momentum: 0.8\nwarmup_bias_lr: 0.1\n"
-    "box: 0.06\ncls: 0.5\ncls_pw: 1.0\nobj: 1.0\nobj_pw: 1.0\niou_t: 0.2\nanchor_t: 4.0\n# anchors: 3\nfl_gamma: 0.0\nhsv_h: 0.015\n"
-    "hsv_s: 0.7\nhsv_v: 0.4\ndegrees: 0.0\ntranslate: 0.1\nscale: 0.5\nshear: 0.0\nperspective: 0.0\nflipud: 0.0\nfliplr: 0.5\n"
+    "6.0": "lr0: 0.011\nlrf: 0.1\nmomentum: 0.937\nweight_decay: 0.0005\nwarmup_epochs: 3.0\nwarmup_momentum: "
+    "0.8\nwarmup_bias_lr: 0.1\n"
+    "box: 0.06\ncls: 0.5\ncls_pw: 1.0\nobj: 1.0\nobj_pw: 1.0\niou_t: 0.2\nanchor_t: 4.0\n# anchors: 3\nfl_gamma: "
+    "0.0\nhsv_h: 0.015\n"
+    "hsv_s: 0.7\nhsv_v: 0.4\ndegrees: 0.0\ntranslate: 0.1\nscale: 0.5\nshear: 0.0\nperspective: 0.0\nflipud: "
+    "0.0\nfliplr: 0.5\n"
     "mosaic: 1.0\nmixup: 0.0\ncopy_paste: 0.0\n",
 }
 

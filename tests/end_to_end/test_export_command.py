@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks for other programs: every format says what the network says, everywhere a network is asked for, or is not left behind."""
+"""Networks for other programs.
+
+Every format says what the network says, everywhere a network is asked for, or is not left behind.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,20 @@ class Ground:
         self.data = write_textures(folder / "data", checkpoint(folder / "best.pt", live()))
         self.weights = checkpoint(folder / "best.pt", live(), self.data)
         self.fixed, self.dynamic = folder / "fixed", folder / "dynamic"
-        self.said = done("export", self.weights, "--format", *ENDINGS, "--batch", 4, "--out", self.fixed, "--licence", "CC-BY-4.0", *LOW, "--json")
+        self.said = done(
+            "export",
+            self.weights,
+            "--format",
+            *ENDINGS,
+            "--batch",
+            4,
+            "--out",
+            self.fixed,
+            "--licence",
+            "CC-BY-4.0",
+            *LOW,
+            "--json",
+        )
         done("export", "--weights", self.weights, "--include", *GRAPHS, "--dynamic", "--out", self.dynamic, *LOW)
 
 
@@ -140,10 +156,13 @@ def test_predict_and_python_take_exported_networks(ground, word):
     source = ground.data.parent / "images" / "val"
     words = ("--source", source, "--nosave", "--json", *LOW)
     expected, found = (
-        json.loads(done("predict", "--weights", path, *words).out)["images"] for path in (ground.weights, ground.dynamic / f"best{ENDINGS[word]}")
+        json.loads(done("predict", "--weights", path, *words).out)["images"]
+        for path in (ground.weights, ground.dynamic / f"best{ENDINGS[word]}")
     )
     for one, other in zip(expected, found, strict=True):
-        assert Counter(record["class"] for record in one["detections"]) == Counter(record["class"] for record in other["detections"])
+        assert Counter(record["class"] for record in one["detections"]) == Counter(
+            record["class"] for record in other["detections"]
+        )
         boxes, others = (np.array([record["box_xyxy_px"] for record in image["detections"]]) for image in (one, other))
         assert len(boxes) == len(others) > 3
         assert np.abs(boxes[:, None] - others[None]).max(-1).min(1).max() < 0.05
@@ -155,16 +174,32 @@ def test_predict_and_python_take_exported_networks(ground, word):
 
 def test_exported_and_trained_networks_predict_together(ground):
     alone = validated(ground.weights)["metrics"]
-    both = json.loads(done("val", "--weights", ground.weights, ground.dynamic / "best.onnx", "--noplots", "--workers", 0, "--json").out)
+    both = json.loads(
+        done(
+            "val", "--weights", ground.weights, ground.dynamic / "best.onnx", "--noplots", "--workers", 0, "--json"
+        ).out
+    )
     assert both["metrics"] == pytest.approx(alone, abs=SMALL)
 
 
 # -- suppression in the graph
 
 
-@pytest.mark.parametrize(("shape", "agnostic"), [((), True), (("--dynamic",), False), (("--batch", "2"), False)], ids=str)
+@pytest.mark.parametrize(
+    ("shape", "agnostic"), [((), True), (("--dynamic",), False), (("--batch", "2"), False)], ids=str
+)
 def test_suppression_in_the_graph_is_ours(ground, shape, agnostic):
-    words = ("--nms", *LOW, "--iou-thres", 0.3, "--max-det", 20, "--candidates", 60, *(["--agnostic-nms"] if agnostic else []))
+    words = (
+        "--nms",
+        *LOW,
+        "--iou-thres",
+        0.3,
+        "--max-det",
+        20,
+        "--candidates",
+        60,
+        *(["--agnostic-nms"] if agnostic else []),
+    )
     done("export", ground.weights, "--format", "onnx", "--out", "graph", *words, *shape)
     exported = open_exported(Path("graph/best.onnx"))
     rules = NmsRules(0.001, 0.3, 20, agnostic=agnostic, max_candidates=60)
@@ -182,7 +217,10 @@ def test_suppression_in_the_graph_is_ours(ground, shape, agnostic):
 def test_rows_of_a_graph_with_suppression_are_what_predict_shows(ground):
     done("export", ground.weights, "--format", "onnx", "--nms", *LOW, "--out", "graph", "--dynamic")
     words = ("--source", ground.data.parent / "images" / "val", "--nosave", "--json", *LOW, "--max-det", 300)
-    expected, found = (json.loads(done("predict", "--weights", path, *words).out)["images"] for path in (ground.weights, Path("graph/best.onnx")))
+    expected, found = (
+        json.loads(done("predict", "--weights", path, *words).out)["images"]
+        for path in (ground.weights, Path("graph/best.onnx"))
+    )
     assert [len(one["detections"]) for one in found] == [len(one["detections"]) for one in expected]
     said = command("val", "graph/best.onnx", "--data", ground.data, "--noplots", "--workers", 0)
     assert said.code == 0
@@ -193,7 +231,9 @@ def test_rows_of_a_graph_with_suppression_are_what_predict_shows(ground):
 
 
 def test_half_precision_is_smaller_and_near(ground):
-    said = json.loads(done("export", ground.weights, "--format", *ENDINGS, "--half", "--out", "half", *LOW, "--json").out)
+    said = json.loads(
+        done("export", ground.weights, "--format", *ENDINGS, "--half", "--out", "half", *LOW, "--json").out
+    )
     for one in said["files"]:
         assert 0 < one["difference"] <= 5e-2
         if one["format"] in GRAPHS:
@@ -269,7 +309,9 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(ground, words, says):
 
 def test_a_missing_extra_is_one_line_that_says_what_to_install(ground, monkeypatch):
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name in {"onnx", "openvino"} else find(name, *rest))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name in {"onnx", "openvino"} else find(name, *rest)
+    )
     for word, missing in (("onnx", "onnx"), ("openvino", "onnx openvino")):
         said = command("export", ground.weights, "--format", "safetensors", word, "--out", "new")
         assert said.code == 2
@@ -292,7 +334,12 @@ def foreign_onnx(path: Path, metadata: dict[str, str] | None = None) -> Path:
     """A small graph that this program did not write."""
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     outputs = helper.make_tensor_value_info("y", kind, [1, 3, 64, 64])
-    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [helper.make_tensor_value_info("x", kind, [1, 3, 64, 64])], [outputs])
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", kind, [1, 3, 64, 64])],
+        [outputs],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     helper.set_model_props(model, metadata or {})
     onnx.save(model, path)

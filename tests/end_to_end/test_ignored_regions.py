@@ -25,7 +25,16 @@ def coco(folder: Path, *, crowds: bool) -> Path:
         kept = [one for one in document["annotations"] if not one["iscrowd"]]
         for number, image in enumerate(document["images"] if crowds else []):
             half = [0, 0, image["width"] / 2, image["height"]]
-            kept.append({"id": 5000 + number, "image_id": image["id"], "category_id": formats.CATEGORY_IDS[0], "iscrowd": 1, "bbox": half, "area": 1})
+            kept.append(
+                {
+                    "id": 5000 + number,
+                    "image_id": image["id"],
+                    "category_id": formats.CATEGORY_IDS[0],
+                    "iscrowd": 1,
+                    "bbox": half,
+                    "area": 1,
+                }
+            )
         document["annotations"] = kept
         file.write_text(json.dumps(document))
     return path
@@ -47,7 +56,23 @@ def voc(folder: Path, *, crowds: bool) -> Path:
 
 def words(data: Path, project: Path, *more: str) -> list[str]:
     cfg = datasets.write_model(data.parent)
-    usual = ["--data", data, "--cfg", cfg, "--imgsz", 64, "--batch", 4, "--device", "cpu", "--epochs", 2, "--noplots", "--project", project]
+    usual = [
+        "--data",
+        data,
+        "--cfg",
+        cfg,
+        "--imgsz",
+        64,
+        "--batch",
+        4,
+        "--device",
+        "cpu",
+        "--epochs",
+        2,
+        "--noplots",
+        "--project",
+        project,
+    ]
     return [str(word) for word in (*usual, *more)]
 
 
@@ -62,9 +87,16 @@ def results(folder: Path) -> dict[str, list[float]]:
 
 
 @pytest.mark.parametrize("write", [coco, voc])
-@pytest.mark.parametrize("more", [(), ("--quad",), ("--rect",), ("--multi-scale",)], ids=["mosaic", "quad", "rect", "multi-scale"])
-def test_half_of_every_picture_ignored_lowers_objectness_losses_and_changes_nothing_that_is_wanted(tmp_path, write, more):
-    folders = [trained(write(tmp_path / f"set{crowds}", crowds=crowds), tmp_path / f"runs{crowds}", *more) for crowds in (False, True)]
+@pytest.mark.parametrize(
+    "more", [(), ("--quad",), ("--rect",), ("--multi-scale",)], ids=["mosaic", "quad", "rect", "multi-scale"]
+)
+def test_half_of_every_picture_ignored_lowers_objectness_losses_and_changes_nothing_that_is_wanted(
+    tmp_path, write, more
+):
+    folders = [
+        trained(write(tmp_path / f"set{crowds}", crowds=crowds), tmp_path / f"runs{crowds}", *more)
+        for crowds in (False, True)
+    ]
     without, ignoring = (results(folder) for folder in folders)
     for loss in ("train/obj_loss", "val/obj_loss"):
         assert ignoring[loss][0] < without[loss][0]
@@ -82,7 +114,18 @@ def test_a_preview_shows_and_tells_where_nothing_is_learnt(tmp_path):
         data = coco(tmp_path / f"set{crowds}", crowds=crowds)
         out = tmp_path / f"seen{crowds}"
         said = command(
-            "data", "preview", "--data", str(data), "--cfg", str(datasets.write_model(tmp_path)), "--imgsz", "64", "--out", str(out), "--aug", "none"
+            "data",
+            "preview",
+            "--data",
+            str(data),
+            "--cfg",
+            str(datasets.write_model(tmp_path)),
+            "--imgsz",
+            "64",
+            "--out",
+            str(out),
+            "--aug",
+            "none",
         )
         assert said.code == 0, said.err
         samples = json.loads((out / "preview.json").read_text())["samples"]

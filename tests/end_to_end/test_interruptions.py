@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever ends a training, it goes on to the same bits: killed at any step, at any operation of a save, by signals, by a full disk."""
+"""Whatever ends a training, it goes on to the same bits.
+
+Killed at any step, at any operation of a save, by signals, by a full disk.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EPOCHS = 5
-# Three batches an epoch, and a step after every one or two: saves, ends of epochs and pending gradients fall together in every way.
+# Three batches an epoch, and a step after every one or two: saves, ends of epochs and pending gradients fall together
+# in every way.
 # Judged by a loss that falls in every epoch, each of them writes a best.pt.
-WORDS = ("--best-by=-val/box_loss", "--noplots", "--save-steps", "1", "nominal_batch=8", "warmup_min_batches=6", "--multi-scale", "--patience", "4")
+WORDS = (
+    "--best-by=-val/box_loss",
+    "--noplots",
+    "--save-steps",
+    "1",
+    "nominal_batch=8",
+    "warmup_min_batches=6",
+    "--multi-scale",
+    "--patience",
+    "4",
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +54,9 @@ def words(calm: Trained, project: Path) -> list[str]:
 
 def assert_same(calm: Trained, folder: Path) -> None:
     assert not differences(training_state(calm.last), training_state(folder / "weights" / "last.pt"))
-    assert not differences(newest_whole(calm.best)[0]["model"], newest_whole(folder / "weights" / "best.pt")[0]["model"])
+    assert not differences(
+        newest_whole(calm.best)[0]["model"], newest_whole(folder / "weights" / "best.pt")[0]["model"]
+    )
     assert (folder / "results.csv").read_bytes() == (calm.folder / "results.csv").read_bytes()
     steps = [scalar.step for scalar in EventAccumulator(str(folder)).Reload().Scalars("train/box_loss")]
     assert steps == sorted(set(steps))
@@ -72,8 +88,15 @@ def test_killed_at_chosen_steps_a_run_comes_to_the_same_bits(calm, tmp_path):
 
 def test_killed_at_every_operation_of_the_saves_at_an_epochs_end_there_is_always_a_whole_checkpoint(calm, tmp_path):
     folder, log = tmp_path / "runs" / "exp", tmp_path / "operations"
-    begun = [*words(calm, tmp_path / "runs"), "--save-steps", "0"]  # save 1: best.pt of the first epoch, save 2: last.pt, save 3: best.pt, ...
-    assert forked(tmp_path, [*begun, "--epochs", "2", "--project", str(tmp_path / "all")], at_operation(4, 0, log)).code == 0
+    begun = [
+        *words(calm, tmp_path / "runs"),
+        "--save-steps",
+        "0",
+    ]  # save 1: best.pt of the first epoch, save 2: last.pt, save 3: best.pt, ...
+    assert (
+        forked(tmp_path, [*begun, "--epochs", "2", "--project", str(tmp_path / "all")], at_operation(4, 0, log)).code
+        == 0
+    )
     operations = log.read_text().split()
     assert {"link", "replace", "open", "write", "fsync"} <= set(operations)
     assert forked(tmp_path, begun, at_operation(2, 1)).code == -signal.SIGKILL  # nothing to go on from
@@ -93,7 +116,9 @@ def test_killed_at_every_operation_of_the_saves_at_an_epochs_end_there_is_always
     assert_same(calm, folder)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)], ids=["TERM", "INT", "HUP"])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)], ids=["TERM", "INT", "HUP"]
+)
 def test_a_signal_ends_a_run_within_one_step_with_everything_saved(calm, tmp_path, number, code):
     folder = tmp_path / "runs" / "exp"
     ended = forked(tmp_path, [*words(calm, tmp_path / "runs"), "--save-steps", "0"], at_step(5, number))
@@ -179,7 +204,11 @@ def test_the_comparison_sees_what_a_checkpoint_forgets(calm, tmp_path, forgotten
     def forget() -> None:
         def poorer(machines, state, running, facts):
             document = snapshot(machines, state, running, facts)
-            empty = {"ema": document["model"], "optimizer": {"groups": [], "memory": {}}, "running": {"sums": running.sums * 0, "batches": 0}}
+            empty = {
+                "ema": document["model"],
+                "optimizer": {"groups": [], "memory": {}},
+                "running": {"sums": running.sums * 0, "batches": 0},
+            }
             return {**document, forgotten: empty[forgotten]}
 
         import boxwright.runs.session as wiring  # noqa: PLC0415 -- in the forked process only

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a training has done is not lost: by torn files, a full disk, another training in its folder, or an end before its first save."""
+"""What a training has done is not lost.
+
+By torn files, a full disk, another training in its folder, or an end before its first save.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,17 @@ from tests.support.runs import Ground, Trained, differences, train, training_sta
 
 EPOCHS = 3
 # Judged by a loss that falls in every epoch, each of them is the best so far; three steps an epoch, saved after each.
-WORDS = ("--best-by=-val/box_loss", "--noplots", "--save-steps", "1", "nominal_batch=4", "--patience", "4", "--workers", "0")
+WORDS = (
+    "--best-by=-val/box_loss",
+    "--noplots",
+    "--save-steps",
+    "1",
+    "nominal_batch=4",
+    "--patience",
+    "4",
+    "--workers",
+    "0",
+)
 JULY = ("--recipe", "2020.7", *WORDS)
 
 
@@ -55,7 +68,9 @@ def classes(folder: Path) -> list[dict]:
 
 def assert_as_calm(calm: Trained, folder: Path) -> None:
     assert not differences(training_state(calm.last), training_state(folder / "weights" / "last.pt"))
-    assert not differences(newest_whole(calm.best)[0]["model"], newest_whole(folder / "weights" / "best.pt")[0]["model"])
+    assert not differences(
+        newest_whole(calm.best)[0]["model"], newest_whole(folder / "weights" / "best.pt")[0]["model"]
+    )
     assert (folder / "results.csv").read_bytes() == (calm.folder / "results.csv").read_bytes()
     assert classes(folder) == classes(calm.folder)
     assert not (folder / "claim.json").exists()
@@ -121,9 +136,13 @@ def test_in_july_the_runs_own_hint_goes_on_and_its_table_is_made_whole(july, tmp
     assert said.out.count("results.txt: 1 line was not whole") == 1
     names = [path.name for path in july.folder.iterdir() if path.name.startswith("results") and path.suffix == ".txt"]
     assert len(names) == 1
-    for one, other in zip((july.folder / names[0]).read_text().splitlines(), (folder / names[0]).read_text().splitlines(), strict=True):
+    for one, other in zip(
+        (july.folder / names[0]).read_text().splitlines(), (folder / names[0]).read_text().splitlines(), strict=True
+    ):
         assert one[:10] + one[20:] == other[:10] + other[20:]  # beside the memory of a device
-    assert not differences(training_state(july.folder / "weights" / "last.pt"), training_state(folder / "weights" / "last.pt"))
+    assert not differences(
+        training_state(july.folder / "weights" / "last.pt"), training_state(folder / "weights" / "last.pt")
+    )
 
 
 # -- a disk that is full
@@ -194,8 +213,26 @@ def test_room_for_checkpoints_is_looked_at_before_anything_is_made(calm, tmp_pat
 def test_a_second_training_in_a_folder_is_refused_and_told_who_has_it(calm, run):
     with claimed(run):
         before = contents(run)
-        begun = ("train", "--data", calm.ground.data, "--cfg", calm.ground.cfg, "--imgsz", 64, "--epochs", 1, "--project", run.parent, "--exist-ok")
-        for words in (("train", "--resume", run), ("train", "--resume", run / "weights" / "last.pt"), begun, ("replay", run)):
+        begun = (
+            "train",
+            "--data",
+            calm.ground.data,
+            "--cfg",
+            calm.ground.cfg,
+            "--imgsz",
+            64,
+            "--epochs",
+            1,
+            "--project",
+            run.parent,
+            "--exist-ok",
+        )
+        for words in (
+            ("train", "--resume", run),
+            ("train", "--resume", run / "weights" / "last.pt"),
+            begun,
+            ("replay", run),
+        ):
             refused = command(*map(str, words))
             assert refused.code == 2
             assert refused.err.startswith(f"error: {run}: a training works in it already: process ")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory does not grow with epochs: what is alive at the end of the fifth is what is alive at the end of the twentieth."""
+"""Memory does not grow with epochs.
+
+What is alive at the end of the fifth is what is alive at the end of the twentieth.
+"""
 
 from __future__ import annotations
 
@@ -54,11 +57,19 @@ class Watcher:
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"multi_scale": True, "cache": "ram"}, {"workers": 0, "rect": True, "decoded_memory": 0.0}], ids=["usual", "shapes", "alone"]
+    "more",
+    [{}, {"multi_scale": True, "cache": "ram"}, {"workers": 0, "rect": True, "decoded_memory": 0.0}],
+    ids=["usual", "shapes", "alone"],
 )
 def test_memory_does_not_grow_with_epochs(tmp_path, more):
     watcher = Watcher()
-    settings = {"data": str(datasets.write(tmp_path / "set")), "cfg": str(datasets.write_model(tmp_path)), "imgsz": 64, "batch_size": 4, "workers": 2}
+    settings = {
+        "data": str(datasets.write(tmp_path / "set")),
+        "cfg": str(datasets.write_model(tmp_path)),
+        "imgsz": 64,
+        "batch_size": 4,
+        "workers": 2,
+    }
     settings |= {"epochs": EPOCHS, "device": "cpu", "project": str(tmp_path / "runs"), "noplots": True, "quiet": True}
     boxwright.train(**settings | more, observers=[watcher])
     early, late = watcher.found

@@ -24,7 +24,15 @@ EPOCHS = 2
 
 
 def settings(ground: Ground, project: Path) -> dict[str, object]:
-    usual = {"data": str(ground.data), "cfg": str(ground.cfg), "hyp": "small-data", "imgsz": 64, "batch_size": 4, "workers": 0, "device": "cpu"}
+    usual = {
+        "data": str(ground.data),
+        "cfg": str(ground.cfg),
+        "hyp": "small-data",
+        "imgsz": 64,
+        "batch_size": 4,
+        "workers": 0,
+        "device": "cpu",
+    }
     return usual | {"epochs": EPOCHS, "project": str(project), "noplots": True, "quiet": True}
 
 
@@ -46,9 +54,21 @@ def test_an_observer_sees_every_moment_in_order_with_its_values(ground, tmp_path
     names = [name for name, _ in watcher.calls]
     assert names[:3] == ["on_pretrain_routine_start", "on_pretrain_routine_end", "on_train_start"]
     assert names[-1] == "on_train_end"
-    epoch = [name for name in names[3:] if name.startswith("on_train_") or name in {"on_val_start", "on_val_end", "on_fit_epoch_end", "on_model_save"}]
+    epoch = [
+        name
+        for name in names[3:]
+        if name.startswith("on_train_") or name in {"on_val_start", "on_val_end", "on_fit_epoch_end", "on_model_save"}
+    ]
     batches = ["on_train_batch_start", "on_train_batch_end"] * 3
-    whole = ["on_train_epoch_start", *batches, "on_train_epoch_end", "on_val_start", "on_val_end", "on_fit_epoch_end", "on_model_save"]
+    whole = [
+        "on_train_epoch_start",
+        *batches,
+        "on_train_epoch_end",
+        "on_val_start",
+        "on_val_end",
+        "on_fit_epoch_end",
+        "on_model_save",
+    ]
     assert epoch == [*whole * EPOCHS, "on_val_start", "on_val_end", "on_train_end"]
     assert names.count("on_val_image_end") == 6 * (EPOCHS + 1)
     ends = [values for name, values in watcher.calls if name == "on_train_batch_end"]
@@ -81,7 +101,9 @@ def test_an_observer_that_fails_is_told_once_and_the_run_goes_on(ground, tmp_pat
     result = boxwright.train(**settings(ground, tmp_path), observers=[failing])
     assert (failing.calls, result.epochs_done) == (1, EPOCHS)
     told = [line for line in capsys.readouterr().out.splitlines() if "Failing" in line]
-    assert told == ["warning: observer Failing failed in on_train_batch_end and is no longer called (no luck); the run goes on"]
+    assert told == [
+        "warning: observer Failing failed in on_train_batch_end and is no longer called (no luck); the run goes on"
+    ]
 
 
 def test_an_observer_can_stop_a_run_which_is_then_done(ground, tmp_path):
@@ -170,7 +192,9 @@ def test_the_estimates_of_a_dry_run_grow_with_what_is_asked_for(ground, tmp_path
 
     small, large, other = estimate(), estimate(batch_size=8, multi_scale=True), estimate(amp="bf16", optimizer="SGD")
     assert large["memory_bytes"]["held"] == small["memory_bytes"]["held"]
-    assert large["memory_bytes"]["batch"] == pytest.approx(2 * small["memory_bytes"]["batch"] * (96 / 64) ** 2, rel=0.01)
+    assert large["memory_bytes"]["batch"] == pytest.approx(
+        2 * small["memory_bytes"]["batch"] * (96 / 64) ** 2, rel=0.01
+    )
     assert other["memory_bytes"]["batch"] == small["memory_bytes"]["batch"] / 2
     assert other["memory_bytes"]["held"] < small["memory_bytes"]["held"]
     seconds = small["seconds"]
@@ -205,7 +229,13 @@ def test_the_table_and_the_scalars_are_rebuilt_from_the_event_log(ground, tmp_pa
 def test_every_table_and_the_page_are_rebuilt_after_a_resume_too(ground, tmp_path, recipe):
     folder = train(ground, tmp_path, "--recipe", recipe, "--name", "abc", epochs=2).folder
     done(*ground.words(tmp_path, "--recipe", recipe, "--name", "abc", "--resume", folder, epochs=3))
-    names = ["results.csv", "results.png", "classes.jsonl", "report.html", *(["results_abc.txt"] if recipe == "2020.7" else [])]
+    names = [
+        "results.csv",
+        "results.png",
+        "classes.jsonl",
+        "report.html",
+        *(["results_abc.txt"] if recipe == "2020.7" else []),
+    ]
     before = {name: (folder / name).read_bytes() for name in names}
     assert {json.loads(line)["epoch"] for line in before["classes.jsonl"].splitlines()} >= {0, 1, 2}
     for name in names:
@@ -214,7 +244,9 @@ def test_every_table_and_the_page_are_rebuilt_after_a_resume_too(ground, tmp_pat
     assert {name: (folder / name).read_bytes() for name in names} == before
     assert all(name in said.out for name in names)
     log = folder / "events.jsonl"
-    log.write_text("".join(line for line in log.read_text().splitlines(keepends=True) if '"StepLogged"' not in line))  # as older programs wrote it
+    log.write_text(
+        "".join(line for line in log.read_text().splitlines(keepends=True) if '"StepLogged"' not in line)
+    )  # as older programs wrote it
     done("replay", folder)
     assert {name: (folder / name).read_bytes() for name in names} == before
 
@@ -222,7 +254,10 @@ def test_every_table_and_the_page_are_rebuilt_after_a_resume_too(ground, tmp_pat
 def pictures(folder: Path) -> dict[str, list[tuple[int, int, int, bytes]]]:
     """Step, height, width and content of every picture in TensorBoard, by its tag."""
     found = EventAccumulator(str(folder), {"images": 0}).Reload()
-    return {tag: [(one.step, one.height, one.width, one.encoded_image_string) for one in found.Images(tag)] for tag in found.Tags()["images"]}
+    return {
+        tag: [(one.step, one.height, one.width, one.encoded_image_string) for one in found.Images(tag)]
+        for tag in found.Tags()["images"]
+    }
 
 
 @pytest.mark.parametrize("recipe", ["2020.7", "7.0"])
@@ -276,7 +311,15 @@ def test_the_text_log_tells_of_every_epoch(ground, tmp_path):
 def test_in_the_log_of_a_run_that_went_back_every_epoch_counts_once(tmp_path):
     def epoch(number, value):
         row = {"epoch": number, "epochs": 3, "results": {"metrics/recall": value}, "fitness": None}
-        return {"event": "EpochEnded", "time": 1.0, **row, "best_fitness": 0.0, "best_epoch": 0, "data_wait": 0.0, "seconds": 1.0}
+        return {
+            "event": "EpochEnded",
+            "time": 1.0,
+            **row,
+            "best_fitness": 0.0,
+            "best_epoch": 0,
+            "data_wait": 0.0,
+            "seconds": 1.0,
+        }
 
     start = {"event": "RunStarted", "time": 0.0, "first_epoch": 0}
     lines = [start, epoch(0, 0.1), epoch(1, 0.2), epoch(2, 0.3), {**start, "first_epoch": 1}, epoch(1, 0.2)]

@@ -74,7 +74,9 @@ def test_a_resumed_run_goes_on_where_the_old_one_stood(capsys):
     assert "recipe 7.0" in out
     stored = open_weights("runs/train/exp/weights/last.pt").document
     assert stored["state"]["epoch"] == 3
-    assert stored["ema_updates"] == 7 + 2  # of three batches the first steps at once, then every second while it warms up
+    assert (
+        stored["ema_updates"] == 7 + 2
+    )  # of three batches the first steps at once, then every second while it warms up
     assert stored["settings"]["lr0"] == 0.02
     rows = Path("runs/train/exp/results.csv").read_text().splitlines()
     assert [row.split(",")[0].strip() for row in rows[1:]] == ["2"]
@@ -84,7 +86,9 @@ def test_a_resumed_run_goes_on_where_the_old_one_stood(capsys):
 def prepared(**asked: object):
     settings = resolve_train({"resume": "last.pt", **asked})
     checkpoint = open_weights("last.pt")
-    return legacy.resumed_checkpoint(checkpoint, legacy.resumed_settings(settings, checkpoint, {"resume"}).settings).document
+    return legacy.resumed_checkpoint(
+        checkpoint, legacy.resumed_settings(settings, checkpoint, {"resume"}).settings
+    ).document
 
 
 @pytest.mark.usefixtures("folder")
@@ -115,7 +119,10 @@ def test_what_contradicts_the_old_run_is_one_line(asked, says):
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(("recipe", "updates"), [("2020.7", 6 / 8), ("2020.8", 0), ("6.0", 7)])
 def test_updates_of_the_average_follow_the_year(recipe, updates):
-    """Files of 2020 keep no count and no average: two epochs of three batches, eight to a step in July, sixteen in August."""
+    """Files of 2020 keep no count and no average.
+
+    Two epochs of three batches, eight to a step in July, sixteen in August.
+    """
     entries = {} if recipe == "6.0" else {"updates": None, "ema": None, "training_results": "0/1 ..."}
     Path("last.pt").write_bytes(midrun_bytes(tiny(), tiny(), NAMES, epoch=1, **entries))
     checkpoint = open_weights("last.pt")
@@ -139,7 +146,11 @@ def test_a_damaged_generation_of_ours_falls_back_and_an_old_file_beside_one_does
 
 @pytest.mark.usefixtures("folder")
 def test_an_optimizer_of_another_network_is_refused():
-    Path("last.pt").write_bytes(midrun_bytes(tiny(), tiny(), NAMES, optimizer={"state": {0: {"momentum_buffer": torch.zeros(3)}}, "param_groups": []}))
+    Path("last.pt").write_bytes(
+        midrun_bytes(
+            tiny(), tiny(), NAMES, optimizer={"state": {0: {"momentum_buffer": torch.zeros(3)}}, "param_groups": []}
+        )
+    )
     with pytest.raises(UserError, match="groups do not fit"):
         prepared()
 
@@ -182,6 +193,17 @@ def test_a_hostile_file_is_one_line_in_every_verb(capsys, folder, verb):
 
 def test_tensors_of_another_network_do_not_pass_for_loaded(capsys, folder):
     torch.save({"model": {"model.0.conv.weight": torch.zeros(7, 3, 6, 6), "model.0.bn.weight": torch.zeros(7)}}, "w.pt")
-    code, _, err = run(capsys, "train", "--weights", "w.pt", "--cfg", datasets.write_model(folder), "--data", "data.yaml", "--imgsz", 64)
+    code, _, err = run(
+        capsys,
+        "train",
+        "--weights",
+        "w.pt",
+        "--cfg",
+        datasets.write_model(folder),
+        "--data",
+        "data.yaml",
+        "--imgsz",
+        64,
+    )
     assert code == 2
     assert re.search(r"w\.pt: does not fit the network: 0 of \d+ tensors match", err)

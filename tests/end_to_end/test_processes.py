@@ -18,7 +18,9 @@ PACKAGE = Path(__file__).parents[2] / "src"
 def start(*words: str, **environment: str):
     paths = os.pathsep.join([str(SUPPORT / "offline"), str(PACKAGE)])
     environment = {**os.environ, "PYTHONPATH": paths, **environment}
-    return subprocess.run([sys.executable, *words], capture_output=True, text=True, env=environment, timeout=120, check=False)
+    return subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, env=environment, timeout=120, check=False
+    )
 
 
 HEAVY = "torch", "cv2", "matplotlib", "tensorboard", "PIL"
@@ -82,9 +84,16 @@ def test_public_functions_stay_functions_whatever_is_imported_before_or_after():
     assert start("-c", program).stdout == "True True\n"
 
 
-@pytest.mark.parametrize(("said", "expected"), [({}, "10000 None"), ({"GOMP_SPINCOUNT": "7"}, "7 None"), ({"OMP_WAIT_POLICY": "active"}, "None active")])
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [({}, "10000 None"), ({"GOMP_SPINCOUNT": "7"}, "7 None"), ({"OMP_WAIT_POLICY": "active"}, "None active")],
+)
 def test_compute_threads_sleep_soon_unless_the_user_says_how_they_wait(said, expected, monkeypatch):
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.delenv(name, raising=False)
-    asked = "import os, boxwright.cli as c; c.main(['--version']); print(os.environ.get('GOMP_SPINCOUNT'), os.environ.get('OMP_WAIT_POLICY'))"
+    asked = (
+        "import os, boxwright.cli as c; c.main(['--version']); "
+        "print(os.environ.get('GOMP_SPINCOUNT'), "
+        "os.environ.get('OMP_WAIT_POLICY'))"
+    )
     assert start("-c", asked, **said).stdout.splitlines()[-1] == expected

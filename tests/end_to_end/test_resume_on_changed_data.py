@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run goes on with the data it was trained on, to the bytes of the pictures; what became another is named, and "exact" is only said of what is."""
+"""A run goes on with the data it was trained on, to the bytes of the pictures.
+
+What became another is named, and "exact" is only said of what is.
+"""
 
 from __future__ import annotations
 
@@ -74,9 +77,17 @@ CHANGES = {
     "a picture": (another_pixel, "split 'train'", "(another picture: 001.png)"),
     "labels": (another_label, "split 'train'", "(other labels: 002.png)"),
     "pictures that change places": (two_swapped, "split 'train'", "(another picture: 000.png, 004.png)"),
-    "a picture more": (lambda data: shutil.copy(data / "images/train/000.png", data / "images/train/zz.png"), "split 'train'", "(new: zz.png)"),
+    "a picture more": (
+        lambda data: shutil.copy(data / "images/train/000.png", data / "images/train/zz.png"),
+        "split 'train'",
+        "(new: zz.png)",
+    ),
     "a picture less": (lambda data: (data / "images/val/003.png").unlink(), "split 'val'", "(gone: 1 image)"),
-    "class names swapped": (lambda data: names(data, "[blue, red, green]"), "class names", "(0 was 'red' and is 'blue', 1 was 'blue' and is 'red')"),
+    "class names swapped": (
+        lambda data: names(data, "[blue, red, green]"),
+        "class names",
+        "(0 was 'red' and is 'blue', 1 was 'blue' and is 'red')",
+    ),
     "a class name": (lambda data: names(data, "[red, blue, grey]"), "class names", "(2 was 'green' and is 'grey')"),
     "a class more": (lambda data: names(data, "[red, blue, green, grey]"), "class names", "(there were 3 and are 4)"),
 }
@@ -99,7 +110,9 @@ def test_the_same_content_written_anew_elsewhere_goes_on_exactly(run):
         os.utime(path, ns=(1, 1))
     said = resumed(run)
     assert said.code == 75, said.err
-    assert "from the same bits, under the changed plan" in said.out  # --data is shown as what changed; the data is the same
+    assert (
+        "from the same bits, under the changed plan" in said.out
+    )  # --data is shown as what changed; the data is the same
 
 
 def test_exact_is_said_when_everything_is_as_it_was(stopped, tmp_path):

@@ -28,7 +28,10 @@ from tests.support.processes import environment
 from tests.support.runs import Ground, differences, train, training_state
 from tests.support.sharing import Sharer
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is shared on Linux")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is shared on Linux"),
+]
 
 SIDE, IMAGES = 64, 12
 
@@ -158,7 +161,24 @@ def test_a_training_removes_what_was_left_unless_it_goes_on_with_it(tmp_path, ya
         one.kill()
     assert len(files()) == 2
     model = datasets.write_model(tmp_path)
-    words = ["--data", yaml, "--cfg", model, "--imgsz", SIDE, "--epochs", 1, "--batch", 4, "--device", "cpu", "--workers", 0, "--noplots", "--quiet"]
+    words = [
+        "--data",
+        yaml,
+        "--cfg",
+        model,
+        "--imgsz",
+        SIDE,
+        "--epochs",
+        1,
+        "--batch",
+        4,
+        "--device",
+        "cpu",
+        "--workers",
+        0,
+        "--noplots",
+        "--quiet",
+    ]
     said = command("train", *map(str, words), "--cache", "ram", "--project", str(tmp_path / "runs"))
     assert said.code == 0, said.err
     assert files() == []
@@ -174,7 +194,9 @@ def test_a_process_killed_before_it_had_all_memory_is_no_hindrance(sharer):
     os.truncate(path, size // 2)
     second = sharer()
     second("open")
-    assert path.stat().st_blocks * 512 >= path.stat().st_size == size, "no holes: a write into one could end the process"
+    assert path.stat().st_blocks * 512 >= path.stat().st_size == size, (
+        "no holes: a write into one could end the process"
+    )
     found = second("load")
     assert 0 < found["decoded"] < IMAGES
     assert found["digest"] == filled["digest"]
@@ -229,7 +251,9 @@ def test_room_that_only_a_killed_process_takes_is_used(yaml, monkeypatch):
     killed = Sharer(yaml, SIDE + 32)
     killed("open")
     killed.kill()
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(1 << 30, 0, 1 << 30) if len(files()) < 2 else Usage(1 << 30, 1 << 30, 0))
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda _: Usage(1 << 30, 0, 1 << 30) if len(files()) < 2 else Usage(1 << 30, 1 << 30, 0)
+    )
     store = store_of(yaml)
     assert store.unshared == ""
     assert len(files()) == 1
@@ -292,7 +316,9 @@ assert sweep_unused() == []
 
 
 def test_a_system_that_knows_nothing_of_it_keeps_images_to_the_process(yaml):
-    done = subprocess.run([sys.executable, "-c", WITHOUT, str(yaml)], capture_output=True, text=True, env=environment(), check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, str(yaml)], capture_output=True, text=True, env=environment(), check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert "no memory file system" in done.stdout
 
@@ -375,7 +401,9 @@ def test_a_training_has_the_same_bits_with_shared_images_and_says_nothing_of_it(
 
 
 @pytest.mark.parametrize(("word", "which"), [("ram", "training and validation"), ("val", "validation")])
-def test_a_training_where_nothing_can_be_shared_says_so_once_and_has_the_same_bits(tmp_path, yaml, monkeypatch, word, which):
+def test_a_training_where_nothing_can_be_shared_says_so_once_and_has_the_same_bits(
+    tmp_path, yaml, monkeypatch, word, which
+):
     ground = Ground(tmp_path, yaml, datasets.write_model(tmp_path))
     plain = train(ground, tmp_path / "plain")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(64 << 20, 63 << 20, 1 << 20))
@@ -384,14 +412,38 @@ def test_a_training_where_nothing_can_be_shared_says_so_once_and_has_the_same_bi
     assert (run.folder / "run.log").read_text().count(f"decoded {which} images stay in this process alone") == 1
 
 
-WORDS = ("--imgsz", "64", "--epochs", "1", "--batch", "4", "--device", "cpu", "--workers", "0", "--noplots", "--quiet", "--cache", "ram")
+WORDS = (
+    "--imgsz",
+    "64",
+    "--epochs",
+    "1",
+    "--batch",
+    "4",
+    "--device",
+    "cpu",
+    "--workers",
+    "0",
+    "--noplots",
+    "--quiet",
+    "--cache",
+    "ram",
+)
 
 
 def test_what_others_hold_already_is_not_asked_for_again(tmp_path, yaml, sharer, monkeypatch):
     holder = sharer()
     holder("open")
     grant(tmp_path, monkeypatch, 30_000)  # room for none of the twelve
-    words = ["--data", str(yaml), "--cfg", str(datasets.write_model(tmp_path)), *WORDS, "--noval", "--project", str(tmp_path / "runs")]
+    words = [
+        "--data",
+        str(yaml),
+        "--cfg",
+        str(datasets.write_model(tmp_path)),
+        *WORDS,
+        "--noval",
+        "--project",
+        str(tmp_path / "runs"),
+    ]
     assert command("train", *words).code == 0
     holder.end()
     said = command("train", *words)
@@ -402,8 +454,19 @@ def test_what_others_hold_already_is_not_asked_for_again(tmp_path, yaml, sharer,
 
 def test_images_that_are_not_shared_are_asked_for_together(tmp_path, yaml, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(64 << 20, 63 << 20, 1 << 20))
-    words = ["--data", str(yaml), "--cfg", str(datasets.write_model(tmp_path)), *WORDS, "--project", str(tmp_path / "runs")]
-    train, val = (ImageStore(open_split(read_dataset(yaml), split), SIDE, keep="memory", smooth=False).bytes_needed() for split in ("train", "val"))
+    words = [
+        "--data",
+        str(yaml),
+        "--cfg",
+        str(datasets.write_model(tmp_path)),
+        *WORDS,
+        "--project",
+        str(tmp_path / "runs"),
+    ]
+    train, val = (
+        ImageStore(open_split(read_dataset(yaml), split), SIDE, keep="memory", smooth=False).bytes_needed()
+        for split in ("train", "val")
+    )
     assert train > val > 0
     grant(tmp_path, monkeypatch, int(train / CACHE_SHARE) + 1)  # enough for each of them
     said = command("train", *words)

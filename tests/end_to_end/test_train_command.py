@@ -22,7 +22,17 @@ from tests.support.commands import command, contents, done
 from tests.support.processes import started, wait_for
 from tests.support.runs import EPOCHS, differences, train, training_state
 
-TEXTS = ("results.csv", "opt.yaml", "hyp.yaml", "config.yaml", "data.json", "events.jsonl", "run.log", "done.json", "classes.jsonl")
+TEXTS = (
+    "results.csv",
+    "opt.yaml",
+    "hyp.yaml",
+    "config.yaml",
+    "data.json",
+    "events.jsonl",
+    "run.log",
+    "done.json",
+    "classes.jsonl",
+)
 REPORT = (
     *("report.html", "report.json", "errors.jsonl", "suspects.jsonl"),
     *(f"lists/{name}.txt" for name in ("wrong_class", "badly_placed", "duplicate", "background", "missed", "suspects")),
@@ -75,7 +85,9 @@ def test_the_results_table_has_the_columns_and_widths_of_the_family(trained):
 def test_the_results_table_is_the_event_log_in_five_digits(trained):
     rows = [event["results"] for event in events(trained.folder) if event["event"] == "EpochEnded"]
     columns = read(trained.folder / "results.csv")
-    assert {key: [float(f"{row[key]:.5g}") for row in rows] for key in RESULT_KEYS} == {key: columns[key] for key in RESULT_KEYS}
+    assert {key: [float(f"{row[key]:.5g}") for row in rows] for key in RESULT_KEYS} == {
+        key: columns[key] for key in RESULT_KEYS
+    }
 
 
 def test_the_event_log_tells_the_run_in_order(trained):
@@ -136,7 +148,15 @@ def test_plain_lines_when_nobody_watches(trained):
 
 def test_the_header_stands_over_columns_of_eleven(trained):
     header = next(line for line in trained.said.lines if "GPU_mem" in line)
-    assert [header[i : i + 11].strip() for i in range(0, 77, 11)] == ["Epoch", "GPU_mem", "box_loss", "obj_loss", "cls_loss", "Instances", "Size"]
+    assert [header[i : i + 11].strip() for i in range(0, 77, 11)] == [
+        "Epoch",
+        "GPU_mem",
+        "box_loss",
+        "obj_loss",
+        "cls_loss",
+        "Instances",
+        "Size",
+    ]
     assert len(header) == 77
     row = next(line for line in trained.said.lines if line.strip().startswith("0/"))
     assert [row[i : i + 11].strip() for i in (0, 66)] == [f"0/{EPOCHS - 1}", "64"]
@@ -195,7 +215,9 @@ def test_a_run_that_was_ended_goes_on_to_the_same_bits(trained, tmp_path, ended_
     assert "Traceback" not in out + err
     stood = training_state(folder / "weights" / "last.pt")["state"]
     saved = f"saved in epoch {stood['epoch']} before batch {stood['batch']}"
-    assert err == ("" if ended_by == signal.SIGKILL else f"stopped; {saved}, go on with: boxwright train --resume {folder}\n")
+    assert err == (
+        "" if ended_by == signal.SIGKILL else f"stopped; {saved}, go on with: boxwright train --resume {folder}\n"
+    )
     assert not (folder / "done.json").exists()
     assert training_state(folder / "weights" / "last.pt")["epoch"] < EPOCHS - 1
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a trained network is good for: the number of its training again, detections on images, and the same from Python."""
+"""What a trained network is good for.
+
+The number of its training again, detections on images, and the same from Python.
+"""
 
 from __future__ import annotations
 
@@ -44,11 +47,15 @@ def test_val_repeats_the_logged_number_to_the_last_digit(trained, given):
     assert {key: document["metrics"][key] for key in SCORES} == {key: record["results"][key] for key in SCORES}
     row = {key: values[record["best_epoch"]] for key, values in read(trained.folder / "results.csv").items()}
     assert {key: float(f"{document['metrics'][key]:.5g}") for key in SCORES} == {key: row[key] for key in SCORES}
-    assert record["results"]["metrics/mAP_0.5"] > 0, "the training has to have learnt something, else this proves nothing"
+    assert record["results"]["metrics/mAP_0.5"] > 0, (
+        "the training has to have learnt something, else this proves nothing"
+    )
 
 
 def test_val_does_not_depend_on_batch_or_loader_threads(trained):
-    one, other = (json.loads(done("val", trained.best, "--noplots", "--workers", n, "--json").out)["metrics"] for n in (0, 3))
+    one, other = (
+        json.loads(done("val", trained.best, "--noplots", "--workers", n, "--json").out)["metrics"] for n in (0, 3)
+    )
     assert one == other
 
 
@@ -75,7 +82,18 @@ def test_val_on_another_split_and_size_is_another_number(trained):
 
 
 def test_predict_writes_a_picture_and_a_label_file_for_every_image(trained, images):
-    said = done("predict", "--weights", trained.folder, "--source", images, "--conf-thres", LOW, "--save-txt", "--save-conf", "--save-json")
+    said = done(
+        "predict",
+        "--weights",
+        trained.folder,
+        "--source",
+        images,
+        "--conf-thres",
+        LOW,
+        "--save-txt",
+        "--save-conf",
+        "--save-json",
+    )
     folder = Path(said.lines[-1].removeprefix("results in "))
     names = sorted(path.name for path in images.iterdir())
     assert sorted(path.name for path in folder.glob("*.png")) == names
@@ -88,10 +106,17 @@ def test_predict_writes_a_picture_and_a_label_file_for_every_image(trained, imag
             assert (np.asarray(drawn) != np.asarray(plain)).any() == bool(record["detections"])
         rows = np.loadtxt((folder / "labels" / name).with_suffix(".txt"), ndmin=2).reshape(-1, 6)
         width, height = record["size_wh"]
-        corners = np.concatenate((rows[:, 1:3] - rows[:, 3:5] / 2, rows[:, 1:3] + rows[:, 3:5] / 2), axis=1) * (width, height, width, height)
+        corners = np.concatenate((rows[:, 1:3] - rows[:, 3:5] / 2, rows[:, 1:3] + rows[:, 3:5] / 2), axis=1) * (
+            width,
+            height,
+            width,
+            height,
+        )
         assert rows[:, 0].tolist() == [one["class"] for one in record["detections"]]
         np.testing.assert_allclose(rows[:, 5], [one["score"] for one in record["detections"]], atol=1e-6)
-        np.testing.assert_allclose(corners, np.reshape([one["box_xyxy_px"] for one in record["detections"]], (-1, 4)), atol=1e-3)
+        np.testing.assert_allclose(
+            corners, np.reshape([one["box_xyxy_px"] for one in record["detections"]], (-1, 4)), atol=1e-3
+        )
 
 
 def test_predict_takes_files_folders_and_lists_alike(trained, images):
@@ -105,11 +130,23 @@ def test_predict_takes_files_folders_and_lists_alike(trained, images):
 
 
 def test_predict_keeps_only_what_was_asked_for(trained, images):
-    every = [one for record in predicted(trained, "--source", images, "--nosave", "--conf-thres", LOW) for one in record["detections"]]
-    some = [one for record in predicted(trained, "--source", images, "--nosave", "--conf-thres", LOW, "--classes", "red") for one in record["detections"]]
+    every = [
+        one
+        for record in predicted(trained, "--source", images, "--nosave", "--conf-thres", LOW)
+        for one in record["detections"]
+    ]
+    some = [
+        one
+        for record in predicted(trained, "--source", images, "--nosave", "--conf-thres", LOW, "--classes", "red")
+        for one in record["detections"]
+    ]
     assert {one["name"] for one in some} == {"red"} < {one["name"] for one in every}
     bar = float(np.median([one["score"] for one in every]))
-    sure = [one for record in predicted(trained, "--source", images, "--nosave", "--conf-thres", bar) for one in record["detections"]]
+    sure = [
+        one
+        for record in predicted(trained, "--source", images, "--nosave", "--conf-thres", bar)
+        for one in record["detections"]
+    ]
     assert 0 < len(sure) < len(every)
     assert min(one["score"] for one in sure) >= bar
 
@@ -133,7 +170,9 @@ def test_the_face_gives_the_detections_of_the_command(trained, images):
     assert model.names == NAMES
     paths = sorted(images.iterdir())
     found = [model(path, min_score=LOW) for path in paths]
-    assert [one.records() for one in found] == [record["detections"] for record in predicted(trained, "--source", images, "--nosave", "--conf-thres", LOW)]
+    assert [one.records() for one in found] == [
+        record["detections"] for record in predicted(trained, "--source", images, "--nosave", "--conf-thres", LOW)
+    ]
     assert sum(map(len, found)) > 0
 
 

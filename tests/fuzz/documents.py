@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One field at a time of every document that is read again: python -m tests.fuzz.documents [ROUNDS] [FIRST]
 
-A small run is trained; each round changes one field of one of its files into a value of another kind, seals the file with a right
-digest, and reads it as the program does. It is used, or refused in one line. Anything else is a find, and the same round finds it again.
+A small run is trained; each round changes one field of one of its files into a value of another kind, seals the file
+with a right digest, and reads it as the program does. It is used, or refused in one line. Anything else is a find, and
+the same round finds it again.
 """
 
 from __future__ import annotations
@@ -47,13 +48,46 @@ if TYPE_CHECKING:
 
 ROUNDS = 20_000
 GONE, RENAMED = object(), object()
-PLAIN = (None, True, -1, 0, 5, 10**30, 1.5, float("nan"), float("inf"), "x", "", "a\0b", "\x1b[31m", "y" * 5000, [], {}, [[]], {"a": 1}, [None], GONE, RENAMED)
-TENSORS = (torch.zeros(2), torch.zeros(()), torch.zeros(0, 3), torch.ones(3, dtype=torch.int64), {"a": torch.zeros(1)}, "\ud800", (1, 2))
+PLAIN = (
+    None,
+    True,
+    -1,
+    0,
+    5,
+    10**30,
+    1.5,
+    float("nan"),
+    float("inf"),
+    "x",
+    "",
+    "a\0b",
+    "\x1b[31m",
+    "y" * 5000,
+    [],
+    {},
+    [[]],
+    {"a": 1},
+    [None],
+    GONE,
+    RENAMED,
+)
+TENSORS = (
+    torch.zeros(2),
+    torch.zeros(()),
+    torch.zeros(0, 3),
+    torch.ones(3, dtype=torch.int64),
+    {"a": torch.zeros(1)},
+    "\ud800",
+    (1, 2),
+)
 
 
 @dataclass(frozen=True)
 class Victim:
-    """A document, the values that its fields are given, how it becomes a file, and how that is read. `often`: its share of the rounds."""
+    """A document, the values that its fields are given, how it becomes a file, and how that is read.
+
+    `often`: its share of the rounds.
+    """
 
     name: str
     value: Any
@@ -68,7 +102,9 @@ def sealed(path: Path, document: Any) -> None:
     buffer = io.BytesIO()
     torch.save(document, buffer)
     body = buffer.getvalue()
-    comment = json.dumps({"format": FORMAT, "version": VERSION, "length": len(body), "sha256": hashlib.sha256(body).hexdigest()}).encode()
+    comment = json.dumps(
+        {"format": FORMAT, "version": VERSION, "length": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    ).encode()
     path.write_bytes(body[:-2] + len(comment).to_bytes(2, "little") + comment)
 
 
@@ -102,7 +138,9 @@ def use(path: Path) -> None:
 
 def go_on(path: Path) -> None:
     """A checkpoint as `train --resume` takes it up, to the last thing before the first batch."""
-    asked = Resolved(TrainSettings(resume=str(path)), {**dict.fromkeys(TrainSettings.model_fields, "built-in"), "resume": "--resume"})
+    asked = Resolved(
+        TrainSettings(resume=str(path)), {**dict.fromkeys(TrainSettings.model_fields, "built-in"), "resume": "--resume"}
+    )
     checkpoint = resuming.find_checkpoint(asked.settings)
     resolved, _ = resuming.merged(asked, checkpoint)
     plan = plan_of(resolved, checkpoint)
@@ -125,7 +163,9 @@ def lines(path: Path, value: Any) -> None:
 
 
 def table(path: Path, value: Any) -> None:
-    path.write_text("".join(",".join(map(str, row.values() if isinstance(row, dict) else [row])) + "\n" for row in value))
+    path.write_text(
+        "".join(",".join(map(str, row.values() if isinstance(row, dict) else [row])) + "\n" for row in value)
+    )
 
 
 def victims(folder: Path) -> list[Victim]:
@@ -138,19 +178,67 @@ def victims(folder: Path) -> list[Victim]:
     last["state"] |= {"epoch": 1}
     events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
     rows = [dict(enumerate(line.split(","))) for line in (run / "results.csv").read_text().splitlines()]
-    passport = Passport(("a", "b"), (8, 16), (((1.0, 2.5),), ((3.0, 4.0),)), 3, 64, 1, suppression=GraphSuppression(0.25, 0.45, 300, 1000))
+    passport = Passport(
+        ("a", "b"),
+        (8, 16),
+        (((1.0, 2.5),), ((3.0, 4.0),)),
+        3,
+        64,
+        1,
+        suppression=GraphSuppression(0.25, 0.45, 300, 1000),
+    )
     described = {key: best[key] for key in ("network", "network_name", "names", "strides", "program", "evaluation")}
     replayed = folder / "replayed"
     shutil.copytree(run, replayed)
     return [
         Victim("best.pt", best, PLAIN + TENSORS, sealed, use, 3),
         Victim("last.pt", last, PLAIN + TENSORS, sealed, go_on, 4),
-        Victim("last.pt, its state", last["state"], PLAIN + TENSORS, lambda path, value: sealed(path, {**last, "state": value}), go_on, 2),
-        Victim("header of safetensors", described, PLAIN, lambda path, value: write_safetensors(path, best["model"], {"boxwright": json.dumps(value)}), use, 2),
-        Victim("done.json", json.loads((run / "done.json").read_text()), PLAIN, as_json, lambda path: read_json(path, Done, "Remove it")),
-        Victim("report.json", json.loads((run / CONTENT).read_text()), PLAIN, lambda path, value: as_json(path.parent / CONTENT, value), shown, 2),
-        Victim("events.jsonl", events, PLAIN, lambda _, value: lines(replayed / "events.jsonl", value), lambda _: said("replay", replayed), 2),
-        Victim("results.csv", rows, PLAIN, lambda _, value: table(replayed / "results.csv", value), lambda _: said("replay", replayed)),
+        Victim(
+            "last.pt, its state",
+            last["state"],
+            PLAIN + TENSORS,
+            lambda path, value: sealed(path, {**last, "state": value}),
+            go_on,
+            2,
+        ),
+        Victim(
+            "header of safetensors",
+            described,
+            PLAIN,
+            lambda path, value: write_safetensors(path, best["model"], {"boxwright": json.dumps(value)}),
+            use,
+            2,
+        ),
+        Victim(
+            "done.json",
+            json.loads((run / "done.json").read_text()),
+            PLAIN,
+            as_json,
+            lambda path: read_json(path, Done, "Remove it"),
+        ),
+        Victim(
+            "report.json",
+            json.loads((run / CONTENT).read_text()),
+            PLAIN,
+            lambda path, value: as_json(path.parent / CONTENT, value),
+            shown,
+            2,
+        ),
+        Victim(
+            "events.jsonl",
+            events,
+            PLAIN,
+            lambda _, value: lines(replayed / "events.jsonl", value),
+            lambda _: said("replay", replayed),
+            2,
+        ),
+        Victim(
+            "results.csv",
+            rows,
+            PLAIN,
+            lambda _, value: table(replayed / "results.csv", value),
+            lambda _: said("replay", replayed),
+        ),
         Victim(
             "config.yaml",
             yaml.safe_load((run / "config.yaml").read_text()),
@@ -158,7 +246,14 @@ def victims(folder: Path) -> list[Victim]:
             lambda path, value: path.write_text(yaml.safe_dump(value)),
             lambda path: said("config", "show", "--config", path),
         ),
-        Victim("passport", json.loads(passport.words()[KEY]), PLAIN, as_json, lambda path: read_passport(path.read_text(), "passport"), 2),
+        Victim(
+            "passport",
+            json.loads(passport.words()[KEY]),
+            PLAIN,
+            as_json,
+            lambda path: read_passport(path.read_text(), "passport"),
+            2,
+        ),
     ]
 
 
@@ -179,7 +274,9 @@ def outcome(path: Path, victim: Victim, number: int) -> str:
     try:
         victim.read(path)
     except UserError as error:
-        return "refused" if "\n" not in str(error) and str(error).isprintable() else f"an error of several lines: {error}"
+        return (
+            "refused" if "\n" not in str(error) and str(error).isprintable() else f"an error of several lines: {error}"
+        )
     except Exception as error:  # noqa: BLE001 -- exactly this is looked for
         return f"{type(error).__name__}: {error}"
     return "used"

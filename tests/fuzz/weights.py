@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random damage to weights files: python -m tests.fuzz.weights [ROUNDS]
 
-A damaged file is refused with an error for people, or read as exactly what was stored. Anything else is a find: its round is
-printed, and the same round makes the same damage again. The plain format has no checksums: there only tracebacks count.
+A damaged file is refused with an error for people, or read as exactly what was stored. Anything else is a find: its
+round is printed, and the same round makes the same damage again. The plain format has no checksums: there only
+tracebacks count.
 """
 
 from __future__ import annotations
@@ -41,7 +42,13 @@ class Victim:
 def victims(folder: Path) -> list[Victim]:
     """One file of each kind; the real one last."""
     network = tiny()
-    document = {"kind": "checkpoint", "network": "nc: 3\n", "names": ["a", "b", "c"], "model": dict(network.state_dict()), "epoch": 3}
+    document = {
+        "kind": "checkpoint",
+        "network": "nc: 3\n",
+        "names": ["a", "b", "c"],
+        "model": dict(network.state_dict()),
+        "epoch": 3,
+    }
     write_safetensors(folder / "s", network.state_dict(), {"format": "pt"})
     made = {
         "written.pt": (legacy_bytes(LegacyContent(network, ("a", "b", "c"))), True),
@@ -51,7 +58,10 @@ def victims(folder: Path) -> list[Victim]:
         "tensors.safetensors": ((folder / "s").read_bytes(), False),
         "real.pt": (REAL.read_bytes(), True),
     }
-    return [Victim(name, content, meaning_of(folder, name, content), checksums) for name, (content, checksums) in made.items()]
+    return [
+        Victim(name, content, meaning_of(folder, name, content), checksums)
+        for name, (content, checksums) in made.items()
+    ]
 
 
 def meaning_of(folder: Path, name: str, content: bytes) -> str:
@@ -71,9 +81,14 @@ def meaning_of(folder: Path, name: str, content: bytes) -> str:
 
 
 def damaged(content: bytes, draw: np.random.Generator) -> bytes:
-    """The content with one damage of a random kind at a random place; the ends, where structure is, are hit more often."""
+    """The content with one damage of a random kind at a random place.
+
+    The ends, where structure is, are hit more often.
+    """
     size = len(content)
-    at = int(draw.choice([draw.integers(size), draw.integers(min(size, 4096)), size - 1 - draw.integers(min(size, 4096))]))
+    at = int(
+        draw.choice([draw.integers(size), draw.integers(min(size, 4096)), size - 1 - draw.integers(min(size, 4096))])
+    )
     length = int(min(draw.integers(1, 1 + int(draw.choice([1, 8, 200, 5000]))), size - at))
     made = bytearray(content)
     match int(draw.integers(8)):

@@ -18,7 +18,9 @@ from tests.support import bccd, golden
 
 NUMBERS = golden.arrays("data")
 CASES = golden.document("data")
-RECT = [name for name in NUMBERS.files if name.startswith("rect_") and not name.startswith(("rect_order", "rect_sizes"))]
+RECT = [
+    name for name in NUMBERS.files if name.startswith("rect_") and not name.startswith(("rect_order", "rect_sizes"))
+]
 DEFAULT_ANCHORS = np.array(golden.models()["yolov5n"]["anchors_pixels"]).reshape(-1, 2)
 
 
@@ -51,7 +53,9 @@ def test_class_and_image_weights_equal_the_reference():
     assert np.abs(weights - NUMBERS["class_weights"]).max() < 1e-6
     plain = balance.image_weights(classes, images, len(bccd.sizes("train")), weights * 3)
     assert np.abs(plain - NUMBERS["image_weights"]).max() < 1e-5
-    adapted = balance.image_weights(classes, images, len(bccd.sizes("train")), balance.adapted_class_weights(counts, NUMBERS["maps"]))
+    adapted = balance.image_weights(
+        classes, images, len(bccd.sizes("train")), balance.adapted_class_weights(counts, NUMBERS["maps"])
+    )
     assert np.abs(adapted - NUMBERS["image_weights_maps"]).max() < 1e-5
 
 

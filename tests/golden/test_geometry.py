@@ -26,7 +26,10 @@ def test_box_formats_convert_as_the_reference():
     close(boxes.xyxy_to_cxcywh(corners), "xyxy2xywh")
     close(in_pixels, "xywhn2xyxy_w320_h200_pad7_13")
     close(boxes.xyxy_px_to_cxcywh_norm(in_pixels, (200, 320)), "xyxy2xywhn_w320_h200")
-    close(boxes.xyxy_px_to_cxcywh_norm(boxes.clip_xyxy(in_pixels, (200, 320), 1e-3), (200, 320)), "xyxy2xywhn_clip_eps1e-3")
+    close(
+        boxes.xyxy_px_to_cxcywh_norm(boxes.clip_xyxy(in_pixels, (200, 320), 1e-3), (200, 320)),
+        "xyxy2xywhn_clip_eps1e-3",
+    )
     close(boxes.clip_xyxy(in_pixels, (200, 320)), "clip_boxes_200x320")
 
 
@@ -51,7 +54,9 @@ def test_polygons_scale_resample_and_enclose_as_the_reference(number):
 @pytest.mark.parametrize("kind", ["IoU", "GIoU", "DIoU", "CIoU"])
 @pytest.mark.parametrize("form", ["xywh", "xyxy"])
 def test_the_iou_family_equals_the_reference_and_is_finite_where_it_is_not(kind, form):
-    mine = iou.rowwise(torch.tensor(NUMBERS["iou_box1_xywh"]), torch.tensor(NUMBERS["iou_box2_xywh"]), kind.lower()).numpy()
+    mine = iou.rowwise(
+        torch.tensor(NUMBERS["iou_box1_xywh"]), torch.tensor(NUMBERS["iou_box2_xywh"]), kind.lower()
+    ).numpy()
     reference = NUMBERS[f"{kind}_{form}"]
     assert np.isfinite(mine).all()
     finite = np.isfinite(reference)

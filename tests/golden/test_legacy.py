@@ -46,14 +46,19 @@ def test_the_state_of_the_training_is_read(path, said):
         assert found.optimizer is None
         return
     groups = [{**group, "n_params": len(group["params"])} for group in found.optimizer.groups]
-    assert [{key: value for key, value in group.items() if key != "params"} for group in groups] == wanted["optimizer"]["groups"]
+    assert [{key: value for key, value in group.items() if key != "params"} for group in groups] == wanted["optimizer"][
+        "groups"
+    ]
     assert len(found.optimizer.memory) == wanted["optimizer"]["states"]
     total = sum(float(memory["momentum_buffer"].double().abs().sum()) for memory in found.optimizer.memory.values())
     assert total == pytest.approx(wanted["optimizer"]["momentum_sum_abs"], rel=1e-12)
 
 
 def test_the_real_file_is_the_one_that_was_described():
-    assert hashlib.sha256(REAL.read_bytes()).hexdigest() == "b159972094996394735d985cd43f6599b8b49b882a791febf812ad53739a56ac"
+    assert (
+        hashlib.sha256(REAL.read_bytes()).hexdigest()
+        == "b159972094996394735d985cd43f6599b8b49b882a791febf812ad53739a56ac"
+    )
 
 
 def test_a_real_file_becomes_a_network_that_runs():
@@ -64,4 +69,6 @@ def test_a_real_file_becomes_a_network_that_runs():
         decoded = network(torch.zeros(1, 3, 64, 64)).decoded
     assert decoded.shape == (1, 252, 8)
     assert torch.isfinite(decoded).all()
-    assert bytes_of(network.state_dict()["model.0.conv.weight"].half()) == bytes_of(read_legacy(REAL).model.state["model.0.conv.weight"])
+    assert bytes_of(network.state_dict()["model.0.conv.weight"].half()) == bytes_of(
+        read_legacy(REAL).model.state["model.0.conv.weight"]
+    )

@@ -19,7 +19,9 @@ from tests.support.networks import network
 CASES = golden.document("loss")
 NUMBERS = golden.arrays("loss")
 LEVELS = ((20, 24), (10, 12), (5, 6))
-PLAIN = [name for name, case in CASES.items() if isinstance(case, dict) and "hyp" in case and "total_box_obj_cls" in case]
+PLAIN = [
+    name for name, case in CASES.items() if isinstance(case, dict) and "hyp" in case and "total_box_obj_cls" in case
+]
 ASSIGNED = {"base_nc3": "base_nc3", "anchor_t2_nc3": "anchor_t2_nc3", "edge_nc3": "edge_targets_nc3"}
 
 
@@ -30,7 +32,10 @@ def anchors(model: str = "yolov5n") -> torch.Tensor:
 
 def predictions(num_classes: int, levels=LEVELS, tag: str = "loss_pred_nc") -> list[torch.Tensor]:
     draw = golden.rng(f"{tag}{num_classes}")
-    return [torch.from_numpy(draw.normal(0, 1.5, (4, 3, *level, 5 + num_classes))).float().requires_grad_() for level in levels]
+    return [
+        torch.from_numpy(draw.normal(0, 1.5, (4, 3, *level, 5 + num_classes))).float().requires_grad_()
+        for level in levels
+    ]
 
 
 def targets(name: str) -> torch.Tensor:
@@ -86,7 +91,9 @@ def test_autobalance_equals_the_reference():
     loss = DetectionLoss(rules(CASES["base_nc3"], autobalance=True), anchors(), (8, 16, 32), 3)
     for row in case["rows_total_box_obj_cls_balance012"]:
         terms = loss(DenseMaps(predictions(3)), torch.from_numpy(NUMBERS["targets_nc3"]))
-        assert [float(terms.total.detach()), *terms.items.tolist(), *loss.balance.tolist()] == pytest.approx(row, rel=1e-5)
+        assert [float(terms.total.detach()), *terms.items.tolist(), *loss.balance.tolist()] == pytest.approx(
+            row, rel=1e-5
+        )
 
 
 @pytest.mark.usefixtures("form")
@@ -149,10 +156,14 @@ def step(detector):
     """Clip to 10 and step once, as the reference did: decay on the weights of convolutions and linear layers only."""
     decayed = [p for n, p in detector.named_parameters() if p.dim() > 1]
     others = [p for n, p in detector.named_parameters() if p.dim() <= 1]
-    optimizer = torch.optim.SGD([{"params": others}, {"params": decayed, "weight_decay": 5e-4}], lr=0.01, momentum=0.937, nesterov=True)
+    optimizer = torch.optim.SGD(
+        [{"params": others}, {"params": decayed, "weight_decay": 5e-4}], lr=0.01, momentum=0.937, nesterov=True
+    )
     torch.nn.utils.clip_grad_norm_(detector.parameters(), 10.0)
     optimizer.step()
 
 
 def abs_sums(network):
-    return {k: float(v.abs().sum(dtype=torch.float64)) for k, v in network.state_dict().items() if v.is_floating_point()}
+    return {
+        k: float(v.abs().sum(dtype=torch.float64)) for k, v in network.state_dict().items() if v.is_floating_point()
+    }

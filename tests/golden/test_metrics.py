@@ -19,7 +19,15 @@ def test_curves_equal_the_reference(num_classes):
     precision, recall, f1 = found.precision[:, at], found.recall[:, at], found.f1[:, at]
     true_positives = np.round(recall * found.num_labels)
     false_positives = np.round(true_positives / (precision + curves.EPS) - true_positives)
-    mine = {"p": precision, "r": recall, "f1": f1, "ap": found.average_precision, "tp": true_positives, "fp": false_positives, "classes": found.classes}
+    mine = {
+        "p": precision,
+        "r": recall,
+        "f1": f1,
+        "ap": found.average_precision,
+        "tp": true_positives,
+        "fp": false_positives,
+        "classes": found.classes,
+    }
     for key, values in mine.items():
         reference = NUMBERS[f"ap{num_classes}_out_{key}"]
         assert values.shape == reference.shape, key

@@ -64,14 +64,19 @@ def test_structure_equals_the_reference(name):
     assert layers_of(detector) == record["layers_reported"]
     if "layers" in record:
         rows = [
-            [row.index, row.raw_from, row.block.split(".")[-1], parameters_of(module)] for row, module in zip(detector.spec.rows, detector.model, strict=True)
+            [row.index, row.raw_from, row.block.split(".")[-1], parameters_of(module)]
+            for row, module in zip(detector.spec.rows, detector.model, strict=True)
         ]
-        assert rows == [[index, as_tuple(source), kind.split(".")[-1], count] for index, source, kind, count in record["layers"]]
+        assert rows == [
+            [index, as_tuple(source), kind.split(".")[-1], count] for index, source, kind, count in record["layers"]
+        ]
         assert len(rows) == record["n_yaml_layers"]
         assert detector.spec.activation.name in record["activations"]
         head = detector.head
         assert [head.num_anchors, head.num_levels, head.num_classes + 5] == [record["na"], record["nl"], record["no"]]
-        assert {key: str(value.dtype) for key, value in detector.named_parameters() if value.dtype != torch.float32} == record["dtypes_not_float32"]
+        assert {
+            key: str(value.dtype) for key, value in detector.named_parameters() if value.dtype != torch.float32
+        } == record["dtypes_not_float32"]
     if "save" in record:
         assert list(detector.spec.saved) == record["save"]
     if "stride" in record:
@@ -93,7 +98,9 @@ def test_folding_and_work_equal_the_reference(name):
     summary = summarize(described)
     assert summary.gflops == pytest.approx(record["fused"]["gflops_640"], rel=tolerance)
     normed = sum(row.normed for row in count_work(detector, 640))
-    assert summary.gflops + 8 * normed / 1e9 == pytest.approx(record["gflops_640"], rel=tolerance)  # the reference counts 8 per normalised number
+    assert summary.gflops + 8 * normed / 1e9 == pytest.approx(
+        record["gflops_640"], rel=tolerance
+    )  # the reference counts 8 per normalised number
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if "optimizer_groups" in MODELS[name]])
@@ -126,7 +133,11 @@ def test_anchors_and_bias_start_equal_the_reference(name):
     record = known(name)
     detector = network(base_of(name))
     assert np.allclose(detector.head.anchors.flatten(1), record["anchors_grid"], atol=1e-6)
-    assert np.allclose((detector.head.anchors * torch.tensor(detector.strides).view(-1, 1, 1)).flatten(1), record["anchors_pixels"], rtol=1e-6)
+    assert np.allclose(
+        (detector.head.anchors * torch.tensor(detector.strides).view(-1, 1, 1)).flatten(1),
+        record["anchors_pixels"],
+        rtol=1e-6,
+    )
 
 
 @pytest.mark.parametrize("classes", ["80", "3", "1"])
@@ -179,12 +190,20 @@ def test_forward_passes_equal_the_reference(run):
     record = FORWARD[run]
     detector = filled(run)
     images = golden.images(record["shape"])
-    weights = sum(v.abs().sum(dtype=torch.float64) for k, v in detector.state_dict().items() if v.is_floating_point() and not k.endswith("anchors"))
+    weights = sum(
+        v.abs().sum(dtype=torch.float64)
+        for k, v in detector.state_dict().items()
+        if v.is_floating_point() and not k.endswith("anchors")
+    )
     assert float(images.sum(dtype=torch.float64)) == pytest.approx(record["input_sum"], rel=1e-6)
     assert float(weights) == pytest.approx(record["weights_abs_sum"], rel=1e-6)
     answer = detector(images)
     results = {f"eval_raw{level}": raw for level, raw in enumerate(answer.maps.raws)}
-    results |= {"eval_decoded": answer.decoded, "fused_decoded": fused(detector)(images).decoded, "augment_decoded": augmented(detector, images)}
+    results |= {
+        "eval_decoded": answer.decoded,
+        "fused_decoded": fused(detector)(images).decoded,
+        "augment_decoded": augmented(detector, images),
+    }
     detector.train()
     trained = detector.head.raws(detector.features(images))
     results |= {f"train_raw{level}": raw for level, raw in enumerate(trained)}
@@ -216,7 +235,11 @@ def test_passes_of_a_network_with_live_statistics_equal_the_reference(run):
     detector.eval()
     answer = detector(images)
     results = {f"live_raw{level}": raw for level, raw in enumerate(answer.maps.raws)}
-    results |= {"live_decoded": answer.decoded, "live_fused_decoded": fused(detector)(images).decoded, "live_augment_decoded": augmented(detector, images)}
+    results |= {
+        "live_decoded": answer.decoded,
+        "live_fused_decoded": fused(detector)(images).decoded,
+        "live_augment_decoded": augmented(detector, images),
+    }
     noise = record["max_abs_f32_minus_f64"]
 
     def check(name, mine, reference):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every batch of a planned run, for each recipe, against its formulas written down a second time, in plain words and loops."""
+"""Every batch of a planned run, for each recipe, against its formulas written down a second time, in plain words.
+
+And loops.
+"""
 
 from __future__ import annotations
 
@@ -47,11 +50,18 @@ ERAS = {
     "6.2": (64, line(0.01), 100, 0.1, 0.8, "since-last"),
     "7.0": (64, line(0.01), 100, 0.1, 0.8, "since-last"),
 }
-FLAGS = {"6.0": ({"linear_lr": True}, short_line(0.1)), "6.2": ({"cos_lr": True}, new_cosine(0.01)), "7.0": ({"cos_lr": True}, new_cosine(0.01))}
+FLAGS = {
+    "6.0": ({"linear_lr": True}, short_line(0.1)),
+    "6.2": ({"cos_lr": True}, new_cosine(0.01)),
+    "7.0": ({"cos_lr": True}, new_cosine(0.01)),
+}
 
 
 def derived(recipe: str, nb: int, curve):
-    """The loop as the formulas tell it: batch by batch, epoch by epoch, with a scheduler that moves at an epoch's end."""
+    """The loop as the formulas tell it.
+
+    Batch by batch, epoch by epoch, with a scheduler that moves at an epoch's end.
+    """
     nominal, _, floor, bias_start, momentum_start, rule = ERAS[recipe]
     nw = max(half_even(3 * nb), floor)
     accumulate = max(half_even(nominal / BATCH), 1)
@@ -87,7 +97,9 @@ def test_every_batch_of_every_recipe_follows_its_formulas(recipe, flags, curve, 
     for row, (ni, epoch, bias, other, momentum, accumulate, step) in zip(rows, derived(recipe, nb, curve), strict=True):
         assert (row["iteration"], row["epoch"], row["accumulate"], row["step"]) == (ni, epoch, accumulate, step), row
         lr = row["lr"]
-        assert (lr["bias"], lr["weight"], lr["norm"], row["momentum"]) == pytest.approx((bias, other, other, momentum), abs=1e-12), row
+        assert (lr["bias"], lr["weight"], lr["norm"], row["momentum"]) == pytest.approx(
+            (bias, other, other, momentum), abs=1e-12
+        ), row
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,18 @@ def test_every_batch_of_a_run_equals_the_reference(name):
         moment = schedule.at(batch)
         steps = schedule.steps_after(batch, last_step)
         last_step = batch if steps else last_step
-        rows.append((batch, batch // case["nb"], moment.lr_bias, moment.lr_other, moment.lr_other, moment.momentum, moment.accumulate, steps))
+        rows.append(
+            (
+                batch,
+                batch // case["nb"],
+                moment.lr_bias,
+                moment.lr_other,
+                moment.lr_other,
+                moment.momentum,
+                moment.accumulate,
+                steps,
+            )
+        )
     assert np.abs(np.array(rows, float) - NUMBERS[name]).max() < 1e-12
 
 

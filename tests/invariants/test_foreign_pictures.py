@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A set full of files that are no pictures: every verb names them and goes on; none starts a program, loads a library or uses a socket."""
+"""A set full of files that are no pictures: every verb names them and goes on.
+
+None starts a program, loads a library or uses a socket.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("foreign")
     corpus.write_sound(folder / "sound")
     names = foreign.write_all(folder / "broken")
-    for name, content in (("list.mp4", b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n"), ("cat.mp4", b"ffconcat version 1.0\nfile other.avi\n")):
+    for name, content in (
+        ("list.mp4", b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n"),
+        ("cat.mp4", b"ffconcat version 1.0\nfile other.avi\n"),
+    ):
         (folder / "broken" / "images" / "train" / name).write_bytes(content)
     (folder / "work").mkdir()
     return folder, datasets.write_model(folder), names
@@ -32,9 +38,23 @@ def place(tmp_path_factory):
 def answers(place):
     """What came of each command, run by one process under an audit hook."""
     folder, model, _ = place
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]), "BOXWRIGHT_DEBUG": "", "BOXWRIGHT_CACHE": str(folder / "cache")}
-    command = [sys.executable, "-m", "tests.support.verbs_runner", str(folder / "sound"), str(folder / "broken"), str(model)]
-    done = subprocess.run(command, cwd=folder / "work", env=environment, capture_output=True, text=True, timeout=500, check=False)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
+        "BOXWRIGHT_DEBUG": "",
+        "BOXWRIGHT_CACHE": str(folder / "cache"),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.verbs_runner",
+        str(folder / "sound"),
+        str(folder / "broken"),
+        str(model),
+    ]
+    done = subprocess.run(
+        command, cwd=folder / "work", env=environment, capture_output=True, text=True, timeout=500, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -63,7 +83,11 @@ def test_the_check_and_prediction_name_every_file_and_what_it_is(place, answers)
 
 def test_checking_them_all_keeps_a_budget_of_memory_and_time(place):
     folder, _, _ = place
-    spent = within_budget(["data", "check", folder / "broken" / "data.yaml"], cwd=folder / "work", environment={"BOXWRIGHT_CACHE": str(folder / "other")})
+    spent = within_budget(
+        ["data", "check", folder / "broken" / "data.yaml"],
+        cwd=folder / "work",
+        environment={"BOXWRIGHT_CACHE": str(folder / "other")},
+    )
     assert spent.code == 0, spent.err
 
 

@@ -36,7 +36,9 @@ def answers(tmp_path_factory):
     (home / "good.pt").write_bytes(legacy_bytes(LegacyContent(tiny(), ("a", "b", "c"))))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]), "BOXWRIGHT_DEBUG": ""}
     command = [sys.executable, "-m", "tests.support.hostile_runner", str(home / "files"), str(home / "good.pt")]
-    done = subprocess.run(command, cwd=home / "work", env=environment, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        command, cwd=home / "work", env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert list((home / "work").iterdir()) == [], "a payload ran"
     found = {named[line["file"]]: line for line in map(json.loads, done.stdout.splitlines())}
@@ -60,7 +62,9 @@ def test_every_hostile_file_is_refused_in_one_line(answers):
         assert line["out"].count("\n") == 1, what
         assert ".pt: " in line["out"], what
         assert line["out"].strip().isprintable(), what
-    assert not [what for what, line in answers.items() if "Traceback" in line["out"] + line["err"] or "our fault" in line["err"]]
+    assert not [
+        what for what, line in answers.items() if "Traceback" in line["out"] + line["err"] or "our fault" in line["err"]
+    ]
 
 
 def test_the_offending_name_is_told(answers):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Different ways to write and read a legacy file agree to the last bit: our writer, the framework's, our reader, the framework's."""
+"""Different ways to write and read a legacy file agree to the last bit.
+
+Our writer, the framework's, our reader, the framework's.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +83,9 @@ def test_our_writer_gives_every_object_of_a_real_file_the_same_attributes_in_the
     assert _differences(real, ours) == {
         ("", "hyp"),  # of the training; the program does not need it to use a network
         ("", "class_weights"),
-        *((f"model.24.{part}[{level}]", "tensor") for part in ("grid", "anchor_grid") for level in range(3)),  # for the size of the last image
+        *(
+            (f"model.24.{part}[{level}]", "tensor") for part in ("grid", "anchor_grid") for level in range(3)
+        ),  # for the size of the last image
     }
 
 
@@ -94,7 +99,9 @@ def _differences(one, other, place=""):
     if isinstance(one, dict):
         return _mappings(one, other, place)
     if isinstance(one, list | tuple):
-        parts = [_differences(a, b, f"{place}[{number}]") for number, (a, b) in enumerate(zip(one, other, strict=False))]
+        parts = [
+            _differences(a, b, f"{place}[{number}]") for number, (a, b) in enumerate(zip(one, other, strict=False))
+        ]
         return set().union(*parts) if len(one) == len(other) else {(place, "length")}
     same = _described(one) == _described(other) if isinstance(one, TensorView) else one == other
     return set() if same else {(place, "tensor" if isinstance(one, TensorView) else str(one))}
@@ -110,7 +117,13 @@ def _mappings(one, other, place):
     assert [key for key in one if key in other] == [key for key in other if key in one]
     found = {(place, key) for key in one.keys() ^ other.keys()}
     words = {"_modules", "_parameters", "_buffers"}
-    return found.union(*(_differences(one[key], other[key], place if key in words else f"{place}.{key}".strip(".")) for key in one if key in other))
+    return found.union(
+        *(
+            _differences(one[key], other[key], place if key in words else f"{place}.{key}".strip("."))
+            for key in one
+            if key in other
+        )
+    )
 
 
 def test_the_same_network_gives_the_same_bytes():
@@ -121,7 +134,10 @@ def test_half_precision_is_the_rounding_of_the_framework():
     detector = tiny()
     found = checkpoint_of(written(detector, half=True), Limits()).model
     assert found.dtype == "float16"
-    assert same_bits(found.state, {key: value.half() if value.is_floating_point() else value for key, value in detector.state_dict().items()})
+    assert same_bits(
+        found.state,
+        {key: value.half() if value.is_floating_point() else value for key, value in detector.state_dict().items()},
+    )
 
 
 def test_a_block_whose_layout_is_not_known_is_refused_by_name():
@@ -165,7 +181,9 @@ def test_the_activation_of_old_networks_is_told_by_their_modules(kind):
     """Networks of 2020 do not name their activation in their YAML; the file shows it."""
     detector = variant(*VARIANTS[kind])
     said = detector.spec.source["activation"]
-    detector.spec = replace(detector.spec, source={key: value for key, value in detector.spec.source.items() if key != "activation"})
+    detector.spec = replace(
+        detector.spec, source={key: value for key, value in detector.spec.source.items() if key != "activation"}
+    )
     assert checkpoint_of(written(detector), Limits()).model.yaml["activation"] == said
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stream of samples is a function of the address: threads, buffers, caches and starting points do not change a bit of it."""
+"""The stream of samples is a function of the address.
+
+Threads, buffers, caches and starting points do not change a bit of it.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,10 @@ def plain(index) -> PlainSamples:
 def streamed(samples, batches, threads: int) -> list[tuple]:
     """Every batch as bytes, so that nothing of it can be overwritten or nearly equal."""
     loader = Loader(samples, threads=threads)
-    return [(batch.images.shape, batch.images.numpy().tobytes(), batch.targets.numpy().tobytes(), batch.image_numbers) for batch in loader(batches)]
+    return [
+        (batch.images.shape, batch.images.numpy().tobytes(), batch.targets.numpy().tobytes(), batch.image_numbers)
+        for batch in loader(batches)
+    ]
 
 
 def square(index) -> ShuffledBatches:
@@ -61,7 +67,9 @@ def square(index) -> ShuffledBatches:
 @pytest.mark.parametrize("threads", THREADS[1:])
 def test_the_stream_is_the_same_with_and_without_threads(index, threads):
     for epoch in (0, 1):
-        assert streamed(training(index), square(index).batches(epoch), threads) == streamed(training(index), square(index).batches(epoch), 0)
+        assert streamed(training(index), square(index).batches(epoch), threads) == streamed(
+            training(index), square(index).batches(epoch), 0
+        )
     rectangles = RectangularBatches(index.sizes_wh, BATCH, SIZE, 32, 0.5)
     assert streamed(plain(index), rectangles.batches(), threads) == streamed(plain(index), rectangles.batches(), 0)
 
@@ -78,11 +86,15 @@ def test_one_loader_serves_one_epoch_after_the_other_as_fresh_ones_would(index):
     loader = Loader(training(index), threads=2)
     for epoch in range(3):
         expected = streamed(training(index), square(index).batches(epoch), 0)
-        assert [batch.images.numpy().tobytes() for batch in loader(square(index).batches(epoch))] == [images for _, images, *_ in expected]
+        assert [batch.images.numpy().tobytes() for batch in loader(square(index).batches(epoch))] == [
+            images for _, images, *_ in expected
+        ]
 
 
 def test_pictures_kept_in_memory_are_the_same_pictures(index):
-    assert streamed(training(index, keep="memory"), square(index).batches(0) * 2, 2) == streamed(training(index), square(index).batches(0) * 2, 0)
+    assert streamed(training(index, keep="memory"), square(index).batches(0) * 2, 2) == streamed(
+        training(index), square(index).batches(0) * 2, 0
+    )
 
 
 def test_epochs_and_places_differ_from_each_other(index):
@@ -129,7 +141,9 @@ def test_no_thread_outlives_its_epoch_whether_it_ends_or_is_left(index):
     stream.close()
     assert not alive()
     expected = streamed(training(index), square(index).batches(1), 0)
-    assert [batch.images.numpy().tobytes() for batch in loader(square(index).batches(1))] == [images for _, images, *_ in expected]
+    assert [batch.images.numpy().tobytes() for batch in loader(square(index).batches(1))] == [
+        images for _, images, *_ in expected
+    ]
 
 
 @pytest.mark.parametrize("threads", THREADS)
@@ -166,7 +180,9 @@ def breaking_set(tmp_path):
 @pytest.mark.parametrize("broken", [(4,), (0, 1, 2, 3, 4, 5), tuple(range(8))])
 def test_broken_pictures_are_replaced_by_the_same_ones_for_any_number_of_threads(breaking_set, broken):
     index = breaking_set(*broken)
-    streams = [[streamed(training(index), square(index).batches(epoch), threads) for epoch in (0, 1)] for threads in THREADS]
+    streams = [
+        [streamed(training(index), square(index).batches(epoch), threads) for epoch in (0, 1)] for threads in THREADS
+    ]
     assert streams[0] == streams[1] == streams[2]
 
 
@@ -228,7 +244,9 @@ def test_a_sample_with_broken_pictures_does_not_depend_on_samples_drawn_before(b
 
 def test_a_data_set_that_has_gone_away_ends_the_run_with_one_line(breaking_set):
     index = breaking_set(*range(13))
-    with pytest.raises(DataError, match=r"can no longer be read, nor can 20 others\. Check that the data set is still there"):
+    with pytest.raises(
+        DataError, match=r"can no longer be read, nor can 20 others\. Check that the data set is still there"
+    ):
         list(Loader(training(index), threads=2)(square(index).batches(0)))
     assert not alive()
 

@@ -40,7 +40,15 @@ def bare(kind: str, *, clip_norm: float = CLIP_NORM, weight_decay: float = WEIGH
     network = build(tiny_spec(), seed=0).to(memory_format=torch.channels_last)
     settings = schedule(lr0=RATE[kind], **plan).settings
     average, steps = bare_loop.train(
-        network, loss_of(network), batches, BATCHES_PER_EPOCH, settings, kind=kind, weight_decay=weight_decay, clip_norm=clip_norm, **kernel
+        network,
+        loss_of(network),
+        batches,
+        BATCHES_PER_EPOCH,
+        settings,
+        kind=kind,
+        weight_decay=weight_decay,
+        clip_norm=clip_norm,
+        **kernel,
     )
     return network.state_dict(), average.network.state_dict(), average.updates, steps
 
@@ -48,7 +56,10 @@ def bare(kind: str, *, clip_norm: float = CLIP_NORM, weight_decay: float = WEIGH
 def furthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
     """The largest difference of any tensor, as a share of its largest number."""
     assert one.keys() == other.keys()
-    return max(float((one[key].double() - other[key].double()).abs().max() / other[key].double().abs().max().clamp(min=1e-3)) for key in one)
+    return max(
+        float((one[key].double() - other[key].double()).abs().max() / other[key].double().abs().max().clamp(min=1e-3))
+        for key in one
+    )
 
 
 @pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW", "RMSProp"])
@@ -80,7 +91,15 @@ def test_accumulation_grows_from_1_to_4_batches_and_a_rest_at_the_end_of_an_epoc
 
 @pytest.mark.parametrize(
     "change",
-    [{"clip_norm": 5.0}, {"weight_decay": 0.001}, {"lrf": 0.02}, {"momentum": 0.9}, {"warmup_bias_lr": 0.09}, {"warmup_momentum": 0.7}, {"nominal_batch": 6}],
+    [
+        {"clip_norm": 5.0},
+        {"weight_decay": 0.001},
+        {"lrf": 0.02},
+        {"momentum": 0.9},
+        {"warmup_bias_lr": 0.09},
+        {"warmup_momentum": 0.7},
+        {"nominal_batch": 6},
+    ],
 )
 def test_the_comparison_sees_every_setting(change):
     made, _ = ours("SGD")

@@ -64,5 +64,7 @@ def test_memory_format_does_not_change_what_a_network_says():
     images = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         plain = detector(images).decoded
-        last = detector.to(memory_format=torch.channels_last)(images.contiguous(memory_format=torch.channels_last)).decoded
+        last = detector.to(memory_format=torch.channels_last)(
+            images.contiguous(memory_format=torch.channels_last)
+        ).decoded
     assert torch.allclose(plain, last, atol=1e-3)

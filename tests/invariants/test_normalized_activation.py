@@ -43,7 +43,14 @@ def answers(way, x: torch.Tensor, bn: nn.BatchNorm2d, slope: torch.Tensor) -> di
     x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
     y = way(x, bn)
     y.backward(slope.to(y.dtype))
-    return {"y": y.detach(), "x": x.grad, "weight": bn.weight.grad, "bias": bn.bias.grad, "mean": bn.running_mean, "variance": bn.running_var}
+    return {
+        "y": y.detach(),
+        "x": x.grad,
+        "weight": bn.weight.grad,
+        "bias": bn.bias.grad,
+        "mean": bn.running_mean,
+        "variance": bn.running_var,
+    }
 
 
 def plain(x: torch.Tensor, bn: nn.BatchNorm2d) -> torch.Tensor:
@@ -124,7 +131,9 @@ def test_a_convolution_takes_it_in_bfloat16_training_and_nowhere_else():
 
 
 def test_a_convolution_gives_the_same_to_rounding_with_and_without_it():
-    images = torch.rand((2, 3, 32, 32), generator=torch.Generator().manual_seed(0)).contiguous(memory_format=torch.channels_last)
+    images = torch.rand((2, 3, 32, 32), generator=torch.Generator().manual_seed(0)).contiguous(
+        memory_format=torch.channels_last
+    )
     ours = Conv(3, 16, 3, 2, act=SILU).train().to(memory_format=torch.channels_last)
     with torch.no_grad():
         ours.conv.weight.copy_(torch.randn(ours.conv.weight.shape, generator=torch.Generator().manual_seed(1)) * 0.2)
@@ -136,6 +145,8 @@ def test_a_convolution_gives_the_same_to_rounding_with_and_without_it():
     mine.float().square().mean().backward()
     other.float().square().mean().backward()
     assert error(mine, other.double()) <= 2**-6
-    assert error(ours.conv.weight.grad, theirs.conv.weight.grad.double()) <= 2**-4  # the framework rounds twice in between
+    assert (
+        error(ours.conv.weight.grad, theirs.conv.weight.grad.double()) <= 2**-4
+    )  # the framework rounds twice in between
     assert error(ours.bn.running_var, theirs.bn.running_var.double()) <= 1e-3
     assert int(ours.bn.num_batches_tracked) == int(theirs.bn.num_batches_tracked) == 1

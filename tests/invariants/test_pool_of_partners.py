@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A pool spares decoding and nothing else: partners follow from the address, every image is seen as often, files are read once."""
+"""A pool spares decoding and nothing else.
+
+Partners follow from the address, every image is seen as often, files are read once.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,9 @@ SIZE, BATCH, IMAGES, POOL = 64, 4, 48, 12
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory):
-    return open_split(read_dataset(datasets.write(tmp_path_factory.mktemp("set") / "set", train=IMAGES, val=2)), "train")
+    return open_split(
+        read_dataset(datasets.write(tmp_path_factory.mktemp("set") / "set", train=IMAGES, val=2)), "train"
+    )
 
 
 def batches_of(index) -> ShuffledBatches:
@@ -45,12 +50,19 @@ def samples_of(index, *, size: int = 0) -> TrainingSamples:
 
 
 def streamed(samples, batches, threads: int) -> list[tuple[bytes, bytes]]:
-    return [(batch.images.numpy().tobytes(), batch.targets.numpy().tobytes()) for batch in Loader(samples, threads=threads)(batches)]
+    return [
+        (batch.images.numpy().tobytes(), batch.targets.numpy().tobytes())
+        for batch in Loader(samples, threads=threads)(batches)
+    ]
 
 
 @given(images=st.integers(2, 60), share=st.floats(0, 1), epoch=st.integers(0, 5), place=st.floats(0, 0.999))
 def test_partners_are_images_of_the_last_positions(images, share, epoch, place):
-    size, position, order = max(1, int(share * images)), int(place * images), ShuffledBatches(images, 1, SIZE, seed=0).order
+    size, position, order = (
+        max(1, int(share * images)),
+        int(place * images),
+        ShuffledBatches(images, 1, SIZE, seed=0).order,
+    )
     both = np.concatenate((order(max(epoch - 1, 0)), order(epoch)))
     window = both[images + position - size + 1 : images + position + 1]
     found = Pool(order, size).partners(epoch, position, generator(0, Purpose.SAMPLE, epoch, position), 50)
@@ -66,7 +78,9 @@ def test_every_place_of_the_pool_is_as_likely_and_every_image_is_met_as_often():
             seen.update(pool.partners(epoch, position, generator(9, Purpose.SAMPLE, epoch, position), each).tolist())
     expected = epochs * each
     assert set(seen) == set(range(IMAGES))
-    assert max(abs(count - expected) for count in seen.values()) < 5 * np.sqrt(expected)  # five deviations of a fair draw
+    assert max(abs(count - expected) for count in seen.values()) < 5 * np.sqrt(
+        expected
+    )  # five deviations of a fair draw
 
 
 @pytest.mark.parametrize("threads", [0, 1, 4])

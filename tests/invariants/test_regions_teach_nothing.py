@@ -28,17 +28,33 @@ def form(request, monkeypatch):
 
 
 def regions() -> torch.Tensor:
-    """Overlapping ones, one of nothing, one over a whole picture, none in the last picture; on edges that are centres of cells too."""
+    """Overlapping ones, one of nothing, one over a whole picture, none in the last picture.
+
+    On edges that are centres of cells too.
+    """
     draw = torch.Generator().manual_seed(5)
-    rows = torch.cat((torch.randint(0, 2, (12, 1), generator=draw), torch.rand(12, 2, generator=draw), torch.rand(12, 2, generator=draw) ** 2), 1)
+    rows = torch.cat(
+        (
+            torch.randint(0, 2, (12, 1), generator=draw),
+            torch.rand(12, 2, generator=draw),
+            torch.rand(12, 2, generator=draw) ** 2,
+        ),
+        1,
+    )
     exact = [[0, 0.25, 0.25, 0.25 + 1 / 24, 0.25 + 1 / 32], [1, 0.5, 0.5, 0, 0], [2, 0.5, 0.5, 1, 1]]
     return torch.cat((rows, torch.tensor(exact)))
 
 
 def rules(variant: str) -> tuple[LossRules, dict]:
     options = VARIANTS[variant]
-    weights = {"obj_pos_weight": options.get("obj_pw", 1.0), "cls_pos_weight": options.get("cls_pw", 1.0), "focal_gamma": options.get("gamma", 0.0)}
-    return LossRules(**weights, label_smoothing=options.get("smoothing", 0.0), anchor_t=options.get("anchor_t", 4.0)), options
+    weights = {
+        "obj_pos_weight": options.get("obj_pw", 1.0),
+        "cls_pos_weight": options.get("cls_pw", 1.0),
+        "focal_gamma": options.get("gamma", 0.0),
+    }
+    return LossRules(
+        **weights, label_smoothing=options.get("smoothing", 0.0), anchor_t=options.get("anchor_t", 4.0)
+    ), options
 
 
 @pytest.mark.usefixtures("form")
@@ -50,7 +66,10 @@ def test_both_heads_equal_the_textbook(kind, variant):
     loss = DetectionLoss(chosen, head.anchors, head.strides, CLASSES)
     total, items = DenseLoss(head.anchors, CLASSES, **options)(dense_head(features, head.m, 3), rows, regions())
     expected = gradients(head, features, total)
-    for maps in (SparseMaps(features, [head.weights(level) for level in range(LEVELS)]), DenseMaps(dense_head(features, head.m, 3))):
+    for maps in (
+        SparseMaps(features, [head.weights(level) for level in range(LEVELS)]),
+        DenseMaps(dense_head(features, head.m, 3)),
+    ):
         terms = loss(maps, rows, regions())
         assert terms.items.tolist() == pytest.approx(items.tolist(), rel=2e-6, abs=1e-8)
         for first, second in zip(gradients(head, features, terms.total), expected, strict=True):
@@ -66,7 +85,9 @@ def raws_and_loss() -> tuple[list[torch.Tensor], DetectionLoss]:
     return raws, DetectionLoss(LossRules(), head.anchors, head.strides, CLASSES)
 
 
-def gradients_of(raws: list[torch.Tensor], loss: DetectionLoss, rows: torch.Tensor, ignored: torch.Tensor | None) -> list[torch.Tensor]:
+def gradients_of(
+    raws: list[torch.Tensor], loss: DetectionLoss, rows: torch.Tensor, ignored: torch.Tensor | None
+) -> list[torch.Tensor]:
     for raw in raws:
         raw.grad = None
     loss(DenseMaps(raws), rows, ignored).total.backward()
@@ -96,7 +117,9 @@ def test_an_object_learns_in_a_region_as_outside_even_where_it_overlaps_nothing_
     raws, loss = raws_and_loss()
     with torch.no_grad():
         for raw in raws:
-            raw[..., 2:4] = -20  # boxes without a size: the wanted objectness of every object is 0, as that of background
+            raw[
+                ..., 2:4
+            ] = -20  # boxes without a size: the wanted objectness of every object is 0, as that of background
     rows = targets("ordinary", CLASSES)
     plain, masked = (gradients_of(raws, loss, rows, ignored) for ignored in (None, EVERYWHERE))
     for level, (before, after) in enumerate(zip(plain, masked, strict=True)):

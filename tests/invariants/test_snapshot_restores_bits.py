@@ -61,8 +61,15 @@ def gone_on(stored, rules=CLEARED, **kinds):
 
 def ending(made: Machinery, state: TrainState, running: RunningLosses, watch: Watch) -> dict:
     """Everything that can differ, as values that are compared exactly."""
-    memory = {name: {key: bits_of(torch.as_tensor(value)) for key, value in kept.items()} for name, kept in named_state(made.detector, made.optimizer).items()}
-    logged = {(event.epoch, event.batch): tuple(loss.hex() for loss in event.losses) for event in watch.told if isinstance(event, StepLogged)}
+    memory = {
+        name: {key: bits_of(torch.as_tensor(value)) for key, value in kept.items()}
+        for name, kept in named_state(made.detector, made.optimizer).items()
+    }
+    logged = {
+        (event.epoch, event.batch): tuple(loss.hex() for loss in event.losses)
+        for event in watch.told
+        if isinstance(event, StepLogged)
+    }
     return {
         "weights": made.detector.state_dict(),
         "average": made.average.network.state_dict(),
@@ -79,15 +86,36 @@ def differences(one: dict, other: dict) -> list[str]:
     """Names of what differs. Of what was logged, the batches that both have trained."""
     found = [name for name in ("weights", "average") if not same_bits(one[name], other[name])]
     found += [name for name in ("updates", "memory", "balance", "running", "state") if one[name] != other[name]]
-    return found + [f"losses of {place}" for place in other["logged"] if one["logged"].get(place) not in {None, other["logged"][place]}]
+    return found + [
+        f"losses of {place}"
+        for place in other["logged"]
+        if one["logged"].get(place) not in {None, other["logged"][place]}
+    ]
 
 
-@pytest.mark.parametrize(("optimizer", "precision"), [("SGD", "fp32"), ("SGD", "bf16"), ("Adam", "fp32"), ("AdamW", "bf16"), ("RMSProp", "fp32")])
+@pytest.mark.parametrize(
+    ("optimizer", "precision"),
+    [("SGD", "fp32"), ("SGD", "bf16"), ("Adam", "fp32"), ("AdamW", "bf16"), ("RMSProp", "fp32")],
+)
 def test_from_every_moment_at_which_a_file_is_written_the_same_bits_follow(tmp_path, optimizer, precision):
     kinds = {"optimizer": optimizer, "precision": precision}
     straight, files = uninterrupted(tmp_path, **kinds)
-    assert list(files) == [(0, 1), (0, 2), (0, 4), (0, 5), (1, 0), (1, 2), (1, 5), (2, 0), (2, 1), (2, 5), (3, 0)]  # 5: before the validation
-    places = files if (optimizer, precision) == ("SGD", "fp32") else [(1, 0), (1, 2)] if optimizer == "SGD" else [(1, 2)]
+    assert list(files) == [
+        (0, 1),
+        (0, 2),
+        (0, 4),
+        (0, 5),
+        (1, 0),
+        (1, 2),
+        (1, 5),
+        (2, 0),
+        (2, 1),
+        (2, 5),
+        (3, 0),
+    ]  # 5: before the validation
+    places = (
+        files if (optimizer, precision) == ("SGD", "fp32") else [(1, 0), (1, 2)] if optimizer == "SGD" else [(1, 2)]
+    )
     for place in places:
         stored = read_tensors(files[place])
         assert not stored["gradients"]  # none waits after a step, nor over the end of an epoch
@@ -140,7 +168,18 @@ def _with_state(**changes: object):
         (_with_state(best_fitness=0.9), "state"),
         (_with_state(patience=dataclasses.asdict(Patience(0))), "state"),
     ],
-    ids=["model", "ema", "ema_updates", "optimizer", "running", "last_step", "batch", "epoch", "best_fitness", "patience"],
+    ids=[
+        "model",
+        "ema",
+        "ema_updates",
+        "optimizer",
+        "running",
+        "last_step",
+        "batch",
+        "epoch",
+        "best_fitness",
+        "patience",
+    ],
 )
 def test_whatever_a_file_would_forget_is_seen_in_the_end(started, forget, seen_in):
     stored, complete = started
@@ -163,11 +202,23 @@ def test_a_snapshot_does_not_move_with_the_training_that_goes_on():
     worker = trainer(made, state=state, running=running)
     worker._epoch()
     taken = snapshot(made, state, running, {"names": ["a"]})
-    before = {name: bits_of(tensor) for name, tensor in (taken["model"] | taken["ema"]).items()}, bits_of(taken["running"]["sums"])
-    momenta = {name: bits_of(torch.as_tensor(memory["momentum_buffer"])) for name, memory in taken["optimizer"]["memory"].items()}
+    before = (
+        {name: bits_of(tensor) for name, tensor in (taken["model"] | taken["ema"]).items()},
+        bits_of(taken["running"]["sums"]),
+    )
+    momenta = {
+        name: bits_of(torch.as_tensor(memory["momentum_buffer"]))
+        for name, memory in taken["optimizer"]["memory"].items()
+    }
     worker.fit()
-    assert before == ({name: bits_of(tensor) for name, tensor in (taken["model"] | taken["ema"]).items()}, bits_of(taken["running"]["sums"]))
-    assert momenta == {name: bits_of(torch.as_tensor(memory["momentum_buffer"])) for name, memory in taken["optimizer"]["memory"].items()}
+    assert before == (
+        {name: bits_of(tensor) for name, tensor in (taken["model"] | taken["ema"]).items()},
+        bits_of(taken["running"]["sums"]),
+    )
+    assert momenta == {
+        name: bits_of(torch.as_tensor(memory["momentum_buffer"]))
+        for name, memory in taken["optimizer"]["memory"].items()
+    }
 
 
 def test_a_stripped_file_holds_the_average_in_full_precision_and_nothing_to_go_on_with():

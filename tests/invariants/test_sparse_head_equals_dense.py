@@ -15,7 +15,12 @@ from boxwright.model.sparse import SparseMaps
 from tests.oracles.dense_loss import DenseLoss, dense_head
 
 WIDTHS = (16, 24, 32, 40)
-ANCHORS_PX = [[10, 13, 16, 30, 33, 23], [30, 61, 62, 45, 59, 119], [116, 90, 156, 198, 373, 326], [436, 615, 739, 380, 925, 792]]
+ANCHORS_PX = [
+    [10, 13, 16, 30, 33, 23],
+    [30, 61, 62, 45, 59, 119],
+    [116, 90, 156, 198, 373, 326],
+    [436, 615, 739, 380, 925, 792],
+]
 VARIANTS = {
     "plain": {},
     "focal": {"gamma": 1.5},
@@ -47,7 +52,9 @@ def setup(num_classes: int, num_levels: int, *, channels_last: bool):
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=draw) * 0.2)
-    features = [torch.randn(4, width, 256 // s, 192 // s, generator=draw) for width, s in zip(WIDTHS, strides, strict=False)]
+    features = [
+        torch.randn(4, width, 256 // s, 192 // s, generator=draw) for width, s in zip(WIDTHS, strides, strict=False)
+    ]
     if channels_last:
         features = [feature.contiguous(memory_format=torch.channels_last) for feature in features]
     return head, [feature.requires_grad_() for feature in features]
@@ -133,7 +140,9 @@ def test_the_best_overlap_wins_when_asked():
     head, features = setup(3, 3, channels_last=False)
     rows = targets("crowded", 3)
     maps = SparseMaps(features, [head.weights(level) for level in range(3)])
-    last, best = (DetectionLoss(LossRules(best_overlap_wins=wins), head.anchors, head.strides, 3) for wins in (False, True))
+    last, best = (
+        DetectionLoss(LossRules(best_overlap_wins=wins), head.anchors, head.strides, 3) for wins in (False, True)
+    )
     assert float(last(maps, rows).total.detach()) != float(best(maps, rows).total.detach())
 
 
@@ -141,7 +150,10 @@ def test_a_share_of_overlap_below_1_lifts_the_objectness_target():
     head, features = setup(3, 3, channels_last=False)
     rows = targets("ordinary", 3)
     maps = SparseMaps(features, [head.weights(level) for level in range(3)])
-    items = [DetectionLoss(LossRules(overlap_share=share), head.anchors, head.strides, 3)(maps, rows).items for share in (1.0, 0.0)]
+    items = [
+        DetectionLoss(LossRules(overlap_share=share), head.anchors, head.strides, 3)(maps, rows).items
+        for share in (1.0, 0.0)
+    ]
     assert torch.equal(items[0][[0, 2]], items[1][[0, 2]])
     assert items[0][1] != items[1][1]
 
@@ -150,5 +162,8 @@ def test_generalised_iou_is_the_box_loss_of_july_2020():
     head, features = setup(3, 3, channels_last=False)
     rows = targets("ordinary", 3)
     maps = SparseMaps(features, [head.weights(level) for level in range(3)])
-    ciou, giou = (float(DetectionLoss(LossRules(box_loss=kind), head.anchors, head.strides, 3)(maps, rows).items[0]) for kind in ("ciou", "giou"))
+    ciou, giou = (
+        float(DetectionLoss(LossRules(box_loss=kind), head.anchors, head.strides, 3)(maps, rows).items[0])
+        for kind in ("ciou", "giou")
+    )
     assert ciou != giou

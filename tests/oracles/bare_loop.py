@@ -30,7 +30,10 @@ def optimizer_of(network, kind, momentum, weight_decay, **kernel):
 
 
 def train(network, loss, batches, batches_per_epoch, plan, *, kind, weight_decay, clip_norm, **kernel):
-    """Train by `plan` (epochs, lr0, lrf, warm-up, nominal batch). Returns the average and, per optimizer step, the batch number."""
+    """Train by `plan` (epochs, lr0, lrf, warm-up, nominal batch).
+
+    Returns the average and, per optimizer step, the batch number.
+    """
     optimizer = optimizer_of(network, kind, plan.momentum, weight_decay, **kernel)
     average, steps, last_step = LoopEma(network), [], -1
     warm = max(round(plan.warmup_epochs * batches_per_epoch), plan.warmup_min_batches)
@@ -44,12 +47,17 @@ def train(network, loss, batches, batches_per_epoch, plan, *, kind, weight_decay
             per_step = plan.nominal_batch / len(batch)
             if number <= warm:
                 accumulate = max(1, round(np.interp(number, [0, warm], [1, per_step])))
-                rates = [np.interp(number, [0, warm], [plan.warmup_bias_lr if group == 0 else 0.0, level]) for group in range(3)]
+                rates = [
+                    np.interp(number, [0, warm], [plan.warmup_bias_lr if group == 0 else 0.0, level])
+                    for group in range(3)
+                ]
                 momentum = np.interp(number, [0, warm], [plan.warmup_momentum, plan.momentum])
             images = (batch.images.float() / 255).contiguous(memory_format=torch.channels_last)
             loss(network(images), batch.targets).total.backward()  # summed until the next step, never divided
             if number - last_step >= accumulate:
-                torch.nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip_norm)
+                torch.nn.utils.clip_grad_norm_(
+                    [p for group in optimizer.param_groups for p in group["params"]], clip_norm
+                )
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate
                     if "momentum" in group:

@@ -13,11 +13,22 @@ import torch
 def resized(image: np.ndarray, size: int) -> np.ndarray:
     h, w = image.shape[:2]
     gain = size / max(h, w)
-    return image if gain == 1 else cv2.resize(image, (min(math.ceil(w * gain), size), min(math.ceil(h * gain), size)), interpolation=cv2.INTER_LINEAR)
+    return (
+        image
+        if gain == 1
+        else cv2.resize(
+            image, (min(math.ceil(w * gain), size), min(math.ceil(h * gain), size)), interpolation=cv2.INTER_LINEAR
+        )
+    )
 
 
-def canvas_of(images: list[np.ndarray], labels: list[np.ndarray], centre: tuple[int, int], size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Four images up left, up right, down left, down right of the centre, and their labels in canvas pixels, clipped."""
+def canvas_of(
+    images: list[np.ndarray], labels: list[np.ndarray], centre: tuple[int, int], size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Four images up left, up right, down left, down right of the centre.
+
+    And their labels in canvas pixels, clipped.
+    """
     canvas = np.full((2 * size, 2 * size, 3), 114, np.uint8)
     rows = []
     xc, yc = centre
@@ -43,8 +54,13 @@ def matrix_of(canvas: int, size: int, perspective, angle: float, scale: float, s
     return t @ s @ r @ p @ c
 
 
-def warped(canvas: np.ndarray, rows: np.ndarray, matrix: np.ndarray, size: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels and labels (class, x1, y1, x2, y2 in output pixels) after the map; boxes that are no longer worth it are gone."""
+def warped(
+    canvas: np.ndarray, rows: np.ndarray, matrix: np.ndarray, size: int, scale: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels and labels (class, x1, y1, x2, y2 in output pixels) after the map.
+
+    Boxes that are no longer worth it are gone.
+    """
     if (matrix[2, :2] != 0).any():
         image = cv2.warpPerspective(canvas, matrix, (size, size), borderValue=(114, 114, 114))
     else:
@@ -64,8 +80,15 @@ def warped(canvas: np.ndarray, rows: np.ndarray, matrix: np.ndarray, size: int, 
 def coloured(image: np.ndarray, gains: np.ndarray) -> np.ndarray:
     hue, sat, val = cv2.split(cv2.cvtColor(image, cv2.COLOR_BGR2HSV))
     x = np.arange(0, 256, dtype=np.float64)
-    tables = (x * gains[0] % 180).astype(np.uint8), (x * gains[1]).clip(0, 255).astype(np.uint8), (x * gains[2]).clip(0, 255).astype(np.uint8)
-    return cv2.cvtColor(cv2.merge([cv2.LUT(plane, table) for plane, table in zip((hue, sat, val), tables, strict=True)]), cv2.COLOR_HSV2BGR)
+    tables = (
+        (x * gains[0] % 180).astype(np.uint8),
+        (x * gains[1]).clip(0, 255).astype(np.uint8),
+        (x * gains[2]).clip(0, 255).astype(np.uint8),
+    )
+    return cv2.cvtColor(
+        cv2.merge([cv2.LUT(plane, table) for plane, table in zip((hue, sat, val), tables, strict=True)]),
+        cv2.COLOR_HSV2BGR,
+    )
 
 
 class MosaicDataset(torch.utils.data.Dataset):
@@ -86,12 +109,25 @@ class MosaicDataset(torch.utils.data.Dataset):
         size = self.size
         numbers = draw.permutation([i, *draw.integers(len(self), size=3)])
         centre = tuple(int(v) for v in draw.uniform(size / 2, 3 * size / 2, 2))
-        canvas, rows = canvas_of([self.load(int(n)) for n in numbers], [self.labels[int(n)] for n in numbers], centre, size)
+        canvas, rows = canvas_of(
+            [self.load(int(n)) for n in numbers], [self.labels[int(n)] for n in numbers], centre, size
+        )
         scale = draw.uniform(0.5, 1.5)
         matrix = matrix_of(2 * size, size, (0, 0), 0.0, scale, (0, 0), draw.uniform(0.4, 0.6, 2))
         image, rows = warped(canvas, rows, matrix, size, scale)
         image = coloured(image, 1 + draw.uniform(-1, 1, 3) * (0.015, 0.7, 0.4))
-        boxes = np.stack(((rows[:, 1] + rows[:, 3]) / 2, (rows[:, 2] + rows[:, 4]) / 2, rows[:, 3] - rows[:, 1], rows[:, 4] - rows[:, 2]), 1) / size
+        boxes = (
+            np.stack(
+                (
+                    (rows[:, 1] + rows[:, 3]) / 2,
+                    (rows[:, 2] + rows[:, 4]) / 2,
+                    rows[:, 3] - rows[:, 1],
+                    rows[:, 4] - rows[:, 2],
+                ),
+                1,
+            )
+            / size
+        )
         if draw.random() < 0.5:
             image = np.fliplr(image)
             boxes[:, 0] = 1 - boxes[:, 0]

@@ -57,8 +57,13 @@ def matches(targets: torch.Tensor, anchors: torch.Tensor, h: int, w: int, anchor
     return found
 
 
-def vector_matches(targets: torch.Tensor, anchors: torch.Tensor, h: int, w: int, anchor_t: float) -> tuple[torch.Tensor, ...]:
-    """The same with boolean selections, as one would write it for speed at first: image, anchor, row, column, target number."""
+def vector_matches(
+    targets: torch.Tensor, anchors: torch.Tensor, h: int, w: int, anchor_t: float
+) -> tuple[torch.Tensor, ...]:
+    """The same with boolean selections, as one would write it for speed at first.
+
+    Image, anchor, row, column, target number.
+    """
     num_anchors, num_targets = len(anchors), len(targets)
     numbers = torch.arange(num_targets).repeat(num_anchors, 1)
     a = torch.arange(num_anchors).view(-1, 1).repeat(1, num_targets)
@@ -90,17 +95,33 @@ def centres_in(region: list[float], h: int, w: int) -> np.ndarray:
 class DenseLoss:
     """Box, objectness and class loss on dense maps; options as in the package."""
 
-    def __init__(self, anchors: torch.Tensor, num_classes: int, class_weights: tuple[float, ...] = (), **options: float) -> None:
+    def __init__(
+        self, anchors: torch.Tensor, num_classes: int, class_weights: tuple[float, ...] = (), **options: float
+    ) -> None:
         self.class_weights = class_weights
         self.anchors, self.num_classes = anchors, num_classes
-        self.options = {"box": 0.05, "obj": 1.0, "cls": 0.5, "obj_pw": 1.0, "cls_pw": 1.0, "gamma": 0.0, "anchor_t": 4.0, "smoothing": 0.0, **options}
+        self.options = {
+            "box": 0.05,
+            "obj": 1.0,
+            "cls": 0.5,
+            "obj_pw": 1.0,
+            "cls_pw": 1.0,
+            "gamma": 0.0,
+            "anchor_t": 4.0,
+            "smoothing": 0.0,
+            **options,
+        }
         self.balance = [4.0, 1.0, 0.4] if len(anchors) == 3 else [4.0, 1.0, 0.25, 0.06, 0.02]
 
-    def __call__(self, raws: list[torch.Tensor], targets: torch.Tensor, regions: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(
+        self, raws: list[torch.Tensor], targets: torch.Tensor, regions: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         box, obj, cls = torch.zeros(1), torch.zeros(1), torch.zeros(1)
         for level, raw in enumerate(raws):
             wanted = torch.zeros(raw.shape[:4])
-            image, a, row, column, number = vector_matches(targets, self.anchors[level], raw.shape[2], raw.shape[3], self.options["anchor_t"])
+            image, a, row, column, number = vector_matches(
+                targets, self.anchors[level], raw.shape[2], raw.shape[3], self.options["anchor_t"]
+            )
             if len(image):
                 answers = raw[image, a, row, column]
                 h, w = raw.shape[2:4]
@@ -129,7 +150,9 @@ class DenseLoss:
 
     def bce(self, logits: torch.Tensor, wanted: torch.Tensor, pos_weight: float) -> torch.Tensor:
         """Binary cross-entropy, focal when gamma is above 0."""
-        loss = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none", pos_weight=torch.tensor([pos_weight]))
+        loss = functional.binary_cross_entropy_with_logits(
+            logits, wanted, reduction="none", pos_weight=torch.tensor([pos_weight])
+        )
         if self.options["gamma"] > 0:
             p = logits.sigmoid()
             p_t = wanted * p + (1 - wanted) * (1 - p)

@@ -27,7 +27,9 @@ def greedy(boxes: torch.Tensor, scores: torch.Tensor, classes: torch.Tensor, max
     return kept
 
 
-def detections(prediction: torch.Tensor, min_score: float, max_iou: float, max_det: int = 300, max_candidates: int = 30_000) -> torch.Tensor:
+def detections(
+    prediction: torch.Tensor, min_score: float, max_iou: float, max_det: int = 300, max_candidates: int = 30_000
+) -> torch.Tensor:
     """The whole way of one image, multi-label: (P, 5 + C) -> (M, 6)"""
     passed = prediction[prediction[:, 4] > min_score]
     scores = passed[:, 5:] * passed[:, 4:5]

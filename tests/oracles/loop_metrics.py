@@ -17,7 +17,9 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
 def match_image(detections: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """Hits of one image. detections (M, 6) by falling confidence, labels (L, 5) class, xyxy -> (M, T) bool"""
     hits = np.zeros((len(detections), len(thresholds)), bool)
-    table = np.array([[iou(d[:4], label[1:]) if d[5] == label[0] else 0.0 for label in labels] for d in detections]).reshape(len(detections), len(labels))
+    table = np.array(
+        [[iou(d[:4], label[1:]) if d[5] == label[0] else 0.0 for label in labels] for d in detections]
+    ).reshape(len(detections), len(labels))
     for t, threshold in enumerate(thresholds):
         taken = set()
         for m in range(len(detections)):

@@ -18,12 +18,22 @@ if TYPE_CHECKING:
 
 
 def as_documents(given: CocoInput, num_images: int, num_classes: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Annotations and results as the official evaluator reads them. Numbers of annotations start at 1: 0 means 'no match' to it."""
+    """Annotations and results as the official evaluator reads them.
+
+    Numbers of annotations start at 1: 0 means 'no match' to it.
+    """
     crowd = given.crowd if given.crowd is not None else np.zeros(len(given.labels), bool)
     labels = given.labels.astype(np.float64)
     areas = given.areas if given.areas is not None else (labels[:, 3:] - labels[:, 1:3]).prod(axis=1)
     annotations = [
-        {"id": i + 1, "image_id": int(image), "category_id": int(row[0]), "bbox": _xywh(row[1:]), "area": float(area), "iscrowd": int(many)}
+        {
+            "id": i + 1,
+            "image_id": int(image),
+            "category_id": int(row[0]),
+            "bbox": _xywh(row[1:]),
+            "area": float(area),
+            "iscrowd": int(many),
+        }
         for i, (image, row, area, many) in enumerate(zip(given.label_images, labels, areas, crowd, strict=True))
     ]
     results = [
@@ -31,7 +41,12 @@ def as_documents(given: CocoInput, num_images: int, num_classes: int) -> tuple[d
         for image, row in zip(given.detection_images, given.detections.astype(np.float64), strict=True)
     ]
     categories = [{"id": number, "name": str(number)} for number in range(num_classes)]
-    return {"info": {}, "images": [{"id": i} for i in range(num_images)], "categories": categories, "annotations": annotations}, results
+    return {
+        "info": {},
+        "images": [{"id": i} for i in range(num_images)],
+        "categories": categories,
+        "annotations": annotations,
+    }, results
 
 
 def _xywh(corners: np.ndarray) -> list[float]:

@@ -11,7 +11,9 @@ GRID = np.linspace(0, 1, 101)
 
 def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """(M, 4), (L, 4) -> (M, L)"""
-    side = (np.minimum(first[:, None, 2:], second[None, :, 2:]) - np.maximum(first[:, None, :2], second[None, :, :2])).clip(0)
+    side = (
+        np.minimum(first[:, None, 2:], second[None, :, 2:]) - np.maximum(first[:, None, :2], second[None, :, :2])
+    ).clip(0)
     areas = (first[:, 2:] - first[:, :2]).prod(1)[:, None] + (second[:, 2:] - second[:, :2]).prod(1)[None]
     intersection = side.prod(2)
     return intersection / (areas - intersection + np.float32(1e-7))
@@ -34,11 +36,17 @@ def hits_of_image(found: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return hits
 
 
-def validation_of_images(found: np.ndarray, found_images: np.ndarray, labels: np.ndarray, label_images: np.ndarray) -> np.ndarray:
+def validation_of_images(
+    found: np.ndarray, found_images: np.ndarray, labels: np.ndarray, label_images: np.ndarray
+) -> np.ndarray:
     """AP of every class and threshold, and the curves that pictures need. -> (C, T)"""
     images = range(int(max(found_images.max(), label_images.max())) + 1)
-    firsts = [np.searchsorted(side, [*images, len(images)]) for side in (found_images, label_images)]  # both stand in order of images
-    hits = np.concatenate([hits_of_image(found[firsts[0][i] : firsts[0][i + 1]], labels[firsts[1][i] : firsts[1][i + 1]]) for i in images])
+    firsts = [
+        np.searchsorted(side, [*images, len(images)]) for side in (found_images, label_images)
+    ]  # both stand in order of images
+    hits = np.concatenate(
+        [hits_of_image(found[firsts[0][i] : firsts[0][i + 1]], labels[firsts[1][i] : firsts[1][i + 1]]) for i in images]
+    )
     order = np.argsort(-found[:, 4], kind="stable")
     hits, scores, classes = hits[order], found[order, 4], found[order, 5]
     numbers, totals = np.unique(labels[:, 0], return_counts=True)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The textbook scan of a folder: every image opened and verified, every label file split into words; kept as a dictionary by file name."""
+"""The textbook scan of a folder: every image opened and verified, every label file split into words.
+
+Kept as a dictionary by file name.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,9 @@ def plain_scan(images: Path) -> dict[str, tuple[tuple[int, int], np.ndarray]]:
 
 
 def _listed(images: Path) -> list[Path]:
-    return sorted(path for path in images.rglob("*.*") if path.suffix.lower() in {".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+    return sorted(
+        path for path in images.rglob("*.*") if path.suffix.lower() in {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+    )
 
 
 def _size(file: Path) -> tuple[int, int]:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A validation from files to AP as textbooks write it: one picture after the other, the network as it was trained, the greedy walk per image."""
+"""A validation from files to AP as textbooks write it.
+
+One picture after the other, the network as it was trained, the greedy walk per image.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,9 @@ class Pictures(Dataset):
 
 
 @torch.no_grad()
-def average_precision(network: torch.nn.Module, pictures: Pictures, batches: list[list[int]], labels: np.ndarray, label_images: np.ndarray) -> np.ndarray:
+def average_precision(
+    network: torch.nn.Module, pictures: Pictures, batches: list[list[int]], labels: np.ndarray, label_images: np.ndarray
+) -> np.ndarray:
     """AP of every class and threshold. labels (L, 5) class, xyxy in native pixels, in order of images -> (C, T)"""
     found: list[np.ndarray] = [np.zeros((0, 6), np.float32)] * len(pictures)
     for images, places in DataLoader(pictures, batch_sampler=batches):

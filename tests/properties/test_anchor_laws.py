@@ -44,18 +44,25 @@ def test_one_box_or_equal_boxes_are_met(box, count):
     assert fit(boxes, found(boxes, 9), 4.0).recall == 1
 
 
-@pytest.mark.parametrize("boxes", [[(2, 1500), (1500, 2)], [(2, 2), (1500, 1500)], [(3, 1000), (1000, 3), (40, 40)]], ids=str)
+@pytest.mark.parametrize(
+    "boxes", [[(2, 1500), (1500, 2)], [(2, 2), (1500, 1500)], [(3, 1000), (1000, 3), (40, 40)]], ids=str
+)
 def test_extreme_shapes_are_met_when_there_are_anchors_enough(boxes):
     assert fit(np.array(boxes, np.float64), found(np.array(boxes, np.float64), 9), 4.0).recall == 1
 
 
-COCO_ANCHORS = np.array([[10, 13], [16, 30], [33, 23], [30, 61], [62, 45], [59, 119], [116, 90], [156, 198], [373, 326]], np.float64)
+COCO_ANCHORS = np.array(
+    [[10, 13], [16, 30], [33, 23], [30, 61], [62, 45], [59, 119], [116, 90], [156, 198], [373, 326]], np.float64
+)
 
 
 def test_on_real_boxes_fitted_anchors_beat_those_of_another_data_set():
     rows, sizes = bccd.boxes("train"), bccd.sizes("train")
     longest = sizes.max(axis=1)
     boxes = rows[:, 4:6] * (sizes / longest[:, None] * 640)[rows[:, 0].astype(int)]
-    theirs, mine = fit(boxes, COCO_ANCHORS, 4.0), fit(boxes, fitted(boxes, 9, 4.0, generator(0, Purpose.ANCHORS, -1), 200), 4.0)
+    theirs, mine = (
+        fit(boxes, COCO_ANCHORS, 4.0),
+        fit(boxes, fitted(boxes, 9, 4.0, generator(0, Purpose.ANCHORS, -1), 200), 4.0),
+    )
     assert mine.fitness > theirs.fitness + 0.05
     assert mine.recall >= theirs.recall

@@ -28,7 +28,9 @@ def test_fixed_shapes_hold_the_same_matches_in_the_same_order(rows, grid_hw):
     fixed = assign(torch.tensor(rows), ANCHORS, grid_hw, 4.0, fixed_shapes=True)
     assert fixed.valid is not None
     assert len(fixed.classes) == 5 * 3 * len(rows)
-    for mine, all_rows in zip((*compact.cells, compact.classes, compact.boxes), (*fixed.cells, fixed.classes, fixed.boxes), strict=True):
+    for mine, all_rows in zip(
+        (*compact.cells, compact.classes, compact.boxes), (*fixed.cells, fixed.classes, fixed.boxes), strict=True
+    ):
         assert torch.equal(mine, all_rows[fixed.valid])
 
 

@@ -68,9 +68,13 @@ def textbook(plan):
     scene = plan.scenes[0]
     tiles = scene.tiles
     xc, yc = round(tiles[3].offset_xy[0]), round(tiles[3].offset_xy[1])
-    canvas, rows = canvas_mosaic.canvas_of([LOADED[t.image] for t in tiles], [IMAGES[t.image][1].astype(np.float32) for t in tiles], (xc, yc), SIZE)
+    canvas, rows = canvas_mosaic.canvas_of(
+        [LOADED[t.image] for t in tiles], [IMAGES[t.image][1].astype(np.float32) for t in tiles], (xc, yc), SIZE
+    )
     warp = scene.warp
-    matrix = canvas_mosaic.matrix_of(2 * SIZE, SIZE, warp.perspective_xy, warp.angle, warp.scale, warp.shear_xy, warp.translate_xy)
+    matrix = canvas_mosaic.matrix_of(
+        2 * SIZE, SIZE, warp.perspective_xy, warp.angle, warp.scale, warp.shear_xy, warp.translate_xy
+    )
     image, rows = canvas_mosaic.warped(canvas, rows, matrix, SIZE, warp.scale)
     image = canvas_mosaic.coloured(image, np.array(plan.gains_hsv))
     image = image[::-1] if plan.flip_up_down else image
@@ -112,7 +116,9 @@ def test_the_centre_of_a_mosaic_keeps_its_border_from_the_edges(drawn_at_random,
     # a centre as far out as x (from 0 to 256, measured from the middle) needs a border of at most 256 - x
     out = np.abs(centres - 256).max(axis=1)
     shares = [(out <= 256 - border).mean() for border in sorted(borders)]
-    expected = [np.mean([min((256 - border) / (256 - other), 1) ** 2 for other in borders]) for border in sorted(borders)]
+    expected = [
+        np.mean([min((256 - border) / (256 - other), 1) ** 2 for other in borders]) for border in sorted(borders)
+    ]
     np.testing.assert_allclose(shares, expected, atol=0.03)
 
 
@@ -126,7 +132,9 @@ def test_straight_into_the_output_equals_over_a_canvas_but_for_seams(number):
     scene = plan_of(number).scenes[0]
     matrix = scene.warp.matrix(scene.canvas_hw, scene.output_hw)
     direct = pixels._by_windows(scene, matrix, LOADED.__getitem__).astype(int)
-    canvas = canvas_mosaic.warped(pixels._canvas(scene, LOADED.__getitem__), np.zeros((0, 5)), matrix, SIZE, 1.0)[0].astype(int)
+    canvas = canvas_mosaic.warped(pixels._canvas(scene, LOADED.__getitem__), np.zeros((0, 5)), matrix, SIZE, 1.0)[
+        0
+    ].astype(int)
     apart = np.abs(direct - canvas).max(axis=2)
     assert (apart > 8).mean() < 0.12  # two pixels along each seam and edge of a small picture
     assert np.median(apart) <= 1
@@ -136,7 +144,9 @@ def test_straight_into_the_output_equals_over_a_canvas_but_for_seams(number):
 def test_boxes_stay_inside_and_classes_are_those_of_the_tiles(number, strength):
     plan = plan_of(number, **STRENGTHS[strength], mixup=0.5)
     rows = labels_of(plan, INDEX)
-    present = {c for scene in plan.scenes for tile in scene.tiles for c in INDEX.classes[INDEX.objects(tile.image)].tolist()}
+    present = {
+        c for scene in plan.scenes for tile in scene.tiles for c in INDEX.classes[INDEX.objects(tile.image)].tolist()
+    }
     assert set(rows[:, 0].astype(int)) <= present
     low, high = rows[:, 1:3] - rows[:, 3:] / 2, rows[:, 1:3] + rows[:, 3:] / 2
     assert (low >= -1e-6).all()
@@ -169,7 +179,23 @@ def test_without_augmentation_a_sample_is_its_letterboxed_source_bit_for_bit():
 
 
 def test_every_augmentation_at_0_is_no_augmentation():
-    still = dict.fromkeys(("hsv_h", "hsv_s", "hsv_v", "degrees", "translate", "scale", "shear", "perspective", "flipud", "fliplr", "mosaic", "mixup"), 0.0)
+    still = dict.fromkeys(
+        (
+            "hsv_h",
+            "hsv_s",
+            "hsv_v",
+            "degrees",
+            "translate",
+            "scale",
+            "shear",
+            "perspective",
+            "flipud",
+            "fliplr",
+            "mosaic",
+            "mixup",
+        ),
+        0.0,
+    )
     for number in range(len(IMAGES)):
         quiet = planner(**still).plan(number, generator(1, Purpose.SAMPLE, 0, number), (SIZE, SIZE))
         none = planner(aug="none").plan(number, generator(1, Purpose.SAMPLE, 0, number), (SIZE, SIZE))

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Autobatch on simulated allocators: lines, steps, noise, blocks; never above memory, never falling when memory grows."""
+"""Autobatch on simulated allocators: lines, steps, noise, blocks.
+
+Never above memory, never falling when memory grows.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,9 @@ def test_the_answer_fits_is_at_least_one_and_stays_under_the_cap(free, start, sl
 
 @given(START, SLOPE, MEMORY, st.floats(1, 10))
 def test_more_memory_never_means_fewer_images(start, slope, free, more):
-    assert fitting_batch(allocator(start, slope, free=free * more), free * more) >= fitting_batch(allocator(start, slope, free=free), free)
+    assert fitting_batch(allocator(start, slope, free=free * more), free * more) >= fitting_batch(
+        allocator(start, slope, free=free), free
+    )
 
 
 @given(START, SLOPE, MEMORY)

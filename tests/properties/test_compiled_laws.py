@@ -46,8 +46,14 @@ def smooth_picture(number: int, size_wh: tuple[int, int]) -> np.ndarray:
     """Waves of colour with little noise, as in photographs. (H, W, 3) uint8"""
     draw_from = np.random.default_rng([3, number])
     x, y = np.meshgrid(np.arange(size_wh[0]), np.arange(size_wh[1]))
-    waves = [127 + 110 * np.sin(x * draw_from.uniform(0.01, 0.2) + y * draw_from.uniform(0.01, 0.2) + draw_from.uniform(0, 6)) for _ in range(3)]
-    return (np.stack(waves, axis=-1) + draw_from.normal(0, 2, (size_wh[1], size_wh[0], 3))).clip(0, 255).astype(np.uint8)
+    waves = [
+        127
+        + 110 * np.sin(x * draw_from.uniform(0.01, 0.2) + y * draw_from.uniform(0.01, 0.2) + draw_from.uniform(0, 6))
+        for _ in range(3)
+    ]
+    return (
+        (np.stack(waves, axis=-1) + draw_from.normal(0, 2, (size_wh[1], size_wh[0], 3))).clip(0, 255).astype(np.uint8)
+    )
 
 
 def planned(number: int, size: int, output_hw: tuple[int, int], **changes):
@@ -65,7 +71,9 @@ def drawn_by(render, plan, loaded) -> np.ndarray:
 
 
 def look_of(plan, **changes) -> Look:
-    return dataclasses.replace(Look(114, plan.share, plan.gains_hsv, plan.flip_up_down, plan.flip_left_right), **changes)
+    return dataclasses.replace(
+        Look(114, plan.share, plan.gains_hsv, plan.flip_up_down, plan.flip_left_right), **changes
+    )
 
 
 @settings(max_examples=100)
@@ -73,7 +81,10 @@ def look_of(plan, **changes) -> Look:
 def test_the_kernel_draws_what_opencv_draws_to_a_level(number, strength):
     plan, loaded = planned(number, 160, (160, 160), **STRENGTHS[strength])
     apart = np.abs(drawn_by(pixels.render, plan, loaded).astype(int) - drawn_by(pixels.render_portably, plan, loaded))
-    seams = strength in {"default", "blended"}  # there OpenCV draws tile by tile, and a small picture is seams for a good part
+    seams = strength in {
+        "default",
+        "blended",
+    }  # there OpenCV draws tile by tile, and a small picture is seams for a good part
     assert (apart[apart <= 12] if seams else apart).mean() <= 1.0
     assert (apart > 12).mean() < (0.04 if seams else 0.005)
 
@@ -131,7 +142,9 @@ def test_a_picture_that_is_a_view_with_its_own_strides_is_read_as_such():
 def prediction_of(number: int, rows: int, num_classes: int) -> torch.Tensor:
     """Dense rows with clusters, ties, and some values that are no numbers. (P, 5 + C)"""
     draw_from = np.random.default_rng(number)
-    centres = draw_from.uniform(20, 300, (rows // 5 + 1, 2))[draw_from.integers(0, rows // 5 + 1, rows)] + draw_from.normal(0, 4, (rows, 2))
+    centres = draw_from.uniform(20, 300, (rows // 5 + 1, 2))[
+        draw_from.integers(0, rows // 5 + 1, rows)
+    ] + draw_from.normal(0, 4, (rows, 2))
     sizes, scores = draw_from.uniform(0, 60, (rows, 2)), draw_from.random((rows, 1 + num_classes)) ** 3
     scores[draw_from.random(scores.shape) < 0.2] = 0.5  # equal scores
     found = np.concatenate((centres, sizes, scores), 1).astype(np.float32)
@@ -192,13 +205,43 @@ def test_areas_under_curves_agree_to_rounding(number, count, num_labels, share):
 
 NUMBERS = st.one_of(
     st.floats(0, 1).map(lambda value: f"{value:.6f}"),
-    st.sampled_from(["0.5", "0.25", "1", "0", "-0.0", "1.0000005", "1.01", "-0.2", ".5", "5e-1", "+0.5", "0,5", "nan", "inf", "1_0", "0x1", "1e999", "٣"]),
+    st.sampled_from(
+        [
+            "0.5",
+            "0.25",
+            "1",
+            "0",
+            "-0.0",
+            "1.0000005",
+            "1.01",
+            "-0.2",
+            ".5",
+            "5e-1",
+            "+0.5",
+            "0,5",
+            "nan",
+            "inf",
+            "1_0",
+            "0x1",
+            "1e999",
+            "٣",
+        ]
+    ),
 )
 LINES = st.one_of(
     st.tuples(st.integers(0, 90).map(str), *[st.floats(0.3, 0.5).map(lambda value: f"{value:.6f}")] * 4).map(" ".join),
     st.lists(NUMBERS, min_size=1, max_size=9).map(" ".join),
     st.sampled_from(
-        ["", " ", "0 0.5 0.5 0.2 0.2", "0 0.5 0.5 0.2 0.2", "2\t0.5  0.5 0.25 0.25 ", "0 0.1 0.1 0.9 0.1 0.9 0.9", "2147483648 0.5 0.5 0.2 0.2", "\ufeff"]
+        [
+            "",
+            " ",
+            "0 0.5 0.5 0.2 0.2",
+            "0 0.5 0.5 0.2 0.2",
+            "2\t0.5  0.5 0.25 0.25 ",
+            "0 0.1 0.1 0.9 0.1 0.9 0.9",
+            "2147483648 0.5 0.5 0.2 0.2",
+            "\ufeff",
+        ]
     ),
 )
 

@@ -18,7 +18,10 @@ CLASSES = 3
 
 
 def flat_of(number: int, images: int = 6) -> Flat:
-    """Labels, and detections near them, elsewhere, twice, or of another class; in two of three scenes there are regions to ignore."""
+    """Labels, and detections near them, elsewhere, twice, or of another class.
+
+    In two of three scenes there are regions to ignore.
+    """
     draw = np.random.default_rng([21, number])
     seen = {}
     for image in range(images):
@@ -30,7 +33,14 @@ def flat_of(number: int, images: int = 6) -> Flat:
             if count and draw.random() < 0.75:
                 label = labels[int(draw.integers(count))]
                 box = label[1:] + draw.normal(0, draw.choice([1, 8, 25]), 4)
-                rows.append([*box[:2], *np.maximum(box[2:], box[:2] + 2), draw.random(), label[0] if draw.random() < 0.7 else draw.integers(CLASSES)])
+                rows.append(
+                    [
+                        *box[:2],
+                        *np.maximum(box[2:], box[:2] + 2),
+                        draw.random(),
+                        label[0] if draw.random() < 0.7 else draw.integers(CLASSES),
+                    ]
+                )
             else:
                 corner = draw.uniform(0, 200, 2)
                 rows.append([*corner, *(corner + 30), draw.random(), draw.integers(CLASSES)])
@@ -70,7 +80,10 @@ def test_every_kind_of_mistake_occurs_and_is_told_apart():
 
 
 def one_image(detections, labels) -> Flat:
-    return flattened({0: SeenImage(np.array(detections, np.float32).reshape(-1, 6), np.array(labels, np.float32).reshape(-1, 5))}, CLASSES)
+    return flattened(
+        {0: SeenImage(np.array(detections, np.float32).reshape(-1, 6), np.array(labels, np.float32).reshape(-1, 5))},
+        CLASSES,
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +108,10 @@ def test_a_second_box_is_a_duplicate_and_a_missed_object_knows_how_near_it_was()
 
 def test_a_sure_contradiction_is_a_suspect():
     flat = one_image([[0, 0, 10, 10, 0.9, 1], [50, 50, 90, 90, 0.95, 0], [0, 30, 10, 40, 0.3, 2]], [[0, 0, 0, 10, 10]])
-    assert [what for _, what in mistakes.suspects(mistakes.outcomes(flat))] == ["a label is missing", "the class of the label"]
+    assert [what for _, what in mistakes.suspects(mistakes.outcomes(flat))] == [
+        "a label is missing",
+        "the class of the label",
+    ]
 
 
 @given(st.integers(0, 2**20))
@@ -129,7 +145,9 @@ def test_an_image_drawn_twice_counts_as_two_images(number):
     drawn = resampling.resampled(flat, weights)
     for row, label in enumerate(twice.classes):
         expected = twice.average_precision[row]
-        assert drawn.average_precision[1, list(drawn.classes).index(label)] == pytest.approx(expected, abs=0.011)  # copies may stand in another order
+        assert drawn.average_precision[1, list(drawn.classes).index(label)] == pytest.approx(
+            expected, abs=0.011
+        )  # copies may stand in another order
 
 
 def test_intervals_hold_their_value_and_say_when_a_difference_could_be_none():

@@ -66,14 +66,25 @@ def test_a_letterbox_fits_and_brings_boxes_back(source_hw, target_hw, enlarge, s
     top, left = box.top_left
     assert 0 <= top <= top + box.resized_hw[0] <= box.canvas_hw[0] <= target_hw[0] + 1
     assert 0 <= left <= left + box.resized_hw[1] <= box.canvas_hw[1] <= target_hw[1] + 1
-    corners = np.array([[0.0, 0.0, source_hw[1], source_hw[0]], [source_hw[1] / 4, source_hw[0] / 4, source_hw[1] / 2, source_hw[0] / 2]])
+    corners = np.array(
+        [
+            [0.0, 0.0, source_hw[1], source_hw[0]],
+            [source_hw[1] / 4, source_hw[0] / 4, source_hw[1] / 2, source_hw[0] / 2],
+        ]
+    )
     assert np.allclose(box.boxes_to_source(box.boxes_to_canvas(corners)), corners, atol=1e-6)
 
 
 @given(boxes_xyxy(size=320), st.integers(0, 2**20))
 def test_moved_boxes_lie_inside_and_what_is_kept_is_worth_keeping(given_boxes, number):
     draw = np.random.default_rng(number)
-    warp = affine.Warp(tuple(draw.uniform(-1e-3, 1e-3, 2)), draw.uniform(-45, 45), draw.uniform(0.3, 1.8), tuple(draw.uniform(-10, 10, 2)), (0.5, 0.5))
+    warp = affine.Warp(
+        tuple(draw.uniform(-1e-3, 1e-3, 2)),
+        draw.uniform(-45, 45),
+        draw.uniform(0.3, 1.8),
+        tuple(draw.uniform(-10, 10, 2)),
+        (0.5, 0.5),
+    )
     moved, kept = affine.moved_boxes(given_boxes, warp.matrix((320, 320), (320, 320)), (320, 320), warp.scale)
     assert (moved >= 0).all()
     assert (moved <= 320).all()

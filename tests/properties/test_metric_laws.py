@@ -18,7 +18,9 @@ def scene(number: int, num_images: int = 6, num_classes: int = 3):
     for image in range(num_images):
         mine = draw.integers(0, 7)
         low = draw.uniform(0, 250, (mine, 2))
-        truth = np.concatenate((draw.integers(0, num_classes, (mine, 1)), low, low + draw.uniform(20, 80, (mine, 2))), 1)
+        truth = np.concatenate(
+            (draw.integers(0, num_classes, (mine, 1)), low, low + draw.uniform(20, 80, (mine, 2))), 1
+        )
         copies = truth[draw.integers(0, mine, draw.integers(0, 9))] if mine else truth
         noise = copies[:, 1:] + draw.normal(0, 5, (len(copies), 4))
         confidence = np.sort(draw.uniform(0.01, 1, len(copies)))[::-1]
@@ -41,7 +43,9 @@ def test_matching_of_all_images_at_once_equals_the_loops(number):
     found, labels, found_images, label_images = scene(number)
     mine = hits_of(found, labels, found_images, label_images)
     for image in np.unique(found_images):
-        expected = loop_metrics.match_image(found[found_images == image], labels[label_images == image], matching.IOU_THRESHOLDS)
+        expected = loop_metrics.match_image(
+            found[found_images == image], labels[label_images == image], matching.IOU_THRESHOLDS
+        )
         assert (mine[found_images == image] == expected).all()
 
 

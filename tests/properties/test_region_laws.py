@@ -72,12 +72,20 @@ def textbook(plan) -> np.ndarray:
     found = []
     for scene in plan.scenes:
         warp = scene.warp
-        matrix = canvas_mosaic.matrix_of(scene.canvas_hw[0], SIZE, warp.perspective_xy, warp.angle, warp.scale, warp.shear_xy, warp.translate_xy)
+        matrix = canvas_mosaic.matrix_of(
+            scene.canvas_hw[0], SIZE, warp.perspective_xy, warp.angle, warp.scale, warp.shear_xy, warp.translate_xy
+        )
         for tile in scene.tiles:
             (h, w), (x, y) = tile.loaded_hw, tile.box_offset_xy
             for _, cx, cy, rw, rh in INDEX.ignored_in(tile.image).tolist():
-                x1, x2 = (min(max(side * w * tile.gain_xy[0] + x, 0), scene.canvas_hw[1]) for side in (cx - rw / 2, cx + rw / 2))
-                y1, y2 = (min(max(side * h * tile.gain_xy[1] + y, 0), scene.canvas_hw[0]) for side in (cy - rh / 2, cy + rh / 2))
+                x1, x2 = (
+                    min(max(side * w * tile.gain_xy[0] + x, 0), scene.canvas_hw[1])
+                    for side in (cx - rw / 2, cx + rw / 2)
+                )
+                y1, y2 = (
+                    min(max(side * h * tile.gain_xy[1] + y, 0), scene.canvas_hw[0])
+                    for side in (cy - rh / 2, cy + rh / 2)
+                )
                 if x2 <= x1 or y2 <= y1:
                     continue
                 corners = np.array([[x1, y1, 1], [x2, y2, 1], [x1, y2, 1], [x2, y1, 1]]) @ matrix.T
@@ -93,12 +101,16 @@ def textbook(plan) -> np.ndarray:
 
 
 def corners_px(regions: np.ndarray) -> np.ndarray:
-    corners = np.concatenate((regions[:, :2] - regions[:, 2:] / 2, regions[:, :2] + regions[:, 2:] / 2), axis=1) * float(SIZE)
+    corners = np.concatenate(
+        (regions[:, :2] - regions[:, 2:] / 2, regions[:, :2] + regions[:, 2:] / 2), axis=1
+    ) * float(SIZE)
     return corners[(corners[:, 2:] - corners[:, :2] > 2e-3).all(axis=1)]
 
 
 @settings(max_examples=60)
-@given(st.integers(0, 2**20), st.sampled_from(list(STRENGTHS)), st.sampled_from([0.0, 1.0]), st.sampled_from([0.0, 1.0]))
+@given(
+    st.integers(0, 2**20), st.sampled_from(list(STRENGTHS)), st.sampled_from([0.0, 1.0]), st.sampled_from([0.0, 1.0])
+)
 def test_moved_regions_equal_the_textbook(number, strength, mosaic, mixup):
     plan = plan_of(number, **STRENGTHS[strength], mosaic=mosaic, mixup=mixup)
     assert len(plan.scenes[0].tiles) == (4 if mosaic else 1)
@@ -146,7 +158,11 @@ def test_the_four_of_a_quad_bring_their_regions_to_their_quarter():
             rows = [(cx, cy, w, h) for cx, cy, w, h in singles[0]]
             if tiled:
                 corners = [(0, 0), (0, 0.5), (0.5, 0), (0.5, 0.5)]  # x, y of each: the second lies under the first
-                rows = [(cx / 2 + x, cy / 2 + y, w / 2, h / 2) for (x, y), single in zip(corners, singles, strict=True) for cx, cy, w, h in single]
+                rows = [
+                    (cx / 2 + x, cy / 2 + y, w / 2, h / 2)
+                    for (x, y), single in zip(corners, singles, strict=True)
+                    for cx, cy, w, h in single
+                ]
             assert mine.dtype == np.float32
             np.testing.assert_allclose(mine, np.array(rows).reshape(-1, 4), atol=1e-6)
     assert kinds == {True, False}
@@ -177,6 +193,11 @@ def test_in_validation_a_region_lies_where_the_picture_lies(tmp_path):
     height, width = batch.images.shape[2:]
     for place, image in enumerate(batch.image_numbers):
         mine = batch.regions[batch.regions[:, 0] == place, 1:].numpy().astype(np.float64)
-        corners = np.concatenate((mine[:, :2] - mine[:, 2:] / 2, mine[:, :2] + mine[:, 2:] / 2), axis=1) * [width, height, width, height]
+        corners = np.concatenate((mine[:, :2] - mine[:, 2:] / 2, mine[:, :2] + mine[:, 2:] / 2), axis=1) * [
+            width,
+            height,
+            width,
+            height,
+        ]
         native = samples.to_source(image, (height, width)).boxes_to_source(corners)
         np.testing.assert_allclose(native, samples.regions(image)[:, 1:], atol=1e-3)

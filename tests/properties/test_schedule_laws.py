@@ -10,7 +10,13 @@ from boxwright.engine.schedule import NEVER_STEPPED, Schedule
 
 PLANS = st.builds(
     lambda epochs, curve, floor, lag, nominal, cap, rule: ScheduleSettings(
-        epochs=epochs, lr_curve=curve, warmup_min_batches=floor, schedule_lag=lag, nominal_batch=nominal, warmup_cap=cap, step_rule=rule
+        epochs=epochs,
+        lr_curve=curve,
+        warmup_min_batches=floor,
+        schedule_lag=lag,
+        nominal_batch=nominal,
+        warmup_cap=cap,
+        step_rule=rule,
     ),
     st.integers(1, 12),
     st.sampled_from(["linear", "cosine"]),

@@ -13,18 +13,28 @@ from tests.oracles import greedy_nms
 def scene(number: int, count: int, num_classes: int):
     """Clustered boxes with distinct scores, best first."""
     draw = np.random.default_rng(number)
-    centres = draw.uniform(50, 300, (max(count // 6, 1), 2))[draw.integers(0, max(count // 6, 1), count)] + draw.normal(0, 6, (count, 2))
+    centres = draw.uniform(50, 300, (max(count // 6, 1), 2))[draw.integers(0, max(count // 6, 1), count)] + draw.normal(
+        0, 6, (count, 2)
+    )
     half = draw.uniform(3, 40, (count, 2))
     scores = np.sort(draw.permutation(count) + draw.uniform(0, 0.5, count))[::-1] / (count + 1)
     boxes = torch.tensor(np.concatenate((centres - half, centres + half), 1), dtype=torch.float32)
     return boxes, torch.tensor(scores.copy(), dtype=torch.float32), torch.tensor(draw.integers(0, num_classes, count))
 
 
-@given(st.integers(0, 2**20), st.integers(1, 1500), st.integers(1, 4), st.sampled_from([0.1, 0.45, 0.6, 0.9]), st.sampled_from([5, 300]))
+@given(
+    st.integers(0, 2**20),
+    st.integers(1, 1500),
+    st.integers(1, 4),
+    st.sampled_from([0.1, 0.45, 0.6, 0.9]),
+    st.sampled_from([5, 300]),
+)
 def test_suppression_by_blocks_equals_the_greedy_walk(number, count, num_classes, max_iou, max_det):
     boxes, scores, classes = scene(number, count, num_classes)
     rules = nms.NmsRules(max_iou=max_iou, max_det=max_det)
-    assert nms.suppress(boxes, scores, classes, rules).tolist() == greedy_nms.greedy(boxes, scores, classes, max_iou, max_det)
+    assert nms.suppress(boxes, scores, classes, rules).tolist() == greedy_nms.greedy(
+        boxes, scores, classes, max_iou, max_det
+    )
 
 
 @given(st.integers(0, 2**20), st.integers(1, 600))

@@ -25,7 +25,13 @@ def zipped(*members: tuple[str, bytes], mode: int = 0o100644, method: int = zipf
     return buffer.getvalue()
 
 
-def tarred(*members: tuple[str, bytes], kind: bytes = tarfile.REGTYPE, packing: str = "gz", form: int = tarfile.PAX_FORMAT, headers=None) -> bytes:
+def tarred(
+    *members: tuple[str, bytes],
+    kind: bytes = tarfile.REGTYPE,
+    packing: str = "gz",
+    form: int = tarfile.PAX_FORMAT,
+    headers=None,
+) -> bytes:
     """A tar as Python writes it."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode=f"w:{packing}", format=form, pax_headers=headers) as archive:
@@ -65,7 +71,9 @@ def overlapping(count: int, size: int) -> bytes:
     packed = packer.compress(data) + packer.flush()
     fields = (20, 0, 8, 0, 33, zlib.crc32(data), len(packed), len(data), 5, 0)
     local = struct.pack("<4sHHHHHIIIHH", b"PK\3\4", *fields) + b"a.txt" + packed
-    rows = b"".join(struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\1\2", 20, *fields, 0, 0, 0, 0, 0) + b"a.txt" for _ in range(count))
+    rows = b"".join(
+        struct.pack("<4sHHHHHHIIIHHHHHII", b"PK\1\2", 20, *fields, 0, 0, 0, 0, 0) + b"a.txt" for _ in range(count)
+    )
     return local + rows + struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, count, count, len(rows), len(local), 0)
 
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One command line in a process of its own, with what it took: largest memory and processor time. Over its budget it is ended.
+"""One command line in a process of its own, with what it took: largest memory and processor time.
 
-within_budget starts a small process, which starts the program, watches it, and writes down how it ended: the largest size that the
-kernel reports of a child counts what its parent was before the start, and the process of the tests is large.
+Over its budget it is ended.
+
+within_budget starts a small process, which starts the program, watches it, and writes down how it ended: the largest
+size that the kernel reports of a child counts what its parent was before the start, and the process of the tests is
+large.
 """
 
 from __future__ import annotations
@@ -40,18 +43,27 @@ def within_budget(
     environment: dict[str, str] | None = None,
     program: tuple[str, ...] = ("-m", "boxwright"),
 ) -> Spent:
-    """`python -m boxwright WORDS`, offline. Raises AssertionError when it takes more memory or processor time, or hangs."""
+    """`python -m boxwright WORDS`, offline.
+
+    Raises AssertionError when it takes more memory or processor time, or hangs.
+    """
     support = Path(__file__).parent
     path = os.pathsep.join(map(str, (support / "offline", support.parents[1] / "src", support.parents[1])))
     seen = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **(environment or {})}
     limits = [str(memory_mb), str(cpu_s), str(cpu_s + STILL_S)]
     command = [sys.executable, "-I", "-S", __file__, *limits, sys.executable, *program, *map(str, words)]
-    watched = subprocess.run(command, cwd=cwd, env=seen, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    watched = subprocess.run(
+        command, cwd=cwd, env=seen, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     assert watched.returncode == 0, watched.stderr
     err, _, report = watched.stderr.rpartition("\n")
     told = json.loads(report)
     spent = Spent(told["code"], watched.stdout, err, told["peak_mb"], told["cpu_s"])
-    shown = f"{' '.join(map(str, words))[-300:]}: {spent.peak_mb:.0f} MB, {spent.cpu_s:.1f} s of processor, exit {spent.code}: {err[-500:]}"
+    shown = (
+        f"{' '.join(map(str, words))[-300:]}: {spent.peak_mb:.0f} MB, {spent.cpu_s:.1f} s of processor, "
+        "exit "
+        f"{spent.code}: {err[-500:]}"
+    )
     assert not told["hung"], f"hangs: {shown}"
     assert spent.peak_mb <= memory_mb, f"over {memory_mb} MB: {shown}"
     assert spent.cpu_s <= cpu_s, f"over {cpu_s} s: {shown}"
@@ -85,7 +97,12 @@ def watch(memory_mb: float, cpu_s: float, wall_s: float, command: list[str]) -> 
             child.kill()
         signal.sigtimedwait({signal.SIGCHLD}, 1 / LOOKS_PER_SECOND)
     code = os.waitstatus_to_exitcode(status)
-    return {"code": code, "peak_mb": max(largest, used.ru_maxrss / 1024), "cpu_s": used.ru_utime + used.ru_stime, "hung": hung}
+    return {
+        "code": code,
+        "peak_mb": max(largest, used.ru_maxrss / 1024),
+        "cpu_s": used.ru_utime + used.ru_stime,
+        "hung": hung,
+    }
 
 
 if __name__ == "__main__":

@@ -20,15 +20,24 @@ def picture(number: int, size_wh: tuple[int, int]) -> tuple[np.ndarray, np.ndarr
     """A picture and its rows class, cx, cy, w, h. Every fifth one is empty."""
     draw = np.random.default_rng([7, number])
     width, height = size_wh
-    image = np.full((height, width, 3), 120, np.uint8) + draw.integers(-12, 12, (height, width, 1)).astype(np.int8).astype(np.uint8)
+    image = np.full((height, width, 3), 120, np.uint8) + draw.integers(-12, 12, (height, width, 1)).astype(
+        np.int8
+    ).astype(np.uint8)
     rows = []
     for _ in range(0 if number % 5 == 4 else int(draw.integers(1, 4))):
         number_of_class = int(draw.integers(3))
         w, h = draw.uniform(0.2, 0.45, 2)
         cx, cy = draw.uniform(w / 2, 1 - w / 2), draw.uniform(h / 2, 1 - h / 2)
-        x1, y1, x2, y2 = round((cx - w / 2) * width), round((cy - h / 2) * height), round((cx + w / 2) * width), round((cy + h / 2) * height)
+        x1, y1, x2, y2 = (
+            round((cx - w / 2) * width),
+            round((cy - h / 2) * height),
+            round((cx + w / 2) * width),
+            round((cy + h / 2) * height),
+        )
         image[y1:y2, x1:x2] = COLOURS[number_of_class]
-        rows.append([number_of_class, (x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height])
+        rows.append(
+            [number_of_class, (x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height]
+        )
     return image, np.array(rows).reshape(-1, 5)
 
 

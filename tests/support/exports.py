@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of exported networks start from: a network that answers to what it sees, and pictures with its own answers as labels.
+"""What the tests of exported networks start from.
+
+A network that answers to what it sees, and pictures with its own answers as labels.
 
 Flat pictures would not do: alike places are answered alike, and the last bit would decide what comes first.
 """
@@ -38,7 +40,9 @@ def live(seed: int = 1, **changes: int) -> Detector:
             module.momentum = 0.3  # twenty batches are enough then
     with torch.no_grad():
         for _ in range(20):
-            detector.features(torch.rand(4, detector.in_channels, 64, 64, generator=torch.Generator().manual_seed(seed)))
+            detector.features(
+                torch.rand(4, detector.in_channels, 64, 64, generator=torch.Generator().manual_seed(seed))
+            )
         for level in detector.head.m:
             level.weight.copy_(0.2 * torch.randn(level.weight.shape, generator=torch.Generator().manual_seed(seed)))
             level.bias.zero_()
@@ -48,7 +52,12 @@ def live(seed: int = 1, **changes: int) -> Detector:
 def texture(number: int, size_wh: tuple[int, int]) -> np.ndarray:
     """A picture that is nowhere like elsewhere. (H, W, 3) uint8"""
     width, height = size_wh
-    return np.random.default_rng([11, number]).integers(0, 256, (height // 4, width // 4, 3), np.uint8).repeat(4, 0).repeat(4, 1)
+    return (
+        np.random.default_rng([11, number])
+        .integers(0, 256, (height // 4, width // 4, 3), np.uint8)
+        .repeat(4, 0)
+        .repeat(4, 1)
+    )
 
 
 def write_textures(folder: Path, weights: Path, count: int = 6) -> Path:
@@ -62,7 +71,9 @@ def write_textures(folder: Path, weights: Path, count: int = 6) -> Path:
         Image.fromarray(image).save(folder / "images" / "val" / f"{number}.png")
         found = detect(image, min_score=0.0, max_det=5)
         rows = np.concatenate((found.classes[:, None], xyxy_px_to_cxcywh_norm(found.boxes_xyxy_px, size_wh[::-1])), 1)
-        (folder / "labels" / "val" / f"{number}.txt").write_text("".join(datasets.line_of(row, polygon=False) for row in rows))
+        (folder / "labels" / "val" / f"{number}.txt").write_text(
+            "".join(datasets.line_of(row, polygon=False) for row in rows)
+        )
     yaml_file = folder / "data.yaml"
     yaml_file.write_text("path: .\ntrain: images/val\nval: images/val\nnames: [red, blue, green]\n")
     return yaml_file
@@ -72,6 +83,13 @@ def checkpoint(path: Path, detector: Detector, data: Path | None = None) -> Path
     """A checkpoint as a training leaves it."""
     evaluation = {"imgsz": 64, "batch_size": 4, "pad": 0.5} | ({"data": str(data)} if data else {})
     network = yaml.safe_dump(detector.spec.source, sort_keys=False)
-    document = {"kind": "checkpoint", "epoch": -1, "network": network, "network_name": "tiny", "names": list(datasets.NAMES), "strides": list(detector.strides)}
+    document = {
+        "kind": "checkpoint",
+        "epoch": -1,
+        "network": network,
+        "network_name": "tiny",
+        "names": list(datasets.NAMES),
+        "strides": list(detector.strides),
+    }
     write_tensors(path, document | {"model": dict(detector.state_dict()), "evaluation": evaluation})
     return path

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Contents that are no picture of ours, under names of pictures: files that a decoder would open programs or other files for, and bombs."""
+"""Contents that are no picture of ours, under names of pictures.
+
+Files that a decoder would open programs or other files for, and bombs.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +20,26 @@ from tests.support import corpus
 if TYPE_CHECKING:
     from pathlib import Path
 
-EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\n(PWNED) (w) file closefile\nshowpage\n%%EOF\n"
+EPS = (
+    b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n%%EndComments\n(PWNED) (w) file closefile\nshowpage\n%%EOF\n"
+)
 
 # What the message calls them, and their first bytes.
 OTHERS: dict[str, tuple[str, bytes]] = {
     "eps.png": ("EPS/PostScript", EPS),
     "ps.jpg": ("EPS/PostScript", b"%!PS-Adobe-3.0\n" + EPS),
-    "dos_eps.jpg": ("EPS/PostScript", b"\xc5\xd0\xd3\xc6" + struct.pack("<IIIIIIH", 30, len(EPS), 0, 0, 0, 0, 0xFFFF) + EPS),
+    "dos_eps.jpg": (
+        "EPS/PostScript",
+        b"\xc5\xd0\xd3\xc6" + struct.pack("<IIIIIIH", 30, len(EPS), 0, 0, 0, 0, 0xFFFF) + EPS,
+    ),
     "pdf.png": ("PDF", b"%PDF-1.7\n1 0 obj <</OpenAction <</S /Launch /F (touch PWNED)>>>> endobj\n"),
     "svg.png": ("SVG", b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'),
     "xml_svg.png": ("SVG", b'<?xml version="1.0"?>\n<!-- -->\n<svg/>'),
     "wmf.png": ("WMF", b"\xd7\xcd\xc6\x9a\0\0" + struct.pack("<hhhhH", 0, 0, 100, 100, 96) + bytes(40)),
-    "emf.png": ("EMF", b"\1\0\0\0" + struct.pack("<IiiiiIIII", 100, 0, 0, 100, 100, 0, 0, 100, 100) + b" EMF" + bytes(60)),
+    "emf.png": (
+        "EMF",
+        b"\1\0\0\0" + struct.pack("<IiiiiIIII", 100, 0, 0, 100, 100, 0, 0, 100, 100) + b" EMF" + bytes(60),
+    ),
     "fpx.png": ("FPX/MIC", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)),
     "fli.png": ("FLI/FLC", struct.pack("<IHHHHHH", 128, 0xAF11, 1, 100, 100, 8, 3) + bytes(110)),
     "psd.png": ("PSD", b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", 3, 100, 100, 8, 3)),
@@ -73,7 +84,11 @@ def png(width: int, height: int, *, bits: int = 8, colour: int = 2, more: bytes 
     packer = zlib.compressobj(9)
     data = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
     return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)) + more + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))
+        + more
+        + chunk(b"IDAT", data)
+        + chunk(b"IEND", b"")
     )
 
 
@@ -84,7 +99,10 @@ def exif_bomb(entries: int, room: int) -> bytes:
 
 
 def jpeg_of(width: int, height: int, *, scans: int = 0) -> bytes:
-    """A small JPEG that says it is of this size; with `scans`, a progressive one whose last scan stands there so many times."""
+    """A small JPEG that says it is of this size.
+
+    With `scans`, a progressive one whose last scan stands there so many times.
+    """
     made = corpus.encoded(corpus.scene(), progressive=bool(scans))
     at = made.index(b"\xff\xc2" if scans else b"\xff\xc0")
     made = made[: at + 5] + struct.pack(">HH", height, width) + made[at + 9 :]
@@ -97,13 +115,32 @@ def tiff(entries: list[tuple[int, int, int, int]], following: int = 0, tail: byt
 
 
 def page(width: int, height: int, **more: int) -> list[tuple[int, int, int, int]]:
-    usual = {256: width, 257: height, 258: 8, 259: 1, 262: 1, 273: 200, 277: 1, 278: height, 279: width * height & 0xFFFFFFFF}
-    return [(tag, 4, 1, value) for tag, value in {**usual, **{int(key[1:]): value for key, value in more.items()}}.items()]
+    usual = {
+        256: width,
+        257: height,
+        258: 8,
+        259: 1,
+        262: 1,
+        273: 200,
+        277: 1,
+        278: height,
+        279: width * height & 0xFFFFFFFF,
+    }
+    return [
+        (tag, 4, 1, value) for tag, value in {**usual, **{int(key[1:]): value for key, value in more.items()}}.items()
+    ]
 
 
 def claims() -> dict[str, bytes]:
     """Small files whose headers claim much, or which grow when they are decoded."""
-    gif = b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0x80, 0, 0) + bytes(6) + b"\x2c" + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0) + b"\2\2\x4c\1\0;"
+    gif = (
+        b"GIF89a"
+        + struct.pack("<HHBBB", 65535, 65535, 0x80, 0, 0)
+        + bytes(6)
+        + b"\x2c"
+        + struct.pack("<HHHHB", 0, 0, 65535, 65535, 0)
+        + b"\2\2\x4c\1\0;"
+    )
     webp = b"VP8X" + struct.pack("<I", 10) + b"\2\0\0\0" + b"\xff\xff\x00" * 2 + bytes(2)
     bmp = struct.pack("<IiiHHIIiiII", 40, 32000, -32000, 1, 24, 0, 0, 0, 0, 0, 0)
     array = io.BytesIO()
@@ -140,7 +177,10 @@ def devices(folder: Path) -> list[str]:
 
 
 def write_all(folder: Path) -> list[str]:
-    """The sound set of the corpus with everything here among its images for training; returns the names of what is no picture."""
+    """The sound set of the corpus with everything here among its images for training.
+
+    Returns the names of what is no picture.
+    """
     corpus.write_sound(folder)
     place = folder / "images" / "train"
     files = {name: content for name, (_, content) in OTHERS.items()} | UNKNOWN | claims()

@@ -21,7 +21,10 @@ FOLDER = Path(os.environ.get("BOXWRIGHT_GOLDEN", VENDORED))
 
 @functools.cache
 def document(name: str) -> dict:
-    """A JSON file; structure of models is the same under every seed and comes from our own folder when it is not there."""
+    """A JSON file.
+
+    Structure of models is the same under every seed and comes from our own folder when it is not there.
+    """
     path = FOLDER / f"{name}.json"
     if name == "models" and not path.exists():
         path = VENDORED / "models.json"

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights files made to harm: every family of tricks that pickles and their containers are known for, written byte by byte.
+"""Weights files made to harm.
+
+Every family of tricks that pickles and their containers are known for, written byte by byte.
 
 `cases()` gives name -> content. The payloads would leave a file PWNED in the working folder.
 """
@@ -45,7 +47,13 @@ def program(body: bytes) -> bytes:
     return b"\x80\x02" + body + b"."
 
 
-def zipped(content: bytes, records: dict[str, bytes] | None = None, *, method: int = zipfile.ZIP_STORED, order: bytes = b"little") -> bytes:
+def zipped(
+    content: bytes,
+    records: dict[str, bytes] | None = None,
+    *,
+    method: int = zipfile.ZIP_STORED,
+    order: bytes = b"little",
+) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(buffer, "w", method) as archive:
         warnings.simplefilter("ignore")  # of two records with one name
@@ -64,8 +72,15 @@ def checkpoint(value: bytes, **records: bytes) -> bytes:
 # What REDUCE is asked to call.
 CALLS: tuple[tuple[str, str, tuple[bytes, ...]], ...] = (
     *((module, "system", (text(TOUCH),)) for module in ("os", "posix", "nt")),
-    *((module, function, (text(CODE),)) for module in ("builtins", "__builtin__") for function in ("eval", "exec", "compile", "__import__", "open", "input")),
-    *(("builtins", function, (text("os"), text("system"))) for function in ("getattr", "setattr", "map", "filter", "type", "vars", "globals", "breakpoint")),
+    *(
+        (module, function, (text(CODE),))
+        for module in ("builtins", "__builtin__")
+        for function in ("eval", "exec", "compile", "__import__", "open", "input")
+    ),
+    *(
+        ("builtins", function, (text("os"), text("system")))
+        for function in ("getattr", "setattr", "map", "filter", "type", "vars", "globals", "breakpoint")
+    ),
     ("os", "popen", (text(TOUCH),)),
     ("os", "execv", (text("/bin/touch"), row(text("touch"), text("PWNED")))),
     ("os", "remove", (text("w.pt"),)),
@@ -107,7 +122,11 @@ CALLS: tuple[tuple[str, str, tuple[bytes, ...]], ...] = (
     ("torch.jit", "load", (text("w.pt"),)),
     ("torch.fx.graph_module", "reduce_graph_module", (b"}", text(CODE))),
     ("torch.utils.cpp_extension", "load", (text("x"),)),
-    ("torch._tensor", "_rebuild_from_type_v2", (name("models.common", "Conv"), name("models.common", "Conv"), b")", b"}")),
+    (
+        "torch._tensor",
+        "_rebuild_from_type_v2",
+        (name("models.common", "Conv"), name("models.common", "Conv"), b")", b"}"),
+    ),
     ("torch.distributed.rpc.internal", "deserialize", (text("x"),)),
     ("numpy", "load", (text("w.pt"),)),
     ("numpy", "fromfile", (text("w.pt"),)),
@@ -174,8 +193,19 @@ def storage(kind: str = "FloatStorage", key: bytes = text("0"), length: bytes = 
     return row(text("storage"), name("torch", kind), key, text("cpu"), length, *more) + b"Q"
 
 
-def tensor(offset: bytes = number(0), shape: bytes = row(number(4)), strides: bytes = row(number(1)), of: bytes | None = None) -> bytes:
-    return call("torch._utils", "_rebuild_tensor_v2", of or storage(), offset, shape, strides, b"\x89", call("collections", "OrderedDict"))
+def tensor(
+    offset: bytes = number(0), shape: bytes = row(number(4)), strides: bytes = row(number(1)), of: bytes | None = None
+) -> bytes:
+    return call(
+        "torch._utils",
+        "_rebuild_tensor_v2",
+        of or storage(),
+        offset,
+        shape,
+        strides,
+        b"\x89",
+        call("collections", "OrderedDict"),
+    )
 
 
 def state(value: bytes) -> bytes:
@@ -208,7 +238,9 @@ def _names() -> dict[str, bytes]:
         "terminal codes": (text("os\x1b[2J"), text("system")),
         "very long": (text("models." + "a" * 100_000), text("x")),
     }
-    return {f"stacked name, {what}": checkpoint(module_ + word + b"\x93)\x81") for what, (module_, word) in stacked.items()}
+    return {
+        f"stacked name, {what}": checkpoint(module_ + word + b"\x93)\x81") for what, (module_, word) in stacked.items()
+    }
 
 
 def _objects() -> dict[str, bytes]:
@@ -226,7 +258,11 @@ def _objects() -> dict[str, bytes]:
         "REDUCE of a text": text("os.system") + row(text(TOUCH)) + b"R",
         "planted setstate": module(__setstate__=name("models.common", "Conv"), _parameters=text("x")),
         "planted reduce": module(__reduce__=call("collections", "OrderedDict"), _modules=pairs(x=text("y"))),
-        "getattr chain": name("builtins", "getattr") + row(name("models.common", "Conv"), text("__init__")) + b"R" + row(text("x")) + b"R",
+        "getattr chain": name("builtins", "getattr")
+        + row(name("models.common", "Conv"), text("__init__"))
+        + b"R"
+        + row(text("x"))
+        + b"R",
         "items on a text": text("x") + text("k") + b"Ns",
         "list as key": b"}" + b"]" + b"Ns",
         "tensor as key": b"}" + tensor() + b"Ns",
@@ -254,12 +290,19 @@ def _tensors() -> dict[str, bytes]:
         "repeated by stride 0": tensor(shape=row(number(1 << 39)), strides=row(number(0))),
         "huge shape": tensor(shape=row(number(1 << 62))),
         "shape beyond 64 bits": tensor(shape=row(number(1 << 100))),
-        "many dimensions": tensor(shape=row(*(number(1) for _ in range(64))), strides=row(*(number(1) for _ in range(64)))),
+        "many dimensions": tensor(
+            shape=row(*(number(1) for _ in range(64))), strides=row(*(number(1) for _ in range(64)))
+        ),
         "shape and strides differ": tensor(strides=row(number(1), number(1))),
-        "empty but huge": tensor(shape=row(number(0), number((1 << 40) - 1), number((1 << 40) - 1)), strides=row(number(1), number(1), number(1))),
+        "empty but huge": tensor(
+            shape=row(number(0), number((1 << 40) - 1), number((1 << 40) - 1)),
+            strides=row(number(1), number(1), number(1)),
+        ),
         "no storage": tensor(of=b"N"),
         "storage of unknown kind": tensor(of=storage("QInt8Storage")),
-        "storage of a function": tensor(of=row(text("storage"), name("models.common", "Conv"), text("0"), text("cpu"), number(4)) + b"Q"),
+        "storage of a function": tensor(
+            of=row(text("storage"), name("models.common", "Conv"), text("0"), text("cpu"), number(4)) + b"Q"
+        ),
         "negative length": tensor(of=storage(length=number(-4))),
         "length as truth": tensor(of=storage(length=b"\x88")),
         "four tebibytes": tensor(of=storage(length=number(1 << 40)), shape=row(number(1 << 40))),
@@ -271,19 +314,37 @@ def _tensors() -> dict[str, bytes]:
         "unknown reference": text("storage") + b"Q",
         "reference that calls": row(text("storage"), call("os", "system", text(TOUCH))) + b"Q",
         "bare storage": storage(),
-        "one storage in two ways": tensor() + b"q\x01" + text("v") + tensor(of=storage("HalfStorage", length=number(8))),
+        "one storage in two ways": tensor()
+        + b"q\x01"
+        + text("v")
+        + tensor(of=storage("HalfStorage", length=number(8))),
         "parameter without a tensor": call("torch._utils", "_rebuild_parameter", text("x"), b"\x89", b"N"),
     }
     files = {f"tensor, {what}": checkpoint(state(body), _0=FOUR) for what, body in bodies.items()}
-    files["tensor, one storage in two ways"] = checkpoint(b"}(" + text("w") + bodies["one storage in two ways"] + b"u", _0=FOUR)
+    files["tensor, one storage in two ways"] = checkpoint(
+        b"}(" + text("w") + bodies["one storage in two ways"] + b"u", _0=FOUR
+    )
     return files
 
 
 def _bombs() -> dict[str, bytes]:
     encoded = text("x" * 1_000_000) + b"q\x01"
-    lists = b"]" + b"q\x00" + b"".join(b"]" + b"(" + b"h" + bytes([n]) + b"h" + bytes([n]) + b"e" + b"q" + bytes([n + 1]) for n in range(60))
-    modules = module() + b"q\x00" + b"".join(module(_modules=pairs(a=b"h" + bytes([n]), b=b"h" + bytes([n]))) + b"q" + bytes([n + 1]) for n in range(60))
-    own = name("models.yolo", "Model") + b")\x81q\x00" + pairs(_parameters=b"}", _buffers=b"}", _modules=pairs(again=b"h\x00")) + b"b"
+    lists = b"]q\x00" + b"".join(
+        b"]" + b"(" + b"h" + bytes([n]) + b"h" + bytes([n]) + b"e" + b"q" + bytes([n + 1]) for n in range(60)
+    )
+    modules = (
+        module()
+        + b"q\x00"
+        + b"".join(
+            module(_modules=pairs(a=b"h" + bytes([n]), b=b"h" + bytes([n]))) + b"q" + bytes([n + 1]) for n in range(60)
+        )
+    )
+    own = (
+        name("models.yolo", "Model")
+        + b")\x81q\x00"
+        + pairs(_parameters=b"}", _buffers=b"}", _modules=pairs(again=b"h\x00"))
+        + b"b"
+    )
     bodies = {
         "nested tuples": b"N" + b"\x85" * 390_000,
         "nested lists": b"]" * 190_000 + b"a" * 189_999,
@@ -297,7 +358,9 @@ def _bombs() -> dict[str, bytes]:
         "long whole number": b"\x8a\xff" + b"\x01" * 255,
         "text of a lie": b"X\xff\xff\xff\x7f",
         "bytes of a lie": b"B\xff\xff\xff\x7f",
-        "bytes without end": encoded + b"\x85" + (b"c_codecs\nencode\n" + row(b"h\x01", text("latin1")) + b"R\x86") * 3000,
+        "bytes without end": encoded
+        + b"\x85"
+        + (b"c_codecs\nencode\n" + row(b"h\x01", text("latin1")) + b"R\x86") * 3000,
         "list in itself": b"]q\x00h\x00a",
         "dict in itself": b"}q\x00" + text("k") + b"h\x00s",
         "module in itself": own,
@@ -306,7 +369,9 @@ def _bombs() -> dict[str, bytes]:
     }
     files = {f"bomb, {what}": checkpoint(body, _0=FOUR) for what, body in bodies.items()}
     files["bomb, modules that double"] = zipped(program(pairs(junk=row(modules), model=b"h\x3c")))
-    files["bomb, lists that double in options"] = zipped(program(pairs(junk=row(lists), opt=pairs(data=b"h\x3c"), model=b"N")))
+    files["bomb, lists that double in options"] = zipped(
+        program(pairs(junk=row(lists), opt=pairs(data=b"h\x3c"), model=b"N"))
+    )
     return files
 
 
@@ -322,16 +387,28 @@ def _repeats() -> dict[str, bytes]:
     again = b"h\x01"
     pairs_of_it = b"]q\x02(" + b"".join(row(number(n), b"N") for n in range(20_000)) + b"e"
     bodies = {
-        "paths of one text": long + b"q\x01" + b"".join(call("pathlib", "PosixPath", *[again] * 50) for _ in range(200)),
+        "paths of one text": long
+        + b"q\x01"
+        + b"".join(call("pathlib", "PosixPath", *[again] * 50) for _ in range(200)),
         "texts of options": long + b"q\x01" + b"]" + b"(" + again * 5_000 + b"e",
         "tuple keys": numbers + b"q\x01}" + (again + b"Ns") * 100_000,
         "long keys": long + b"q\x01" + long + b"q\x02}" + (again + b"Nsh\x02Ns") * 80_000,
         "mappings of one list": pairs_of_it + call("collections", "OrderedDict", b"h\x02") * 3_000,
-        "sets of one list": b"]q\x02(" + b"".join(number(n) for n in range(50_000)) + b"e" + call("builtins", "set", b"h\x02") * 3_000,
+        "sets of one list": b"]q\x02("
+        + b"".join(number(n) for n in range(50_000))
+        + b"e"
+        + call("builtins", "set", b"h\x02") * 3_000,
         "arrays of nothing": array("u1", row(number(60_000_000), number(0)), b"C\x00"),
-        "arrays of one text": b"B" + struct.pack("<I", 4_000_000) + bytes(4_000_000) + b"q\x01" + array("u1", row(number(4_000_000)), again) * 60,
+        "arrays of one text": b"B"
+        + struct.pack("<I", 4_000_000)
+        + bytes(4_000_000)
+        + b"q\x01"
+        + array("u1", row(number(4_000_000)), again) * 60,
     }
-    files = {f"repeats, {what}": zipped(program(pairs(model=state(tensor()), opt=b"(" + body + b"t")), {"data/0": FOUR}) for what, body in bodies.items()}
+    files = {
+        f"repeats, {what}": zipped(program(pairs(model=state(tensor()), opt=b"(" + body + b"t")), {"data/0": FOUR})
+        for what, body in bodies.items()
+    }
     endless = name("models.yolo", "Model") + b")\x81" + pairs(_parameters=b"}", _buffers=b"}", _modules=b"}") + b"b"
     for _ in range(30):
         endless = module(_modules=b"}" + text("m" * 4_000) + endless + b"s")
@@ -345,11 +422,22 @@ def nested(count: int, size: int) -> bytes:
     for k in reversed(range(count)):
         key = f"archive/data/{k}".encode()
         listed.append((key, crc(inner), len(inner)))
-        inner = struct.pack("<4s5H3I2H", b"PK\x03\x04", 20, 0, 0, 0, 33, crc(inner), len(inner), len(inner), len(key), 0) + key + inner
+        inner = (
+            struct.pack("<4s5H3I2H", b"PK\x03\x04", 20, 0, 0, 0, 33, crc(inner), len(inner), len(inner), len(key), 0)
+            + key
+            + inner
+        )
     listed.reverse()
-    body = b"".join(text(f"w{k}") + tensor(shape=row(number(1)), of=storage("ByteStorage", text(str(k)), number(one[2]))) for k, one in enumerate(listed))
+    body = b"".join(
+        text(f"w{k}") + tensor(shape=row(number(1)), of=storage("ByteStorage", text(str(k)), number(one[2])))
+        for k, one in enumerate(listed)
+    )
     tree = program(b"}" + text("model") + b"}(" + body + b"us")
-    head = struct.pack("<4s5H3I2H", b"PK\x03\x04", 20, 0, 0, 0, 33, crc(tree), len(tree), len(tree), 16, 0) + b"archive/data.pkl" + tree
+    head = (
+        struct.pack("<4s5H3I2H", b"PK\x03\x04", 20, 0, 0, 0, 33, crc(tree), len(tree), len(tree), 16, 0)
+        + b"archive/data.pkl"
+        + tree
+    )
     at, directory = len(head), _entry(b"archive/data.pkl", crc(tree), len(tree), 0)
     for key, checksum, length in listed:
         directory += _entry(key, checksum, length, at)
@@ -359,13 +447,23 @@ def nested(count: int, size: int) -> bytes:
 
 
 def _entry(key: bytes, checksum: int, length: int, at: int) -> bytes:
-    return struct.pack("<4s6H3I5H2I", b"PK\x01\x02", 20, 20, 0, 0, 0, 33, checksum, length, length, len(key), 0, 0, 0, 0, 0, at) + key
+    return (
+        struct.pack(
+            "<4s6H3I5H2I", b"PK\x01\x02", 20, 20, 0, 0, 0, 33, checksum, length, length, len(key), 0, 0, 0, 0, 0, at
+        )
+        + key
+    )
 
 
 def many_records(count: int) -> bytes:
     """A directory of more entries than any checkpoint has."""
     directory = b"".join(_entry(b"archive/%07d" % k, 0, 0, 0) for k in range(count))
-    return b"PK\x03\x04" + bytes(26) + directory + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, count & 0xFFFF, count & 0xFFFF, len(directory), 30, 0)
+    return (
+        b"PK\x03\x04"
+        + bytes(26)
+        + directory
+        + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, count & 0xFFFF, count & 0xFFFF, len(directory), 30, 0)
+    )
 
 
 def _containers() -> dict[str, bytes]:
@@ -386,7 +484,9 @@ def _containers() -> dict[str, bytes]:
         "container, compressed bomb": zipped(harmless, {"data/0": bytes(50_000_000)}, method=zipfile.ZIP_DEFLATED),
         "container, two programs": zipped(harmless, {"data.pkl": attack, "data/0": FOUR}),
         "container, two roots": zipped(harmless, {"../other/data.pkl": attack, "../b/data.pkl": attack}),
-        "container, TorchScript": zipped(harmless, {"data/0": FOUR, "code/__torch__.py": CODE.encode(), "constants.pkl": attack}),
+        "container, TorchScript": zipped(
+            harmless, {"data/0": FOUR, "code/__torch__.py": CODE.encode(), "constants.pkl": attack}
+        ),
         "container, big-endian": zipped(harmless, {"data/0": FOUR}, order=b"big"),
         "container, encrypted": _flagged(good),
         "container, records in each other": nested(300, 2_000_000),
@@ -398,7 +498,10 @@ def _containers() -> dict[str, bytes]:
         "container, plain format, attack as machine": head + attack,
         "container, plain format, attack as tree": head + program(pairs(little_endian=b"\x88")) + attack,
         "container, plain format, big-endian": head + program(pairs(little_endian=b"\x89")) + harmless,
-        "container, plain format, class source": head + program(pairs(little_endian=b"\x88")) + program(pairs(model=_sourced())) + program(b"]"),
+        "container, plain format, class source": head
+        + program(pairs(little_endian=b"\x88"))
+        + program(pairs(model=_sourced()))
+        + program(b"]"),
         "container, protocol of the future": zipped(b"\x80\x09" + b"N."),
         "container, program without an end": zipped(b"\x80\x02N"),
     }
@@ -426,6 +529,11 @@ def _flagged(content: bytes) -> bytes:
 def cases() -> dict[str, bytes]:
     """Every file, by what it tries."""
     calls = {f"call {n} of {m}.{a}": checkpoint(call(m, a, *args)) for n, (m, a, args) in enumerate(CALLS)}
-    beside = {f"beside a network, {m}.{a}": zipped(program(pairs(model=state(tensor()), opt=call(m, a, *args))), {"data/0": FOUR}) for m, a, args in CALLS[:6]}
+    beside = {
+        f"beside a network, {m}.{a}": zipped(
+            program(pairs(model=state(tensor()), opt=call(m, a, *args))), {"data/0": FOUR}
+        )
+        for m, a, args in CALLS[:6]
+    }
     instructions = {f"instruction {what}": checkpoint(body) for what, body in INSTRUCTIONS.items()}
     return calls | beside | instructions | _names() | _objects() | _tensors() | _bombs() | _repeats() | _containers()

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that looks into every file of a folder and writes down what happened: python -m tests.support.hostile_runner FOLDER GOOD
+"""A process that looks into every file of a folder and writes down what happened.
 
-One JSON line per file: exit code, what was printed, processor seconds, growth of the process's largest size in MB, and every
-audited event that reading data has no use for.
+Python -m tests.support.hostile_runner FOLDER GOOD
+
+One JSON line per file: exit code, what was printed, processor seconds, growth of the process's largest size in MB, and
+every audited event that reading data has no use for.
 """
 
 from __future__ import annotations
@@ -54,7 +56,15 @@ def looked_into(path: Path) -> dict[str, object]:
         code = cli.main(["weights", "inspect", str(path)])
         watching[0] = ""
     seconds, growth = time.process_time() - began, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - size) / 1024
-    return {"file": path.name, "code": code, "out": out.getvalue(), "err": err.getvalue(), "seconds": seconds, "growth_mb": growth, "events": list(seen)}
+    return {
+        "file": path.name,
+        "code": code,
+        "out": out.getvalue(),
+        "err": err.getvalue(),
+        "seconds": seconds,
+        "growth_mb": growth,
+        "events": list(seen),
+    }
 
 
 def run(folder: Path, good: Path) -> None:

@@ -17,7 +17,9 @@ KEYS = Path(__file__).parents[1] / "data" / "loopback"
 
 
 @contextlib.contextmanager
-def serving(answers: dict[str, Callable[[http.server.BaseHTTPRequestHandler], None]]) -> Iterator[tuple[str, list[str]]]:
+def serving(
+    answers: dict[str, Callable[[http.server.BaseHTTPRequestHandler], None]],
+) -> Iterator[tuple[str, list[str]]]:
     """The address of the server, and the paths that were asked for."""
     asked: list[str] = []
 

@@ -18,7 +18,10 @@ CALLS = {CALLS!r}
 
 
 def under_fire(work, deadline):
-    '''Do the work in a process of its own that dies at this moment: even numbers before a call, odd ones after it. Whether it lived.'''
+    '''Do the work in a process of its own that dies at this moment: even numbers before a call, odd ones after it.
+
+    Whether it lived.
+    '''
     child = os.fork()
     if child == 0:
         moment = 0
@@ -49,6 +52,13 @@ def under_fire(work, deadline):
 def run(program: str, *words: str) -> str:
     """What a program prints that may use `under_fire`."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-    done = subprocess.run([sys.executable, "-c", _AROUND + program, *words], capture_output=True, text=True, env=environment, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", _AROUND + program, *words],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout

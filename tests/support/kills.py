@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trainings that are killed for real: forked off this process, so that a start costs no import, and ended at a chosen place.
+"""Trainings that are killed for real.
+
+Forked off this process, so that a start costs no import, and ended at a chosen place.
 
 A place is an optimizer step, an operation on files within a save, or a moment. Nothing is polled.
 """
@@ -33,7 +35,9 @@ class Ended:
     err: str
 
 
-def forked(folder: Path, words: list[str], arm: Callable[[], None] = lambda: None, *, kill_after_s: float = 0.0) -> Ended:
+def forked(
+    folder: Path, words: list[str], arm: Callable[[], None] = lambda: None, *, kill_after_s: float = 0.0
+) -> Ended:
     """Run a command line in a child. `arm` lays the trap there; `kill_after_s` kills it from outside."""
     sys.stdout.flush()
     said = folder / "said"
@@ -74,7 +78,10 @@ def at_step(number: int, *signals: int) -> Callable[[], None]:
 
 
 class _Trap:
-    """Counts operations on files, and ends the process before one of them; a write is done by half. With a log it only writes them down."""
+    """Counts operations on files, and ends the process before one of them; a write is done by half.
+
+    With a log it only writes them down.
+    """
 
     def __init__(self, number: int, log: Path | None = None) -> None:
         self.left, self.log, self.set = number, log, False
@@ -106,7 +113,10 @@ def trapped_operations(number: int) -> None:
 
 
 def at_operation(save: int, number: int, log: Path | None = None) -> Callable[[], None]:
-    """SIGKILL before this operation on files within this save, both counted from 1. With a log: name them all and live."""
+    """SIGKILL before this operation on files within this save, both counted from 1.
+
+    With a log: name them all and live.
+    """
 
     def arm() -> None:
         trap, call, saves = _Trap(number, log), saving.Saving.__call__, [0]

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network that answers what it was told beforehand, so that what is done with answers can be checked to the number."""
+"""A network that answers what it was told beforehand.
+
+So that what is done with answers can be checked to the number.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from boxwright.structures.maps import DenseMaps
 
 
 class Knowing(nn.Module):
-    """Call number i gets answer number i: decoded rows (B, P, 5 + C), cx cy w h in canvas pixels, objectness, classes."""
+    """Call number i gets answer number i.
+
+    Decoded rows (B, P, 5 + C), cx cy w h in canvas pixels, objectness, classes.
+    """
 
     def __init__(self, answers: list[torch.Tensor]) -> None:
         super().__init__()

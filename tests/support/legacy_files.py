@@ -44,7 +44,12 @@ MODULES = {"models.common": tuple(BLOCKS), "models.yolo": ("DetectionModel", "Mo
 def described() -> list[tuple[Path, Path]]:
     """Real files with the JSON that says what is in them: the one kept here, and those of BOXWRIGHT_DATA."""
     folders = [FOLDER, *([Path(os.environ["BOXWRIGHT_DATA"]) / "legacy"] if os.environ.get("BOXWRIGHT_DATA") else [])]
-    return [(path.with_suffix(".pt"), path) for folder in folders for path in sorted(folder.glob("*.json")) if path.with_suffix(".pt").is_file()]
+    return [
+        (path.with_suffix(".pt"), path)
+        for folder in folders
+        for path in sorted(folder.glob("*.json"))
+        if path.with_suffix(".pt").is_file()
+    ]
 
 
 @contextlib.contextmanager
@@ -106,12 +111,24 @@ OPTIONS = {
     "local_rank": -1,
     "unheard_of": 1,
     "save_dir": "runs/train/exp",
-    "hyp": {"lr0": 0.02, "lrf": 0.1, "momentum": 0.9, "weight_decay": 0.0005, "warmup_epochs": 0.0, "box": 0.05, "cls": 0.5, "obj": 1.0},
+    "hyp": {
+        "lr0": 0.02,
+        "lrf": 0.1,
+        "momentum": 0.9,
+        "weight_decay": 0.0005,
+        "warmup_epochs": 0.0,
+        "box": 0.05,
+        "cls": 0.5,
+        "obj": 1.0,
+    },
 }
 
 
 def groups_of(detector: nn.Module) -> list[list[str]]:
-    """Names of biases, decaying weights and weights of normalisation, as the original program of 2022 orders its groups."""
+    """Names of biases, decaying weights and weights of normalisation.
+
+    As the original program of 2022 orders its groups.
+    """
     norms = {f"{name}.weight" for name, module in detector.named_modules() if isinstance(module, nn.BatchNorm2d)}
     names = [name for name, _ in detector.named_parameters()]
     return [
@@ -123,21 +140,32 @@ def groups_of(detector: nn.Module) -> list[list[str]]:
 
 def momentum_of(detector: nn.Module) -> dict[str, torch.Tensor]:
     """A momentum for every parameter that tells them apart."""
-    return {name: torch.full_like(parameter, number + 1.0) for number, (name, parameter) in enumerate(detector.named_parameters())}
+    return {
+        name: torch.full_like(parameter, number + 1.0)
+        for number, (name, parameter) in enumerate(detector.named_parameters())
+    }
 
 
-def midrun_bytes(detector: nn.Module, average: nn.Module, names: tuple[str, ...], *, epoch: int = 0, **entries: object) -> bytes:
+def midrun_bytes(
+    detector: nn.Module, average: nn.Module, names: tuple[str, ...], *, epoch: int = 0, **entries: object
+) -> bytes:
     """A checkpoint of the middle of a run: after this epoch, with optimizer, average and options."""
     groups, momentum = groups_of(detector), momentum_of(detector)
     flat = [name for group in groups for name in group]
     constant = {"lr": 0.02, "momentum": 0.9, "nesterov": True}
     numbers = iter(range(len(flat)))
-    listed = [{**constant, "weight_decay": decay, "params": [next(numbers) for _ in group]} for group, decay in zip(groups, (0, 0.0005, 0), strict=True)]
+    listed = [
+        {**constant, "weight_decay": decay, "params": [next(numbers) for _ in group]}
+        for group, decay in zip(groups, (0, 0.0005, 0), strict=True)
+    ]
     stored = {
         "epoch": epoch,
         "best_fitness": 0.25,
         "updates": 7,
-        "optimizer": {"state": {number: {"momentum_buffer": momentum[name]} for number, name in enumerate(flat)}, "param_groups": listed},
+        "optimizer": {
+            "state": {number: {"momentum_buffer": momentum[name]} for number, name in enumerate(flat)},
+            "param_groups": listed,
+        },
         "opt": OPTIONS,
     }
     return legacy_bytes(LegacyContent(detector, names, average, {**stored, **entries}))

@@ -3,11 +3,10 @@
 
 Comments, which readers do not see, stand before a block:
 
-<!-- run -->                    it is run: `sh` line by line as command lines of this program, `python` in one namespace for the page
-<!-- run: A -> B; C -> D -->    the same with A replaced by B; each has to be there
-<!-- not run: WHY -->           it cannot be
-<!-- file: PATH -->             it is written into this file
-<!-- given: FOLDER/YAML -->     (before any) a small data set of three classes is drawn into the folder
+<!-- run -->                    it is run: `sh` line by line as command lines of this program, `python` in one namespace
+for the page <!-- run: A -> B; C -> D -->    the same with A replaced by B; each has to be there <!-- not run: WHY -->
+it cannot be <!-- file: PATH -->             it is written into this file <!-- given: FOLDER/YAML -->     (before any) a
+small data set of three classes is drawn into the folder
 
 The blocks of a page are run in order, in one empty folder. A page with a block that is run says of each `sh` and
 `python` block whether it is.

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small data sets whose pictures have other channels or more bits than usual: pages of a TIFF, arrays, 16-bit pictures."""
+"""Small data sets whose pictures have other channels or more bits than usual.
+
+Pages of a TIFF, arrays, 16-bit pictures.
+"""
 
 from __future__ import annotations
 

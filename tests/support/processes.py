@@ -14,7 +14,11 @@ PACKAGE = SUPPORT.parents[1] / "src"
 
 def environment() -> dict[str, str]:
     """What a started program sees: our package, one compute thread, and a guard that ends it when it uses a socket."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(SUPPORT / "offline"), str(PACKAGE)]), "OMP_NUM_THREADS": "1"}
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(SUPPORT / "offline"), str(PACKAGE)]),
+        "OMP_NUM_THREADS": "1",
+    }
 
 
 def started(*words: str) -> subprocess.Popen[str]:

@@ -31,7 +31,23 @@ class Ground:
 
     def words(self, project: Path | str, *more: str, epochs: int = EPOCHS) -> list[str]:
         """A command line that trains in a second."""
-        usual = ["train", "--data", self.data, "--cfg", self.cfg, "--hyp", "small-data", "--imgsz", 64, "--batch", 4, "--workers", 2, "--device", "cpu"]
+        usual = [
+            "train",
+            "--data",
+            self.data,
+            "--cfg",
+            self.cfg,
+            "--hyp",
+            "small-data",
+            "--imgsz",
+            64,
+            "--batch",
+            4,
+            "--workers",
+            2,
+            "--device",
+            "cpu",
+        ]
         return [str(word) for word in (*usual, "--epochs", epochs, "--project", project, *more)]
 
 
@@ -66,7 +82,11 @@ def differences(one: object, other: object, where: str = "") -> list[str]:
         keys = sorted({*one, *other}, key=str)
         return [found for key in keys for found in differences(one.get(key), other.get(key), f"{where}/{key}")]
     if isinstance(one, list | tuple) and isinstance(other, list | tuple) and len(one) == len(other):
-        return [found for i, (a, b) in enumerate(zip(one, other, strict=True)) for found in differences(a, b, f"{where}/{i}")]
+        return [
+            found
+            for i, (a, b) in enumerate(zip(one, other, strict=True))
+            for found in differences(a, b, f"{where}/{i}")
+        ]
     return [] if one == other else [where]
 
 

@@ -26,7 +26,9 @@ class Sharer:
         command = [sys.executable, "-m", "tests.support.sharing", str(yaml), str(side)]
         environ = {**environment(), **more}
         environ["PYTHONPATH"] = os.pathsep.join([environ["PYTHONPATH"], str(ROOT)])
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ
+        )
 
     def __call__(self, word: str) -> dict[str, Any]:
         self.process.stdin.write(f"{word}\n")

@@ -10,8 +10,12 @@ from hypothesis.extra import numpy as npst
 
 def boxes_xyxy(max_boxes: int = 20, size: float = 640.0):
     """Boxes inside an image, some of them without area. (N, 4) float64"""
-    corners = npst.arrays(np.float64, st.tuples(st.integers(1, max_boxes), st.just(4)), elements=st.floats(0, size, width=32))
-    return corners.map(lambda c: np.concatenate((np.minimum(c[:, :2], c[:, 2:]), np.maximum(c[:, :2], c[:, 2:])), axis=1))
+    corners = npst.arrays(
+        np.float64, st.tuples(st.integers(1, max_boxes), st.just(4)), elements=st.floats(0, size, width=32)
+    )
+    return corners.map(
+        lambda c: np.concatenate((np.minimum(c[:, :2], c[:, 2:]), np.maximum(c[:, :2], c[:, 2:])), axis=1)
+    )
 
 
 def sizes_hw(low: int = 8, high: int = 2000):

@@ -41,7 +41,12 @@ def batch(epoch: int, number: int) -> Batch:
     draw = generator(0, Purpose.DRAWING, epoch, number)
     images = torch.from_numpy(draw.integers(0, 256, (BATCH_SIZE, 3, SIZE, SIZE), dtype=np.uint8))
     count = 3
-    columns = (draw.integers(0, BATCH_SIZE, count), draw.integers(0, 3, count), *draw.uniform(0.3, 0.7, (2, count)), *draw.uniform(0.2, 0.5, (2, count)))
+    columns = (
+        draw.integers(0, BATCH_SIZE, count),
+        draw.integers(0, 3, count),
+        *draw.uniform(0.3, 0.7, (2, count)),
+        *draw.uniform(0.2, 0.5, (2, count)),
+    )
     return Batch(images, torch.from_numpy(np.stack(columns, 1).astype(np.float32)), tuple(range(BATCH_SIZE)))
 
 
@@ -63,7 +68,12 @@ def schedule(**settings: object) -> Schedule:
 
 
 def machines(
-    plan: Schedule | None = None, *, optimizer: str = "SGD", precision: str = "fp32", seed: int = 0, loss: type[DetectionLoss] = DetectionLoss
+    plan: Schedule | None = None,
+    *,
+    optimizer: str = "SGD",
+    precision: str = "fp32",
+    seed: int = 0,
+    loss: type[DetectionLoss] = DetectionLoss,
 ) -> Machinery:
     plan = plan or schedule()
     detector = build(tiny_spec(), seed=seed).to(memory_format=torch.channels_last)
@@ -87,7 +97,9 @@ class Watch:
     save_within: bool = False  # whether a save inside an epoch is always due
     told: list[Event] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
-    saved: list[tuple[str, int, int, int]] = field(default_factory=list)  # kind, epoch, and epoch and batch of the state
+    saved: list[tuple[str, int, int, int]] = field(
+        default_factory=list
+    )  # kind, epoch, and epoch and batch of the state
     on_save: object = None
     batches: object = staticmethod(batches)
     begins: object = None
@@ -152,7 +164,9 @@ def trainer(
     made.clip_norm, made.clear_gradients_each_epoch = clip_norm, clear_gradients_each_epoch
     state = state or TrainState(Patience(patience))
     services = (watch or Watch()).of(state)
-    return Trainer(made, LoopSettings.model_validate(settings), shape(multi_scale=multi_scale), services, state, running)
+    return Trainer(
+        made, LoopSettings.model_validate(settings), shape(multi_scale=multi_scale), services, state, running
+    )
 
 
 def frozen(network: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A process that runs every verb that opens pictures, first on a sound set, then on one of broken files under watch.
 
-python -m tests.support.verbs_runner SOUND BROKEN MODEL, in a folder of its own. One JSON line per command on the broken set: its words, exit
-code, what it printed, and every audited event that starts a program, loads a library or uses a socket.
+python -m tests.support.verbs_runner SOUND BROKEN MODEL, in a folder of its own. One JSON line per command on the broken
+set: its words, exit code, what it printed, and every audited event that starts a program, loads a library or uses a
+socket.
 """
 
 from __future__ import annotations
@@ -15,8 +16,21 @@ from pathlib import Path
 
 from boxwright import cli
 
-FORBIDDEN = ("subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.startfile", "os.system", "pty.", "socket.", "ctypes.dlopen", "webbrowser.")
-# What our own code asks the system, whatever the data: system/device.py for memory, the event log for the machine's name. No socket is made by it.
+FORBIDDEN = (
+    "subprocess.",
+    "os.exec",
+    "os.fork",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.startfile",
+    "os.system",
+    "pty.",
+    "socket.",
+    "ctypes.dlopen",
+    "webbrowser.",
+)
+# What our own code asks the system, whatever the data: system/device.py for memory, the event log for the machine's
+# name. No socket is made by it.
 OWN = {"ctypes.dlopen ('libc.so.6',)", "socket.gethostname ()"}
 seen: list[str] = []
 watching = [False]
@@ -30,7 +44,23 @@ def watch(event: str, arguments: tuple[object, ...]) -> None:
 def commands(data: Path, model: str, out: Path) -> list[list[str]]:
     yaml, pictures, run = str(data / "data.yaml"), str(data / "images" / "train"), str(out / "exp")
     small = ["--imgsz", "64", "--device", "cpu"]
-    usual = ["train", "--data", yaml, "--cfg", model, "--weights", "", "--epochs", "1", "--batch", "2", "--workers", "0", "--noautoanchor", *small]
+    usual = [
+        "train",
+        "--data",
+        yaml,
+        "--cfg",
+        model,
+        "--weights",
+        "",
+        "--epochs",
+        "1",
+        "--batch",
+        "2",
+        "--workers",
+        "0",
+        "--noautoanchor",
+        *small,
+    ]
     return [
         ["data", "check", yaml],
         ["data", "report", yaml, "--out", str(out / "page"), "--imgsz", "64"],
@@ -38,7 +68,19 @@ def commands(data: Path, model: str, out: Path) -> list[list[str]]:
         ["data", "convert", yaml, "--to", "coco", "--out", str(out / "coco")],
         [*usual, "--project", str(out)],
         ["val", "--weights", run, "--data", yaml, "--task", "train", *small, "--project", str(out / "val")],
-        ["predict", "--weights", run, "--source", pictures, "--project", str(out / "seen"), "--imgsz", "64", "--device", "cpu"],
+        [
+            "predict",
+            "--weights",
+            run,
+            "--source",
+            pictures,
+            "--project",
+            str(out / "seen"),
+            "--imgsz",
+            "64",
+            "--device",
+            "cpu",
+        ],
         ["errors", run],
         ["report", run],
         ["anchors", "--data", yaml],

@@ -55,8 +55,10 @@ ORDINARY = {
     "tar.gz": tarred(*TWO),
     "tar.bz2": tarred(*TWO, packing="bz2"),
     "tar.xz": tarred(*TWO, packing="xz"),
-    "tar.gz in two pieces": gzip.compress(tarred(*TWO, packing="")[:700]) + gzip.compress(tarred(*TWO, packing="")[700:]),
-    "tar.bz2 in two pieces": bz2.compress(tarred(*TWO, packing="")[:700]) + bz2.compress(tarred(*TWO, packing="")[700:]),
+    "tar.gz in two pieces": gzip.compress(tarred(*TWO, packing="")[:700])
+    + gzip.compress(tarred(*TWO, packing="")[700:]),
+    "tar.bz2 in two pieces": bz2.compress(tarred(*TWO, packing="")[:700])
+    + bz2.compress(tarred(*TWO, packing="")[700:]),
     "tar with a header for all": tarred(*TWO, headers={"comment": "0123456789"}),
     "tar.gz with zeros behind it": tarred(*TWO) + bytes(3 << 20),
 }
@@ -142,11 +144,15 @@ STARTERS = (
 @pytest.mark.parametrize("pack", [zipped, tarred])
 def test_only_files_of_the_kinds_of_data_are_written_and_the_rest_is_counted(tmp_path, pack):
     archive = tmp_path / "archive"
-    archive.write_bytes(pack(*((name, b"import os") for name in STARTERS), ("a/Picture.JPG", b"x"), ("b.txt", b"y"), ("c.TXT", b"z")))
+    archive.write_bytes(
+        pack(*((name, b"import os") for name in STARTERS), ("a/Picture.JPG", b"x"), ("b.txt", b"y"), ("c.TXT", b"z"))
+    )
     done = unpack(archive, tmp_path / "out", 1 << 20, KINDS)
     assert sorted(p.name for p in tmp_path.rglob("out/**/*") if p.is_file()) == ["Picture.JPG", "b.txt", "c.TXT"]
     assert done.files == 3
-    assert done.about_left_out().startswith(f"{len(STARTERS)} files were left out, which are no pictures, labels or lists (")
+    assert done.about_left_out().startswith(
+        f"{len(STARTERS)} files were left out, which are no pictures, labels or lists ("
+    )
     assert "\n" not in done.about_left_out()
 
 
@@ -206,27 +212,51 @@ REFUSED = {
     **{f"tar: twice {case}": (tarred(*((name, b"x") for name in names)), "twice") for case, names in TWICE.items()},
     **{
         f"tar: type {kind!r}": (tarred(("a.txt", b""), kind=kind), "link or a device")
-        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE, tarfile.GNUTYPE_SPARSE, b"Z", b"D")
+        for kind in (
+            tarfile.SYMTYPE,
+            tarfile.LNKTYPE,
+            tarfile.CHRTYPE,
+            tarfile.BLKTYPE,
+            tarfile.FIFOTYPE,
+            tarfile.GNUTYPE_SPARSE,
+            b"Z",
+            b"D",
+        )
     },
     **{
         f"zip: mode {mode:o}": (zipped(("a.txt", b"x"), mode=mode | 0o666), "link or a device")
         for mode in (stat.S_IFLNK, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK)
     },
-    "tar: long link": (header("././@LongLink", tarfile.GNUTYPE_LONGLINK, 5) + block(b"/etc\0") + header("a.txt") + END, "link or a device"),
+    "tar: long link": (
+        header("././@LongLink", tarfile.GNUTYPE_LONGLINK, 5) + block(b"/etc\0") + header("a.txt") + END,
+        "link or a device",
+    ),
     "tar: holes told by pax": (tarred(("a.txt", b"x"), headers={"GNU.sparse.major": "1"}), "link or a device"),
     "tar: a path for all": (tarred(("a.txt", b"x"), headers={"path": "../x"}), "for all files"),
     "tar: a size for all": (tarred(("a.txt", b"x"), headers={"size": "5"}), "for all files"),
-    "tar: long name of a gigabyte": (gzipped(header("././@LongLink", tarfile.GNUTYPE_LONGNAME, 1 << 30)), "of 1,073,741,824 bytes"),
+    "tar: long name of a gigabyte": (
+        gzipped(header("././@LongLink", tarfile.GNUTYPE_LONGNAME, 1 << 30)),
+        "of 1,073,741,824 bytes",
+    ),
     "tar: pax header of a gigabyte": (gzipped(header("x", tarfile.XHDTYPE, 1 << 30)), "of 1,073,741,824 bytes"),
     "tar: pax header for all of a gigabyte": (header("x", tarfile.XGLTYPE, 1 << 30), "of 1,073,741,824 bytes"),
-    "tar: pax line that ends elsewhere": (header("x", b"x", 10) + block(b"99 path=a\n") + header("a.txt") + END, "pax header is damaged"),
-    "tar: pax line of no length": (header("x", b"x", 10) + block(b"0 path=aa\n") + header("a.txt") + END, "pax header is damaged"),
+    "tar: pax line that ends elsewhere": (
+        header("x", b"x", 10) + block(b"99 path=a\n") + header("a.txt") + END,
+        "pax header is damaged",
+    ),
+    "tar: pax line of no length": (
+        header("x", b"x", 10) + block(b"0 path=aa\n") + header("a.txt") + END,
+        "pax header is damaged",
+    ),
     "tar: pax size that is no number": (
         header("x", b"x", 11) + block("11 size=²\n".encode()) + header("a.txt") + END,
         "no number",
     ),
     "tar: headers without end": (b"".join(header("x", b"x") for _ in range(20)) + END, "headers in front of one file"),
-    "tar: header without its file": (header("x", tarfile.GNUTYPE_LONGNAME, 2) + block(b"a\0") + END, "without its file"),
+    "tar: header without its file": (
+        header("x", tarfile.GNUTYPE_LONGNAME, 2) + block(b"a\0") + END,
+        "without its file",
+    ),
     "tar: folder with content": (header("a", tarfile.DIRTYPE, 512) + bytes(512) + END, "has content"),
     "tar: more than it holds": (header("a.txt", size=1 << 40) + END, "ends early"),
     "tar: cut at a file": (PLAIN[:512], "ends early"),
@@ -241,25 +271,46 @@ REFUSED = {
     "gzip of gzip": (gzip.compress(tarred(*TWO)), "cannot be unpacked"),
     "gzip: too many pieces": (gzip.compress(b"") * 3000 + tarred(*TWO), "too many pieces"),
     "tar.gz: bomb": (lambda: gzipped(header("a.txt", size=1 << 30), bytes(6 << 20)), "packed more than 200 times"),
-    "tar.bz2: bomb": (lambda: bz2.compress(header("a.txt", size=1 << 30) + bytes(6 << 20)), "packed more than 200 times"),
-    "tar.xz: bomb": (lambda: lzma.compress(header("a.txt", size=1 << 30) + bytes(6 << 20), preset=0), "packed more than 200 times"),
-    "tar.gz: bomb in what is left out": (lambda: gzipped(header("a.bin", size=1 << 30), bytes(6 << 20)), "packed more than 200 times"),
+    "tar.bz2: bomb": (
+        lambda: bz2.compress(header("a.txt", size=1 << 30) + bytes(6 << 20)),
+        "packed more than 200 times",
+    ),
+    "tar.xz: bomb": (
+        lambda: lzma.compress(header("a.txt", size=1 << 30) + bytes(6 << 20), preset=0),
+        "packed more than 200 times",
+    ),
+    "tar.gz: bomb in what is left out": (
+        lambda: gzipped(header("a.bin", size=1 << 30), bytes(6 << 20)),
+        "packed more than 200 times",
+    ),
     "tar.xz: too much memory": (wide_xz(PLAIN), "cannot be unpacked"),
     "zip: bomb": (lambda: zipped(("a.txt", bytes(8 << 20))), "packed more than 200 times"),
-    "zip: many small bombs": (lambda: zipped(*((f"{number}.txt", bytes(1_000_000)) for number in range(6))), "packed more than 200 times|more than is allowed"),
+    "zip: many small bombs": (
+        lambda: zipped(*((f"{number}.txt", bytes(1_000_000)) for number in range(6))),
+        "packed more than 200 times|more than is allowed",
+    ),
     "zip: one content under many names": (lambda: overlapping(400, 25_600), "over each other"),
     "zip: locked": (changed(changed(ONE, 6, "H", 1, central=False), 8, "H", 1, central=True), "password"),
     "zip: packed otherwise": (zipped(("a.txt", b"x"), method=zipfile.ZIP_LZMA), "not read here"),
     "zip: another size in the list": (changed(ONE, 24, "I", 1 << 31, central=True), "two ways"),
     "zip: another packed size in the list": (changed(ONE, 20, "I", 3, central=True), "two ways"),
-    "zip: another checksum in both": (changed(changed(ONE, 14, "I", 1, central=False), 16, "I", 1, central=True), "checksum"),
-    "zip: a smaller size in both": (changed(changed(ONE, 22, "I", 50, central=False), 24, "I", 50, central=True), "checksum"),
+    "zip: another checksum in both": (
+        changed(changed(ONE, 14, "I", 1, central=False), 16, "I", 1, central=True),
+        "checksum",
+    ),
+    "zip: a smaller size in both": (
+        changed(changed(ONE, 22, "I", 50, central=False), 24, "I", 50, central=True),
+        "checksum",
+    ),
     "zip: another way of packing in the list": (changed(ONE, 10, "H", 0, central=True), "two ways"),
     "zip: another name in the list": (changed(ONE, 46, "B", ord("b"), central=True), "two ways"),
     "zip: another place in the list": (changed(ONE, 42, "I", 1, central=True), "ends early|two ways"),
     "zip: a place behind its end": (changed(ONE, 42, "I", 1 << 30, central=True), "ends early"),
     "zip: text behind it": (ONE + b"text", "behind it"),
-    "zip: text before its list": (ONE[: ONE.index(b"PK\1\2")] + b"text" + ONE[ONE.index(b"PK\1\2") :], "not where it says"),
+    "zip: text before its list": (
+        ONE[: ONE.index(b"PK\1\2")] + b"text" + ONE[ONE.index(b"PK\1\2") :],
+        "not where it says",
+    ),
     "zip: a tar before it": (PLAIN + ONE, "behind its end"),
     "zip: a program before it": (b"#!/bin/sh\n" + ONE, "no zip and no tar"),
     "zip: cut": (ONE[:-30], "list at its end is missing"),
@@ -350,7 +401,9 @@ def costly(case: str) -> bytes:
         return gzipped(header("././@LongLink", tarfile.GNUTYPE_LONGNAME, 1 << 28), *[b"a" * (1 << 24)] * 16)
     if case == "zip list of many":
         return zipped(*((f"{number:x}/", b"") for number in range(30_000)))
-    return gzipped(*(b"".join(header(f"{lot}/{number}", tarfile.DIRTYPE) for number in range(1000)) for lot in range(30)), END)
+    return gzipped(
+        *(b"".join(header(f"{lot}/{number}", tarfile.DIRTYPE) for number in range(1000)) for lot in range(30)), END
+    )
 
 
 @pytest.mark.parametrize("case", ["long name", "zip list of many", "many folders"])

@@ -45,7 +45,9 @@ def index_of(yaml: Path):
 def samples_of(index, kind=None, *, share: float = 0.0, report=None, keep="no", **settings) -> TrainingSamples:
     store = ImageStore(index, SIZE, keep=keep, smooth=False, kind=kind)
     chooser = partial(paste.choose, index, share) if share else None
-    return TrainingSamples(Planner(AugmentSettings(**settings), index.sizes_wh, SIZE, paste=chooser), index, store, seed=0, report=report)
+    return TrainingSamples(
+        Planner(AugmentSettings(**settings), index.sizes_wh, SIZE, paste=chooser), index, store, seed=0, report=report
+    )
 
 
 def drawn(samples, number: int = 0, channels: int = 3, epoch: int = 0):
@@ -64,7 +66,9 @@ def test_aug_none_gives_the_letterboxed_source_bit_for_bit(tmp_path):
         out, rows = drawn(samples, number)
         native = read_rgb(index.paths[number])
         loaded = samples.store.size_hw(number)
-        resized = native if native.shape[:2] == loaded else cv2.resize(native, loaded[::-1], interpolation=cv2.INTER_LINEAR)
+        resized = (
+            native if native.shape[:2] == loaded else cv2.resize(native, loaded[::-1], interpolation=cv2.INTER_LINEAR)
+        )
         box = fit(loaded, (SIZE, SIZE))
         expected = np.full((SIZE, SIZE, 3), 114, np.uint8)
         top, left = box.top_left
@@ -78,7 +82,9 @@ def test_aug_none_gives_the_letterboxed_source_bit_for_bit(tmp_path):
 
 def test_objects_are_pasted_mirrored_with_their_pixels_and_labels(tmp_path):
     index, _ = index_of(datasets.write(tmp_path / "set", train=30, polygons=True))
-    index = with_images(index, np.flatnonzero(np.diff(index.first_object) == 1))  # nothing hides anything in its own picture
+    index = with_images(
+        index, np.flatnonzero(np.diff(index.first_object) == 1)
+    )  # nothing hides anything in its own picture
     still = {"scale": 0.0, "translate": 0.0, "hsv_h": 0, "hsv_s": 0, "hsv_v": 0, "fliplr": 0}
     samples = samples_of(index, share=1.0, **still)
     pasted = right = 0
@@ -199,7 +205,15 @@ def test_a_file_of_other_channels_is_left_out_and_named(tmp_path):
 
 def test_a_network_trains_on_sixteen_bit_images_of_four_channels_and_says_that_hue_is_off(tmp_path):
     yaml = write_planes(tmp_path / "set", 4, ".tif")
-    settings = {"data": str(yaml), "cfg": str(datasets.write_model(tmp_path)), "epochs": 1, "batch_size": 4, "imgsz": (64,), "device": "cpu", "quiet": True}
+    settings = {
+        "data": str(yaml),
+        "cfg": str(datasets.write_model(tmp_path)),
+        "epochs": 1,
+        "batch_size": 4,
+        "imgsz": (64,),
+        "device": "cpu",
+        "quiet": True,
+    }
     result = trained(resolve_train({**settings, "project": str(tmp_path / "runs")}))
     assert np.isfinite(result.results["val/box_loss"])
     assert "hsv_v are off" in (result.folder / "run.log").read_text()
@@ -208,7 +222,15 @@ def test_a_network_trains_on_sixteen_bit_images_of_four_channels_and_says_that_h
 @pytest.mark.parametrize("more", [{"quad": True}, {"copy_paste": 0.5, "cache": "disk"}, {"rect": True, "cache": "ram"}])
 def test_a_network_trains_on_every_kind_of_batch(tmp_path, more):
     yaml = datasets.write(tmp_path / "set", polygons=True)
-    settings = {"data": str(yaml), "cfg": str(datasets.write_model(tmp_path)), "epochs": 1, "batch_size": 4, "imgsz": (64,), "device": "cpu", "quiet": True}
+    settings = {
+        "data": str(yaml),
+        "cfg": str(datasets.write_model(tmp_path)),
+        "epochs": 1,
+        "batch_size": 4,
+        "imgsz": (64,),
+        "device": "cpu",
+        "quiet": True,
+    }
     result = trained(resolve_train({**settings, **more, "project": str(tmp_path / "runs"), "noplots": True}))
     assert np.isfinite(result.results["val/box_loss"])
 
@@ -263,7 +285,14 @@ def test_an_image_that_breaks_in_mid_epoch_is_replaced_by_key_and_named_once(tmp
 def test_a_cache_in_memory_that_does_not_fit_is_refused_with_what_it_needs(tmp_path, monkeypatch):
     yaml = datasets.write(tmp_path / "set")
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=100_000))
-    settings = {"data": str(yaml), "cfg": str(datasets.write_model(tmp_path)), "imgsz": (64,), "cache": "ram", "device": "cpu", "quiet": True}
+    settings = {
+        "data": str(yaml),
+        "cfg": str(datasets.write_model(tmp_path)),
+        "imgsz": (64,),
+        "cache": "ram",
+        "device": "cpu",
+        "quiet": True,
+    }
     with pytest.raises(SettingError, match=r"keeping 12 images in memory takes .* are free"):
         trained(resolve_train({**settings, "project": str(tmp_path / "runs")}))
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights of the field interchange with ours: attribute names of every block, and blocks that are other forms of each other."""
+"""Weights of the field interchange with ours.
+
+Attribute names of every block, and blocks that are other forms of each other.
+"""
 
 from __future__ import annotations
 
@@ -48,14 +51,17 @@ NAMES = {  # row in place of a C3 of 24 channels -> its parameters
     "1, Focus, [24, 3]": under("conv"),
     "1, GhostConv, [24, 3]": GHOST,
     "1, GhostBottleneck, [24, 3, 1]": under("conv.0.cv1", "conv.0.cv2", "conv.2.cv1", "conv.2.cv2"),
-    "1, GhostBottleneck, [24, 3, 2]": under("conv.0.cv1", "conv.0.cv2", "conv.1", "conv.2.cv1", "conv.2.cv2", "shortcut.0", "shortcut.1"),
+    "1, GhostBottleneck, [24, 3, 2]": under(
+        "conv.0.cv1", "conv.0.cv2", "conv.1", "conv.2.cv1", "conv.2.cv2", "shortcut.0", "shortcut.1"
+    ),
     "1, CrossConv, [24, 3]": under("cv1", "cv2"),
     "1, MixConv2d, [24, [1, 3, 5]]": {"m.0.weight", "m.1.weight", "m.2.weight", "bn.weight", "bn.bias"},
     "1, DWConvTranspose2d, [24]": {"weight", "bias"},
     "1, nn.ConvTranspose2d, [24, 1]": {"weight", "bias"},
     "1, Bottleneck, [24]": under("cv1", "cv2"),
     "2, Bottleneck, [24]": under("0.cv1", "0.cv2", "1.cv1", "1.cv2"),
-    "2, BottleneckCSP, [24]": under("cv1", "cv4", "m.0.cv1", "m.0.cv2", "m.1.cv1", "m.1.cv2") | {"cv2.weight", "cv3.weight", "bn.weight", "bn.bias"},
+    "2, BottleneckCSP, [24]": under("cv1", "cv4", "m.0.cv1", "m.0.cv2", "m.1.cv1", "m.1.cv2")
+    | {"cv2.weight", "cv3.weight", "bn.weight", "bn.bias"},
     "2, C3, [24]": C3_WAYS | under("m.0.cv1", "m.0.cv2", "m.1.cv1", "m.1.cv2"),
     "2, C3x, [24]": C3_WAYS | under("m.0.cv1", "m.0.cv2", "m.1.cv1", "m.1.cv2"),
     "1, C3Ghost, [24]": C3_WAYS | under("m.0.conv.0.cv1", "m.0.conv.0.cv2", "m.0.conv.2.cv1", "m.0.conv.2.cv2"),
@@ -69,12 +75,23 @@ NAMES = {  # row in place of a C3 of 24 channels -> its parameters
 
 def shapes(row: str, extra: str = "") -> torch.nn.Module:
     text = TINY.replace("1, C3, [24]]", f"{row}]", 1) + extra
-    if row.startswith(("1, Focus", "1, GhostBottleneck, [24, 3, 2]")):  # these halve the map: let the convolution before keep it
+    if row.startswith(
+        ("1, Focus", "1, GhostBottleneck, [24, 3, 2]")
+    ):  # these halve the map: let the convolution before keep it
         text = text.replace("Conv, [24, 3, 2]", "Conv, [24, 3, 1]")
     return shape_only(read_spec(parse_yaml(text, "m.yaml"))).model[4]
 
 
-WITHOUT_WEIGHTS = {"Concat", "Contract", "Expand", "Detect", "nn.Upsample", "nn.MaxPool2d", "nn.ZeroPad2d", "nn.Identity"}
+WITHOUT_WEIGHTS = {
+    "Concat",
+    "Contract",
+    "Expand",
+    "Detect",
+    "nn.Upsample",
+    "nn.MaxPool2d",
+    "nn.ZeroPad2d",
+    "nn.Identity",
+}
 
 
 def test_no_block_with_weights_is_missing_here():

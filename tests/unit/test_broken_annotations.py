@@ -72,7 +72,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("part", "key", "raw", "says"), REFUSED, ids=[f"{part} {key} {raw[:12]}" for part, key, raw, _ in REFUSED])
+@pytest.mark.parametrize(
+    ("part", "key", "raw", "says"), REFUSED, ids=[f"{part} {key} {raw[:12]}" for part, key, raw, _ in REFUSED]
+)
 def test_a_value_of_another_kind_in_a_coco_file_is_refused_with_its_line(tmp_path, part, key, raw, says):
     file = changed(tmp_path, part, key, raw)
     with pytest.raises(DataError, match=says) as caught:
@@ -109,16 +111,29 @@ FOUND = [
 ]
 
 
-@pytest.mark.parametrize(("part", "key", "raw", "rule"), FOUND, ids=[f"{part} {key} {raw[:12]}" for part, key, raw, _ in FOUND])
+@pytest.mark.parametrize(
+    ("part", "key", "raw", "rule"), FOUND, ids=[f"{part} {key} {raw[:12]}" for part, key, raw, _ in FOUND]
+)
 def test_a_value_that_cannot_be_used_in_a_coco_file_is_one_short_finding(tmp_path, part, key, raw, rule):
     found = findings(changed(tmp_path, part, key, raw))
     assert [finding.rule for finding in found][:1] == [rule]
     assert all(len(finding.text) < 300 for finding in found)
-    assert part == "images" or found[0].line == json.dumps(document(), indent=1).splitlines().index(' "annotations": [') + 2
+    assert (
+        part == "images"
+        or found[0].line == json.dumps(document(), indent=1).splitlines().index(' "annotations": [') + 2
+    )
 
 
 @pytest.mark.parametrize(
-    ("key", "raw"), [("area", "1e400"), ("area", "9" * 400), ("area", "[]"), ("id", "{}"), ("id", "[[1]]"), ("segmentation", '{"counts": [9], "size": [1, 1]}')]
+    ("key", "raw"),
+    [
+        ("area", "1e400"),
+        ("area", "9" * 400),
+        ("area", "[]"),
+        ("id", "{}"),
+        ("id", "[[1]]"),
+        ("segmentation", '{"counts": [9], "size": [1, 1]}'),
+    ],
 )
 def test_what_does_not_matter_may_be_anything(tmp_path, key, raw):
     assert findings(changed(tmp_path, "annotations", key, raw)) == ()
@@ -156,7 +171,10 @@ def test_text_that_is_no_json_is_refused_where_it_ends_to_be_one(tmp_path, text,
 
 def test_entries_are_the_same_wherever_a_block_ends(tmp_path, monkeypatch):
     content = document()
-    content["annotations"] = [{"id": k, "image_id": 1, "category_id": 1, "bbox": [k % 30, 1.25, 20, 20], "note": "é\n\\" * (k % 7)} for k in range(60)]
+    content["annotations"] = [
+        {"id": k, "image_id": 1, "category_id": 1, "bbox": [k % 30, 1.25, 20, 20], "note": "é\n\\" * (k % 7)}
+        for k in range(60)
+    ]
     content["other"] = {"list": [1, {"a": []}], "text": "x"}
     file = write(tmp_path, content)
     whole = coco.read_coco(file)
@@ -240,7 +258,14 @@ def test_an_xml_file_that_is_not_read_is_one_finding_with_its_line(tmp_path, con
 
 @pytest.mark.parametrize("encoding", ["utf-8", "UTF-16", "ISO-8859-1", "us-ascii", "Windows-1252"])
 def test_usual_encodings_are_read(tmp_path, encoding):
-    assert len(read_voc(tmp_path, f'<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE annotation>{SOUND}'.encode(encoding))) == 1
+    assert (
+        len(
+            read_voc(
+                tmp_path, f'<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE annotation>{SOUND}'.encode(encoding)
+            )
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,9 @@ def test_a_queued_sink_that_fails_is_reported_once_and_left_out():
 def test_many_threads_may_tell_and_every_sink_hears_one_order():
     sinks = [Listening(), Listening()]
     bus = Bus(sinks)
-    threads = [threading.Thread(target=lambda name=name: [bus.tell(Told(f"{name}{i}")) for i in range(50)]) for name in "abcd"]
+    threads = [
+        threading.Thread(target=lambda name=name: [bus.tell(Told(f"{name}{i}")) for i in range(50)]) for name in "abcd"
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

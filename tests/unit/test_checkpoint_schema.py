@@ -22,7 +22,13 @@ from tests.support.networks import tiny
 
 def document(**changes: object) -> dict:
     network = TINY_MODEL.replace("nc: 80", "nc: 3")
-    made = {"kind": "checkpoint", "network": network, "names": ["a", "b", "c"], "model": dict(tiny().state_dict()), "epoch": -1}
+    made = {
+        "kind": "checkpoint",
+        "network": network,
+        "names": ["a", "b", "c"],
+        "model": dict(tiny().state_dict()),
+        "epoch": -1,
+    }
     return {**made, **changes}
 
 
@@ -72,7 +78,10 @@ def test_the_generation_before_serves_where_the_newest_makes_no_sense(path):
 
 
 def test_a_network_that_its_tensors_cannot_fill_is_refused_before_it_takes_memory(path):
-    sealed(path, document(network=TINY_MODEL.replace("nc: 80", "nc: 3").replace("width_multiple: 1.0", "width_multiple: 100.0")))
+    sealed(
+        path,
+        document(network=TINY_MODEL.replace("nc: 80", "nc: 3").replace("width_multiple: 1.0", "width_multiple: 100.0")),
+    )
     with pytest.raises(WeightsError, match="does not fit the network that it describes"):
         network_of_weights(open_weights(str(path)))
 
@@ -83,7 +92,9 @@ def test_a_record_that_is_compressed_is_refused_behind_a_right_digest(path):
         for name in old.namelist():
             new.writestr(name, old.read(name))
     body = squeezed.getvalue()
-    comment = json.dumps({"format": "boxwright", "version": 1, "length": len(body), "sha256": hashlib.sha256(body).hexdigest()}).encode()
+    comment = json.dumps(
+        {"format": "boxwright", "version": 1, "length": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    ).encode()
     path.write_bytes(body[:-2] + len(comment).to_bytes(2, "little") + comment)
     with pytest.raises(WeightsError, match="compressed or encrypted record"):
         read_tensors(path)
@@ -99,9 +110,24 @@ def test_a_tensor_that_is_all_of_its_storage_is_not_copied_and_others_do_not_sha
 
 
 def test_lines_of_an_event_log_with_values_of_another_kind_count_as_torn(tmp_path):
-    sound = {"event": "EpochEnded", "epoch": 0, "epochs": 2, "results": {"x": 1.0}, "fitness": None, "best_fitness": 0, "best_epoch": 0}
+    sound = {
+        "event": "EpochEnded",
+        "epoch": 0,
+        "epochs": 2,
+        "results": {"x": 1.0},
+        "fitness": None,
+        "best_fitness": 0,
+        "best_epoch": 0,
+    }
     sound |= {"data_wait": 0.0, "seconds": 1.0}
-    broken = [{**sound, "epoch": "x"}, {**sound, "results": {"x": "y"}}, {**sound, "epoch": 10**30}, {"event": []}, [1], 5]
+    broken = [
+        {**sound, "epoch": "x"},
+        {**sound, "results": {"x": "y"}},
+        {**sound, "epoch": 10**30},
+        {"event": []},
+        [1],
+        5,
+    ]
     (tmp_path / "events.jsonl").write_text("\n".join(json.dumps(line) for line in (sound, *broken)) + "\n[[[[")
     told = read_log(tmp_path / "events.jsonl")
     assert [event.epoch for event in told.epochs] == [0]

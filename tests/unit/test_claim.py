@@ -44,7 +44,12 @@ def gone() -> Owner:
 def test_a_folder_is_ours_while_it_is_claimed_and_free_afterwards():
     with claimed(Path()) as claim:
         claim.require()
-        with pytest.raises(ClaimedError, match=rf"a training works in it already: process {os.getpid()} on .*, since \d"), claimed(Path(), never):
+        with (
+            pytest.raises(
+                ClaimedError, match=rf"a training works in it already: process {os.getpid()} on .*, since \d"
+            ),
+            claimed(Path(), never),
+        ):
             pass
         claim.require()
     assert not list(Path().iterdir())
@@ -117,7 +122,9 @@ def test_who_was_taken_for_dead_notices_it_and_leaves_the_folder_to_the_other():
     assert owner_of(FILE).host == "another-machine"
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 300, b'{"host": "a"', b"[]", b"[" * 4000, b'{"pid": "1"}', b"\xff\xfe", b"1" * 5000])
+@pytest.mark.parametrize(
+    "content", [b"", b"\0" * 300, b'{"host": "a"', b"[]", b"[" * 4000, b'{"pid": "1"}', b"\xff\xfe", b"1" * 5000]
+)
 def test_a_torn_claim_is_none(content):
     FILE.write_bytes(content)
     with claimed(Path(), never):
@@ -145,7 +152,10 @@ def test_without_links_a_claim_is_made_as_well(monkeypatch):
 
 
 def test_a_folder_that_cannot_be_written_is_one_line():
-    with pytest.raises(UserError, match=r"/proc/self/claim\.json: cannot be written \(.*\)\. \w"), claimed(Path("/proc/self")):
+    with (
+        pytest.raises(UserError, match=r"/proc/self/claim\.json: cannot be written \(.*\)\. \w"),
+        claimed(Path("/proc/self")),
+    ):
         pass
 
 

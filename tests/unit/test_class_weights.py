@@ -38,8 +38,16 @@ def test_they_are_written_as_numbers_by_name_in_a_file_or_from_python(tmp_path):
             file = tmp_path / "file.yaml"
             file.write_text(f"class_weights: {text}\n")
             assert weights_of(flag, str(file)) == (1.0, 2.0, 3.0)
-    assert class_weights_of(resolve_train({"class_weights": {"blue": 2}}).settings.class_weights, NAMES) == (1.0, 2.0, 1.0)
-    assert class_weights_of(resolve_train({"class_weights": [3, 2, 1.5]}).settings.class_weights, NAMES) == (3.0, 2.0, 1.5)
+    assert class_weights_of(resolve_train({"class_weights": {"blue": 2}}).settings.class_weights, NAMES) == (
+        1.0,
+        2.0,
+        1.0,
+    )
+    assert class_weights_of(resolve_train({"class_weights": [3, 2, 1.5]}).settings.class_weights, NAMES) == (
+        3.0,
+        2.0,
+        1.5,
+    )
     assert weights_of("--hyp", str(file), "class_weights=") == ()  # switched off
 
 
@@ -78,7 +86,10 @@ def test_a_run_writes_them_down_weighs_with_them_and_refuses_bad_ones_before_a_f
     said = command(*ground.words(tmp_path / "bad", "class_weights=pink:2"))
     assert (said.code, "there is no class 'pink'" in said.err) == (2, True)
     assert not (tmp_path / "bad").exists()
-    plain, weighed = (train(ground, tmp_path / name, "--noplots", *more, epochs=1) for name, more in (("plain", ()), ("weighed", ("class_weights=green:4",))))
+    plain, weighed = (
+        train(ground, tmp_path / name, "--noplots", *more, epochs=1)
+        for name, more in (("plain", ()), ("weighed", ("class_weights=green:4",)))
+    )
     assert yaml.safe_load((weighed.folder / "hyp.yaml").read_text())["class_weights"] == ["green:4"]
     assert "class_weights" not in yaml.safe_load((plain.folder / "hyp.yaml").read_text())
     assert "class_weights=green:4" in weighed.said.out

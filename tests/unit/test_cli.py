@@ -48,7 +48,12 @@ def test_the_help_of_a_verb_says_what_it_does_with_an_example_that_is_understood
     module, kind = verb.settings.split(":")
     assert about.endswith(".")
     assert example.startswith(name)
-    read(name, getattr(importlib.import_module(f"boxwright.config.schema.{module}"), kind), example.removeprefix(name).split(), reports=verb.reports)
+    read(
+        name,
+        getattr(importlib.import_module(f"boxwright.config.schema.{module}"), kind),
+        example.removeprefix(name).split(),
+        reports=verb.reports,
+    )
     out = run(capsys, *name.split(), "--help")[1]
     assert f"\n  boxwright {example}\n" in out
     assert about.split(".")[0] in " ".join(out.split())
@@ -101,7 +106,11 @@ def test_a_users_mistake_is_one_line_on_stderr_and_exit_code_2(capsys, words, sa
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [["--best-by", "-val/box_loss"], ["--best-by=-val/box_loss"], ["best_by=-val/box_loss"]], ids=["apart", "joined", "word"])
+@pytest.mark.parametrize(
+    "words",
+    [["--best-by", "-val/box_loss"], ["--best-by=-val/box_loss"], ["best_by=-val/box_loss"]],
+    ids=["apart", "joined", "word"],
+)
 def test_a_value_may_begin_with_a_minus(capsys, words):
     code, out, err = run(capsys, "config", "show", "--json", *words, "--save-period", "-1")
     assert (code, err) == (0, "")
@@ -142,7 +151,9 @@ def as_json(capsys, *words: str):
 
 
 def test_schedule_has_one_row_per_batch_as_the_contract_says(capsys):
-    document = as_json(capsys, "schedule", "--recipe", "7.0", "--batches-per-epoch", "40", "--epochs", "3", "--batch", "16", "lr0=0.02")
+    document = as_json(
+        capsys, "schedule", "--recipe", "7.0", "--batches-per-epoch", "40", "--epochs", "3", "--batch", "16", "lr0=0.02"
+    )
     rows = document["rows"]
     assert len(rows) == 120
     assert set(rows[0]) == {"iteration", "epoch", "lr", "momentum", "accumulate", "step"}
@@ -160,7 +171,20 @@ def test_schedule_prints_a_table_for_people(capsys):
 
 
 def test_schedule_tells_what_the_moving_average_keeps_at_every_step(capsys):
-    document = as_json(capsys, "schedule", "--recipe", "7.0", "--batches-per-epoch", "40", "--epochs", "3", "--batch", "32", "ema_ramp=100", "ema_decay=0.9")
+    document = as_json(
+        capsys,
+        "schedule",
+        "--recipe",
+        "7.0",
+        "--batches-per-epoch",
+        "40",
+        "--epochs",
+        "3",
+        "--batch",
+        "32",
+        "ema_ramp=100",
+        "ema_decay=0.9",
+    )
     updates = np.cumsum([row["step"] for row in document["rows"]])
     assert 0 < updates[-1] < len(document["rows"])
     assert document["ema_decay"] == pytest.approx(0.9 * (1 - np.exp(-updates / 100)), abs=1e-12)
@@ -169,7 +193,9 @@ def test_schedule_tells_what_the_moving_average_keeps_at_every_step(capsys):
 
 
 def test_schedule_is_drawn_where_a_picture_is_asked_for(capsys, tmp_path):
-    code, out, _ = run(capsys, "schedule", "--batches-per-epoch", "40", "--epochs", "3", "--out", str(tmp_path / "plan.png"))
+    code, out, _ = run(
+        capsys, "schedule", "--batches-per-epoch", "40", "--epochs", "3", "--out", str(tmp_path / "plan.png")
+    )
     assert (code, out.splitlines()[-1]) == (0, f"picture in {tmp_path / 'plan.png'}")
     assert (tmp_path / "plan.png").read_bytes().startswith(b"\x89PNG")
     code, _, err = run(capsys, "schedule", "--out", str(tmp_path / "plan.gif"))

@@ -14,7 +14,10 @@ TOLERANCE = 1e-9
 
 
 def fixture(number: int) -> tuple[CocoInput, int, int]:
-    """A small data set with what goes wrong elsewhere: crowds, empty images, equal confidences and overlaps, crowded images, one class, missing classes."""
+    """A small data set with what goes wrong elsewhere.
+
+    Crowds, empty images, equal confidences and overlaps, crowded images, one class, missing classes.
+    """
     draw = np.random.default_rng([11, number])
     images, classes = int(draw.integers(1, 9)), int(draw.choice([1, 2, 5]))
     grid = number % 3 == 0  # whole pixels: overlaps fall onto thresholds and each other
@@ -36,7 +39,14 @@ def fixture(number: int) -> tuple[CocoInput, int, int]:
         labels_array[:, 0] = np.minimum(labels_array[:, 0], classes - 2)  # a class that is found but never labelled
     crowd = draw.random(len(labels_array)) < (0.2 if number % 2 else 0)
     areas = (labels_array[:, 3:] - labels_array[:, 1:3]).prod(axis=1) * (draw.uniform(0.3, 1) if number % 4 == 1 else 1)
-    given = CocoInput(np.array(found, np.float64).reshape(-1, 6), np.array(found_images, int), labels_array, np.array(label_images, int), crowd, areas)
+    given = CocoInput(
+        np.array(found, np.float64).reshape(-1, 6),
+        np.array(found_images, int),
+        labels_array,
+        np.array(label_images, int),
+        crowd,
+        areas,
+    )
     return given, images, classes
 
 
@@ -58,7 +68,9 @@ def moved(draw, corners, grid):
 def test_the_twelve_numbers_are_those_of_the_official_evaluator(first):
     for number in range(first, first + 40):
         given, images, classes = fixture(number)
-        assert coco_scores(given).numbers() == pytest.approx(official(*as_documents(given, images, classes)), abs=TOLERANCE), number
+        assert coco_scores(given).numbers() == pytest.approx(
+            official(*as_documents(given, images, classes)), abs=TOLERANCE
+        ), number
 
 
 def test_the_fixtures_hold_what_they_promise():
@@ -80,10 +92,14 @@ def test_perfect_detections_score_one_in_every_size_that_occurs():
     labels = np.array([[0, 0, 0, 10, 10], [1, 20, 20, 70, 70], [0, 100, 100, 300, 300]], float)
     detections = np.concatenate((labels[:, 1:], np.full((3, 1), 0.9), labels[:, :1]), axis=1)
     images = np.array([0, 0, 1])
-    assert coco_scores(CocoInput(detections, images, labels, images)).numbers() == pytest.approx(dict.fromkeys(NAMES, 1.0))
+    assert coco_scores(CocoInput(detections, images, labels, images)).numbers() == pytest.approx(
+        dict.fromkeys(NAMES, 1.0)
+    )
 
 
 def test_each_class_has_its_own_numbers_and_their_mean_is_the_headline():
     given = fixture(2)[0]
     scores = coco_scores(given)
-    assert np.mean([one["AP"] for one in scores.by_class().values() if one["AP"] >= 0]) == pytest.approx(scores.numbers()["AP"])
+    assert np.mean([one["AP"] for one in scores.by_class().values() if one["AP"] >= 0]) == pytest.approx(
+        scores.numbers()["AP"]
+    )

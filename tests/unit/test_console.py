@@ -19,7 +19,17 @@ from boxwright.track.events import (
 )
 from boxwright.track.sinks.console import LAYOUTS, Console, Progress
 
-STEP = StepLogged(epoch=4, epochs=10, batch=0, batches=4, losses=(0.12345, 1.5, 0.01), objects=37, width=640, memory=2_500_000_000, elapsed_s=30.0)
+STEP = StepLogged(
+    epoch=4,
+    epochs=10,
+    batch=0,
+    batches=4,
+    losses=(0.12345, 1.5, 0.01),
+    objects=37,
+    width=640,
+    memory=2_500_000_000,
+    elapsed_s=30.0,
+)
 STARTED = RunStarted("runs/exp", ("boxwright: here we go",), first_epoch=4, epochs=10)
 VALIDATED = Validated(4, 20, 50, 0.5, 0.25, 0.75, 0.375, 0.4, (ClassResult("cat", 9, 30, 0.1, 0.2, 0.3, 0.4),), {})
 ENDED = EpochEnded(4, 10, {"metrics/mAP_0.5": 0.75, "metrics/mAP_0.5:0.95": 0.375}, 0.4, 0.4, 4, 0.0, 12.34)
@@ -46,7 +56,10 @@ EPOCH = (STARTED, EpochStarted(4, 10, 4), STEP, replace(STEP, batch=3, elapsed_s
 def test_every_era_has_its_columns_with_the_values_below_the_names(name):
     layout = LAYOUTS[name]
     header, row = shown(*EPOCH, layout=name).splitlines()[2:4]
-    columns = {header[i : i + layout.width].strip(): row[i : i + layout.width].strip() for i in range(0, len(layout.names) * layout.width, layout.width)}
+    columns = {
+        header[i : i + layout.width].strip(): row[i : i + layout.width].strip()
+        for i in range(0, len(layout.names) * layout.width, layout.width)
+    }
     assert tuple(columns) == layout.names
     assert len(header) == {"7.0": 77, "6.0": 70, "2020": 80}[name]
     values = list(columns.values())
@@ -98,14 +111,30 @@ def test_precision_and_recall_are_never_printed_without_what_they_are_read_at():
 
 
 def test_quiet_keeps_beginning_epochs_warnings_and_end():
-    out = shown(*EPOCH, Told("a line for the curious"), Warned("look here"), RunEnded("done", 10, 0.1, 9, 0.5, "runs/exp", ("10 epochs done",)), quiet=True)
-    assert [line.split("  ")[0] for line in out.splitlines()] == ["boxwright: here we go", "epoch 4/9", "warning: look here", "10 epochs done"]
+    out = shown(
+        *EPOCH,
+        Told("a line for the curious"),
+        Warned("look here"),
+        RunEnded("done", 10, 0.1, 9, 0.5, "runs/exp", ("10 epochs done",)),
+        quiet=True,
+    )
+    assert [line.split("  ")[0] for line in out.splitlines()] == [
+        "boxwright: here we go",
+        "epoch 4/9",
+        "warning: look here",
+        "10 epochs done",
+    ]
 
 
 def test_text_from_files_cannot_steer_the_terminal():
     nasty = "a\x1b[2Jb\nc"
     classes = (replace(VALIDATED.classes[0], name=nasty),)
-    out = shown(Warned(nasty), Told(nasty), replace(STARTED, lines=(nasty,)), replace(VALIDATED, classes=classes, show_classes=True))
+    out = shown(
+        Warned(nasty),
+        Told(nasty),
+        replace(STARTED, lines=(nasty,)),
+        replace(VALIDATED, classes=classes, show_classes=True),
+    )
     assert "\x1b" not in out
     assert out.count(r"a\x1b[2Jb\nc") == 4
     assert len(out.splitlines()) == 7

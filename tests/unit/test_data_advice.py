@@ -48,14 +48,28 @@ def test_of_a_sound_set_nothing_stands_out():
         ({"splits/train/classes": [300, 0]}, ["no object to learn from, but some in val: dog"]),
         ({"splits/train/classes": [300, 0], "splits/val/classes": [300, 0]}, ["no object of dog"]),
         ({"splits/train/classes": [251, 49], "splits/val/classes": [250, 50]}, ["fewer than 50 objects in train: dog"]),
-        ({"splits/train/backgrounds_by_kind": {"no file": ["x"] * 31}}, ["31 of 100 training images have no label file"]),
+        (
+            {"splits/train/backgrounds_by_kind": {"no file": ["x"] * 31}},
+            ["31 of 100 training images have no label file"],
+        ),
         ({"splits/val/classes": [300, 0]}, ["no object in val: dog"]),
         ({"splits/val/images": 49}, ["val has 49 images"]),
         ({"splits/val/classes": [60, 240]}, ["another share of objects in val than in train: cat, dog"]),
         ({"splits/train/tiny_count": 16}, ["16 of 300 training boxes have a side under 8 px at 640"]),
         ({"anchors/recall": 0.9}, ["10.0% of training boxes fit no anchor"]),
     ],
-    ids=["leakage", "not-learned", "nowhere", "few", "unlabelled", "not-measured", "small", "shifted", "tiny", "anchors"],
+    ids=[
+        "leakage",
+        "not-learned",
+        "nowhere",
+        "few",
+        "unlabelled",
+        "not-measured",
+        "small",
+        "shifted",
+        "tiny",
+        "anchors",
+    ],
 )
 def test_each_fault_is_said_once(changes, what):
     assert [said for said, _ in advice(changed(**changes))] == what

@@ -36,8 +36,15 @@ def test_classes_are_kept_dropped_merged_and_renamed_without_touching_a_file(tmp
     plain = counts(write(tmp_path / "a"))
     assert counts(write(tmp_path / "b", "keep: [red, green]\n")) == {"red": plain["red"], "green": plain["green"]}
     assert counts(write(tmp_path / "c", "drop: [blue]\n")) == {"red": plain["red"], "green": plain["green"]}
-    assert counts(write(tmp_path / "d", "merge:\n  warm: [red, green]\n")) == {"warm": plain["red"] + plain["green"], "blue": plain["blue"]}
-    assert counts(write(tmp_path / "e", "rename:\n  red: crimson\n")) == {"crimson": plain["red"], "blue": plain["blue"], "green": plain["green"]}
+    assert counts(write(tmp_path / "d", "merge:\n  warm: [red, green]\n")) == {
+        "warm": plain["red"] + plain["green"],
+        "blue": plain["blue"],
+    }
+    assert counts(write(tmp_path / "e", "rename:\n  red: crimson\n")) == {
+        "crimson": plain["red"],
+        "blue": plain["blue"],
+        "green": plain["green"],
+    }
 
 
 def test_an_edit_that_names_no_class_says_which_was_meant(tmp_path):
@@ -49,7 +56,10 @@ def test_several_sources_join_under_the_names_of_their_classes(tmp_path):
     datasets.write(tmp_path / "a", train=8, val=4)
     formats.write_coco(tmp_path / "b")
     yaml = tmp_path / "both.yaml"
-    yaml.write_text("sources:\n- data: a/data.yaml\n  drop: [blue]\n- data: b/annotations/instances_train.json\n  rename: {red: crimson}\n")
+    yaml.write_text(
+        "sources:\n- data: a/data.yaml\n  drop: [blue]\n- data: b/annotations/instances_train.json\n  rename: {red: "
+        "crimson}\n"
+    )
     dataset = read_dataset(yaml)
     assert dataset.names == ("red", "green", "crimson", "blue")
     index = open_split(dataset, "train")
@@ -68,7 +78,9 @@ def test_a_class_of_a_source_that_is_not_among_the_names_is_refused(tmp_path):
 def test_images_are_drawn_from_sources_in_the_asked_ratio(tmp_path):
     datasets.write(tmp_path / "a", train=4, val=2)
     datasets.write(tmp_path / "b", train=12, val=2)
-    (tmp_path / "both.yaml").write_text("sources:\n- {data: a/data.yaml, weight: 3}\n- {data: b/data.yaml, weight: 1}\n")
+    (tmp_path / "both.yaml").write_text(
+        "sources:\n- {data: a/data.yaml, weight: 3}\n- {data: b/data.yaml, weight: 1}\n"
+    )
     dataset = read_dataset(tmp_path / "both.yaml")
     index = open_split(dataset, "train")
     order = ShuffledBatches(len(index), 4, 64, 0, sampling_weights(dataset, "train", index))
@@ -133,7 +145,9 @@ def test_a_policy_may_refuse(tmp_path, rule):
 def test_a_class_without_a_name_is_refused_before_anything_starts(tmp_path):
     yaml = write(tmp_path)
     label(tmp_path, CASES["class-range"])
-    with pytest.raises(DataError, match=r"000\.txt:\d+: Label class 9 exceeds nc=3 in .*data\.yaml .*Possible classes are 0 to 2"):
+    with pytest.raises(
+        DataError, match=r"000\.txt:\d+: Label class 9 exceeds nc=3 in .*data\.yaml .*Possible classes are 0 to 2"
+    ):
         open_split(read_dataset(yaml), "train")
 
 
@@ -144,7 +158,10 @@ def test_label_files_may_be_required(tmp_path):
         open_split(read_dataset(yaml), "train")
 
 
-@pytest.mark.parametrize(("text", "match"), [("policy: {outsid: clip}", "Did you mean 'outside'"), ("policy: {class: clip}", "Choose one of: drop box")])
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [("policy: {outsid: clip}", "Did you mean 'outside'"), ("policy: {class: clip}", "Choose one of: drop box")],
+)
 def test_a_policy_that_does_not_exist_is_refused(tmp_path, text, match):
     with pytest.raises(DataError, match=match):
         read_dataset(write(tmp_path, f"{text}\n"))
@@ -203,10 +220,16 @@ LAYOUTS = {
     "mistyped root": (edit("path: .", "path: sett"), r"write 'path: \.'"),
     "backslashes": (edit("images/train", "images\\train"), r"Write 'images/train', with slashes"),
     "labels named": (edit("train: images/train", "train: labels/train"), r"label files; name .*images/train"),
-    "doubled suffix": (move_labels("labels/train", ".png"), r"'000\.png\.txt' there; they have to be called '000\.txt'"),
+    "doubled suffix": (
+        move_labels("labels/train", ".png"),
+        r"'000\.png\.txt' there; they have to be called '000\.txt'",
+    ),
     "xml beside": (only_an_xml_file, r"write 'format: voc'"),
     "archive": (only_an_archive, r"There is photos\.zip; unpack it there"),
-    "no yaml": (lambda root: (root / "data.yaml").rename(root / "notes.txt"), r"folder without a data set YAML.*boxwright data split"),
+    "no yaml": (
+        lambda root: (root / "data.yaml").rename(root / "notes.txt"),
+        r"folder without a data set YAML.*boxwright data split",
+    ),
     "label folder": (move("labels", "label"), r"write 'labels: /images/ -> /label/'"),
     "root below": (move("images", "data/images"), r"There is 'data/images/train'; write 'path: data'"),
     "labels beside": (move_labels("images/train"), r"write 'labels: beside'"),

@@ -117,7 +117,9 @@ def test_check_says_where_labels_are_instead(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("to", ["yolo", "coco", "voc"])
-@pytest.mark.parametrize("write", [formats.write_coco, formats.write_voc, lambda folder: datasets.write(folder, polygons=True)])
+@pytest.mark.parametrize(
+    "write", [formats.write_coco, formats.write_voc, lambda folder: datasets.write(folder, polygons=True)]
+)
 def test_what_was_converted_reads_as_before(tmp_path, capsys, write, to):
     source = write(tmp_path / "set")
     before = digest_of(tmp_path / "set")
@@ -149,9 +151,17 @@ def test_nothing_is_converted_in_place(tmp_path, capsys):
 
 def test_a_preview_shows_the_very_pixels_of_the_training(tmp_path, capsys):
     yaml = datasets.write(tmp_path / "set")
-    settings = {"data": str(yaml), "cfg": str(datasets.write_model(tmp_path)), "imgsz": (64,), "seed": 3, "device": "cpu"}
+    settings = {
+        "data": str(yaml),
+        "cfg": str(datasets.write_model(tmp_path)),
+        "imgsz": (64,),
+        "seed": 3,
+        "device": "cpu",
+    }
     words = [f"--{key}={value if not isinstance(value, tuple) else value[0]}" for key, value in settings.items()]
-    code, document = said(capsys, "data", "preview", *words, "--epoch", "2", "--index", "4", "7", "--out", str(tmp_path / "seen"))
+    code, document = said(
+        capsys, "data", "preview", *words, "--epoch", "2", "--index", "4", "7", "--out", str(tmp_path / "seen")
+    )
     assert code == 0
     training = training_data(plan_of(resolve_train(settings), None), lambda _: None)
     addresses = {a.image: a for batch in training.batches.batches(2) for a in batch}
@@ -183,7 +193,9 @@ def test_every_class_gets_its_share_and_groups_stay_together():
 def test_a_set_is_divided_into_lists_that_open(tmp_path, capsys):
     yaml = datasets.write(tmp_path / "set", train=20, val=4)
     before = digest_of(tmp_path / "set")
-    code, document = said(capsys, "data", "split", str(yaml), "--val", "0.25", "--test", "0.25", "--out", str(tmp_path / "lists"))
+    code, document = said(
+        capsys, "data", "split", str(yaml), "--val", "0.25", "--test", "0.25", "--out", str(tmp_path / "lists")
+    )
     assert code == 0
     dataset = read_dataset(Path(document["yaml"]), needed=("train", "val", "test"))
     paths = [set(open_split(dataset, split).paths) for split in ("train", "val", "test")]

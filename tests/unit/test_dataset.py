@@ -85,7 +85,9 @@ def test_names_that_do_not_fit_are_one_line_that_says_how(root, names, says):
 
 def test_a_split_is_a_folder_a_list_file_or_several_of_them(root):
     (root / "first.txt").write_text("images/train/000.png\n\n  images/train/002.png  \n")
-    (root / "second.txt").write_bytes(b"\xef\xbb\xbf./images/val/000.png\r\n" + str(root / "images/train/000.png").encode())
+    (root / "second.txt").write_bytes(
+        b"\xef\xbb\xbf./images/val/000.png\r\n" + str(root / "images/train/000.png").encode()
+    )
     forms = {
         "images/train": ["000.png", "001.png", "002.png"],
         "images": ["000.png", "001.png", "002.png", "000.png", "001.png"],
@@ -101,7 +103,11 @@ def test_a_split_is_a_folder_a_list_file_or_several_of_them(root):
 
 def test_an_image_that_is_named_twice_counts_once_and_the_order_is_that_of_paths(root):
     (root / "list.txt").write_text("images/train/002.png\nimages/train/000.png\nimages/train/002.png\n")
-    assert images_of(opened(root, f"train: [list.txt, images/train]\nval: images/val\n{NAMES}"), "train") == ["000.png", "001.png", "002.png"]
+    assert images_of(opened(root, f"train: [list.txt, images/train]\nval: images/val\n{NAMES}"), "train") == [
+        "000.png",
+        "001.png",
+        "002.png",
+    ]
 
 
 @pytest.mark.parametrize("path", ["", "path: .\n", "path:\n", "path: ../set\n", "path: {absolute}\n"])
@@ -138,7 +144,10 @@ def test_only_the_splits_that_are_needed_have_to_be_there(root):
         ("train: ../images/train\nval: images/val\n", "There is 'images/train' without the leading '../'"),
         ("train: pictures/x/y\nval: images/val\n", "There is 'images/train'; correct 'train'"),
         ("train: [images/train, gone.txt]\nval: images/val\n", "'gone.txt' of split 'train' is not there (tried "),
-        ("train: gone\nval: images/val\ndownload: https://example.org/a.zip\n", "Its 'download' names https://example.org/a.zip; `boxwright data fetch "),
+        (
+            "train: gone\nval: images/val\ndownload: https://example.org/a.zip\n",
+            "Its 'download' names https://example.org/a.zip; `boxwright data fetch ",
+        ),
         ("train: gone\nval: images/val\ndownload: import os; os.remove('x')\n", "which this program never does"),
         ('train: gone\nval: images/val\ndownload: "bash \\e[31m x"\n', "\\x1b[31m"),
     ],
@@ -176,7 +185,9 @@ def test_folders_are_searched_to_the_bottom_for_pictures_of_every_spelling(tmp_p
     (deep / "w.gif").write_text("x")
     files, findings = listed(Source("yolo", tmp_path, tmp_path), "train", 0.01)[:2]
     assert [Path(file).name for file in files] == ["x.JPG", "y.TiFf", "z.webp"]
-    assert [(Path(finding.file).name, finding.rule, finding.action) for finding in findings] == [("w.gif", "format", "image skipped")]
+    assert [(Path(finding.file).name, finding.rule, finding.action) for finding in findings] == [
+        ("w.gif", "format", "image skipped")
+    ]
 
 
 def test_a_split_without_pictures_is_one_line(root):
@@ -189,7 +200,9 @@ def test_a_split_without_pictures_is_one_line(root):
 
 
 @pytest.mark.parametrize(
-    "content", [b"\xff\xfea\0.\0p\0n\0g\0", b"a\0.\0p\0n\0g\0", "bäd.png".encode("latin-1")], ids=["utf-16", "without its mark", "latin-1"]
+    "content",
+    [b"\xff\xfea\0.\0p\0n\0g\0", b"a\0.\0p\0n\0g\0", "bäd.png".encode("latin-1")],
+    ids=["utf-16", "without its mark", "latin-1"],
 )
 def test_a_list_that_is_no_utf8_text_is_one_line(root, content):
     (root / "list.txt").write_bytes(content)
@@ -238,7 +251,9 @@ def test_a_record_holds_the_pixels_and_objects_of_its_files(root):
 
 def test_a_fingerprint_is_that_of_content_and_not_of_place(root, tmp_path):
     datasets.write(tmp_path / "copy", train=3, val=2)
-    prints = [open_split(read_dataset(folder / "data.yaml"), "train").fingerprint() for folder in (root, tmp_path / "copy")]
+    prints = [
+        open_split(read_dataset(folder / "data.yaml"), "train").fingerprint() for folder in (root, tmp_path / "copy")
+    ]
     assert prints[0] == prints[1]
     label = tmp_path / "copy/labels/train/001.txt"
     label.write_text(label.read_text().replace("0.", "0.1", 1))

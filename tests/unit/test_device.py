@@ -33,7 +33,10 @@ def gpus(monkeypatch):
     return present
 
 
-@pytest.mark.parametrize(("word", "expected"), [("", "cuda:0"), ("0", "cuda:0"), ("1", "cuda:1"), ("cuda", "cuda:0"), ("cuda:1", "cuda:1"), (" CPU ", "cpu")])
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("", "cuda:0"), ("0", "cuda:0"), ("1", "cuda:1"), ("cuda", "cuda:0"), ("cuda:1", "cuda:1"), (" CPU ", "cpu")],
+)
 def test_where_there_are_gpus_nothing_means_the_first_and_a_number_means_itself(gpus, word, expected):
     gpus(2)
     assert choose_device(word) == torch.device(expected)
@@ -86,7 +89,14 @@ def container(tmp_path, monkeypatch):
 
     def grant(**files: str) -> None:
         for name, content in files.items():
-            place = tmp_path / "cgroup" / name.replace("__", "/").replace("cfs", "cpu.cfs").replace("cpu_max", "cpu.max").replace("memory_", "memory.")
+            place = (
+                tmp_path
+                / "cgroup"
+                / name.replace("__", "/")
+                .replace("cfs", "cpu.cfs")
+                .replace("cpu_max", "cpu.max")
+                .replace("memory_", "memory.")
+            )
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(content)
 
@@ -129,7 +139,14 @@ def test_a_process_that_is_bound_to_few_cores_uses_no_more(container, monkeypatc
         ({}, 1 << 34),
         ({"memory_max": "max\n", "memory_current": "5\n"}, 1 << 34),
         ({"memory_max": "1000000\n", "memory_current": "400000\n"}, 600_000),
-        ({"memory_max": "1000000\n", "memory_current": "400000\n", "memory_stat": "anon 7\ninactive_file 300000\nactive_file 9\n"}, 900_000),
+        (
+            {
+                "memory_max": "1000000\n",
+                "memory_current": "400000\n",
+                "memory_stat": "anon 7\ninactive_file 300000\nactive_file 9\n",
+            },
+            900_000,
+        ),
         ({"memory_max": "1000000\n", "memory_current": "400000\n", "memory_stat": "anon 7\n"}, 600_000),
         ({"memory_max": "1000\n", "memory_current": "4000\n"}, 0),
         ({"memory_max": f"{1 << 40}\n", "memory_current": "0\n"}, 1 << 34),
@@ -142,7 +159,10 @@ def test_a_process_that_is_bound_to_few_cores_uses_no_more(container, monkeypatc
             },
             600_000,
         ),
-        ({"memory__memory_limit_in_bytes": "9223372036854771712\n", "memory__memory_usage_in_bytes": "400000\n"}, 1 << 34),
+        (
+            {"memory__memory_limit_in_bytes": "9223372036854771712\n", "memory__memory_usage_in_bytes": "400000\n"},
+            1 << 34,
+        ),
     ],
 )
 def test_no_more_memory_is_used_than_a_container_grants(container, monkeypatch, files, free):
@@ -177,7 +197,9 @@ def test_limits_of_a_group_and_of_those_above_it_count(container, tmp_path, monk
 
 def in_a_process(program: str, **environment: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **environment}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

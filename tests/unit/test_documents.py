@@ -55,7 +55,10 @@ def test_quoted_words_stay_text():
     [
         ("a: 1\nb: 2\na: 3\n", "d.yaml:3: key 'a' stands twice (first in line 1)"),
         ("a: 1\nnames:\n\t0: red\n", "d.yaml:3: the line is indented with a tab"),
-        ("a: !!python/object/apply:os.system ['x']\n", "d.yaml:1: the tag '!!python/object/apply:os.system' is not allowed"),
+        (
+            "a: !!python/object/apply:os.system ['x']\n",
+            "d.yaml:1: the tag '!!python/object/apply:os.system' is not allowed",
+        ),
         ("a: !mine 3\n", "is not allowed"),
         ("a: [1, 2\nb: 3\n", "is not valid YAML"),
         ("? [1, 2]\n: x\n", "a key is a list or mapping"),
@@ -139,7 +142,9 @@ def test_what_no_file_needs_is_refused_at_the_door(text, says):
     assert len(str(caught.value)) < 300
 
 
-@pytest.mark.parametrize("word", ["9" * 5000, "0x" + "f" * 5000, "1:" * 500 + "1", "1" * 400 + ".", "1e400", "0b" + "1" * 100])
+@pytest.mark.parametrize(
+    "word", ["9" * 5000, "0x" + "f" * 5000, "1:" * 500 + "1", "1" * 400 + ".", "1e400", "0b" + "1" * 100]
+)
 def test_numbers_of_any_length_are_read_without_a_fault(word):
     assert isinstance(parse_yaml(f"a: {word}", "d").value["a"], str | float)
 

@@ -15,7 +15,21 @@ from boxwright.drawing.sheet import fitted, grid, side_by_side
 
 GREY = 128
 NO_BOXES = np.zeros((0, 4))
-STRANGE = ("", " ", "\n\t\x1b[31m", "日本語", "\ud800", "e\u0301", "🚀🏿\u200d", "ΑβγДжя", "\x00" * 9, "a" * 5000, "עברית", "\u202eabc", "\U0010ffff")
+STRANGE = (
+    "",
+    " ",
+    "\n\t\x1b[31m",
+    "日本語",
+    "\ud800",
+    "e\u0301",
+    "🚀🏿\u200d",
+    "ΑβγДжя",
+    "\x00" * 9,
+    "a" * 5000,
+    "עברית",
+    "\u202eabc",
+    "\U0010ffff",
+)
 
 
 def plain_image(height: int, width: int) -> np.ndarray:
@@ -33,7 +47,9 @@ def least_distance(points: np.ndarray) -> float:
 
 def seen_red_green_blind(colours) -> np.ndarray:
     """Machado and others (2009): what is seen without the medium cones, in linear light."""
-    matrix = np.array(((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)))
+    matrix = np.array(
+        ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881))
+    )
     share = np.array(colours) / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
     seen = (linear @ matrix.T).clip(0, 1)
@@ -132,7 +148,10 @@ def test_without_boxes_the_image_comes_back_as_a_copy():
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (9, 400), (0, 5)])
 def test_tiny_images_bear_boxes_without_captions(size):
     image = plain_image(*size)
-    assert draw_boxes(image, np.array([[0, 0, size[1], size[0]]]), ["a name that cannot fit"], [colour(0)]).shape == image.shape
+    assert (
+        draw_boxes(image, np.array([[0, 0, size[1], size[0]]]), ["a name that cannot fit"], [colour(0)]).shape
+        == image.shape
+    )
 
 
 def test_boxes_that_cannot_be_drawn_are_left_out_and_reach_is_no_matter():
@@ -157,11 +176,18 @@ def test_a_caption_does_not_hide_a_small_box_in_its_way():
     noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), dtype=np.uint8)
     small = [62, 86, 74, 96]  # where the caption of the large one would usually be
     drawn = draw_boxes(noise, np.array([[60, 100, 200, 200], small]), ["large thing", ""], [colour(0), colour(1)])
-    assert np.array_equal(drawn[small[1] : small[3], small[0] : small[2]], noise[small[1] : small[3], small[0] : small[2]])
-    assert not np.array_equal(drawn, draw_boxes(noise, np.array([[60, 100, 200, 200], small]), ["", ""], [colour(0), colour(1)]))
+    assert np.array_equal(
+        drawn[small[1] : small[3], small[0] : small[2]], noise[small[1] : small[3], small[0] : small[2]]
+    )
+    assert not np.array_equal(
+        drawn, draw_boxes(noise, np.array([[60, 100, 200, 200], small]), ["", ""], [colour(0), colour(1)])
+    )
 
 
-@pytest.mark.parametrize("box", [[0, 0, 30, 30], [610, 0, 640, 20], [0, 450, 30, 480], [600, 440, 640, 480], [0, 0, 640, 480], [-9, 200, 9, 220]])
+@pytest.mark.parametrize(
+    "box",
+    [[0, 0, 30, 30], [610, 0, 640, 20], [0, 450, 30, 480], [600, 440, 640, 480], [0, 0, 640, 480], [-9, 200, 9, 220]],
+)
 def test_a_caption_lies_wholly_inside_the_image(box):
     image, boxes = plain_image(480, 640), np.array([box])
     with_text, without = (draw_boxes(image, boxes, [text], [colour(0)]) for text in ("Wort 0.87", ""))
@@ -243,7 +269,9 @@ def test_pairs_stand_side_by_side_under_their_titles():
     assert rows[0] > 12
 
 
-@pytest.mark.parametrize(("size", "expected"), [((10, 20), (40, 80)), ((300, 200), (80, 53)), ((1, 900), (1, 80)), ((80, 80), (80, 80))])
+@pytest.mark.parametrize(
+    ("size", "expected"), [((10, 20), (40, 80)), ((300, 200), (80, 53)), ((1, 900), (1, 80)), ((80, 80), (80, 80))]
+)
 def test_an_image_is_fitted_by_its_longer_side(size, expected):
     image = plain_image(*size)
     result = fitted(image, 80)

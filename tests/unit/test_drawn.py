@@ -39,7 +39,9 @@ def corners_px(rows, size=SIZE):
 
 def plate(height, width):
     """A white sprite that fills its canvas."""
-    return Sprite(np.full((height, width, 3), 255, np.float32), np.ones((height, width), np.float32), float(max(height, width)))
+    return Sprite(
+        np.full((height, width, 3), 255, np.float32), np.ones((height, width), np.float32), float(max(height, width))
+    )
 
 
 def empty_stage(side=100):
@@ -98,7 +100,12 @@ def test_an_unknown_split_is_refused():
 
 def test_no_two_pictures_are_alike(pictures):
     assert len({drawn.image_rgb.tobytes() for drawn in pictures}) == len(pictures)
-    thumbs = np.stack([cv2.resize(drawn.image_rgb, (16, 16), interpolation=cv2.INTER_AREA).astype(float).ravel() for drawn in pictures])
+    thumbs = np.stack(
+        [
+            cv2.resize(drawn.image_rgb, (16, 16), interpolation=cv2.INTER_AREA).astype(float).ravel()
+            for drawn in pictures
+        ]
+    )
     apart = np.abs(thumbs[:, None] - thumbs[None]).mean(axis=2) + 255 * np.eye(len(thumbs))
     assert apart.min() > 4
 
@@ -154,7 +161,9 @@ def test_a_box_frames_what_the_picture_shows():
 
 def test_every_side_of_a_box_touches_its_object_and_nothing_of_it_is_outside(monkeypatch):
     stages = []
-    monkeypatch.setattr(sample_set, "draw_scene", lambda rng, size: stages.append(scene.draw_scene(rng, size)) or stages[-1])
+    monkeypatch.setattr(
+        sample_set, "draw_scene", lambda rng, size: stages.append(scene.draw_scene(rng, size)) or stages[-1]
+    )
     for index in range(12):
         rows = draw(2, "train", index).rows
         owner = stages[-1].owner

@@ -76,7 +76,17 @@ def written(path: Path, detector: Detector, names: list[str], data: Path) -> Pat
     """A checkpoint as a training leaves it."""
     network = yaml.safe_dump(detector.spec.source, sort_keys=False)
     evaluation = {"data": str(data), "imgsz": 64, "batch_size": 4, "pad": 0.5}
-    write_tensors(path, {"kind": "checkpoint", "epoch": -1, "network": network, "names": names, "model": dict(detector.state_dict()), "evaluation": evaluation})
+    write_tensors(
+        path,
+        {
+            "kind": "checkpoint",
+            "epoch": -1,
+            "network": network,
+            "names": names,
+            "model": dict(detector.state_dict()),
+            "evaluation": evaluation,
+        },
+    )
     return path
 
 
@@ -131,7 +141,9 @@ def test_other_classes_are_refused_and_other_names_are_said(capsys, ground):
     assert code == 2
     assert err.startswith(f"error: {ground['more']}: has 4 classes where {ground['first']} has 3")
     assert err.count("\n") == 1
-    code, _, err = run(capsys, "predict", "--weights", ground["first"], ground["renamed"], "--source", ground["images"], "--nosave")
+    code, _, err = run(
+        capsys, "predict", "--weights", ground["first"], ground["renamed"], "--source", ground["images"], "--nosave"
+    )
     assert code == 0
     assert f"{ground['renamed']} names its classes differently" in err
 

@@ -49,7 +49,10 @@ class Split:
         return Evaluator(num_classes=3, rules=VALIDATION_RULES, samples=self.samples, seen=self.seen.append)
 
     def truth(self) -> list[torch.Tensor]:
-        """For every batch the rows that a perfect network would say; what is not there is padded with rows of no objectness."""
+        """For every batch the rows that a perfect network would say.
+
+        What is not there is padded with rows of no objectness.
+        """
         return [padded([rows_of(batch, place) for place in range(len(batch))]) for batch in self.batches]
 
 
@@ -118,7 +121,9 @@ def test_who_watches_sees_every_batch_with_its_rows_in_canvas_pixels(split):
     assert [seen.number for seen in split.seen] == list(range(len(split.batches)))
     for seen, batch in zip(split.seen, split.batches, strict=True):
         assert seen.batch is batch
-        assert [len(rows) for rows in seen.rows] == [int((batch.targets[:, 0] == place).sum()) for place in range(len(batch))]
+        assert [len(rows) for rows in seen.rows] == [
+            int((batch.targets[:, 0] == place).sum()) for place in range(len(batch))
+        ]
         height, width = batch.images.shape[2:]
         for rows in seen.rows:
             assert (rows[:, :4] >= -1e-3).all()
@@ -163,7 +168,10 @@ def test_a_fault_behind_the_network_ends_the_validation_with_its_own_error(split
 
 
 class Untrained(torch.nn.Module):
-    """Says of every place that it may be anything. Counts how many of its answers are still held when it is asked again."""
+    """Says of every place that it may be anything.
+
+    Counts how many of its answers are still held when it is asked again.
+    """
 
     ROWS, CLASSES = 400, 80
 
@@ -175,7 +183,9 @@ class Untrained(torch.nn.Module):
     def forward(self, images: torch.Tensor) -> Inference:
         self.held.append(sum(answer() is not None for answer in self.answers))
         centres = torch.rand(len(images), self.ROWS, 2, generator=torch.Generator().manual_seed(len(self.held))) * 64
-        rows = torch.cat((centres, torch.full_like(centres, 4.0), torch.full((*centres.shape[:2], 1 + self.CLASSES), 0.1)), dim=2)
+        rows = torch.cat(
+            (centres, torch.full_like(centres, 4.0), torch.full((*centres.shape[:2], 1 + self.CLASSES), 0.1)), dim=2
+        )
         self.answers.append(weakref.ref(rows))
         return Inference(rows, DenseMaps(()))
 

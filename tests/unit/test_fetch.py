@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from boxwright.cli import main
-from boxwright.commands.dataset.fetch import fetched
 from boxwright.config.assemble import resolve_train
 from boxwright.config.schema.datasets import FetchSettings
 from boxwright.errors import DataError, UserError
+from boxwright.runs.inputs.fetch_data import fetched
 from boxwright.runs.plan import plan_of
 from boxwright.system.archives import ArchiveError, unpack
 from boxwright.system.fetch import FetchError, Limits, fetch, is_public
@@ -116,7 +116,15 @@ def elsewhere(tmp_path: Path, case: str) -> str:
     }[case]
 
 
-WAYS_OUT = ("up", "up and down", "down and up", "absolute", "absolute, in quotes", "through a link", "through a link to nothing")
+WAYS_OUT = (
+    "up",
+    "up and down",
+    "down and up",
+    "absolute",
+    "absolute, in quotes",
+    "through a link",
+    "through a link to nothing",
+)
 NO_FOLDERS = ("hidden", "hidden below", "hidden in a roundabout way", "escape", "two lines", "end of text")
 
 
@@ -186,7 +194,9 @@ def test_what_is_in_the_way_is_told_and_stays_as_it_is(tmp_path, kind, named):
 
 @pytest.mark.loopback
 def test_beside_its_yaml_data_is_put_and_the_yaml_stays_as_it_is(tmp_path):
-    content = zipped(("s/images/a.jpg", b"x"), ("s/data.yaml", b"other"), ("s/list.txt", b"images/a.jpg"), ("s/x.pth", b"import os"))
+    content = zipped(
+        ("s/images/a.jpg", b"x"), ("s/data.yaml", b"other"), ("s/list.txt", b"images/a.jpg"), ("s/x.pth", b"import os")
+    )
     with https.serving({"/set.zip": https.body(content)}) as (server, _):
         settings = yaml_for(tmp_path / "a", f"{server}/set.zip", path=".")
         before = (tmp_path / "a/data.yaml").read_text()
@@ -201,7 +211,10 @@ def test_beside_its_yaml_data_is_put_and_the_yaml_stays_as_it_is(tmp_path):
 @pytest.mark.parametrize("name", ["sitecustomize.py", "x.pth", ".bashrc", "run", "inner.zip"])
 def test_an_archive_without_data_is_refused_and_leaves_nothing(tmp_path, name):
     content = zipped((f"set/{name}", b"touch PWNED"))
-    with https.serving({"/set.zip": https.body(content)}) as (server, _), pytest.raises(DataError, match="no pictures, labels or lists"):
+    with (
+        https.serving({"/set.zip": https.body(content)}) as (server, _),
+        pytest.raises(DataError, match="no pictures, labels or lists"),
+    ):
         fetched(yaml_for(tmp_path / "a", f"{server}/set.zip", path="lib/python"), limits())
     assert files_in(tmp_path / "a") == ["data.yaml"]
 
@@ -243,7 +256,10 @@ HOSTILE = {
 @pytest.mark.loopback
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile_archives_leave_nothing_behind(tmp_path, case):
-    with https.serving({"/set.zip": https.body(HOSTILE[case])}) as (server, _), pytest.raises((ArchiveError, FetchError)) as found:
+    with (
+        https.serving({"/set.zip": https.body(HOSTILE[case])}) as (server, _),
+        pytest.raises((ArchiveError, FetchError)) as found,
+    ):
         fetched(yaml_for(tmp_path / "a", f"{server}/set.zip"), limits(8 << 20))
     assert "\n" not in str(found.value)
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["data.yaml"]
@@ -273,8 +289,14 @@ BEHAVIOURS = {
     "compressed": (https.body(b"x", headers={"Content-Encoding": "gzip"}), "compresses"),
     "to plain http": (https.body(b"", status=302, headers={"Location": "http://localhost/x"}), "not an https"),
     "to a file": (https.body(b"", status=302, headers={"Location": "file:///etc/passwd"}), "not an https"),
-    "to a private address": (https.body(b"", status=302, headers={"Location": "https://10.0.0.1/x"}), "no public address"),
-    "to the metadata of a cloud": (https.body(b"", status=302, headers={"Location": "https://169.254.169.254/x"}), "no public address"),
+    "to a private address": (
+        https.body(b"", status=302, headers={"Location": "https://10.0.0.1/x"}),
+        "no public address",
+    ),
+    "to the metadata of a cloud": (
+        https.body(b"", status=302, headers={"Location": "https://169.254.169.254/x"}),
+        "no public address",
+    ),
     "in circles": (https.body(b"", status=302, headers={"Location": "/x"}), "redirects more than"),
 }
 
@@ -304,13 +326,31 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path):
 
 
 @pytest.mark.loopback
-@pytest.mark.parametrize("url", ["https://127.0.0.1/x", "https://[::1]/x", "https://0x7f.1/x", "https://192.168.1.1/x", "https://[::ffff:127.0.0.1]/x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/x",
+        "https://[::1]/x",
+        "https://0x7f.1/x",
+        "https://192.168.1.1/x",
+        "https://[::ffff:127.0.0.1]/x",
+    ],
+)
 def test_addresses_of_this_machine_and_its_neighbours_are_refused(tmp_path, url):
     with pytest.raises(FetchError):
         fetch(url, tmp_path / "file", Limits(1 << 20))
 
 
-@pytest.mark.parametrize("url", ["http://example.org/x", "ftp://example.org/x", "https://", "https://user:secret@example.org/x", "https://h:99999/x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/x",
+        "ftp://example.org/x",
+        "https://",
+        "https://user:secret@example.org/x",
+        "https://h:99999/x",
+    ],
+)
 def test_addresses_of_another_form_are_refused_before_any_connection(tmp_path, url):
     with pytest.raises(FetchError) as found:
         fetch(url, tmp_path / "file", Limits(1 << 20))
@@ -319,11 +359,61 @@ def test_addresses_of_another_form_are_refused_before_any_connection(tmp_path, u
 
 PUBLIC = ("93.184.216.34", "8.8.8.8", "2606:4700:4700::1111", "2a00:1450:4001:81b::200e", "2001:4860:4860::8888")
 NOT_PUBLIC = (
-    *("0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.255.255.254", "169.254.169.254", "172.16.0.1", "192.0.0.192", "192.0.0.9"),
-    *("192.0.2.1", "192.88.99.1", "192.168.0.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "224.0.0.1", "240.0.0.1", "255.255.255.255"),
-    *("::", "::1", "::127.0.0.1", "::8.8.8.8", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:8.8.8.8", "::ffff:0:127.0.0.1"),
-    *("64:ff9b::7f00:1", "64:ff9b::8.8.8.8", "64:ff9b:1::a9fe:a9fe", "2002:7f00:1::", "2002:808:808::1", "2001::1", "2001:0:7f00:1::"),
-    *("2001:10::1", "2001:20::1", "2001:db8::1", "3fff::1", "5f00::1", "100::1", "fc00::1", "fd00:ec2::254", "fe80::1", "fe80::1%1", "fec0::1", "ff02::1"),
+    *(
+        "0.0.0.0",
+        "10.1.2.3",
+        "100.64.0.1",
+        "127.0.0.1",
+        "127.255.255.254",
+        "169.254.169.254",
+        "172.16.0.1",
+        "192.0.0.192",
+        "192.0.0.9",
+    ),
+    *(
+        "192.0.2.1",
+        "192.88.99.1",
+        "192.168.0.1",
+        "198.18.0.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+    ),
+    *(
+        "::",
+        "::1",
+        "::127.0.0.1",
+        "::8.8.8.8",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "::ffff:8.8.8.8",
+        "::ffff:0:127.0.0.1",
+    ),
+    *(
+        "64:ff9b::7f00:1",
+        "64:ff9b::8.8.8.8",
+        "64:ff9b:1::a9fe:a9fe",
+        "2002:7f00:1::",
+        "2002:808:808::1",
+        "2001::1",
+        "2001:0:7f00:1::",
+    ),
+    *(
+        "2001:10::1",
+        "2001:20::1",
+        "2001:db8::1",
+        "3fff::1",
+        "5f00::1",
+        "100::1",
+        "fc00::1",
+        "fd00:ec2::254",
+        "fe80::1",
+        "fe80::1%1",
+        "fec0::1",
+        "ff02::1",
+    ),
 )
 
 
@@ -338,10 +428,42 @@ def test_addresses_that_are_not_given_out_or_lead_elsewhere_are_not_public(addre
 
 
 ODD_ADDRESSES = (
-    *("https://local host/", "https://localhost\t/", "https://localhost\r\nX: y/", "https://h/a\r\nHost: x", "https://local\0host/", "https://h/\x1b[31m"),
-    *("https://\u212bocalhost/", "https://h/\u00e9", f"https://{'a' * 64}.com/", f"https://{'a.' * 200}com/", "https://a..b/", "https://-a.b/", "https://a-/"),
-    *("https://[::1/", "https://[x]/", "https://[127.0.0.1]/", "https://h:-1/", "https://h:0/", "https://h:\u00b2/", "https://h:x/", "https://h/" + "a" * 4000),
-    *("https://user@example.org/", "https://@example.org/", "https://a%2fb/", "https://a,b/", "//example.org/x", "HTTP://example.org/x", "javascript:x"),
+    *(
+        "https://local host/",
+        "https://localhost\t/",
+        "https://localhost\r\nX: y/",
+        "https://h/a\r\nHost: x",
+        "https://local\0host/",
+        "https://h/\x1b[31m",
+    ),
+    *(
+        "https://\u212bocalhost/",
+        "https://h/\u00e9",
+        f"https://{'a' * 64}.com/",
+        f"https://{'a.' * 200}com/",
+        "https://a..b/",
+        "https://-a.b/",
+        "https://a-/",
+    ),
+    *(
+        "https://[::1/",
+        "https://[x]/",
+        "https://[127.0.0.1]/",
+        "https://h:-1/",
+        "https://h:0/",
+        "https://h:\u00b2/",
+        "https://h:x/",
+        "https://h/" + "a" * 4000,
+    ),
+    *(
+        "https://user@example.org/",
+        "https://@example.org/",
+        "https://a%2fb/",
+        "https://a,b/",
+        "//example.org/x",
+        "HTTP://example.org/x",
+        "javascript:x",
+    ),
 )
 
 
@@ -354,7 +476,9 @@ def test_addresses_that_are_none_are_refused_in_one_short_line(tmp_path, url):
 
 
 @pytest.mark.loopback
-@pytest.mark.parametrize("location", [*ODD_ADDRESSES, "https://[::1", "//[", "https://127.0.0.2/x", "https://localhost@10.0.0.1/"])
+@pytest.mark.parametrize(
+    "location", [*ODD_ADDRESSES, "https://[::1", "//[", "https://127.0.0.2/x", "https://localhost@10.0.0.1/"]
+)
 def test_a_redirect_to_what_is_no_address_is_refused(tmp_path, location):
     def answer(handler):
         handler.send_response(302)
@@ -394,7 +518,13 @@ def dripping(*parts: bytes):
 OK = b"HTTP/1.1 200 OK\r\n"
 LENGTH_WORDS = ("²", "-5", "+3", "3.0", "0x3", "1e1", "٣", "3 3", "3,3", "9" * 5000, "")
 WIRES = {
-    **{f"length {word[:5]!r}": (raw(OK, b"Content-Length: ", word.encode(), b"\r\n\r\nabc"), "no number|cannot be fetched") for word in LENGTH_WORDS},
+    **{
+        f"length {word[:5]!r}": (
+            raw(OK, b"Content-Length: ", word.encode(), b"\r\n\r\nabc"),
+            "no number|cannot be fetched",
+        )
+        for word in LENGTH_WORDS
+    },
     "two lengths": (raw(OK, b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"), "no number"),
     "a length and less": (raw(OK, b"Content-Length: 10\r\n\r\nabc"), "ended after 3 of 10|cannot be fetched"),
     "packed on the way": (raw(OK, b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), "compresses"),
@@ -409,8 +539,14 @@ WIRES = {
     "a chunk of no size": (raw(OK, b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"), "cannot be fetched"),
     "a chunk of negative size": (raw(OK, b"Transfer-Encoding: chunked\r\n\r\n-5\r\nabc"), "cannot be fetched"),
     "a chunk larger than it is": (raw(OK, b"Transfer-Encoding: chunked\r\n\r\nffff\r\nabc"), "cannot be fetched|ended"),
-    "chunks of one byte": (raw(OK, b"Transfer-Encoding: chunked\r\n\r\n", forever=b"1;" + b"y" * 9000 + b"\r\nx\r\n"), "around its content"),
-    "trailers without end": (raw(OK, b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n", forever=b"X: yyyyyyyyyyy\r\n"), "around its content"),
+    "chunks of one byte": (
+        raw(OK, b"Transfer-Encoding: chunked\r\n\r\n", forever=b"1;" + b"y" * 9000 + b"\r\nx\r\n"),
+        "around its content",
+    ),
+    "trailers without end": (
+        raw(OK, b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n", forever=b"X: yyyyyyyyyyy\r\n"),
+        "around its content",
+    ),
     "nothing": (raw(), "cannot be fetched"),
 }
 
@@ -446,7 +582,10 @@ def test_a_server_that_is_never_silent_and_never_done_is_left_when_the_time_is_o
 
 @pytest.mark.loopback
 def test_a_server_that_takes_the_connection_and_says_nothing_is_left(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(FetchError, match=r"takes longer than|cannot be fetched"):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(FetchError, match=r"takes longer than|cannot be fetched"),
+    ):
         fetch(f"https://localhost:{silent.getsockname()[1]}/x", tmp_path / "file", limits(total_s=0.3))
 
 
@@ -461,14 +600,20 @@ def test_content_in_chunks_is_fetched(tmp_path):
 @pytest.mark.loopback
 def test_a_file_that_is_there_is_not_fetched_over(tmp_path):
     (tmp_path / "file").write_text("mine")
-    with https.serving({"/x": https.body(b"new")}) as (server, asked), pytest.raises(FetchError, match="is there already"):
+    with (
+        https.serving({"/x": https.body(b"new")}) as (server, asked),
+        pytest.raises(FetchError, match="is there already"),
+    ):
         fetch(f"{server}/x", tmp_path / "file", limits())
     assert (tmp_path / "file").read_text() == "mine"
     assert asked == []
 
 
 class Names:
-    """The look-up of names as a server of names may answer it: with other addresses each time. Numbers are looked up as ever."""
+    """The look-up of names as a server of names may answer it: with other addresses each time.
+
+    Numbers are looked up as ever.
+    """
 
     def __init__(self, monkeypatch, *answers: tuple[str, ...]) -> None:
         self.answers, self.asked, self._real = list(answers), 0, socket.getaddrinfo
@@ -562,7 +707,9 @@ DOWNLOADS = {
 @pytest.mark.parametrize("verb", ["fetch", "train"])
 def test_whatever_stands_under_download_ends_in_one_short_line(tmp_path, capsys, case, verb):
     settings = yaml_for(tmp_path / "a", DOWNLOADS[case])
-    words = ["data", "fetch", settings.data] if verb == "fetch" else ["train", "--data", settings.data, "--allow-download"]
+    words = (
+        ["data", "fetch", settings.data] if verb == "fetch" else ["train", "--data", settings.data, "--allow-download"]
+    )
     assert main(words) == 2
     err = capsys.readouterr().err
     assert len(err.strip().splitlines()) == 1

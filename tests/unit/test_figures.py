@@ -42,7 +42,12 @@ def hits_of(num_classes: int, seed: int = 0):
     labels = np.repeat(np.arange(num_classes), 12)
     said = np.concatenate((labels, rng.integers(0, max(num_classes, 1), len(labels))))
     right = np.arange(len(said)) < len(labels) * 0.8
-    return curves(right[:, None] & (rng.uniform(0.4, 1, len(said))[:, None] > np.linspace(0.5, 0.95, 10)), rng.random(len(said)), said, labels)
+    return curves(
+        right[:, None] & (rng.uniform(0.4, 1, len(said))[:, None] > np.linspace(0.5, 0.95, 10)),
+        rng.random(len(said)),
+        said,
+        labels,
+    )
 
 
 def boxes_of(count: int) -> np.ndarray:
@@ -57,7 +62,11 @@ def columns_of(epochs: int) -> dict[str, list[float]]:
 
 def rows_of(batches: int, warm: int) -> list[dict]:
     return [
-        {"lr": {"bias": 0.1 - 0.09 * min(i / max(warm, 1), 1), "weight": 0.01, "norm": 0.01}, "momentum": 0.8 + 0.1 * min(i / max(warm, 1), 1), "accumulate": 4}
+        {
+            "lr": {"bias": 0.1 - 0.09 * min(i / max(warm, 1), 1), "weight": 0.01, "norm": 0.01},
+            "momentum": 0.8 + 0.1 * min(i / max(warm, 1), 1),
+            "accumulate": 4,
+        }
         for i in range(batches)
     ]
 
@@ -138,7 +147,10 @@ def test_results_with_gaps_and_missing_columns_are_drawn():
 
 
 def test_the_best_epoch_is_the_first_with_the_highest_fitness():
-    columns = {"metrics/mAP_0.5": np.array([0.9, 0.5, 0.5, 0.4, np.nan]), "metrics/mAP_0.5:0.95": np.array([0.1, 0.3, 0.3, 0.2, 0.9])}
+    columns = {
+        "metrics/mAP_0.5": np.array([0.9, 0.5, 0.5, 0.4, np.nan]),
+        "metrics/mAP_0.5:0.95": np.array([0.1, 0.3, 0.3, 0.2, 0.9]),
+    }
     assert best_epoch(columns) == 1
     assert best_epoch({"metrics/mAP_0.5": np.array([0.9])}) is None
     assert best_epoch({name: np.array([np.nan]) for name in columns}) is None
@@ -179,7 +191,11 @@ def test_the_correlogram_is_drawn_of_any_number_of_boxes(count):
 
 
 def test_the_same_values_give_the_same_pixels_also_on_other_threads():
-    jobs = [lambda: pr_curve(hits_of(3), SHORT), lambda: confusion_figure(np.eye(4), SHORT), lambda: schedule_figure(rows_of(50, 5), [0.5] * 50)] * 2
+    jobs = [
+        lambda: pr_curve(hits_of(3), SHORT),
+        lambda: confusion_figure(np.eye(4), SHORT),
+        lambda: schedule_figure(rows_of(50, 5), [0.5] * 50),
+    ] * 2
     here = [job() for job in jobs[:3]]
     with ThreadPoolExecutor(3) as pool:
         there = list(pool.map(lambda job: job(), jobs))
@@ -213,7 +229,9 @@ def test_a_batch_is_drawn_with_its_targets_and_stays_as_it_is():
     sheet = drawn(batch_sheet(images, targets, SHORT, [f"/x/{i}.jpg" for i in range(5)]))
     assert np.array_equal(images, before[0])
     assert np.array_equal(targets, before[1])
-    assert np.array_equal(sheet, batch_sheet(images, targets, SHORT, [f"/y/z/{i}.jpg" for i in range(5)]))  # only the names of files are shown
+    assert np.array_equal(
+        sheet, batch_sheet(images, targets, SHORT, [f"/y/z/{i}.jpg" for i in range(5)])
+    )  # only the names of files are shown
     assert not np.array_equal(sheet, batch_sheet(images, targets[:0], SHORT, [f"/x/{i}.jpg" for i in range(5)]))
 
 
@@ -229,7 +247,10 @@ def test_regions_to_ignore_are_drawn_on_their_image_alone():
 
 def test_a_sheet_shows_at_most_so_many_images():
     paths = [f"{i}.jpg" for i in range(20)]
-    assert np.array_equal(batch_sheet(batch(20), np.zeros((0, 6)), SHORT, paths, 4), batch_sheet(batch(20)[:4], np.zeros((0, 6)), SHORT, paths[:4]))
+    assert np.array_equal(
+        batch_sheet(batch(20), np.zeros((0, 6)), SHORT, paths, 4),
+        batch_sheet(batch(20)[:4], np.zeros((0, 6)), SHORT, paths[:4]),
+    )
     assert batch_sheet(batch(0), np.zeros((0, 6)), SHORT, []).ndim == 3
     assert prediction_sheet(batch(0), [], SHORT, []).ndim == 3
 

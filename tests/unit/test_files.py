@@ -55,7 +55,9 @@ def test_the_content_is_on_the_disk_before_its_name_and_the_name_after_it(tmp_pa
     happened = []
     for name in ("write", "fsync", "replace"):
         real = getattr(os, name)
-        monkeypatch.setattr(files.os, name, lambda *words, real=real, name=name: (happened.append(name), real(*words))[1])
+        monkeypatch.setattr(
+            files.os, name, lambda *words, real=real, name=name: (happened.append(name), real(*words))[1]
+        )
     files.write_bytes(tmp_path / "a", b"x")
     assert happened == ["write", "fsync", "replace", "fsync"]
     happened.clear()
@@ -124,7 +126,11 @@ def test_a_folder_under_a_file_is_one_line(tmp_path):
 
 
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**40), 2**40)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
@@ -140,11 +146,18 @@ def test_json_and_yaml_read_back_as_they_were_written(document):
     assert yaml.safe_load(Path("a.yaml").read_text()) == document
 
 
-@given(st.dictionaries(st.sampled_from(["boxes", "sizes", "points"]), npst.arrays(np.float32, npst.array_shapes(max_dims=2, min_side=0, max_side=4))))
+@given(
+    st.dictionaries(
+        st.sampled_from(["boxes", "sizes", "points"]),
+        npst.arrays(np.float32, npst.array_shapes(max_dims=2, min_side=0, max_side=4)),
+    )
+)
 def test_packed_arrays_come_back_bit_for_bit(arrays):
     found = files.unpacked_arrays(files.packed_arrays(arrays))
     assert found.keys() == arrays.keys()
-    assert all(found[name].shape == array.shape and found[name].tobytes() == array.tobytes() for name, array in arrays.items())
+    assert all(
+        found[name].shape == array.shape and found[name].tobytes() == array.tobytes() for name, array in arrays.items()
+    )
 
 
 def test_packed_arrays_hold_numbers_only():
@@ -175,7 +188,9 @@ def test_lines_are_added_and_what_is_removed_is_gone_and_nothing_else(tmp_path):
     assert names(folder) == ["log"]
 
 
-def test_a_shared_file_that_the_disk_has_no_room_for_is_an_error_before_anything_is_written_to_it(tmp_path, monkeypatch):
+def test_a_shared_file_that_the_disk_has_no_room_for_is_an_error_before_anything_is_written_to_it(
+    tmp_path, monkeypatch
+):
     before = files.open_shared(tmp_path / "a", 64)
     before[:] = 7
 

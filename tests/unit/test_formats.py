@@ -62,7 +62,9 @@ def test_real_voc_files_equal_their_label_files(tmp_path):
         rows = np.loadtxt(VENDORED / "labels" / f"{Path(record.path).stem}.txt", ndmin=2)
         assert np.array_equal(record.classes, rows[:, 0])
         assert np.abs(record.boxes_cxcywh_norm - rows[:, 1:]).max() < 1e-6
-    assert [(Path(f.file).name, f.rule, f.action) for f in index.findings] == [("BloodImage_00343.xml", "no-area", "box dropped")]
+    assert [(Path(f.file).name, f.rule, f.action) for f in index.findings] == [
+        ("BloodImage_00343.xml", "no-area", "box dropped")
+    ]
     assert index.findings[0].line > 1
 
 
@@ -76,7 +78,10 @@ def test_a_voc_folder_needs_no_yaml_and_names_its_classes_alphabetically(tmp_pat
 
 def test_a_json_finds_the_sister_of_its_other_split(tmp_path):
     dataset = read_dataset(formats.write_coco(tmp_path / "set"))
-    assert {split: found[0].place.name for split, found in dataset.sources.items()} == {"train": "instances_train.json", "val": "instances_val.json"}
+    assert {split: found[0].place.name for split, found in dataset.sources.items()} == {
+        "train": "instances_train.json",
+        "val": "instances_val.json",
+    }
     assert dataset.names == datasets.NAMES
 
 
@@ -85,7 +90,10 @@ def test_a_folder_of_coco_annotations_needs_no_yaml(tmp_path):
     for name in ("captions_train.json", "captions_val.json", "all.json", "person_keypoints_train.json"):
         (one.parent / name).write_text("{}")
     dataset = read_dataset(tmp_path / "set")
-    assert {split: found[0].place.name for split, found in dataset.sources.items()} == {"train": "instances_train.json", "val": "instances_val.json"}
+    assert {split: found[0].place.name for split, found in dataset.sources.items()} == {
+        "train": "instances_train.json",
+        "val": "instances_val.json",
+    }
 
 
 def test_a_folder_of_annotations_that_could_be_read_in_two_ways_is_not_guessed_at(tmp_path):
@@ -98,7 +106,11 @@ def test_a_folder_of_annotations_that_could_be_read_in_two_ways_is_not_guessed_a
 
 
 def test_bridges_change_neither_box_nor_area():
-    parts = [np.array([[0, 0], [4, 0], [4, 4], [0, 4.0]]), np.array([[8, 8], [9, 8], [9, 10.0]]), np.array([[6, 0], [7, 0], [7, 1], [6, 1.0]])]
+    parts = [
+        np.array([[0, 0], [4, 0], [4, 4], [0, 4.0]]),
+        np.array([[8, 8], [9, 8], [9, 10.0]]),
+        np.array([[6, 0], [7, 0], [7, 1], [6, 1.0]]),
+    ]
     whole = joined(parts)
     assert np.isclose(area(whole), sum(area(part) for part in parts))
     assert np.array_equal(box_xyxy(whole), [0, 0, 9, 10])
@@ -125,7 +137,10 @@ def test_an_image_whose_annotations_are_all_broken_teaches_nothing(tmp_path):
     yaml = formats.write_voc(tmp_path / "set")
     (tmp_path / "set/Annotations/train_001.xml").write_text("<annotation>\n<object>")
     index = open_split(read_dataset(yaml), "train")
-    assert [(Path(f.file).name, f.line, f.rule) for f in index.findings] == [("train_001.xml", 2, "annotation"), ("train_001.png", None, "no-usable-label")]
+    assert [(Path(f.file).name, f.line, f.rule) for f in index.findings] == [
+        ("train_001.xml", 2, "annotation"),
+        ("train_001.png", None, "no-usable-label"),
+    ]
     assert (len(index), index.skipped) == (7, 1)
 
 
@@ -135,7 +150,10 @@ BAD_JSON = {
     "no images": ('{"images": [], "annotations": [], "categories": []}', "'id' and 'file_name'"),
     "no categories": ('{"images": [{"id": 1, "file_name": "a.png"}], "annotations": []}', "no list 'categories'"),
     "nested": ("[" * 100_000, "not valid JSON"),
-    "odd category": ('{"images": [{"id": 1, "file_name": "a.png"}], "annotations": [], "categories": [{"id": "x"}]}', "whole number 'id'"),
+    "odd category": (
+        '{"images": [{"id": 1, "file_name": "a.png"}], "annotations": [], "categories": [{"id": "x"}]}',
+        "whole number 'id'",
+    ),
 }
 
 
@@ -155,7 +173,9 @@ def faulty(annotation: dict, tmp_path: Path):
     document["annotations"].append({**usual, **annotation})
     file.write_text(json.dumps(document, indent=1))
     index = open_split(read_dataset(file), "train")
-    line = next(number for number, text in enumerate(file.read_text().splitlines()) if '"id": 5000' in text)  # of the brace before it
+    line = next(
+        number for number, text in enumerate(file.read_text().splitlines()) if '"id": 5000' in text
+    )  # of the brace before it
     return [(f.rule, f.action, f.line == line) for f in index.findings]
 
 

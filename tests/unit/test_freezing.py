@@ -37,7 +37,12 @@ def test_a_fragment_of_a_name_is_enough():
 
 
 @pytest.mark.parametrize(
-    ("words", "what"), [((99,), "there is no row 11"), (("nonsense",), "no parameter's name matches 'nonsense'"), (("*",), "nothing would be left to train")]
+    ("words", "what"),
+    [
+        ((99,), "there is no row 11"),
+        (("nonsense",), "no parameter's name matches 'nonsense'"),
+        (("*",), "nothing would be left to train"),
+    ],
 )
 def test_what_cannot_be_frozen_is_refused(words, what):
     network = build(tiny_spec())
@@ -64,6 +69,10 @@ def test_frozen_weights_do_not_move_and_statistics_only_where_they_may(statistic
     training.trainer(made).fit()
     after = made.detector.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in done.parameters)
-    assert any(not torch.equal(before[name], after[name]) for name in before if name not in done.parameters and name.endswith("weight"))
+    assert any(
+        not torch.equal(before[name], after[name])
+        for name in before
+        if name not in done.parameters and name.endswith("weight")
+    )
     first = next(name for name in before if name.endswith("running_mean"))
     assert torch.equal(before[first], after[first]) is statistics

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX and OpenVINO files are read by us before their runtimes see them: only what `boxwright export` writes goes on."""
+"""ONNX and OpenVINO files are read by us before their runtimes see them.
+
+Only what `boxwright export` writes goes on.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,9 @@ RELU = helper.make_node("Relu", ["x"], ["y"])
 def model(*nodes: onnx.NodeProto, tensors: tuple[onnx.TensorProto, ...] = (), **more: object) -> onnx.ModelProto:
     """A graph from x to y."""
     graph = helper.make_graph(list(nodes or (RELU,)), "g", [X], [Y], list(tensors))
-    made = helper.make_model(graph, opset_imports=more.pop("opsets", [helper.make_opsetid("", 17)]), ir_version=8, **more)
+    made = helper.make_model(
+        graph, opset_imports=more.pop("opsets", [helper.make_opsetid("", 17)]), ir_version=8, **more
+    )
     helper.set_model_props(made, PASSPORT.words())
     return made
 
@@ -76,13 +81,21 @@ def test_numbers_outside_of_the_file_are_refused(name):
 
 
 def inner() -> onnx.GraphProto:
-    return helper.make_graph([helper.make_node("Relu", ["x"], ["z"])], "inner", [], [helper.make_tensor_value_info("z", 1, None)])
+    return helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["z"])], "inner", [], [helper.make_tensor_value_info("z", 1, None)]
+    )
 
 
 def test_graphs_inside_of_graphs_functions_and_operators_of_others_are_refused():
     condition = numpy_helper.from_array(np.array(True), "c")
-    refused(model(helper.make_node("If", ["c"], ["y"], then_branch=inner(), else_branch=inner()), tensors=(condition,)), "operator 'If'|part")
-    refused(model(helper.make_node("Loop", ["", "c", "x"], ["y"], body=inner()), tensors=(condition,)), "operator 'Loop'|part")
+    refused(
+        model(helper.make_node("If", ["c"], ["y"], then_branch=inner(), else_branch=inner()), tensors=(condition,)),
+        "operator 'If'|part",
+    )
+    refused(
+        model(helper.make_node("Loop", ["", "c", "x"], ["y"], body=inner()), tensors=(condition,)),
+        "operator 'Loop'|part",
+    )
     refused(model(helper.make_node("Relu", ["x"], ["y"], body=inner())), "number 6 of attribute")
     refused(model(helper.make_node("Relu", ["x"], ["y"], domain="com.microsoft")), "com.microsoft")
     refused(model(opsets=[helper.make_opsetid("", 17), helper.make_opsetid("my.library", 1)]), "my.library")
@@ -98,7 +111,15 @@ def test_the_last_of_two_operators_in_one_node_is_not_the_only_one_that_counts()
     assert merged.op_type == "Relu"
     graph = b"\x0a" + len(bad + node).to_bytes(1, "little") + bad + node
     refused(b"\x3a" + len(graph).to_bytes(1, "little") + graph, "PythonOp")
-    refused(model().SerializeToString() + b"\x3a" + (len(bad) + 2).to_bytes(1, "little") + b"\x0a" + len(bad).to_bytes(1, "little") + bad, "PythonOp")
+    refused(
+        model().SerializeToString()
+        + b"\x3a"
+        + (len(bad) + 2).to_bytes(1, "little")
+        + b"\x0a"
+        + len(bad).to_bytes(1, "little")
+        + bad,
+        "PythonOp",
+    )
 
 
 def test_tensors_of_other_sides_than_their_numbers_and_of_text_are_refused():
@@ -129,7 +150,9 @@ def test_weights_that_are_no_numbers_are_named():
     with torch.no_grad():
         detector.head.m[1].weight[2, 0] = torch.inf
     Path("a.onnx").write_bytes(onnx_bytes(Deployed(detector), PASSPORT))
-    with pytest.raises(WeightsError, match=r"a\.onnx: has values in 'network.model.10.m.1.weight' that are no finite numbers"):
+    with pytest.raises(
+        WeightsError, match=r"a\.onnx: has values in 'network.model.10.m.1.weight' that are no finite numbers"
+    ):
         open_exported(Path("a.onnx"))
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of classes and files that steer terminals, run in spreadsheets, close elements of pages, and lead out of folders."""
+"""Names of classes and files that steer terminals, run in spreadsheets, close elements of pages.
+
+And lead out of folders.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,11 @@ from tests.support.runs import Ground
 
 pytestmark = pytest.mark.slow
 
-NAMES = ["red\x1b[31m\n/etc/passwd:1: error [forged]", "=cmd|' /C calc'!A0\u202e</script><img src=x onerror=alert(1)>", "../../x\u2028\x7f\x9b"]
+NAMES = [
+    "red\x1b[31m\n/etc/passwd:1: error [forged]",
+    "=cmd|' /C calc'!A0\u202e</script><img src=x onerror=alert(1)>",
+    "../../x\u2028\x7f\x9b",
+]
 PICTURE = "a\x1b]0;title\x07\nb\u202egnp"
 
 
@@ -77,7 +84,19 @@ def test_a_training_on_it_ends_well_and_nothing_it_says_or_shows_is_steered(grou
     require_visible(said.out, said.err, (tmp_path / "runs/one/run.log").read_text())
     run = tmp_path / "runs/one"
     for words in (
-        ["predict", "--weights", run, "--source", ground.data.parent / "images/val", "--save-txt", "--save-crop", "--conf-thres", "0", "--max-det", "3"],
+        [
+            "predict",
+            "--weights",
+            run,
+            "--source",
+            ground.data.parent / "images/val",
+            "--save-txt",
+            "--save-crop",
+            "--conf-thres",
+            "0",
+            "--max-det",
+            "3",
+        ],
         ["errors", run],
     ):
         said = command(*words, *(["--project", tmp_path / "out"] if words[0] == "predict" else []))
@@ -145,7 +164,27 @@ def test_names_in_bytes_of_another_encoding_can_be_pooled_from_a_names_file(tmp_
 
 
 @pytest.mark.parametrize(
-    "begin", ["=", "+", "-", "@", "\t=", "\r=", " =", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\ufe63", "\u200b=", "\n=", '"=', "|", "%"], ids=ascii
+    "begin",
+    [
+        "=",
+        "+",
+        "-",
+        "@",
+        "\t=",
+        "\r=",
+        " =",
+        "\uff1d",
+        "\uff0b",
+        "\uff0d",
+        "\uff20",
+        "\ufe63",
+        "\u200b=",
+        "\n=",
+        '"=',
+        "|",
+        "%",
+    ],
+    ids=ascii,
 )
 def test_no_cell_of_text_begins_with_what_a_spreadsheet_runs(begin):
     (cell,) = next(csv.reader([text_cell(f"{begin}1+1")]))
@@ -177,7 +216,21 @@ def test_a_matrix_of_ordinary_names_is_written_as_ever_and_numbers_stay_numbers(
 
 
 def test_every_class_has_a_folder_of_its_own_that_leads_nowhere_else():
-    names = ("red", "..", "../../x", "a/b", "a.b", "A.B", "", "/", "é" * 300, "é" * 300 + "2", "traffic light", "\ud800", "\x00")
+    names = (
+        "red",
+        "..",
+        "../../x",
+        "a/b",
+        "a.b",
+        "A.B",
+        "",
+        "/",
+        "é" * 300,
+        "é" * 300 + "2",
+        "traffic light",
+        "\ud800",
+        "\x00",
+    )
     folders = crop_folders(names)
     assert folders[0] == "red"
     assert folders[10] == "traffic light"

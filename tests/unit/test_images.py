@@ -27,7 +27,12 @@ TURNS = {  # what has to be done to upright pixels so that the tag brings them b
 def blocks() -> np.ndarray:
     """Four plain quarters, so that every orientation is told apart even after JPEG."""
     image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    image[:12, :20], image[:12, 20:], image[12:, :20], image[12:, 20:] = (200, 40, 40), (40, 200, 40), (40, 40, 200), (180, 180, 180)
+    image[:12, :20], image[:12, 20:], image[12:, :20], image[12:, 20:] = (
+        (200, 40, 40),
+        (40, 200, 40),
+        (40, 40, 200),
+        (180, 180, 180),
+    )
     return image
 
 
@@ -52,7 +57,9 @@ def exif(orientation: int) -> Image.Exif:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_the_orientation_tag_is_applied_to_size_and_pixels(tmp_path, orientation, kind):
     options = {"quality": 95} if kind in {"JPEG", "WEBP"} else {}
-    path = written(tmp_path, stored(np.ascontiguousarray(TURNS[orientation](blocks())), kind, exif=exif(orientation), **options))
+    path = written(
+        tmp_path, stored(np.ascontiguousarray(TURNS[orientation](blocks())), kind, exif=exif(orientation), **options)
+    )
     assert inspect(path).size_wh == (WIDTH, HEIGHT)
     pixels = read_rgb(path)
     assert pixels.shape == (HEIGHT, WIDTH, 3)
@@ -78,9 +85,15 @@ GREY = np.arange(HEIGHT * WIDTH, dtype=np.uint16).reshape(HEIGHT, WIDTH)
         (stored(blocks(), "WEBP", lossless=True), blocks()),
         (stored(blocks(), "TIFF"), blocks()),
         (stored(Image.fromarray(blocks()).quantize(8), "PNG"), blocks()),
-        (stored(Image.fromarray(blocks()).convert("L"), "PNG"), np.repeat(np.asarray(Image.fromarray(blocks()).convert("L"))[..., None], 3, axis=2)),
+        (
+            stored(Image.fromarray(blocks()).convert("L"), "PNG"),
+            np.repeat(np.asarray(Image.fromarray(blocks()).convert("L"))[..., None], 3, axis=2),
+        ),
         (stored(np.dstack((blocks(), np.full((HEIGHT, WIDTH), 7, np.uint8))), "PNG"), blocks()),
-        (stored(Image.fromarray(blocks()[..., 0] > 100), "PNG"), np.repeat((blocks()[..., :1] > 100) * np.uint8(255), 3, axis=2)),
+        (
+            stored(Image.fromarray(blocks()[..., 0] > 100), "PNG"),
+            np.repeat((blocks()[..., :1] > 100) * np.uint8(255), 3, axis=2),
+        ),
         (stored(Image.fromarray(GREY * 60), "PNG"), np.repeat((GREY * 60 / 257)[..., None], 3, axis=2)),
         (cv2.imencode(".pfm", blocks()[..., ::-1].astype(np.float32) / 255)[1].tobytes(), blocks()),
     ],
@@ -166,7 +179,10 @@ def test_random_damage_gives_pixels_or_a_reason_and_nothing_else(tmp_path, kind)
         content = bytearray(whole)
         for place in draw.integers(0, len(whole), draw.integers(1, 6)):
             content[place] = draw.integers(256)
-        path = written(tmp_path, bytes(content[: draw.integers(len(whole) // 2, len(whole) + 1)] if draw.random() < 0.3 else content))
+        path = written(
+            tmp_path,
+            bytes(content[: draw.integers(len(whole) // 2, len(whole) + 1)] if draw.random() < 0.3 else content),
+        )
         for read in (inspect, read_bgr):
             try:
                 answer = read(path)

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 @pytest.fixture
 def root(tmp_path):
     datasets.write(tmp_path / "set", train=5, val=3, polygons=True)
-    (tmp_path / "set/labels/train/001.txt").write_text("0 0.5 0.5 0.2 0.2\n0 0.5 0.5 0.2 0.2\n0 nan 0.5 0.2 0.2\n")  # two findings
+    (tmp_path / "set/labels/train/001.txt").write_text(
+        "0 0.5 0.5 0.2 0.2\n0 0.5 0.5 0.2 0.2\n0 nan 0.5 0.2 0.2\n"
+    )  # two findings
     return tmp_path / "set"
 
 
@@ -37,7 +39,9 @@ def scanned(monkeypatch):
     """How many files were looked at, scan by scan."""
     counts: list[int] = []
     real = scan._scanned
-    monkeypatch.setattr(scan, "_scanned", lambda listing, how, known: (counts.append(len(listing.files)), real(listing, how, known))[1])
+    monkeypatch.setattr(
+        scan, "_scanned", lambda listing, how, known: (counts.append(len(listing.files)), real(listing, how, known))[1]
+    )
     return counts
 
 
@@ -46,7 +50,10 @@ def opened(root: Path, split: str = "train") -> Index:
 
 
 def equal(one: Index, other: Index) -> bool:
-    arrays = all(np.array_equal(value, other.arrays()[name]) and value.dtype == other.arrays()[name].dtype for name, value in one.arrays().items())
+    arrays = all(
+        np.array_equal(value, other.arrays()[name]) and value.dtype == other.arrays()[name].dtype
+        for name, value in one.arrays().items()
+    )
     return arrays and one.paths == other.paths and one.findings == other.findings and one.skipped == other.skipped
 
 
@@ -91,13 +98,17 @@ CHANGES = {
     "a label replaced by one of the same size": replaced_in_the_same_size,
     "a label removed": lambda root: (root / LABEL).unlink(),
     "a label emptied": lambda root: (root / LABEL).write_text(""),
-    "a label for a picture that had none": lambda root: (root / "labels/train/004.txt").write_text("2 0.5 0.5 0.1 0.1\n"),
+    "a label for a picture that had none": lambda root: (root / "labels/train/004.txt").write_text(
+        "2 0.5 0.5 0.1 0.1\n"
+    ),
     "a picture added": lambda root: shutil.copy(root / "images/train/000.png", root / "images/train/009.png"),
     "a picture removed": lambda root: (root / "images/train/000.png").unlink(),
     "a picture replaced": picture_in_the_same_place,
     "a picture damaged": lambda root: (root / "images/train/003.png").write_bytes(b"x"),
     "a picture renamed": lambda root: (root / "images/train/000.png").rename(root / "images/train/0000.png"),
-    "the list in another order of names": lambda root: (root / "images/train/000.png").rename(root / "images/train/zzz.png"),
+    "the list in another order of names": lambda root: (root / "images/train/000.png").rename(
+        root / "images/train/zzz.png"
+    ),
 }
 
 
@@ -169,7 +180,11 @@ def parts_of(content: bytes) -> tuple[dict, dict[str, np.ndarray], dict[str, byt
 def signed(head: object, arrays: dict[str, np.ndarray], texts: dict[str, bytes]) -> bytes:
     """A cache with the right checksum, whatever it says."""
     text = json.dumps(head).encode()
-    payload = len(text).to_bytes(4, "little") + text + b"".join([*(one.tobytes() for one in arrays.values()), *texts.values()])
+    payload = (
+        len(text).to_bytes(4, "little")
+        + text
+        + b"".join([*(one.tobytes() for one in arrays.values()), *texts.values()])
+    )
     return b"boxwright index\n" + hashlib.sha256(payload).digest() + payload
 
 
@@ -201,9 +216,17 @@ def longer(head, arrays, _texts):
 
 
 PLANTED = {
-    **{f"{value} in {name}": in_array(name, value) for name in ("boxes", "points", "ignored") for value in (np.nan, np.inf, -1, 7)},
+    **{
+        f"{value} in {name}": in_array(name, value)
+        for name in ("boxes", "points", "ignored")
+        for value in (np.nan, np.inf, -1, 7)
+    },
     **{f"{value} in {name}": in_array(name, value) for name in ("first_object", "first_point") for value in (1, -1)},
-    **{f"{value} at the end of {name}": in_array(name, value, -1) for name in ("first_object", "first_point") for value in (0, 1 << 40)},
+    **{
+        f"{value} at the end of {name}": in_array(name, value, -1)
+        for name in ("first_object", "first_point")
+        for value in (0, 1 << 40)
+    },
     **{f"{value} pixels": in_array("sizes_wh", value) for value in (0, -5, (1 << 31) - 1)},
     "a class below none": in_array("classes", -1),
     "an image that is neither usable nor not": in_array("used", 2),
@@ -239,7 +262,17 @@ def full(tmp_path):
     datasets.write(tmp_path / "set", train=5, val=1, polygons=True)
     root = tmp_path / "set"
     images = [{"id": number, "file_name": f"images/train/{number:03}.png"} for number in range(5)]
-    boxes = [{"id": number, "image_id": number, "category_id": 1, "bbox": [10, 10, 20, 20], "area": 300, "iscrowd": number % 2} for number in range(5)]
+    boxes = [
+        {
+            "id": number,
+            "image_id": number,
+            "category_id": 1,
+            "bbox": [10, 10, 20, 20],
+            "area": 300,
+            "iscrowd": number % 2,
+        }
+        for number in range(5)
+    ]
     boxes[0]["segmentation"] = [[10, 10, 30, 10, 30, 30, 10, 30]]
     boxes.append({"id": 9, "image_id": 2, "category_id": 1, "bbox": "none"})
     document = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "red"}]}
@@ -289,7 +322,9 @@ def test_what_is_no_regular_file_is_no_cache(root, kind):
             cache.symlink_to("/dev/zero")
     found = opened(root)
     assert equal(without_notes(found), expected)
-    assert [finding.text for finding in about_caches(found)] == ["cannot be used as a cache of the index (it is no regular file)"]
+    assert [finding.text for finding in about_caches(found)] == [
+        "cannot be used as a cache of the index (it is no regular file)"
+    ]
 
 
 def test_a_head_that_promises_much_sets_nothing_aside(root):
@@ -300,7 +335,9 @@ def test_a_head_that_promises_much_sets_nothing_aside(root):
     content = signed(head, arrays, texts)
     with cache.open("wb") as file:
         file.write(content)
-        file.truncate(index_file.Head("", "", head["counts"], 52 + len(json.dumps(head))).total())  # gigabytes of nothing, on a disk that holds none
+        file.truncate(
+            index_file.Head("", "", head["counts"], 52 + len(json.dumps(head))).total()
+        )  # gigabytes of nothing, on a disk that holds none
     tracemalloc.start()
     found = opened(root)
     _, most = tracemalloc.get_traced_memory()

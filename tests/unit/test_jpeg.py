@@ -32,7 +32,16 @@ def size_of(content: bytes) -> tuple[int, int] | None:
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"progressive": True}, {"quality": 5}, {"comment": b"words"}, {"mode": "L"}, {"mode": "CMYK"}, {"icc_profile": b"x" * 900}]
+    "more",
+    [
+        {},
+        {"progressive": True},
+        {"quality": 5},
+        {"comment": b"words"},
+        {"mode": "L"},
+        {"mode": "CMYK"},
+        {"icc_profile": b"x" * 900},
+    ],
 )
 def test_ordinary_files_are_known_by_their_ends(more):
     assert size_of(jpeg(**more)) == (WIDTH, HEIGHT)
@@ -41,7 +50,9 @@ def test_ordinary_files_are_known_by_their_ends(more):
 
 def exif(order: str, orientation: int) -> bytes:
     """An EXIF block in one of both orders of bytes, with the entry before a long one."""
-    entries = struct.pack(f"{order}HHHIHHHHII", 2, 0x0112, 3, 1, orientation, 0, 0x011A, 5, 1, 38) + struct.pack(f"{order}III", 0, 72, 1)
+    entries = struct.pack(f"{order}HHHIHHHHII", 2, 0x0112, 3, 1, orientation, 0, 0x011A, 5, 1, 38) + struct.pack(
+        f"{order}III", 0, 72, 1
+    )
     return b"Exif\0\0" + {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}I", 8) + entries
 
 

@@ -69,7 +69,15 @@ def steps_of(made) -> list[dict[str, float]]:
 def test_an_epoch_is_told_trained_validated_judged_told_and_saved_in_this_order():
     watch = Watch(fitness=[0.3])
     assert trainer(machines(schedule(epochs=1)), watch).fit() == "done"
-    assert watch.log == ["EpochStarted", *["StepLogged"] * 5, "EpochTrained", "validate 0 final", "EpochEnded", "save best", "save last"]
+    assert watch.log == [
+        "EpochStarted",
+        *["StepLogged"] * 5,
+        "EpochTrained",
+        "validate 0 final",
+        "EpochEnded",
+        "save best",
+        "save last",
+    ]
 
 
 def test_the_first_and_every_better_or_equal_epoch_is_the_best():
@@ -99,7 +107,14 @@ def test_a_recipe_may_keep_best_from_being_written_in_the_final_epoch():
 
 
 @pytest.mark.parametrize(
-    ("period", "kept"), [(0, []), (-1, []), (1, ["epoch0", "epoch1", "epoch2", "epoch3"]), (2, ["epoch0", "epoch2"]), (3, ["epoch0", "epoch3"])]
+    ("period", "kept"),
+    [
+        (0, []),
+        (-1, []),
+        (1, ["epoch0", "epoch1", "epoch2", "epoch3"]),
+        (2, ["epoch0", "epoch2"]),
+        (3, ["epoch0", "epoch3"]),
+    ],
 )
 def test_epochs_are_kept_by_period(period, kept):
     watch = Watch(batches=one)
@@ -152,12 +167,18 @@ def test_a_run_ends_after_as_many_epochs_without_improvement_as_patience_has(fit
 def test_the_epoch_that_may_be_the_last_is_validated_and_saved_like_it():
     watch = Watch(batches=one, fitness=[0.5, 0.4, 0.4])
     trainer(machines(schedule(epochs=9)), watch, patience=2, nosave=True).fit()
-    assert [line for line in watch.log if line.startswith("validate")] == ["validate 0", "validate 1", "validate 2 final"]
+    assert [line for line in watch.log if line.startswith("validate")] == [
+        "validate 0",
+        "validate 1",
+        "validate 2 final",
+    ]
     assert [(kind, epoch) for kind, epoch, *_ in watch.saved] == [("last", 2)]
 
 
 def test_a_recipe_without_early_stopping_does_not_look_at_patience():
-    made = trainer(machines(schedule(epochs=4)), Watch(batches=one, fitness=[0.5, 0.1, 0.1, 0.1]), patience=1, early_stopping=False)
+    made = trainer(
+        machines(schedule(epochs=4)), Watch(batches=one, fitness=[0.5, 0.1, 0.1, 0.1]), patience=1, early_stopping=False
+    )
     assert made.fit() == "done"
     assert made.state.epoch == 4
 
@@ -192,10 +213,18 @@ def test_a_request_to_stop_is_obeyed_within_one_optimizer_step(question):
 
 def test_where_a_run_stops_or_saves_no_gradient_is_pending():
     made = machines()
-    worker = trainer(made, Watch(save_within=True, on_save=lambda _kind: pending.append(any(p.grad is not None for p in made.detector.parameters()))))
+    worker = trainer(
+        made,
+        Watch(
+            save_within=True,
+            on_save=lambda _kind: pending.append(any(p.grad is not None for p in made.detector.parameters())),
+        ),
+    )
     pending: list[bool] = []
     worker.fit()
-    assert len(pending) == 3 + 3 + 5 + 3  # ends of epochs before and after the validation, steps inside them, and the best each time
+    assert (
+        len(pending) == 3 + 3 + 5 + 3
+    )  # ends of epochs before and after the validation, steps inside them, and the best each time
     assert not any(pending)
 
 
@@ -212,7 +241,10 @@ def test_an_epoch_that_was_left_goes_on_at_its_next_batch():
     watch = Watch()
     going = trainer(made.m, watch, state=made.state, running=made.running)
     assert going.fit() == "done"
-    assert [(event.epoch, event.first_batch) for event in watch.told if isinstance(event, EpochStarted)] == [(1, 2), (2, 0)]
+    assert [(event.epoch, event.first_batch) for event in watch.told if isinstance(event, EpochStarted)] == [
+        (1, 2),
+        (2, 0),
+    ]
     assert [event.batch for event in watch.told if isinstance(event, StepLogged)][:3] == [2, 3, 4]
 
 
@@ -233,7 +265,11 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted_and_training_goes_on()
 
 def test_weights_and_momenta_are_as_if_the_skipped_step_had_not_been():
     made = machines(schedule(**EVERY_BATCH), loss=spoiling(0))
-    before = {name: tensor for name, tensor in frozen(made.detector).items() if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))}
+    before = {
+        name: tensor
+        for name, tensor in frozen(made.detector).items()
+        if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+    }
     worker = trainer(made, Watch(stops=["now"]))
     assert worker.fit() == "now"
     after = made.detector.state_dict()
@@ -265,7 +301,10 @@ def test_an_infinite_gradient_under_a_finite_loss_is_seen_too():
 def test_no_optimizer_lets_a_number_that_is_not_finite_into_weights_or_memory(optimizer):
     made = machines(schedule(epochs=1, lr0=0.001, **EVERY_BATCH), optimizer=optimizer, loss=spoiling(2))
     trainer(made).fit()
-    numbers = [*made.detector.parameters(), *(torch.as_tensor(value) for memory in made.optimizer.state.values() for value in memory.values())]
+    numbers = [
+        *made.detector.parameters(),
+        *(torch.as_tensor(value) for memory in made.optimizer.state.values() for value in memory.values()),
+    ]
     assert len(numbers) > 2 * len(list(made.detector.parameters())) - 1
     assert all(torch.isfinite(tensor).all() for tensor in numbers)
 
@@ -308,7 +347,9 @@ def test_gradients_are_clipped_to_the_norm_and_not_where_clipping_is_off():
 def test_gradients_of_accumulated_batches_are_summed_not_averaged():
     together, apart = [], []
     made = machines(schedule(epochs=1, warmup_min_batches=0, nominal_batch=8))
-    made.optimizer.register_step_pre_hook(lambda *_: together.append(made.detector.get_parameter("model.0.conv.weight").grad.clone()))
+    made.optimizer.register_step_pre_hook(
+        lambda *_: together.append(made.detector.get_parameter("model.0.conv.weight").grad.clone())
+    )
     trainer(made, clip_norm=0.0).fit()
     assert len(together) == 1
     fresh = machines()
@@ -326,10 +367,14 @@ def test_every_step_runs_at_the_rates_of_its_batch_and_an_epoch_reports_those_of
     seen = steps_of(made)
     trainer(made, watch).fit()
     plan = made.schedule
-    expected = [[plan.at(number).lr_bias, plan.at(number).lr_other, plan.at(number).lr_other] for number in (0, 1, 3, 6, 10, 14)]
+    expected = [
+        [plan.at(number).lr_bias, plan.at(number).lr_other, plan.at(number).lr_other] for number in (0, 1, 3, 6, 10, 14)
+    ]
     assert [step["rates"] for step in seen] == expected
     ended = [event.results for event in watch.told if isinstance(event, EpochEnded)]
-    assert [[row[f"x/lr{i}"] for i in range(3)] for row in ended] == [[plan.at(n).lr_bias, plan.at(n).lr_other, plan.at(n).lr_other] for n in (4, 9, 14)]
+    assert [[row[f"x/lr{i}"] for i in range(3)] for row in ended] == [
+        [plan.at(n).lr_bias, plan.at(n).lr_other, plan.at(n).lr_other] for n in (4, 9, 14)
+    ]
 
 
 def test_losses_of_an_epoch_are_means_over_its_batches():

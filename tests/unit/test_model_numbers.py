@@ -51,7 +51,12 @@ def test_counting_leaves_the_network_as_it_was():
 
 def test_the_outline_agrees_with_the_summary():
     full, short = summarize(spec("yolov5n6")), outline(spec("yolov5n6"))
-    assert (short.layers, short.parameters, short.gflops, short.strides) == (full.layers, full.parameters, full.gflops, full.strides)
+    assert (short.layers, short.parameters, short.gflops, short.strides) == (
+        full.layers,
+        full.parameters,
+        full.gflops,
+        full.strides,
+    )
     assert sum(row.parameters for row in full.rows) == full.parameters
 
 
@@ -60,7 +65,9 @@ def test_a_size_off_the_grid_is_counted_at_the_next_that_fits():
     assert summarize(tiny_spec(), 112).rows[0].out_hw == (56, 56)
 
 
-CONVOLUTIONS = TINY.replace("[-1, 1, SPPF, [32, 5]]", "[-1, 1, CrossConv, [32, 5]]").replace("[-1, 1, C3, [24]]", "[-1, 2, GhostConv, [24, 3]]")
+CONVOLUTIONS = TINY.replace("[-1, 1, SPPF, [32, 5]]", "[-1, 1, CrossConv, [32, 5]]").replace(
+    "[-1, 1, C3, [24]]", "[-1, 2, GhostConv, [24, 3]]"
+)
 CONVOLUTIONS = CONVOLUTIONS.replace("[-1, 1, C3, [16]]", "[-1, 2, C3, [16]]") + "activation: nn.LeakyReLU(0.1)\n"
 
 
@@ -90,7 +97,10 @@ def test_pools_widen_the_field_attention_sees_all_and_a_row_sees_what_its_widest
 
 
 def kept_for_backward(detector, images: torch.Tensor) -> int:
-    """Bytes that real tensors of a real pass hold for backward, by the framework's own account; weights and images left out."""
+    """Bytes that real tensors of a real pass hold for backward, by the framework's own account.
+
+    Weights and images left out.
+    """
     mine = {p.untyped_storage().data_ptr() for p in (*detector.parameters(), *detector.buffers(), images)}
     held: dict[int, int] = {}
     keep = []
@@ -150,7 +160,21 @@ def as_json(capsys, *words: str) -> dict:
 def test_info_tells_all_of_it(capsys, tmp_path):
     file = tmp_path / "tiny.yaml"
     file.write_text(TINY)
-    document = as_json(capsys, "model", "info", str(file), "--imgsz", "64", "--batch", "2", "--profile", "--device", "cpu", "--threads", "1")
+    document = as_json(
+        capsys,
+        "model",
+        "info",
+        str(file),
+        "--imgsz",
+        "64",
+        "--batch",
+        "2",
+        "--profile",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+    )
     assert {"layers", "parameters", "gflops", "strides", "anchors", "rows"} <= set(document)
     assert document["activation_memory_bytes"]["training"] > document["activation_memory_bytes"]["inference"]
     assert document["ms"] == pytest.approx(sum(row["ms"] for row in document["rows"]))
@@ -179,5 +203,10 @@ def test_check_takes_other_classes_and_channels(capsys):
 
 
 def test_a_batch_beyond_memory_is_refused_before_it_is_made(capsys):
-    assert cli.main(["model", "info", "yolov5n", "--imgsz", "8192", "--batch", "65536", "--profile", "--device", "cpu"]) == 2
-    assert "a batch of 65536 at 8192 needs more memory than is free. Reduce --batch or --imgsz" in capsys.readouterr().err
+    assert (
+        cli.main(["model", "info", "yolov5n", "--imgsz", "8192", "--batch", "65536", "--profile", "--device", "cpu"])
+        == 2
+    )
+    assert (
+        "a batch of 65536 at 8192 needs more memory than is free. Reduce --batch or --imgsz" in capsys.readouterr().err
+    )

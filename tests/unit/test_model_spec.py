@@ -34,36 +34,53 @@ def test_every_block_of_the_table_can_be_built():
     assert set(SIGNATURES) == set(BUILDERS)
 
 
-@pytest.mark.parametrize(("number", "multiple", "expected"), [(1, 0.33, 1), (3, 0.33, 1), (9, 0.33, 3), (3, 1.33, 4), (2, 0.25, 1), (6, 0.67, 4), (5, 0.5, 2)])
+@pytest.mark.parametrize(
+    ("number", "multiple", "expected"),
+    [(1, 0.33, 1), (3, 0.33, 1), (9, 0.33, 3), (3, 1.33, 4), (2, 0.25, 1), (6, 0.67, 4), (5, 0.5, 2)],
+)
 def test_depth_rounds_halves_to_even_and_never_below_1(number, multiple, expected):
     assert depth_of(number, multiple) == expected
 
 
-@pytest.mark.parametrize(("channels", "multiple", "expected"), [(64, 0.25, 16), (64, 0.5, 32), (100, 0.5, 56), (768, 1.25, 960), (4, 0.25, 8)])
+@pytest.mark.parametrize(
+    ("channels", "multiple", "expected"),
+    [(64, 0.25, 16), (64, 0.5, 32), (100, 0.5, 56), (768, 1.25, 960), (4, 0.25, 8)],
+)
 def test_width_is_the_next_multiple_of_8(channels, multiple, expected):
     assert width_of(channels, multiple, 8) == expected
 
 
 def test_a_row_with_the_heads_own_output_count_is_not_scaled():
-    text = swapped("width_multiple: 1.0", "width_multiple: 0.5").replace("[-1, 1, SPPF, [32, 5]]", "[-1, 1, SPPF, [24, 5]]")
+    text = swapped("width_multiple: 1.0", "width_multiple: 0.5").replace(
+        "[-1, 1, SPPF, [32, 5]]", "[-1, 1, SPPF, [24, 5]]"
+    )
     assert read(text).rows[6].out_channels == 24  # 3 anchors * (3 classes + 5)
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (swapped("[-1, 1, C3, [24]]", "[-1, 1, C3Magic, [24]]"), "m.yaml:12: row 4: unknown module 'C3Magic'. Did you mean 'C3"),
+        (
+            swapped("[-1, 1, C3, [24]]", "[-1, 1, C3Magic, [24]]"),
+            "m.yaml:12: row 4: unknown module 'C3Magic'. Did you mean 'C3",
+        ),
         (swapped("[[-1, 4], 1, Concat, [1]]", "[[-1, 40], 1, Concat, [1]]"), "row 8 takes its input from row 40"),
         (swapped("[[-1, 4], 1, Concat, [1]]", "[[-1, 8], 1, Concat, [1]]"), "row 8 takes its input from row 8"),
         (swapped("[[-1, 4], 1, Concat, [1]]", "[[-1, -20], 1, Concat, [1]]"), "row 8 takes its input from row -20"),
         (swapped("[-1, 1, Conv, [24, 3, 2]]", "[-1, 1, Conv, [-24, 3, 2]]"), "row 3, Conv: width is -24"),
-        (swapped("[-1, 1, Conv, [24, 3, 2]]", "[-1, 1, Conv, [24, 3, 2, 1, 1, 1, True, 9]]"), "8 arguments are too many"),
+        (
+            swapped("[-1, 1, Conv, [24, 3, 2]]", "[-1, 1, Conv, [24, 3, 2, 1, 1, 1, True, 9]]"),
+            "8 arguments are too many",
+        ),
         (swapped("[-1, 1, Conv, [24, 3, 2]]", "[-1, 1, Conv, []]"), "the argument 'width' is missing"),
         (swapped("[-1, 1, Conv, [24, 3, 2]]", "[-1, 1, Conv, 24]"), "the arguments are 24"),
         (swapped("[-1, 1, Conv, [24, 3, 2]]", "[-1, 0, Conv, [24, 3, 2]]"), "the number of repeats is 0"),
         (swapped("[-1, 1, Conv, [24, 3, 2]]", "[-1, 1, Conv]"), "row 3 is [-1, 1, 'Conv']"),
         (swapped("[-1, 1, Conv, [24, 3, 2]]", "[[-1, 2], 1, Conv, [24, 3, 2]]"), "Conv takes one input, not 2"),
-        (swapped("[10, 13, 16, 30, 33, 23]", "[10, 13, 16, 30, 33]"), "anchors of level 0 are 5 numbers, so a width lacks its height"),
+        (
+            swapped("[10, 13, 16, 30, 33, 23]", "[10, 13, 16, 30, 33]"),
+            "anchors of level 0 are 5 numbers, so a width lacks its height",
+        ),
         (swapped("[10, 13, 16, 30, 33, 23]", "[10, -13, 16, 30]"), "anchors of level 0"),
         (swapped("[10, 13, 16, 30, 33, 23]", "[10, 13]"), "different numbers of anchors"),
         (TINY.replace("  - [30, 61, 62, 45, 59, 119]\n", ""), "anchors for 1 levels, but Detect has 2 inputs"),
@@ -73,14 +90,20 @@ def test_a_row_with_the_heads_own_output_count_is_not_scaled():
         (TINY.replace("depth_multiple: 1.0", "depth_multiple: deep"), "depth_multiple is 'deep'"),
         (TINY.replace("  - [[9, 6], 1, Detect, [nc, anchors]]\n", ""), "the last row has to be the one Detect row"),
         (TINY.replace("Detect", "Segment"), "segmentation heads are not offered"),
-        (swapped("[32, 5]", "[\"__import__('os').system('touch PWNED')\", 5]"), "arguments are data and are never evaluated"),
+        (
+            swapped("[32, 5]", "[\"__import__('os').system('touch PWNED')\", 5]"),
+            "arguments are data and are never evaluated",
+        ),
         (swapped("C3, [24]]", "\"__import__('os').system('x') or Conv\", [24]]"), "unknown module"),
         (swapped("[-1, 1, Conv, [24, 3, 2]]", "[-1, 1, Conv, [24, 3, 2, None, 1, 1, nn.Evil()]]"), "is no activation"),
         (TINY + "activation: os.system\n", "is no activation"),
         (swapped("[8, 6, 2, 2]", "[1000000, 6, 2, 2]"), "row 0 would have 1000000 channels"),
         (swapped("[-1, 1, C3, [24]]", "[-1, 100000, C3, [24]]"), "the number of repeats is 100000"),
         (TINY.replace("head:", "head"), "is not valid YAML"),
-        (swapped("[-1, 1, C3, [16]]", "[-1, 1, C3, [16, maybe]]"), "shortcut is 'maybe', but it has to be True or False"),
+        (
+            swapped("[-1, 1, C3, [16]]", "[-1, 1, C3, [16, maybe]]"),
+            "shortcut is 'maybe', but it has to be True or False",
+        ),
     ],
 )
 def test_faults_name_file_row_and_word(text, says):
@@ -109,12 +132,24 @@ def test_an_unknown_key_is_noted_with_the_nearest_one():
     assert spec.notes == ("m.yaml:20: key 'activaton' is not known and has no effect; did you mean 'activation'?",)
 
 
-@pytest.mark.parametrize("text", ["nn.SiLU()", "SiLU", "nn.LeakyReLU(0.1)", "LeakyReLU( 0.1 )", "nn.Hardswish()", "AconC"])
+@pytest.mark.parametrize(
+    "text", ["nn.SiLU()", "SiLU", "nn.LeakyReLU(0.1)", "LeakyReLU( 0.1 )", "nn.Hardswish()", "AconC"]
+)
 def test_activations_of_the_grammar(text):
     assert parse_activation(text).name in text
 
 
-@pytest.mark.parametrize("text", ["nn.Linear(3)", "torch.nn.SiLU()", "nn.SiLU(); x", "nn.LeakyReLU(__import__)", "nn.LeakyReLU(1,2,3,4)", "lambda: 0"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nn.Linear(3)",
+        "torch.nn.SiLU()",
+        "nn.SiLU(); x",
+        "nn.LeakyReLU(__import__)",
+        "nn.LeakyReLU(1,2,3,4)",
+        "lambda: 0",
+    ],
+)
 def test_everything_else_is_no_activation(text):
     with pytest.raises(GrammarError):
         parse_activation(text)
@@ -122,7 +157,14 @@ def test_everything_else_is_no_activation(text):
 
 def test_words_resolve_to_names_constants_and_activations():
     names = {"nc": 7}
-    assert resolve(["nc", "None", True, "nearest", 2, "nn.ReLU()"], names) == [7, None, True, "nearest", 2, ActivationSpec("ReLU")]
+    assert resolve(["nc", "None", True, "nearest", 2, "nn.ReLU()"], names) == [
+        7,
+        None,
+        True,
+        "nearest",
+        2,
+        ActivationSpec("ReLU"),
+    ]
 
 
 def test_activation_belongs_to_one_model_and_never_leaks_into_the_next():
@@ -184,7 +226,9 @@ def test_size_changing_blocks_run():
         "[-1, 1, nn.Upsample, [None, 2, nearest]]", "[-1, 1, nn.ConvTranspose2d, [32, 2, 2]]"
     )
     assert build(read(text)).strides == (8, 16)
-    text = swapped("[-1, 1, Conv, [16, 3, 2]]", "[-1, 1, Contract, [2]]").replace("[-1, 1, nn.Upsample, [None, 2, nearest]]", "[-1, 1, Expand, [2]]")
+    text = swapped("[-1, 1, Conv, [16, 3, 2]]", "[-1, 1, Contract, [2]]").replace(
+        "[-1, 1, nn.Upsample, [None, 2, nearest]]", "[-1, 1, Expand, [2]]"
+    )
     detector = build(read(text))
     assert detector.strides == (8, 16)
     assert detector.spec.rows[1].out_channels == 32
@@ -214,13 +258,17 @@ def test_class_count_channels_and_integer_anchors_can_be_replaced():
 
 def test_anchors_are_put_in_the_order_of_the_strides():
     text = (
-        TINY.replace("[10, 13, 16, 30, 33, 23]", "X").replace("[30, 61, 62, 45, 59, 119]", "[10, 13, 16, 30, 33, 23]").replace("X", "[30, 61, 62, 45, 59, 119]")
+        TINY.replace("[10, 13, 16, 30, 33, 23]", "X")
+        .replace("[30, 61, 62, 45, 59, 119]", "[10, 13, 16, 30, 33, 23]")
+        .replace("X", "[30, 61, 62, 45, 59, 119]")
     )
     assert torch.equal(build(read(text)).head.anchors, tiny().head.anchors)
 
 
 def test_tags_are_names_for_rows():
-    text = swapped("[-1, 1, C3, [24]]", "[-1, 1, C3, [24], middle]").replace("[[-1, 4], 1, Concat, [1]]", "[[-1, middle], 1, Concat, [1]]")
+    text = swapped("[-1, 1, C3, [24]]", "[-1, 1, C3, [24], middle]").replace(
+        "[[-1, 4], 1, Concat, [1]]", "[[-1, middle], 1, Concat, [1]]"
+    )
     spec = read(text)
     assert spec.rows[8].sources == (7, 4)
     assert spec.saved == tiny_spec().saved
@@ -240,6 +288,8 @@ def test_biases_can_start_from_class_frequencies():
 @pytest.mark.parametrize("name", ["yolov5n", "yolov5s-3.0", "yolov3-tiny", "yolov5-p2"])
 def test_what_a_checkpoint_stores_of_a_network_describes_it_again(name):
     described = network_spec(name, num_classes=7, in_channels=1)
-    again = read_spec(parse_yaml(yaml.safe_dump(described.source, sort_keys=False, default_flow_style=None), "stored.pt"))
+    again = read_spec(
+        parse_yaml(yaml.safe_dump(described.source, sort_keys=False, default_flow_style=None), "stored.pt")
+    )
     assert [replace(row, place="") for row in again.rows] == [replace(row, place="") for row in described.rows]
     assert replace(again, rows=(), name="", source={}) == replace(described, rows=(), name="", source={})

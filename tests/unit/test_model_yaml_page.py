@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page about model YAMLs says what is true: its examples build, its tables are those of the program, its faults are told so."""
+"""The page about model YAMLs says what is true.
+
+Its examples build, its tables are those of the program, its faults are told so.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,16 @@ from boxwright.model.spec import IGNORED_KEYS, KNOWN_KEYS, MAX_BLOCKS, MAX_CHANN
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "model-yaml.md").read_text()
 EXAMPLE, *VARIATIONS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-FAULTS = [line.split(maxsplit=1) for block in re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
+FAULTS = [
+    line.split(maxsplit=1) for block in re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()
+]
 KEY = re.compile(r"^(?=\w+:)", re.MULTILINE)
-PLACES = {"C33": ("6, C3,", "6, C33,"), "77": ("[-1, 4]", "[-1, 77]"), "-256": ("[256, 3, 2]", "[-256, 3, 2]"), "4": ("None, 2,", "None, 4,")}
+PLACES = {
+    "C33": ("6, C3,", "6, C33,"),
+    "77": ("[-1, 4]", "[-1, 77]"),
+    "-256": ("[256, 3, 2]", "[-256, 3, 2]"),
+    "4": ("None, 2,", "None, 4,"),
+}
 
 
 def varied(variation: str) -> str:
@@ -71,7 +81,9 @@ def test_every_key_activation_and_refused_module_stands_there():
     inner = [name for name, signature in SIGNATURES.items() if signature.inner_repeat]
     sentence = re.search(r"\*\*number\*\*.*?repeat their inside", PAGE, re.DOTALL)[0]
     assert set(re.findall(r"`(\w+)`", sentence)) == set(inner)
-    assert f"{MAX_ROWS} rows, {MAX_REPEATS} repeats of a row, {MAX_BLOCKS} blocks in all, {MAX_CHANNELS} channels" in PAGE
+    assert (
+        f"{MAX_ROWS} rows, {MAX_REPEATS} repeats of a row, {MAX_BLOCKS} blocks in all, {MAX_CHANNELS} channels" in PAGE
+    )
 
 
 @pytest.mark.parametrize(("word", "says"), FAULTS)

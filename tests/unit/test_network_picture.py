@@ -32,7 +32,9 @@ def row_boxes(drawing: Drawing) -> list[Box]:
     return [item for item in drawing.items if isinstance(item, Box) and item.stroke is not None]
 
 
-@pytest.mark.parametrize("name", ["yolov5n", "yolov5n6", "yolov3-tiny", "yolov5-bifpn", "yolov5-fpn", "yolov5-p2", "yolov5s-3.0"])
+@pytest.mark.parametrize(
+    "name", ["yolov5n", "yolov5n6", "yolov3-tiny", "yolov5-bifpn", "yolov5-fpn", "yolov5-p2", "yolov5s-3.0"]
+)
 def test_every_row_has_its_box_and_every_source_its_line(name):
     described = spec(name)
     drawing = drawing_of(described)
@@ -51,7 +53,9 @@ def test_every_row_has_its_box_and_every_source_its_line(name):
 def test_no_line_runs_through_a_box_and_every_label_fits(name):
     described = spec(name)
     drawing = drawing_of(described)
-    assert not any("\N{HORIZONTAL ELLIPSIS}" in item.text for item in drawing.items if isinstance(item, Words)), "every label fits"
+    assert not any("\N{HORIZONTAL ELLIPSIS}" in item.text for item in drawing.items if isinstance(item, Words)), (
+        "every label fits"
+    )
     boxes = row_boxes(drawing)
     for way in (item for item in drawing.items if isinstance(item, Way) and item.arrow):
         for (x1, y1), (x2, y2) in itertools.pairwise(way.points):
@@ -66,7 +70,9 @@ def test_both_forms_hold_the_same_and_svg_is_sound():
     root = ET.fromstring(as_svg(drawing))
     assert (root.get("width"), root.get("height")) == (str(drawing.width), str(drawing.height))
     assert len(root.findall(f"{SVG}rect")) == sum(isinstance(item, Box) for item in drawing.items)
-    assert [text.text for text in root.findall(f"{SVG}text")] == [item.text for item in drawing.items if isinstance(item, Words)]
+    assert [text.text for text in root.findall(f"{SVG}text")] == [
+        item.text for item in drawing.items if isinstance(item, Words)
+    ]
     pixels = as_pixels(drawing)
     assert pixels.shape[1] / pixels.shape[0] == pytest.approx(drawing.width / drawing.height, rel=0.01)
     scale = pixels.shape[1] / drawing.width
@@ -86,12 +92,24 @@ def test_words_of_a_file_are_words_and_nothing_else():
 
 def test_labels_say_kernel_stride_and_repeats():
     rows = summarize(spec("yolov3-tiny")).rows
-    assert [label_of(row) for row in rows[:2]] == ["Conv 3\N{MULTIPLICATION SIGN}3", "MaxPool 2\N{MULTIPLICATION SIGN}2 /2"]
+    assert [label_of(row) for row in rows[:2]] == [
+        "Conv 3\N{MULTIPLICATION SIGN}3",
+        "MaxPool 2\N{MULTIPLICATION SIGN}2 /2",
+    ]
     assert label_of(summarize(spec("yolov5l")).rows[4]) == "C3 \N{MULTIPLICATION SIGN}6"
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "0"), (928, "928"), (9999, "9999"), (18560, "18.6 k"), (1182720, "1.18 M"), (140_700_000, "141 M"), (10**10, "10 G")]
+    ("count", "text"),
+    [
+        (0, "0"),
+        (928, "928"),
+        (9999, "9999"),
+        (18560, "18.6 k"),
+        (1182720, "1.18 M"),
+        (140_700_000, "141 M"),
+        (10**10, "10 G"),
+    ],
 )
 def test_counts_have_three_figures(count, text):
     assert quantity(count) == text
@@ -113,4 +131,6 @@ def test_draw_writes_what_the_name_says(capsys, tmp_path):
 
 def test_the_tiny_network_has_a_column_per_stride():
     drawing = drawing_of(tiny_spec())
-    assert [item.text for item in drawing.items if isinstance(item, Words) and item.text.startswith("stride")] == [f"stride {s}" for s in (2, 4, 8, 16)]
+    assert [item.text for item in drawing.items if isinstance(item, Words) and item.text.startswith("stride")] == [
+        f"stride {s}" for s in (2, 4, 8, 16)
+    ]

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Paths that a data set YAML or a list states: what can be none is one line, what would be the whole disk is refused, what is no picture is told."""
+"""Paths that a data set YAML or a list states.
+
+What can be none is one line, what would be the whole disk is refused, what is no picture is told.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ NOWHERE = {
     "the whole disk": ("train: /", "/: is the root of the whole file system"),
     "the whole disk by way of a list": ("train: [images/train, /]", "/: is the root of the whole file system"),
     "the whole disk as root": ("path: /\ntrain: .", "/: is the root of the whole file system"),
-    "the whole disk by another name": ("train: ../../../../../../../../../../..", "is the root of the whole file system"),
+    "the whole disk by another name": (
+        "train: ../../../../../../../../../../..",
+        "is the root of the whole file system",
+    ),
     "a device": ("train: /dev/zero", "/dev/zero: is neither a folder nor a file"),
     "a device as annotations": ("format: coco\ntrain: /dev/zero", "/dev/zero is no file"),
     "a pipe": ("train: pipe", "pipe: is neither a folder nor a file"),
@@ -79,13 +85,27 @@ def test_a_folder_in_which_hardly_anything_is_a_picture_is_not_walked_to_the_end
 
 
 def test_a_line_of_a_list_that_names_no_picture_is_a_finding_with_its_line(root):
-    lines = ["images/train/000.png", "", "README", "./images/train/001.png", "images/train/002", "../../../etc/passwd", "x.gif", f"{LONG}.png"]
+    lines = [
+        "images/train/000.png",
+        "",
+        "README",
+        "./images/train/001.png",
+        "images/train/002",
+        "../../../etc/passwd",
+        "x.gif",
+        f"{LONG}.png",
+    ]
     (root / "list.txt").write_text("\n".join(lines))
     index = opened(root, "train: list.txt")
     assert len(index) == 2
-    told = [(finding.line, finding.rule, finding.action) for finding in index.findings if finding.file.endswith("list.txt")]
+    told = [
+        (finding.line, finding.rule, finding.action) for finding in index.findings if finding.file.endswith("list.txt")
+    ]
     assert told == [(3, "format", "image skipped"), (5, "format", "image skipped"), (6, "format", "image skipped")]
-    assert {finding.rule for finding in index.findings if not finding.file.endswith("list.txt")} == {"format", "unreadable"}  # x.gif and the long one
+    assert {finding.rule for finding in index.findings if not finding.file.endswith("list.txt")} == {
+        "format",
+        "unreadable",
+    }  # x.gif and the long one
     assert index.skipped == 5
 
 
@@ -97,7 +117,9 @@ def test_of_many_such_lines_the_first_are_told_and_the_others_counted(root, monk
     assert "8 more lines have no suffix of a picture" in told[2]
 
 
-@pytest.mark.parametrize(("limit", "content"), [("MOST_LINES", "a\n" * 20), ("MOST_LINES", "a\r" * 20), ("MOST_LIST_BYTES", "a" * 20)])
+@pytest.mark.parametrize(
+    ("limit", "content"), [("MOST_LINES", "a\n" * 20), ("MOST_LINES", "a\r" * 20), ("MOST_LIST_BYTES", "a" * 20)]
+)
 def test_a_list_that_is_larger_than_any_is_one_line(root, monkeypatch, limit, content):
     monkeypatch.setattr(listing, limit, 10)
     (root / "list.txt").write_text(content)
@@ -108,7 +130,9 @@ def test_a_list_that_is_larger_than_any_is_one_line(root, monkeypatch, limit, co
 def test_file_names_of_coco_annotations_that_can_be_none_are_findings(root):
     names = ["images/train/000.png", "a\0b.png", f"{LONG}.png", "\ud800.png"]
     images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
-    (root / "train.json").write_text(json.dumps({"images": images, "annotations": [], "categories": [{"id": 1, "name": "red"}]}))
+    (root / "train.json").write_text(
+        json.dumps({"images": images, "annotations": [], "categories": [{"id": 1, "name": "red"}]})
+    )
     index = opened(root, "train: train.json\nimages: .")
     assert len(index) == 1
     assert [finding.rule for finding in index.findings] == ["annotation"] * 3

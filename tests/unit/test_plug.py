@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The colour set of the albumentations package. What it really does is tested where it is installed: pip install 'albumentations>=2,<3'."""
+"""The colour set of the albumentations package.
+
+What it really does is tested where it is installed: pip install 'albumentations>=2,<3'.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,9 @@ def install(folder: Path, name: str, version: str) -> None:
 
 def samples_of(yaml: Path, *, plugged: bool) -> TrainingSamples:
     index = open_split(read_dataset(yaml), "train")
-    samples = TrainingSamples(Planner(AugmentSettings(), index.sizes_wh, SIZE), index, ImageStore(index, SIZE, smooth=False), seed=0)
+    samples = TrainingSamples(
+        Planner(AugmentSettings(), index.sizes_wh, SIZE), index, ImageStore(index, SIZE, smooth=False), seed=0
+    )
     samples.plug = Plug() if plugged else None
     return samples
 
@@ -62,8 +67,14 @@ def drawn(samples: TrainingSamples, number: int, epoch: int = 0) -> tuple[np.nda
         ([], "is not installed"),
         ([("albumentations", "1.4.0")], "albumentations 1.4.0 is installed"),
         ([("albumentationsx", "2.1.0")], "albumentationsx is installed, which is under the AGPL"),
-        ([("albumentations", "2.0.8"), ("albumentationsx", "2.1.0")], "albumentationsx is installed, which is under the AGPL"),
-        ([("albumentations", "2.0.8"), ("AlbumentationsX", "2.1.0")], "albumentationsx is installed, which is under the AGPL"),
+        (
+            [("albumentations", "2.0.8"), ("albumentationsx", "2.1.0")],
+            "albumentationsx is installed, which is under the AGPL",
+        ),
+        (
+            [("albumentations", "2.0.8"), ("AlbumentationsX", "2.1.0")],
+            "albumentationsx is installed, which is under the AGPL",
+        ),
     ],
 )
 def test_the_plug_refuses_what_is_not_the_package_it_knows(tmp_path, monkeypatch, packages, match):
@@ -148,7 +159,9 @@ def test_the_plug_changes_finished_pictures_by_key_alone(tmp_path, monkeypatch):
     plain, changed = samples_of(yaml, plugged=False), samples_of(yaml, plugged=True)
 
     def marks(order) -> dict[int, int]:
-        return {number: int((drawn(changed, number)[0].astype(int) - drawn(plain, number)[0]).max()) for number in order}
+        return {
+            number: int((drawn(changed, number)[0].astype(int) - drawn(plain, number)[0]).max()) for number in order
+        }
 
     first = marks(range(8))
     assert len(set(first.values())) > 3
@@ -171,10 +184,16 @@ def test_most_pictures_are_left_as_they_are():
 @real
 @pytest.mark.slow
 def test_the_real_package_leaves_the_network_alone():
-    program = "from boxwright.data.augment.albumentations_set import Plug; Plug(); from albumentations import check_version; print(check_version.opener)"
+    program = (
+        "from boxwright.data.augment.albumentations_set import Plug; Plug(); from albumentations "
+        "import "
+        "check_version; print(check_version.opener)"
+    )
     environ = environment()
     environ["PYTHONPATH"] = os.pathsep.join([environ["PYTHONPATH"], *sys.path])  # wherever it is
-    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, env=environ, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, env=environ, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "None\n", "")
 
 
@@ -203,7 +222,8 @@ def test_the_real_package_gives_the_same_samples_for_any_threads_and_moves_no_bo
 
     def batches(*, plugged: bool, threads: int) -> list[tuple[bytes, bytes]]:
         return [
-            (batch.images.numpy().tobytes(), batch.targets.numpy().tobytes()) for batch in Loader(samples_of(yaml, plugged=plugged), threads=threads)(addresses)
+            (batch.images.numpy().tobytes(), batch.targets.numpy().tobytes())
+            for batch in Loader(samples_of(yaml, plugged=plugged), threads=threads)(addresses)
         ]
 
     found = [batches(plugged=True, threads=threads) for threads in (0, 3, 3)]

@@ -33,7 +33,9 @@ CUDA = torch.device("cuda", 0)
         ("fp32", CPU, True, True, ["fp32"]),
     ],
 )
-def test_the_precisions_to_try_follow_what_was_asked_and_what_the_device_has(monkeypatch, asked, device, has_bf16, allowed_on_cpu, expected):
+def test_the_precisions_to_try_follow_what_was_asked_and_what_the_device_has(
+    monkeypatch, asked, device, has_bf16, allowed_on_cpu, expected
+):
     monkeypatch.setattr(precision, "cpu_has_bf16", lambda: has_bf16)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: has_bf16)
     assert candidates(asked, device, on_cpu=allowed_on_cpu) == expected

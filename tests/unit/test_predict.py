@@ -25,15 +25,53 @@ def trained(tmp_path_factory):
     """A run that has learned a little, and images to look at."""
     folder = tmp_path_factory.mktemp("predict")
     data, model = datasets.write(folder / "data", train=16, val=6), datasets.write_model(folder)
-    words = ["train", "--data", data, "--cfg", model, "--weights", "", "--hyp", "small-data", "--epochs", "2", "--imgsz", "64", "--batch", "4"]
-    words += ["--device", "cpu", "--threads", "1", "--workers", "0", "--noautoanchor", "--noplots", "--quiet", "--project", folder / "runs"]
+    words = [
+        "train",
+        "--data",
+        data,
+        "--cfg",
+        model,
+        "--weights",
+        "",
+        "--hyp",
+        "small-data",
+        "--epochs",
+        "2",
+        "--imgsz",
+        "64",
+        "--batch",
+        "4",
+    ]
+    words += [
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+        "--workers",
+        "0",
+        "--noautoanchor",
+        "--noplots",
+        "--quiet",
+        "--project",
+        folder / "runs",
+    ]
     assert cli.main([*map(str, words)]) == 0
     return folder
 
 
 def predict(capsys, trained, out, *words) -> dict:
     capsys.readouterr()
-    fixed = ["predict", "--weights", trained / "runs" / "exp", "--project", out, "--threads", "1", "--conf-thres", "0.0001"]
+    fixed = [
+        "predict",
+        "--weights",
+        trained / "runs" / "exp",
+        "--project",
+        out,
+        "--threads",
+        "1",
+        "--conf-thres",
+        "0.0001",
+    ]
     assert cli.main([*map(str, [*fixed, *words]), "--json"]) == 0
     return json.loads(capsys.readouterr().out)
 
@@ -44,27 +82,50 @@ def test_files_folders_patterns_and_list_files_lead_to_the_same_images(capsys, t
     (tmp_path / "list.txt").write_text("".join(f"{path}\n" for path in files))
     wanted = [str(path) for path in files]
     for source in ([folder], [folder / "*.png"], [tmp_path / "list.txt"], files):
-        assert [one["path"] for one in predict(capsys, trained, tmp_path, "--nosave", "--source", *source)["images"]] == wanted
+        assert [
+            one["path"] for one in predict(capsys, trained, tmp_path, "--nosave", "--source", *source)["images"]
+        ] == wanted
 
 
 def test_paths_may_come_on_standard_input(capsys, trained, tmp_path, monkeypatch):
     path = trained / "data" / "images" / "val" / "000.png"
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{path}\n\n"))
-    assert [one["path"] for one in predict(capsys, trained, tmp_path, "--nosave", "--source", "-")["images"]] == [str(path)]
+    assert [one["path"] for one in predict(capsys, trained, tmp_path, "--nosave", "--source", "-")["images"]] == [
+        str(path)
+    ]
 
 
 def test_many_images_at_once_are_detected_as_one_by_one(capsys, trained, tmp_path):
     folder = trained / "data" / "images" / "val"
-    alone = [predict(capsys, trained, tmp_path, "--nosave", "--source", path)["images"][0] for path in (folder / "000.png", folder / "004.png")]
-    together = predict(capsys, trained, tmp_path, "--nosave", "--batch", 2, "--source", folder / "000.png", folder / "004.png")["images"]
+    alone = [
+        predict(capsys, trained, tmp_path, "--nosave", "--source", path)["images"][0]
+        for path in (folder / "000.png", folder / "004.png")
+    ]
+    together = predict(
+        capsys, trained, tmp_path, "--nosave", "--batch", 2, "--source", folder / "000.png", folder / "004.png"
+    )["images"]
     for one, other in zip(alone, together, strict=True):
         assert len(one["detections"]) == len(other["detections"])
-        assert [d["score"] for d in one["detections"]] == pytest.approx([d["score"] for d in other["detections"]], abs=1e-4)
+        assert [d["score"] for d in one["detections"]] == pytest.approx(
+            [d["score"] for d in other["detections"]], abs=1e-4
+        )
 
 
 def test_labels_crops_and_json_are_written(capsys, trained, tmp_path):
     path = trained / "data" / "images" / "val" / "000.png"
-    found = predict(capsys, trained, tmp_path, "--save-txt", "--save-conf", "--save-crop", "--save-json", "--max-det", 5, "--source", path)
+    found = predict(
+        capsys,
+        trained,
+        tmp_path,
+        "--save-txt",
+        "--save-conf",
+        "--save-crop",
+        "--save-json",
+        "--max-det",
+        5,
+        "--source",
+        path,
+    )
     out = tmp_path / "exp"
     detections = found["images"][0]["detections"]
     assert detections
@@ -79,8 +140,21 @@ def test_labels_crops_and_json_are_written(capsys, trained, tmp_path):
 
 def test_what_each_row_of_the_network_says_is_drawn_for_every_picture_of_a_batch(capsys, trained, tmp_path):
     folder = trained / "data" / "images" / "val"
-    plain = predict(capsys, trained, tmp_path, "--nosave", "--batch", 2, "--source", folder / "000.png", folder / "001.png")
-    shown = predict(capsys, trained, tmp_path, "--nosave", "--batch", 2, "--visualize", "--source", folder / "000.png", folder / "001.png")
+    plain = predict(
+        capsys, trained, tmp_path, "--nosave", "--batch", 2, "--source", folder / "000.png", folder / "001.png"
+    )
+    shown = predict(
+        capsys,
+        trained,
+        tmp_path,
+        "--nosave",
+        "--batch",
+        2,
+        "--visualize",
+        "--source",
+        folder / "000.png",
+        folder / "001.png",
+    )
     assert shown["images"] == plain["images"]
     rows = [sorted(path.name for path in (tmp_path / "exp" / "features" / name).iterdir()) for name in ("000", "001")]
     assert rows[0] == rows[1]
@@ -100,7 +174,10 @@ def test_half_precision_is_used_where_there_is_one_and_said_where_there_is_none(
     assert half[0]["score"] == pytest.approx(full[0]["score"], abs=0.05)
     monkeypatch.setattr("boxwright.system.precision.cpu_has_bf16", lambda: False)
     assert predict(capsys, trained, tmp_path, "--nosave", "--half", "--source", path)["images"][0]["detections"] == full
-    assert cli.main(["predict", "--weights", str(trained / "runs" / "exp"), "--nosave", "--half", "--source", str(path)]) == 0
+    assert (
+        cli.main(["predict", "--weights", str(trained / "runs" / "exp"), "--nosave", "--half", "--source", str(path)])
+        == 0
+    )
     assert "no half precision; float32 is used" in "".join(capsys.readouterr())
 
 
@@ -116,7 +193,11 @@ def test_a_video_is_a_film_again_with_every_so_manyth_frame(capsys, trained, tmp
     source = film(tmp_path / "street.mp4")
     found = predict(capsys, trained, tmp_path, "--vid-stride", 3, "--save-txt", "--source", source)
     assert [one["frame"] for one in found["images"]] == [0, 3, 6]
-    assert sorted(path.name for path in (tmp_path / "exp" / "labels").iterdir()) == ["street_0.txt", "street_3.txt", "street_6.txt"]
+    assert sorted(path.name for path in (tmp_path / "exp" / "labels").iterdir()) == [
+        "street_0.txt",
+        "street_3.txt",
+        "street_6.txt",
+    ]
     made = list(frames(str(tmp_path / "exp" / "street_1.mp4"), 1))
     assert len(made) == 3
     assert made[0][2].shape == (48, 64, 3)
@@ -129,7 +210,19 @@ def test_a_file_that_is_no_video_is_named_and_left_out(capsys, trained, tmp_path
         list(frames(str(tmp_path / "broken.mp4"), 1))
     path = trained / "data" / "images" / "val" / "000.png"
     predict(capsys, trained, tmp_path, "--nosave", "--source", tmp_path / "broken.mp4", path)
-    assert cli.main(["predict", "--weights", str(trained / "runs" / "exp"), "--nosave", "--source", str(tmp_path / "broken.mp4")]) == 2
+    assert (
+        cli.main(
+            [
+                "predict",
+                "--weights",
+                str(trained / "runs" / "exp"),
+                "--nosave",
+                "--source",
+                str(tmp_path / "broken.mp4"),
+            ]
+        )
+        == 2
+    )
     assert "none of the 1 images could be read" in capsys.readouterr().err
 
 
@@ -155,8 +248,15 @@ def test_a_source_that_is_not_there_among_others_is_named_and_the_others_go_on(c
     found = predict(capsys, trained, tmp_path, "--nosave", "--source", gone[0], path, *gone[1:])
     assert [one["path"] for one in found["images"]] == [str(path)]
     reasons = ["there is no such file or folder", "the folder holds no images", "no file matches this pattern"]
-    assert found["left_out"] == [{"path": str(where), "reason": reason} for where, reason in zip(gone, reasons, strict=True)]
-    assert cli.main(["predict", "--weights", str(trained / "runs" / "exp"), "--nosave", "--source", str(gone[0]), str(path)]) == 0
+    assert found["left_out"] == [
+        {"path": str(where), "reason": reason} for where, reason in zip(gone, reasons, strict=True)
+    ]
+    assert (
+        cli.main(
+            ["predict", "--weights", str(trained / "runs" / "exp"), "--nosave", "--source", str(gone[0]), str(path)]
+        )
+        == 0
+    )
     shown = capsys.readouterr()
     assert f"warning: {gone[0]}: there is no such file or folder; left out" in shown.err
     assert "1 images, " in shown.out

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prediction with networks for other pictures than colour in 8 bits: read as in validation, drawn for eyes, refused in one line."""
+"""Prediction with networks for other pictures than colour in 8 bits.
+
+Read as in validation, drawn for eyes, refused in one line.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,12 @@ from tests.support.planes import write_planes
 
 pytestmark = pytest.mark.slow
 
-KINDS = {"four": (4, ".npy", "uint16"), "ten": (10, ".tif", "uint8"), "deep": (3, ".npy", "uint16"), "grey": (1, ".tif", "uint16")}
+KINDS = {
+    "four": (4, ".npy", "uint16"),
+    "ten": (10, ".tif", "uint8"),
+    "deep": (3, ".npy", "uint16"),
+    "grey": (1, ".tif", "uint16"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +51,23 @@ def trained(tmp_path_factory):
         if name not in made:
             made[name] = tmp_path_factory.mktemp(name)
             data, model = write_planes(made[name] / "data", *KINDS[name]), datasets.write_model(made[name])
-            words = ["train", "--data", data, "--cfg", model, "--epochs", 1, "--imgsz", 96, "--batch", 4, "--device", "cpu", "--threads", 1]
+            words = [
+                "train",
+                "--data",
+                data,
+                "--cfg",
+                model,
+                "--epochs",
+                1,
+                "--imgsz",
+                96,
+                "--batch",
+                4,
+                "--device",
+                "cpu",
+                "--threads",
+                1,
+            ]
             done(*map(str, words), "--workers", "0", "--quiet", "--project", str(made[name] / "runs"))
         return made[name]
 
@@ -51,7 +75,19 @@ def trained(tmp_path_factory):
 
 
 def predict(folder: Path, out: Path, *words: object) -> Said:
-    usual = ["predict", "--weights", folder / "runs" / "exp", "--project", out, "--threads", 1, "--conf-thres", 0.0001, "--max-det", 3]
+    usual = [
+        "predict",
+        "--weights",
+        folder / "runs" / "exp",
+        "--project",
+        out,
+        "--threads",
+        1,
+        "--conf-thres",
+        0.0001,
+        "--max-det",
+        3,
+    ]
     return command(*map(str, (*usual, *words)))
 
 
@@ -81,7 +117,9 @@ def test_the_network_is_given_what_validation_gives_it(trained, name):
     out = np.zeros((kind.channels, 64, 96), kind.dtype)
     samples(Address(0, 0, 0, (64, 96)), out)
     assert index.sizes_wh[0].tolist() == [96, 64]
-    mine = placed(read_pixels(index.paths[0], load(folder / "runs/exp").predictor.kind), fit((64, 96), (96, 96), stride=32), kind)
+    mine = placed(
+        read_pixels(index.paths[0], load(folder / "runs/exp").predictor.kind), fit((64, 96), (96, 96), stride=32), kind
+    )
     assert np.array_equal(mine.transpose(2, 0, 1), out)
     assert mine.dtype == kind.dtype
 
@@ -139,7 +177,24 @@ def test_nothing_but_files_of_other_channels_is_an_error_in_one_line(trained, tm
 def test_a_colour_network_does_not_look_for_arrays(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((20, 20, 3), np.uint8))
     data, model = datasets.write(tmp_path / "data"), datasets.write_model(tmp_path)
-    words = ["--data", data, "--cfg", model, "--epochs", 1, "--imgsz", 64, "--batch", 4, "--device", "cpu", "--workers", 0, "--noplots", "--quiet"]
+    words = [
+        "--data",
+        data,
+        "--cfg",
+        model,
+        "--epochs",
+        1,
+        "--imgsz",
+        64,
+        "--batch",
+        4,
+        "--device",
+        "cpu",
+        "--workers",
+        0,
+        "--noplots",
+        "--quiet",
+    ]
     done("train", *map(str, words), "--project", str(tmp_path / "runs"))
     said = predict(tmp_path, tmp_path / "out", "--source", tmp_path / "a.npy")
     assert said.code == 2
@@ -195,7 +250,9 @@ def test_one_grey_array_is_enough_for_a_network_of_one_channel(trained):
 def test_any_number_of_channels_changes_size_as_single_ones_do(channels, smooth):
     image = np.random.default_rng(channels).integers(0, 256, (40, 50, channels), dtype=np.uint8)
     for size in ((20, 31), (60, 70)):
-        alone = np.stack([resized(np.ascontiguousarray(image[..., one]), size, smooth=smooth) for one in range(channels)], axis=2)
+        alone = np.stack(
+            [resized(np.ascontiguousarray(image[..., one]), size, smooth=smooth) for one in range(channels)], axis=2
+        )
         apart = np.abs(resized(image, size, smooth=smooth).reshape(*size, -1).astype(int) - alone)
         assert apart.max() <= 1
 
@@ -215,6 +272,8 @@ def test_a_picture_with_alpha_is_four_channels_or_colour(tmp_path):
     Image.fromarray(pixels).save(buffer, "PNG")
     (tmp_path / "a.png").write_bytes(buffer.getvalue())
     assert np.array_equal(read_planes(str(tmp_path / "a.png"), Kind(4, "uint8")), pixels)
-    assert np.array_equal(read_planes(str(tmp_path / "a.png"), Kind(3, "uint16")), pixels[..., :3].astype(np.uint16) * 257)
+    assert np.array_equal(
+        read_planes(str(tmp_path / "a.png"), Kind(3, "uint16")), pixels[..., :3].astype(np.uint16) * 257
+    )
     cv2.imwrite(str(tmp_path / "b.png"), pixels[..., 0])
     assert np.array_equal(read_planes(str(tmp_path / "b.png"), Kind(1, "uint8"))[..., 0], pixels[..., 0])

@@ -82,8 +82,18 @@ def test_making_a_predictor_leaves_the_network_as_it_was():
 
 
 def test_rules_choose_classes_and_scores():
-    rows = torch.cat([certain(torch.tensor([[20.0 * n + 10, 30.0, 10.0, 10.0]]), torch.tensor([n]), 3, score) for n, score in enumerate((0.9, 0.6, 0.3))])
-    asked = {(0, 1, 2): RULES, (0, 1): NmsRules(0.5, 0.45), (2,): NmsRules(0.25, 0.45, classes=(2,)), (0,): NmsRules(0.25, 0.45, max_det=1)}
+    rows = torch.cat(
+        [
+            certain(torch.tensor([[20.0 * n + 10, 30.0, 10.0, 10.0]]), torch.tensor([n]), 3, score)
+            for n, score in enumerate((0.9, 0.6, 0.3))
+        ]
+    )
+    asked = {
+        (0, 1, 2): RULES,
+        (0, 1): NmsRules(0.5, 0.45),
+        (2,): NmsRules(0.25, 0.45, classes=(2,)),
+        (0,): NmsRules(0.25, 0.45, max_det=1),
+    }
     for classes, rules in asked.items():
         (found,) = knowing(rows)([grey(64, 64)], rules)
         assert tuple(found.classes.tolist()) == classes
@@ -96,7 +106,10 @@ def test_a_folder_is_walked_in_order_and_what_is_no_picture_is_left_alone(tmp_pa
     for name in ("b.JPG", "a.png", "deep/c.webp", "deep/readme.txt", "d.heic"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert image_paths((str(tmp_path),)) == ([str(tmp_path / name) for name in ("a.png", "b.JPG", "d.heic", "deep/c.webp")], [])
+    assert image_paths((str(tmp_path),)) == (
+        [str(tmp_path / name) for name in ("a.png", "b.JPG", "d.heic", "deep/c.webp")],
+        [],
+    )
 
 
 def test_a_list_names_images_beside_itself_or_anywhere(tmp_path):
@@ -104,7 +117,10 @@ def test_a_list_names_images_beside_itself_or_anywhere(tmp_path):
     assert image_paths((str(tmp_path / "list.txt"),)) == ([str(tmp_path / "a.png"), "/far/b.png"], [])
 
 
-@pytest.mark.parametrize(("source", "says"), [("gone.jpg", "there is no such file"), (".", "the folder holds no images"), (None, "nothing to predict on")])
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [("gone.jpg", "there is no such file"), (".", "the folder holds no images"), (None, "nothing to predict on")],
+)
 def test_a_source_that_gives_nothing_is_refused(source, says):
     with pytest.raises(SettingError, match=says):
         image_paths((source,) if source else ())

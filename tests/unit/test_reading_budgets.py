@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of many megabytes that hold too much of one thing are read, or refused, within a budget of memory and processor time."""
+"""Files of many megabytes that hold too much of one thing are read.
+
+Or refused, within a budget of memory and processor time.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ import pytest
 
 from tests.support.budget import within_budget
 
-READ_COCO = """import sys; from pathlib import Path; from boxwright.data.formats import coco; from boxwright.errors import DataError
+READ_COCO = """import sys; from pathlib import Path
+from boxwright.data.formats import coco; from boxwright.errors import DataError
 try:
     read = coco.read_coco(Path(sys.argv[1]))
 except DataError as error:
@@ -36,7 +40,15 @@ def coco_text(annotations: list[dict]) -> bytes:
 
 
 def annotation(number: int, **more) -> dict:
-    return {"id": number, "image_id": number % 3, "category_id": 1, "bbox": [5, 5, 20, 20], "area": 400, "iscrowd": 0, **more}
+    return {
+        "id": number,
+        "image_id": number % 3,
+        "category_id": 1,
+        "bbox": [5, 5, 20, 20],
+        "area": 400,
+        "iscrowd": 0,
+        **more,
+    }
 
 
 def test_thirty_thousand_faulty_annotations_take_less_than_two_seconds_more_than_the_start(tmp_path):
@@ -61,7 +73,9 @@ def test_label_files_of_megabytes_of_faults_are_read_within_the_budget(tmp_path,
     assert out_of(READ_LABELS, tmp_path / "a.txt", content, memory_mb=512, cpu_s=40).startswith("1 ")
 
 
-@pytest.mark.parametrize("filling", [b"<object/>", b"<object><name>a</name></object>", b"<a/>"], ids=["empty", "named", "other"])
+@pytest.mark.parametrize(
+    "filling", [b"<object/>", b"<object><name>a</name></object>", b"<a/>"], ids=["empty", "named", "other"]
+)
 def test_xml_of_megabytes_is_read_within_the_budget(tmp_path, filling):
     content = b"<annotation>" + filling * (2_000_000 // len(filling)) + b"</annotation>"
     assert out_of(READ_VOC, tmp_path / "a.xml", content, memory_mb=768, cpu_s=40).startswith("0 ")

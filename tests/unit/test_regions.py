@@ -39,7 +39,9 @@ REGION = [0, 100, 100, 200, 200]
 
 def one_image(detections, regions=(REGION,), labels=(OBJECT,)) -> Flat:
     rows = zip((detections, labels, regions), (6, 5, 5), strict=True)
-    return flattened({0: SeenImage(*(np.array(side, np.float32).reshape(-1, columns) for side, columns in rows))}, CLASSES)
+    return flattened(
+        {0: SeenImage(*(np.array(side, np.float32).reshape(-1, columns) for side, columns in rows))}, CLASSES
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,9 @@ def test_meters_hand_regions_and_areas_on_to_each_other():
     for image in range(4):
         labels = np.array([[0, 0, 0, 10, 10 + image]])
         areas = np.array([image + 1.0]) if image else None
-        parts[image % 2].update(image, np.array([FOUND]), labels, regions=np.array([REGION] * image).reshape(-1, 5), areas_px=areas)
+        parts[image % 2].update(
+            image, np.array([FOUND]), labels, regions=np.array([REGION] * image).reshape(-1, 5), areas_px=areas
+        )
     parts[0].merge(Flat.from_arrays(parts[1].flat().arrays()))
     whole = parts[0].flat()
     assert whole.region_images.tolist() == [1, 2, 2, 3, 3, 3]
@@ -132,7 +136,9 @@ class Coco:
             near = document["annotations"][3 * number]
             x, y, w, h = near["bbox"]
             wide = [max(x - w, 0), max(y - h, 0), 2 * w, 2 * h]
-            document["annotations"].append({**near, "id": 7000 + number, "bbox": wide, "area": wide[2] * wide[3], "iscrowd": 1, "segmentation": []})
+            document["annotations"].append(
+                {**near, "id": 7000 + number, "bbox": wide, "area": wide[2] * wide[3], "iscrowd": 1, "segmentation": []}
+            )
         self.document = document
         self.json.write_text(json.dumps(document))
 
@@ -140,9 +146,14 @@ class Coco:
         dataset = read_dataset(self.yaml)
         self.index = open_split(dataset, "val")
         samples = PlainSamples(self.index, ImageStore(self.index, 64, smooth=True))
-        batches = [batch.copied() for batch in Loader(samples, threads=0)(RectangularBatches(self.index.sizes_wh, 4, 64, 32, 0.5).batches())]
+        batches = [
+            batch.copied()
+            for batch in Loader(samples, threads=0)(RectangularBatches(self.index.sizes_wh, 4, 64, 32, 0.5).batches())
+        ]
         evaluator = Evaluator(num_classes=3, rules=VALIDATION_RULES, samples=samples)
-        found = evaluator.run(Knowing([guesses(number, batch) for number, batch in enumerate(batches)]), batches, torch.device("cpu"))
+        found = evaluator.run(
+            Knowing([guesses(number, batch) for number, batch in enumerate(batches)]), batches, torch.device("cpu")
+        )
         return found, coco_results(found.metrics.flat, self.index, read_ids(str(self.json), formats.NAMES))
 
 
@@ -177,14 +188,20 @@ def test_crowds_and_stated_areas_move_the_numbers():
     assert many.metrics.num_labels == few.metrics.num_labels
     assert many.metrics.confusion.sum() < few.metrics.confusion.sum()
     assert many.metrics.scores.map50 > few.metrics.scores.map50
-    plain = {**coco.document, "annotations": [{**one, "area": one["bbox"][2] * one["bbox"][3]} for one in coco.document["annotations"]]}
+    plain = {
+        **coco.document,
+        "annotations": [{**one, "area": one["bbox"][2] * one["bbox"][3]} for one in coco.document["annotations"]],
+    }
     assert many.metrics.coco.numbers() != pytest.approx(official(plain, results), abs=1e-6), "areas matter in this set"
 
 
 def test_areas_follow_the_objects_that_are_kept():
     Coco(crowds=2)
     yaml = Path("set/few.yaml")
-    yaml.write_text(f"path: .\ntrain: annotations/instances_train.json\nval: annotations/instances_val.json\nkeep: [{formats.NAMES[1]}]\n")
+    yaml.write_text(
+        "path: .\ntrain: annotations/instances_train.json\nval: annotations/instances_val.json\nkeep: "
+        f"[{formats.NAMES[1]}]\n"
+    )
     index = open_split(read_dataset(yaml), "val")
     sides = index.boxes[:, 2:] * index.sizes_wh[index.image_of_object]
     np.testing.assert_allclose(index.areas_px, sides.prod(axis=1) * formats.AREA_SHARE, rtol=1e-5)

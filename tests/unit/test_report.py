@@ -21,7 +21,19 @@ from tests.support import datasets
 
 pytestmark = pytest.mark.slow
 
-SECTIONS = ("summary", "next", "classes", "mistakes", "confusion", "worst", "curves", "course", "data", "settings", "environment")
+SECTIONS = (
+    "summary",
+    "next",
+    "classes",
+    "mistakes",
+    "confusion",
+    "worst",
+    "curves",
+    "course",
+    "data",
+    "settings",
+    "environment",
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +42,37 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     data, model = datasets.write(folder / "data", train=40, val=12), datasets.write_model(folder)
     for name in ("first", "second"):
-        words = ["train", "--data", data, "--cfg", model, "--weights", "", "--hyp", "small-data", "--epochs", "6", "--imgsz", "64", "--batch", "4"]
-        words += ["--device", "cpu", "--threads", "1", "--workers", "0", "--noautoanchor", "--quiet", "--project", folder / "runs", "--name", name]
+        words = [
+            "train",
+            "--data",
+            data,
+            "--cfg",
+            model,
+            "--weights",
+            "",
+            "--hyp",
+            "small-data",
+            "--epochs",
+            "6",
+            "--imgsz",
+            "64",
+            "--batch",
+            "4",
+        ]
+        words += [
+            "--device",
+            "cpu",
+            "--threads",
+            "1",
+            "--workers",
+            "0",
+            "--noautoanchor",
+            "--quiet",
+            "--project",
+            folder / "runs",
+            "--name",
+            name,
+        ]
         words += ["--seed", "1"] if name == "second" else []
         assert cli.main([*map(str, words)]) == 0
     return folder / "runs" / "first"
@@ -109,15 +150,21 @@ def test_the_page_holds_the_numbers_of_the_run(trained, text):
 
 def test_a_name_cannot_become_part_of_the_page():
     mean = "</script><script>alert(1)</script>"
-    document = json.loads(json.dumps({**EMPTY, "name": mean, "confusion": {"names": [mean], "counts": [[1, 0], [0, 0]]}}))
+    document = json.loads(
+        json.dumps({**EMPTY, "name": mean, "confusion": {"names": [mean], "counts": [[1, 0], [0, 0]]}})
+    )
     found = Page(page([document]))
     assert len(found.scripts) == 2
     assert json.loads(found.scripts[0])["confusion"]["names"] == [mean]
 
 
 EMPTY = {
-    "version": 1, "name": "run", "headline": "", "metrics": {}, "confidence": "0.5", "cards": [], "advice": [], "kinds": [], "course": "", "data": [],
-    "settings": [], "environment": [], "history": {}, "best_epoch": None, "classes": [], "curves": {"confidence": [], "operating_point": 0, "classes": []},
+    "version": 1, "name": "run", "headline": "", "metrics": {}, "confidence": "0.5", "cards": [], "advice": [],
+    "kinds": [],
+    "course": "",
+    "data": [],
+    "settings": [], "environment": [], "history": {}, "best_epoch": None, "classes": [],
+    "curves": {"confidence": [], "operating_point": 0, "classes": []},
     "confusion": {"names": [], "counts": [[0]]}, "gallery": [], "worst": [],
 }  # fmt: skip
 
@@ -133,7 +180,10 @@ def test_the_page_can_be_made_again_from_a_run_and_one_page_from_several(capsys,
         key: known[key] for key in ("metrics", "classes", "confusion", "kinds")
     }
     capsys.readouterr()
-    assert cli.main(["report", str(trained), str(trained.parent / "second"), "--threads", "1", "--project", str(tmp_path)]) == 0
+    assert (
+        cli.main(["report", str(trained), str(trained.parent / "second"), "--threads", "1", "--project", str(tmp_path)])
+        == 0
+    )
     both = (tmp_path / "exp" / "report.html").read_text()
     assert "first, second" in both
     assert "<td>seed</td><td>0</td><td>1</td>" in both
@@ -154,7 +204,12 @@ def test_errors_are_told_in_counts_that_add_up(capsys, trained):
 
 def test_two_runs_are_compared_on_the_same_images(capsys, trained):
     capsys.readouterr()
-    assert cli.main(["compare", str(trained), str(trained.parent / "second"), "--rounds", "50", "--threads", "1", "--json"]) == 0
+    assert (
+        cli.main(
+            ["compare", str(trained), str(trained.parent / "second"), "--rounds", "50", "--threads", "1", "--json"]
+        )
+        == 0
+    )
     found = json.loads(capsys.readouterr().out)
     first, second = found["values"]["mAP50-95"]
     assert found["differences"]["mAP50-95"]["value"] == pytest.approx(second - first)
@@ -169,25 +224,51 @@ def test_two_runs_are_compared_on_the_same_images(capsys, trained):
 
 def outcome(kind, image=0, confidence=0.9, box=(1.0, 1.0, 20.0, 20.0)):
     missed = kind == "missed"
-    return Outcome(kind, image, None if missed else 0, 0 if kind in {"right", "missed"} else None, None if missed else confidence, 0.5, box, box)
+    return Outcome(
+        kind,
+        image,
+        None if missed else 0,
+        0 if kind in {"right", "missed"} else None,
+        None if missed else confidence,
+        0.5,
+        box,
+        box,
+    )
 
 
 def test_pictures_of_a_large_set_stay_within_their_budget(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
-    listed = [outcome(kind, image, confidence=0.3 + image / 10_000) for image in range(2000) for kind in ("background", "missed", "right")]
+    listed = [
+        outcome(kind, image, confidence=0.3 + image / 10_000)
+        for image in range(2000)
+        for kind in ("background", "missed", "right")
+    ]
     made = gallery(listed, [str(tmp_path / "noise.png")] * 2000, ("thing",), {})
     assert sum(len(one["picture"]) for one in [*made.items, *made.worst]) < 4 * 2**20 * 1.4
     assert {one["kind"] for one in made.items} == {"background", "missed", "right"}
 
 
 def test_the_most_telling_are_chosen_and_doubts_come_first():
-    sure, unsure, doubtful = outcome("background", confidence=0.9), outcome("background", 1, 0.3), outcome("wrong class", 2, 0.8)
+    sure, unsure, doubtful = (
+        outcome("background", confidence=0.9),
+        outcome("background", 1, 0.3),
+        outcome("wrong class", 2, 0.8),
+    )
     assert chosen_ones([unsure, sure, doubtful], {doubtful: "the class of the label"}) == [doubtful, sure, unsure]
 
 
 def facts(**changes):
-    usual = {"gains": {}, "confused": [], "coco": {}, "labels_by_class": {"a": 500}, "num_images": 500, "suspects": 0, "fitness": [], "interval": (0.4, 0.5)}
+    usual = {
+        "gains": {},
+        "confused": [],
+        "coco": {},
+        "labels_by_class": {"a": 500},
+        "num_images": 500,
+        "suspects": 0,
+        "fitness": [],
+        "interval": (0.4, 0.5),
+    }
     return Facts(**(usual | changes))
 
 
@@ -217,7 +298,15 @@ def test_a_training_that_still_rose_is_to_be_gone_on_with_before_its_mistakes_ar
 
 
 def test_of_a_network_that_knows_nothing_its_mistakes_are_not_explained():
-    given = advice(facts(interval=(0.0, 0.004), num_images=30, gains={"badly placed": 0.2}, fitness=[0.001] * 6, labels_by_class={"a": 4}))
+    given = advice(
+        facts(
+            interval=(0.0, 0.004),
+            num_images=30,
+            gains={"badly placed": 0.2},
+            fitness=[0.001] * 6,
+            labels_by_class={"a": 4},
+        )
+    )
     assert [one.title for one in given] == ["It has hardly learnt anything yet", "Few examples to learn from"]
     assert "badly placed" in " ".join(one.title for one in advice(facts(gains={"badly placed": 0.2})))
 
@@ -234,7 +323,9 @@ def browser():
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         pytest.skip("there is no chromium on this machine; the laws of the page are checked above")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; the laws of the page are checked above")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed; the laws of the page are checked above"
+    )
     with playwright.sync_playwright() as driver:
         opened = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield opened
@@ -272,10 +363,18 @@ def test_filters_show_what_they_say(opened, trained):
 
 @pytest.fixture
 def beside(browser, trained, tmp_path):
-    """The page of three runs at a narrow window: two of them bear one name, one was validated on other data and knows a setting more."""
-    documents = [json.loads((trained.parent / name / "report.json").read_text()) for name in ("first", "second", "second")]
+    """The page of three runs at a narrow window.
+
+    Two of them bear one name, one was validated on other data and knows a setting more.
+    """
+    documents = [
+        json.loads((trained.parent / name / "report.json").read_text()) for name in ("first", "second", "second")
+    ]
     more = {"key": "of_old", "value": "7", "source": "hyp", "chosen": True}
-    documents[2] = documents[2] | {"settings": [one | {"value": "other.yaml"} if one["key"] == "data" else one for one in documents[2]["settings"]] + [more]}
+    documents[2] = documents[2] | {
+        "settings": [one | {"value": "other.yaml"} if one["key"] == "data" else one for one in documents[2]["settings"]]
+        + [more]
+    }
     (tmp_path / "report.html").write_text(page(documents))
     window = browser.new_page(viewport={"width": 420, "height": 900})
     said: list[str] = []
@@ -293,11 +392,15 @@ def test_a_page_of_several_runs_shows_their_numbers_beside_each_other_and_fits_a
     window, documents = beside
     heads = window.eval_on_selector_all("#number-table th", "all => all.map(one => one.textContent)")
     assert heads == ["Number", "first", "second (1)", "second (2)"]
-    rows = window.eval_on_selector_all("#number-table tbody tr", "all => all.map(row => [...row.children].map(cell => cell.textContent))")
+    rows = window.eval_on_selector_all(
+        "#number-table tbody tr", "all => all.map(row => [...row.children].map(cell => cell.textContent))"
+    )
     shown = {row[0]: row[1:] for row in rows}
     assert shown["mAP_0.5"] == [f"{one['metrics']['metrics/mAP_0.5']:.3f}" for one in documents]
     assert shown["coco/AP"] == [f"{one['metrics']['coco/AP']:.3f}" for one in documents]
-    settings = window.eval_on_selector_all("#setting-table tbody tr", "all => all.map(row => [...row.children].map(cell => cell.textContent))")
+    settings = window.eval_on_selector_all(
+        "#setting-table tbody tr", "all => all.map(row => [...row.children].map(cell => cell.textContent))"
+    )
     assert ["seed", "0", "1", "1"] in settings
     assert ["of_old", UNKNOWN, UNKNOWN, "7"] in settings
     assert "different data" in window.inner_text("#summary")
@@ -312,7 +415,11 @@ def test_the_course_of_several_runs_is_one_chart_for_each_number_with_a_line_for
     charts = window.query_selector_all("#course-charts svg")
     assert len(charts) >= 8
     assert len(window.query_selector_all("#course-charts svg:first-child path[fill=none]")) == len(documents)
-    assert window.eval_on_selector_all("#legend .tag", "all => all.map(one => one.textContent)") == ["first", "second (1)", "second (2)"]
+    assert window.eval_on_selector_all("#legend .tag", "all => all.map(one => one.textContent)") == [
+        "first",
+        "second (1)",
+        "second (2)",
+    ]
     for link in window.eval_on_selector_all("nav a", "all => all.map(one => one.hash)"):
         assert window.query_selector(link), link
 

@@ -102,7 +102,9 @@ def test_a_folder_that_somebody_else_took_meanwhile_is_refused():
 
 
 @pytest.mark.parametrize("numbering", [NOW, IN_2020])
-@pytest.mark.parametrize("project", ["/proc/runs", "a file/runs", "n" * 300], ids=["read-only", "under a file", "too long"])
+@pytest.mark.parametrize(
+    "project", ["/proc/runs", "a file/runs", "n" * 300], ids=["read-only", "under a file", "too long"]
+)
 def test_a_place_that_cannot_be_written_is_one_line_with_a_remedy(project, numbering):
     Path("a file").write_text("x")
     folder = next_folder(project, "exp", exist_ok=False, numbering=numbering)
@@ -114,7 +116,15 @@ def test_a_place_that_cannot_be_written_is_one_line_with_a_remedy(project, numbe
 
 def test_the_newest_checkpoint_is_the_last_pt_that_was_written_last():
     assert newest_checkpoint("runs") is None
-    for seconds, place in enumerate(("train/exp2/weights", "train/exp/weights", "other/exp9/weights", "train/exp3/elsewhere", "train/exp4/weights/deeper")):
+    for seconds, place in enumerate(
+        (
+            "train/exp2/weights",
+            "train/exp/weights",
+            "other/exp9/weights",
+            "train/exp3/elsewhere",
+            "train/exp4/weights/deeper",
+        )
+    ):
         Path("runs", place).mkdir(parents=True)
         for name in ("last.pt", "best.pt", "last.previous.pt"):
             file = Path("runs", place, name)

@@ -69,7 +69,9 @@ def test_a_rectangular_batch_has_one_shape_on_the_grid_that_holds_all_its_images
 
 
 def test_epochs_and_seeds_shuffle_apart_and_the_same_ones_alike():
-    orders = {(seed, epoch): tuple(shuffled(50, 8, seed).order(epoch).tolist()) for seed in range(4) for epoch in range(4)}
+    orders = {
+        (seed, epoch): tuple(shuffled(50, 8, seed).order(epoch).tolist()) for seed in range(4) for epoch in range(4)
+    }
     assert len(set(orders.values())) == 16
     assert orders == {(seed, epoch): tuple(shuffled(50, 16, seed).order(epoch).tolist()) for seed, epoch in orders}
 

@@ -109,7 +109,10 @@ def test_last_pt_waits_for_a_best_that_could_not_be_written_which_is_written_as_
     keeper("last", 1)
     keeper.require_saved()
     assert [read_tensors(folder / name)["number"] for name in ("best.pt", "last.pt")] == [0, 1]
-    assert [(event.kind, event.epoch) for event in told if isinstance(event, CheckpointSaved)] == [("best", 0), ("last", 1)]
+    assert [(event.kind, event.epoch) for event in told if isinstance(event, CheckpointSaved)] == [
+        ("best", 0),
+        ("last", 1),
+    ]
 
 
 def test_of_two_bests_that_wait_the_later_one_is_written(folder):
@@ -190,7 +193,9 @@ def test_what_is_not_finite_is_not_written(folder, part, bad):
     keeper, told = saving(folder, document=lambda: document)
     keeper("best", 0)
     assert not list(folder.iterdir())
-    assert told == [Warned(f"best.pt was not saved, and there is none yet. a.weight of the {part} holds values that are not finite")]
+    assert told == [
+        Warned(f"best.pt was not saved, and there is none yet. a.weight of the {part} holds values that are not finite")
+    ]
 
 
 def test_failures_are_told_counted_and_end_the_run_when_they_do_not_end(tmp_path):

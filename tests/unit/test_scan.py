@@ -64,7 +64,10 @@ def test_a_picture_that_cannot_be_read_is_left_out_and_counted(root):
     (root / "images/train/extra.gif").write_bytes(b"GIF89a")
     index, _ = opened(root)
     assert [Path(path).name for path in index.paths] == ["000.png", "001.png", "003.png"]
-    assert sorted(finding.rule for finding in index.findings if finding.severity == "warning") == ["format", "unreadable"]
+    assert sorted(finding.rule for finding in index.findings if finding.severity == "warning") == [
+        "format",
+        "unreadable",
+    ]
     assert index.counts() == {"used": 3, "skipped": 2, "background": 0, "boxes": len(index.classes)}
 
 
@@ -113,7 +116,10 @@ def test_the_index_does_not_depend_on_the_number_of_threads(root, threads):
 def test_a_split_in_which_nothing_can_be_used_is_one_line_with_the_first_reason(root):
     for path in (root / "images/train").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(DataError, match=r"^split 'train': none of its 4 images can be used \(.*000\.png: the file is empty \(image skipped\)\)"):
+    with pytest.raises(
+        DataError,
+        match=r"^split 'train': none of its 4 images can be used \(.*000\.png: the file is empty \(image skipped\)\)",
+    ):
         opened(root)
 
 
@@ -125,7 +131,8 @@ def test_a_class_without_a_name_is_refused_with_file_line_and_what_is_possible(r
         opened(root)
     where = root / "labels/train/002.txt"
     assert str(caught.value).startswith(
-        f"{where}:3: Label class 7 exceeds nc=3 in {dataset.file} (split 'train'; 1 such findings). Possible classes are 0 to 2"
+        f"{where}:3: Label class 7 exceeds nc=3 in {dataset.file} (split 'train'; 1 such findings). Possible classes "
+        "are 0 to 2"
     )
 
 
@@ -137,7 +144,9 @@ def test_the_highest_class_that_has_a_name_is_let_pass(root):
 def test_a_training_split_without_a_single_object_is_refused(root):
     for path in (root / "labels/train").iterdir():
         path.unlink()
-    with pytest.raises(DataError, match=r"none of its 4 images has a label \(looked for .*labels/train/000\.txt, for example\)"):
+    with pytest.raises(
+        DataError, match=r"none of its 4 images has a label \(looked for .*labels/train/000\.txt, for example\)"
+    ):
         require_objects(*opened(root), "train")
     require_objects(*opened(root, "val"), "val")
 
@@ -154,7 +163,12 @@ def test_findings_are_summed_up_by_what_was_done():
     def finding(rule: str, action: str, severity: str = "warning") -> Finding:
         return Finding("a", 1, rule, severity, "text", action)
 
-    faults = [finding("columns", "box dropped"), finding("columns", "box dropped"), finding("outside", "box clipped"), finding("orphan", "kept", "note")]
+    faults = [
+        finding("columns", "box dropped"),
+        finding("columns", "box dropped"),
+        finding("outside", "box clipped"),
+        finding("orphan", "kept", "note"),
+    ]
     assert summary(faults) == "1 box clipped: outside; 2 box dropped: columns"
     assert summary([]) == ""
 

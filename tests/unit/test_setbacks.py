@@ -77,7 +77,11 @@ def test_statistics_that_a_bad_forward_pass_spoiled_are_put_back():
     run.fit()
     assert run.state.skipped == 1
     assert torch.isfinite(norm.running_mean).all()
-    assert all(torch.isfinite(tensor).all() for tensor in made.average.network.state_dict().values() if tensor.is_floating_point())
+    assert all(
+        torch.isfinite(tensor).all()
+        for tensor in made.average.network.state_dict().values()
+        if tensor.is_floating_point()
+    )
 
 
 def test_too_many_bad_steps_stop_the_run_and_name_the_batch():
@@ -103,7 +107,9 @@ def test_by_policy_the_last_good_weights_come_back_and_training_goes_on_behind_t
 
 def test_a_run_that_keeps_failing_is_stopped_in_the_end():
     plan = training.schedule(nominal_batch=2, epochs=4)
-    run = trainer(spoiled(*range(100), plan=plan), Watch(on_put_back=lambda: True), max_nonfinite_steps=2, on_nonfinite="restore")
+    run = trainer(
+        spoiled(*range(100), plan=plan), Watch(on_put_back=lambda: True), max_nonfinite_steps=2, on_nonfinite="restore"
+    )
     with pytest.raises(NotFiniteError):
         run.fit()
     assert run.state.restored == MAX_RESTORES
@@ -127,7 +133,11 @@ def test_a_gradient_scaler_lowers_its_scale_and_what_it_skips_while_it_calibrate
     assert run.fit() == "done"
     assert scaler.get_scale() == 2.0**11
     assert run.state.skipped == 5
-    assert all(torch.isfinite(tensor).all() for tensor in made.average.network.state_dict().values() if tensor.is_floating_point())
+    assert all(
+        torch.isfinite(tensor).all()
+        for tensor in made.average.network.state_dict().values()
+        if tensor.is_floating_point()
+    )
 
 
 # -- memory
@@ -156,7 +166,10 @@ def test_a_step_that_does_not_fit_is_run_in_parts_told_once_and_remembered():
 
 
 def test_parts_add_up_to_the_gradient_of_the_batch_where_normalisation_does_not_mix_images():
-    """In evaluation mode normalisation is the same for every image; then only means over matches are taken differently, and none is with one match."""
+    """In evaluation mode normalisation is the same for every image.
+
+    Then only means over matches are taken differently, and none is with one match.
+    """
     made = machines()
     run = trainer(made)
     batch = training.batch(0, 0)
@@ -189,7 +202,10 @@ class NarrowOnce(Narrow):
 
 @pytest.mark.parametrize("cleared", [True, False])
 def test_after_memory_ran_out_everything_is_as_if_each_batch_since_the_last_step_had_been_run_in_parts(cleared):
-    """The gradients of the first batch are dropped and made again, so that one group is not half of whole batches and half of parts."""
+    """The gradients of the first batch are dropped and made again.
+
+    So that one group is not half of whole batches and half of parts.
+    """
     plan = training.schedule(warmup_min_batches=0, nominal_batch=8)
     options = {"clear_gradients_each_epoch": cleared}
     late, early = machines(plan, loss=NarrowOnce), machines(plan)
@@ -197,7 +213,9 @@ def test_after_memory_ran_out_everything_is_as_if_each_batch_since_the_last_step
     always.state.parts = 2
     assert tried.fit() == always.fit() == "done"
     assert (tried.state.parts, tried.state.batch, tried.running.batches) == (2, 0, always.running.batches)
-    counted = {name: tensor for name, tensor in frozen(late.detector).items() if not name.endswith("num_batches_tracked")}
+    counted = {
+        name: tensor for name, tensor in frozen(late.detector).items() if not name.endswith("num_batches_tracked")
+    }
     assert same_bits(counted, {name: tensor for name, tensor in frozen(early.detector).items() if name in counted})
     assert torch.equal(tried.running.sums, always.running.sums)
     assert late.average.updates == early.average.updates
@@ -235,14 +253,20 @@ def test_an_ordinary_step_sets_no_gradient_aside():
     made = machines(training.schedule(epochs=1, warmup_min_batches=0, nominal_batch=8))
     run = trainer(made)
     places = []
-    made.detector.register_forward_pre_hook(lambda *_: places.append([p.grad.data_ptr() for p in made.detector.parameters() if p.grad is not None]))
+    made.detector.register_forward_pre_hook(
+        lambda *_: places.append([p.grad.data_ptr() for p in made.detector.parameters() if p.grad is not None])
+    )
     run.fit()
     assert [bool(one) for one in places[:4]] == [False, True, True, True]
     assert places[1] == places[2] == places[3]
 
 
 def test_what_is_no_lack_of_memory_is_raised_as_it_is():
-    assert is_out_of_memory(RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"))
+    assert is_out_of_memory(
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+        )
+    )
     assert is_out_of_memory(MemoryError())
     assert not is_out_of_memory(RuntimeError("shapes differ"))
 

@@ -36,10 +36,29 @@ def test_precedence_is_built_in_recipe_hyp_config_words_flags(tmp_path):
     hyp.write_text("lr0: 0.02\nlrf: 0.3\nmomentum: 0.9\nbox: 0.07\n")
     config = tmp_path / "config.yaml"
     config.write_text("lrf: 0.4\nmomentum: 0.8\nepochs: 7\nbatch_size: 8\n")
-    words = ["--recipe", "6.0", "--hyp", str(hyp), "--config", str(config), "momentum=0.7", "batch_size=4", "--batch", "2"]
+    words = [
+        "--recipe",
+        "6.0",
+        "--hyp",
+        str(hyp),
+        "--config",
+        str(config),
+        "momentum=0.7",
+        "batch_size=4",
+        "--batch",
+        "2",
+    ]
     resolved = train(*words)
     s, sources = resolved.settings, resolved.sources
-    assert (s.weight_decay, s.warmup_min_batches, s.lr0, s.lrf, s.momentum, s.batch_size, s.epochs) == (0.0005, 1000, 0.02, 0.4, 0.7, 2, 7)
+    assert (s.weight_decay, s.warmup_min_batches, s.lr0, s.lrf, s.momentum, s.batch_size, s.epochs) == (
+        0.0005,
+        1000,
+        0.02,
+        0.4,
+        0.7,
+        2,
+        7,
+    )
     assert sources["patience"] == "built-in"
     assert sources["warmup_min_batches"].startswith("recipe 6.0 (")
     assert sources["lr0"] == f"hyp file ({hyp}:1)"
@@ -103,11 +122,12 @@ def test_every_spelling_is_understood(words, key, expected):
 
 
 FLAGS_OF_THE_FAMILY = """
-    weights cfg data hyp epochs batch-size batch imgsz img img-size rect resume nosave noval notest noautoanchor noplots evolve
-    evolve-population resume-evolve bucket cache cache-images image-weights device multi-scale single-cls optimizer adam sync-bn
-    workers project logdir name exist-ok quad cos-lr linear-lr sgdr label-smoothing patience freeze save-period seed local-rank entity
-    upload-dataset bbox-interval artifact-alias ndjson-console ndjson-file quiet recipe amp dry-run save-steps save-minutes time
-    close-mosaic aug strict track allow-download device-check
+    weights cfg data hyp epochs batch-size batch imgsz img img-size rect resume nosave noval notest noautoanchor
+    noplots evolve evolve-population resume-evolve bucket cache cache-images image-weights device multi-scale
+    single-cls optimizer adam sync-bn workers project logdir name exist-ok quad cos-lr linear-lr sgdr
+    label-smoothing patience freeze save-period seed local-rank entity upload-dataset bbox-interval artifact-alias
+    ndjson-console ndjson-file quiet recipe amp dry-run save-steps save-minutes time close-mosaic aug strict track
+    allow-download device-check
 """
 
 
@@ -176,9 +196,16 @@ def test_every_packaged_hyperparameter_file_loads(name):
 
 def test_files_of_the_field_load_as_they_are(tmp_path):
     hyp = tmp_path / "hyp.scratch.yaml"
-    hyp.write_text("# old\nlr0: 1e-2  # text in YAML 1.1\nmomentum: 0.937\ngiou: 0.05\ncls: 1\nfliplr: 0.5\noptimizer: 'adam'\n")
+    hyp.write_text(
+        "# old\nlr0: 1e-2  # text in YAML 1.1\nmomentum: 0.937\ngiou: 0.05\ncls: 1\nfliplr: 0.5\noptimizer: 'adam'\n"
+    )
     resolved = train("--hyp", str(hyp))
-    assert (resolved.settings.lr0, resolved.settings.box, resolved.settings.cls, resolved.settings.optimizer) == (0.01, 0.05, 1.0, "Adam")
+    assert (resolved.settings.lr0, resolved.settings.box, resolved.settings.cls, resolved.settings.optimizer) == (
+        0.01,
+        0.05,
+        1.0,
+        "Adam",
+    )
     assert "not named and taken from recipe 7.0" in resolved.notes[0]
     assert "lrf" in resolved.notes[0]
 
@@ -217,18 +244,33 @@ def test_keys_of_a_later_time_are_left_out_with_one_warning(tmp_path):
     hyp = tmp_path / "h.yaml"
     hyp.write_text("lr0: 0.02\nmosaic: 0.0\nlrf: 0.5\ncopy_paste: 0.3\n")
     resolved = train("--hyp", str(hyp), "--recipe", "2020.7")
-    assert (resolved.settings.lr0, resolved.settings.mosaic, resolved.settings.lrf, resolved.settings.copy_paste) == (0.02, 1.0, 0.1, 0.0)
+    assert (resolved.settings.lr0, resolved.settings.mosaic, resolved.settings.lrf, resolved.settings.copy_paste) == (
+        0.02,
+        1.0,
+        0.1,
+        0.0,
+    )
     assert any("the recipe does not know mosaic, lrf, copy_paste; left out" in note for note in resolved.notes)
 
 
 def test_old_option_files_load_as_settings_files(tmp_path):
     options = tmp_path / "opt.yaml"
     options.write_text(
-        "weights: ''\ncfg: models/yolov5n.yaml\nhyp:\n  lr0: 0.02\n  mosaic: 0.5\nepochs: 60\nimg_size: [320, 320]\nnotest: false\nadam: true\n"
-        "cache_images: true\nevolve: null\nentity: null\nfreeze:\n- 0\nsave_dir: runs/train/exp\nworld_size: 1\nglobal_rank: -1\nresume: false\nname: exp\n"
+        "weights: ''\ncfg: models/yolov5n.yaml\nhyp:\n  lr0: 0.02\n  mosaic: 0.5\nepochs: 60\nimg_size: [320, "
+        "320]\nnotest: false\nadam: true\n"
+        "cache_images: true\nevolve: null\nentity: null\nfreeze:\n- 0\nsave_dir: runs/train/exp\nworld_size: "
+        "1\nglobal_rank: -1\nresume: false\nname: exp\n"
     )
     s = train("--config", str(options)).settings
-    assert (s.cfg, s.lr0, s.mosaic, s.epochs, s.imgsz, s.optimizer, s.cache) == ("models/yolov5n.yaml", 0.02, 0.5, 60, (320, 320), "Adam", "ram")
+    assert (s.cfg, s.lr0, s.mosaic, s.epochs, s.imgsz, s.optimizer, s.cache) == (
+        "models/yolov5n.yaml",
+        0.02,
+        0.5,
+        60,
+        (320, 320),
+        "Adam",
+        "ram",
+    )
 
 
 def test_two_dozen_fields_differ_between_the_first_and_the_last_trainer():
@@ -267,7 +309,11 @@ def test_settings_cannot_be_changed_afterwards():
 
 def test_a_runs_own_settings_file_repeats_the_run(tmp_path):
     first = train("--recipe", "6.0", "lr0=0.003", "--img", "320", "--freeze", "3", "--name", "x")
-    text = "settings:\n" + "".join(f"  {key}: {_yaml(item)}\n" for key, item in first.settings.model_dump().items()) + "sources: {}\n"
+    text = (
+        "settings:\n"
+        + "".join(f"  {key}: {_yaml(item)}\n" for key, item in first.settings.model_dump().items())
+        + "sources: {}\n"
+    )
     path = tmp_path / "config.yaml"
     path.write_text(text)
     again = train("--config", str(path))
@@ -278,7 +324,11 @@ def _yaml(item) -> str:
     if isinstance(item, tuple):
         return "[" + ", ".join(_yaml(part) for part in item) + "]"
     return (
-        {None: "null", True: "true", False: "false"}[item] if item is None or isinstance(item, bool) else f"'{item}'" if isinstance(item, str) else repr(item)
+        {None: "null", True: "true", False: "false"}[item]
+        if item is None or isinstance(item, bool)
+        else f"'{item}'"
+        if isinstance(item, str)
+        else repr(item)
     )
 
 

@@ -32,7 +32,10 @@ def test_a_signal_that_a_process_was_started_to_ignore_stays_ignored(number):
         signal.signal(number, before)
 
 
-@pytest.mark.parametrize(("number", "kind"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, TerminatedError), (signal.SIGHUP, TerminatedError)])
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, TerminatedError), (signal.SIGHUP, TerminatedError)],
+)
 def test_a_collected_request_keeps_its_number(number, kind):
     with stops_collected() as request:
         os.kill(os.getpid(), number)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Formats are decided by content at one door; nothing else gets to a decoder, and nothing that claims more than memory holds."""
+"""Formats are decided by content at one door.
+
+Nothing else gets to a decoder, and nothing that claims more than memory holds.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,10 @@ def test_a_header_that_claims_more_than_memory_holds_is_refused_before_decoding(
     monkeypatch.setattr(Image.Image, "getexif", lambda _self: pytest.fail("all of its EXIF block was read"))
     with pytest.raises(BrokenImageError):
         read_rgb(str(tmp_path / name)) if name != "exif.png" else inspect(str(tmp_path / name))
-    if name not in {"exif.png", "scans.jpg"}:  # OpenCV does without the block; and scans are counted when all of the file is read
+    if name not in {
+        "exif.png",
+        "scans.jpg",
+    }:  # OpenCV does without the block; and scans are counted when all of the file is read
         said_of(tmp_path / name, kind=Kind(4))
         said_of(tmp_path / name)
 
@@ -104,7 +110,9 @@ def test_a_file_may_grow_while_it_is_read_but_not_beyond_its_limit(tmp_path):
     assert read_regular(tmp_path / "a", 1000) == b"x" * 1000
     with pytest.raises(OSError, match="larger than 999 bytes"):
         read_regular(tmp_path / "a", 999)
-    assert read_regular("/proc/self/stat", 1 << 20).startswith(str(os.getpid()).encode()), "it says that it is of no length"
+    assert read_regular("/proc/self/stat", 1 << 20).startswith(str(os.getpid()).encode()), (
+        "it says that it is of no length"
+    )
     with pytest.raises(OSError, match="larger than 2 bytes"):
         read_regular("/proc/self/stat", 2)
     with pytest.raises(OSError, match="not a name"):

@@ -30,7 +30,10 @@ def test_as_many_images_are_kept_as_fit_and_the_others_are_read_again(tmp_path):
 
 def test_nothing_is_kept_unless_there_is_room_and_everything_when_asked(tmp_path):
     index = index_of(tmp_path, 2)
-    plain, keeping = ImageStore(index, SIDE, keep="no", smooth=False), ImageStore(index, SIDE, keep="memory", smooth=False)
+    plain, keeping = (
+        ImageStore(index, SIDE, keep="no", smooth=False),
+        ImageStore(index, SIDE, keep="memory", smooth=False),
+    )
     assert plain(0) is not plain(0)
     assert keeping(0) is keeping(0)
     assert keeping(1)[0, 0].tolist() == [1, 1, 1]

@@ -32,7 +32,10 @@ def document(generation: int = 1) -> dict:
         "kind": "checkpoint",
         "epoch": generation,
         "names": ["cat", "Bär 🐻"],
-        "model": {"a.weight": torch.arange(6.0).view(2, 3) + generation, "b": torch.tensor([1.5], dtype=torch.bfloat16)},
+        "model": {
+            "a.weight": torch.arange(6.0).view(2, 3) + generation,
+            "b": torch.tensor([1.5], dtype=torch.bfloat16),
+        },
         "state": {"batch": 0, "best": -1.0, "none": None, "on": True, "place": (1, 2)},
     }
 
@@ -42,7 +45,11 @@ def same(one: object, other: object) -> bool:
     if type(one) is not type(other):
         return False
     if isinstance(one, torch.Tensor):
-        return (one.dtype, one.shape, bytes(one.clone().untyped_storage())) == (other.dtype, other.shape, bytes(other.clone().untyped_storage()))
+        return (one.dtype, one.shape, bytes(one.clone().untyped_storage())) == (
+            other.dtype,
+            other.shape,
+            bytes(other.clone().untyped_storage()),
+        )
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
     if isinstance(one, list | tuple):
@@ -68,8 +75,15 @@ TENSORS = st.builds(
     st.integers(0, 99),
 )
 VALUES = st.recursive(
-    TENSORS | st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(max_size=10),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.integers(0, 9), inner, max_size=3),
+    TENSORS
+    | st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=10),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.integers(0, 9), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
@@ -103,13 +117,19 @@ def test_the_header_states_format_version_length_and_digest_of_the_body(path):
 def test_torch_alone_opens_a_file_as_data(path):
     write_tensors(path, document(7))
     program = (
-        "import sys, torch; d = torch.load(sys.argv[1], weights_only=True); print(d['epoch'], d['model']['a.weight'].sum().item(), 'boxwright' in sys.modules)"
+        "import sys, torch; d = torch.load(sys.argv[1], weights_only=True); "
+        "print(d['epoch'], "
+        "d['model']['a.weight'].sum().item(), 'boxwright' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.stdout.split() == ["7", str(float(document(7)["model"]["a.weight"].sum())), "False"], done.stderr
 
 
-@pytest.mark.parametrize("value", [np.float64(1.0), np.zeros(2), torch.nn.Parameter(torch.zeros(1)), object(), {(1, 2): 0}, b"bytes", {1, 2}])
+@pytest.mark.parametrize(
+    "value", [np.float64(1.0), np.zeros(2), torch.nn.Parameter(torch.zeros(1)), object(), {(1, 2): 0}, b"bytes", {1, 2}]
+)
 def test_nothing_but_tensors_and_plain_values_is_written(value):
     with pytest.raises(AssertionError, match=r"the document\['deep'\]"):
         packed({"deep": [value]})
@@ -157,7 +177,9 @@ DAMAGES = (
 def damaged(content: bytes, draw: np.random.Generator) -> bytes:
     """One of the things that happen to files."""
     start, length = int(draw.integers(len(content))), int(draw.integers(1, 400))
-    return DAMAGES[draw.integers(len(DAMAGES))](content[:start], content[start : start + length], content[start + length :], draw)
+    return DAMAGES[draw.integers(len(DAMAGES))](
+        content[:start], content[start : start + length], content[start + length :], draw
+    )
 
 
 def test_hundreds_of_random_damages_never_load_wrongly_and_raise_nothing_but_our_error(path):
@@ -173,7 +195,10 @@ def test_hundreds_of_random_damages_never_load_wrongly_and_raise_nothing_but_our
         (b"PK", "is not whole, or none of ours"),
         (b"\x80\x02}q\x00.", "is no checkpoint"),
         (b"PK\x05\x06" + bytes(18) + b"[" * 60_000, "is not whole, or none of ours"),
-        (b"PK\x05\x06" + bytes(18) + b'{"format": "boxwright", "version": 1, "length": -5, "sha256": null}', "does not match its checksum"),
+        (
+            b"PK\x05\x06" + bytes(18) + b'{"format": "boxwright", "version": 1, "length": -5, "sha256": null}',
+            "does not match its checksum",
+        ),
         (b"PK\x05\x06" + bytes(18) + b'{"format": "boxwright", "version": 1}', "does not match its checksum"),
         (b"PK\x05\x06" + bytes(18) + b'{"format": "boxwright", "version": 2}', "was written in format version 2"),
     ],
@@ -193,7 +218,9 @@ def test_a_digest_that_is_right_makes_no_foreign_object_loadable(path):
     def sealed(value: object) -> bytes:
         torch.save(value, path)
         body = path.read_bytes()
-        comment = json.dumps({"format": tensors.FORMAT, "version": 1, "length": len(body), "sha256": hashlib.sha256(body).hexdigest()}).encode()
+        comment = json.dumps(
+            {"format": tensors.FORMAT, "version": 1, "length": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+        ).encode()
         return body[:-2] + len(comment).to_bytes(2, "little") + comment
 
     path.write_bytes(sealed({"model": Trap()}))
@@ -242,7 +269,13 @@ def test_a_whole_file_is_taken_without_a_word(path):
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda c: c[: len(c) // 2], lambda c: c[:500] + b"\0" + c[501:], lambda _: b"", lambda c: c.replace(b'"version": 1', b'"version": 9')]
+    "damage",
+    [
+        lambda c: c[: len(c) // 2],
+        lambda c: c[:500] + b"\0" + c[501:],
+        lambda _: b"",
+        lambda c: c.replace(b'"version": 1', b'"version": 9'),
+    ],
 )
 def test_after_damage_of_any_kind_the_generation_before_serves_and_the_note_names_both(path, damage):
     generations(path)
@@ -313,7 +346,9 @@ left_by_kills(False), left_by_kills(True)
 
 
 def test_a_save_that_is_killed_at_any_call_leaves_a_whole_generation_even_beside_a_damaged_one(path):
-    sound, damaged_before = (list(map(int, line.split())) for line in killed.run(KILL_AT_EVERY_CALL, str(path)).splitlines())
+    sound, damaged_before = (
+        list(map(int, line.split())) for line in killed.run(KILL_AT_EVERY_CALL, str(path)).splitlines()
+    )
     assert min(len(sound), len(damaged_before)) > 10
     assert (sound, damaged_before) == (sorted(sound), sorted(damaged_before))
     assert (set(sound), set(damaged_before)) == ({2, 3}, {1, 3})

@@ -14,7 +14,22 @@ from boxwright.track.events import EpochStarted, StepLogged, Told
 from boxwright.track.sinks.console import Console, Progress
 from tests.support.processes import environment
 
-STEERING = ("\x1b[2J", "\x07", "\x7f", "\x9b31m", "\u202e", "\u2066", "\u200b", "\u2028", "\x85", "\r", "\n", "\ud800", "\ufeff", "\x00")
+STEERING = (
+    "\x1b[2J",
+    "\x07",
+    "\x7f",
+    "\x9b31m",
+    "\u202e",
+    "\u2066",
+    "\u200b",
+    "\u2028",
+    "\x85",
+    "\r",
+    "\n",
+    "\ud800",
+    "\ufeff",
+    "\x00",
+)
 
 
 class Terminal(io.StringIO):
@@ -69,11 +84,22 @@ def test_the_bar_is_the_only_thing_that_moves_a_cursor():
 
 
 @pytest.mark.parametrize(
-    "words", [["train", "--help"], ["x\x1b\u202e é"], ["val", "--x\x1b\u00e9\n"], ["model", "check", "é\x1b"], ["recipes", "é", "\x1b"]], ids=ascii
+    "words",
+    [
+        ["train", "--help"],
+        ["x\x1b\u202e é"],
+        ["val", "--x\x1b\u00e9\n"],
+        ["model", "check", "é\x1b"],
+        ["recipes", "é", "\x1b"],
+    ],
+    ids=ascii,
 )
 def test_the_words_of_a_command_line_come_back_visible_in_any_encoding(words):
     said = subprocess.run(
-        [sys.executable, "-m", "boxwright", *words], capture_output=True, check=False, env={**environment(), "PYTHONIOENCODING": "ascii:strict"}
+        [sys.executable, "-m", "boxwright", *words],
+        capture_output=True,
+        check=False,
+        env={**environment(), "PYTHONIOENCODING": "ascii:strict"},
     )
     printed = said.stdout + said.stderr
     assert printed

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TorchScript files are read as data and run by operators of our own choice; the framework's loader never sees a file that was given."""
+"""TorchScript files are read as data and run by operators of our own choice.
+
+The framework's loader never sees a file that was given.
+"""
 
 from __future__ import annotations
 
@@ -40,9 +43,14 @@ OTHER_ROWS = (
 )
 OTHER_NETWORKS = (
     *(TINY.replace(ROW, row, 1) for row in OTHER_ROWS),
-    *(TINY + f"activation: nn.{name}()\n" for name in ("Hardswish", "Mish", "ReLU", "ReLU6", "LeakyReLU", "FReLU", "AconC", "MetaAconC")),
+    *(
+        TINY + f"activation: nn.{name}()\n"
+        for name in ("Hardswish", "Mish", "ReLU", "ReLU6", "LeakyReLU", "FReLU", "AconC", "MetaAconC")
+    ),
     FOCUS.replace("nn.Upsample, [None, 2, nearest]", "nn.ConvTranspose2d, [32, 2, 2]"),
-    TINY.replace("[-1, 1, Conv, [16, 3, 2]]", "[-1, 1, Contract, [2]]").replace("nn.Upsample, [None, 2, nearest]", "Expand, [2]"),
+    TINY.replace("[-1, 1, Conv, [16, 3, 2]]", "[-1, 1, Contract, [2]]").replace(
+        "nn.Upsample, [None, 2, nearest]", "Expand, [2]"
+    ),
     TINY.replace("nn.Upsample, [None, 2, nearest]", "DWConvTranspose2d, [32, 2, 2]"),
 )
 PASSPORT = Passport(("a", "b", "c"), (8, 16), (), 3, 64, 1, dynamic=True)
@@ -114,7 +122,9 @@ def require_refused(path: Path, says: str = "") -> None:
 @pytest.mark.parametrize("yaml", OTHER_NETWORKS, ids=range(len(OTHER_NETWORKS)))
 def test_every_block_and_activation_is_made_of_known_operators_and_says_what_the_framework_says(yaml):
     assert yaml != TINY
-    content = torchscript_bytes(Deployed(build(read_spec(parse_yaml(yaml, "tiny.yaml"))).eval(), half="Mish" in yaml), EXAMPLE, PASSPORT.words())
+    content = torchscript_bytes(
+        Deployed(build(read_spec(parse_yaml(yaml, "tiny.yaml"))).eval(), half="Mish" in yaml), EXAMPLE, PASSPORT.words()
+    )
     Path("a.torchscript").write_bytes(content)
     network, theirs = load(Path("a.torchscript")), own_module(content)
     image = torch.linspace(0, 1, 3 * 64 * 96).view(1, 3, 64, 96)
@@ -246,7 +256,9 @@ SHAPES = {  # what is put at the start of the network's method
     "deep calls": f"_0 = {'torch.relu(' * 3000}images{')' * 3000}",
     "deep minus": f"_0 = {'-' * 100_000}1",
     "calls itself": "_0 = (self).forward(images, )",
-    "no groups": "_0 = torch._convolution(images, images, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 0, False, False, True, True)",
+    "no "
+    "groups": "_0 = torch._convolution(images, images, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 0, False, False, "
+    "True, True)",
     "no stride": "_0 = torch.max_pool2d(images, [2, 2], [0, 0], [0, 0], [1, 1])",
 }
 
@@ -303,7 +315,8 @@ def test_text_in_another_encoding_is_refused(tmp_path):
 
 def test_calls_that_double_are_refused_before_they_fill_memory(tmp_path):
     methods = "".join(
-        f"  def forward{n}(self: X,\n    x: Tensor) -> Tensor:\n    a = (self).forward{n + 1}(x, )\n    return (self).forward{n + 1}(a, )\n"
+        f"  def forward{n}(self: X,\n    x: Tensor) -> Tensor:\n    a = (self).forward{n + 1}(x, )\n    return "
+        f"(self).forward{n + 1}(a, )\n"
         for n in range(1, 36)
     )
     methods += "  def forward36(self: X,\n    x: Tensor) -> Tensor:\n    return x\n"
@@ -325,7 +338,10 @@ def with_last(path: Path, answer: str, methods: str = "") -> Path:
         "torch.upsample_nearest2d(images, None, [100000., 100000.])",
         "torch.add(torch.view(images, [-1, 1]), torch.view(torch.cat([images, images, images, images], 1), [1, -1]))",
         'torch.stack(torch.meshgrid([torch.view(images, [-1]), torch.view(images, [-1])], indexing="ij"), 0)',
-        'torch.type_as(torch.arange(99999999999, dtype=None, layout=None, device=torch.device("cpu"), pin_memory=False), images)',
+        (
+            'torch.type_as(torch.arange(99999999999, dtype=None, layout=None, device=torch.device("cpu"), '
+            "pin_memory=False), images)"
+        ),
         "torch.bmm(torch.view(images, [1, -1, 1]), torch.view(images, [1, 1, -1]))",
         "torch.mul(" * 1 + "torch.view(images, [-1, 1, 1, 1]), torch.view(images, [1, 1, 1, -1]))",
         "torch.max_pool2d(" * 4 + "images" + ", [4096, 4096], [1, 1], [2048, 2048], [1, 1])" * 4,
@@ -342,10 +358,16 @@ def test_a_step_that_takes_more_than_a_network_needs_is_refused_before_it_is_don
 
 def test_views_of_what_was_made_count_as_much_as_what_they_keep(tmp_path):
     """Each step makes 3 MB and keeps one number of it."""
-    rows = "".join(f"    a{n} = torch.upsample_nearest2d(images, None, [8., 8.])\n    b{n} = torch.select(a{n}, 0, 0)\n" for n in range(200))
+    rows = "".join(
+        f"    a{n} = torch.upsample_nearest2d(images, None, [8., 8.])\n    b{n} = torch.select(a{n}, 0, 0)\n"
+        for n in range(200)
+    )
     kept = ", ".join(f"b{n}" for n in range(200))
     text = records()[TOP].decode().replace(FIRST, f"{FIRST}{rows}", 1)
-    path = packed(tmp_path / "evil.torchscript", **{TOP: text.replace("(network).forward(images, )", f"torch.stack([{kept}], 0)").encode()})
+    path = packed(
+        tmp_path / "evil.torchscript",
+        **{TOP: text.replace("(network).forward(images, )", f"torch.stack([{kept}], 0)").encode()},
+    )
     with pytest.raises(ForeignError, match="more memory"):
         load(path)(torch.zeros(1, 3, 64, 64))
 
@@ -362,7 +384,10 @@ def test_views_of_what_was_made_count_as_much_as_what_they_keep(tmp_path):
         ({"data/0": b"\0" * 99999}, "too large"),
         ({"byteorder": b"big"}, "big-endian"),
         ({"data.pkl": b"cos\nsystem\nX\x05\0\0\0PWNED\x85R."}, "os.system"),
-        ({"data.pkl": b"c__torch__.boxwright.export.deployed\nDeployed\nX\x05\0\0\0PWNED\x85R."}, "pickle|calls|no checkpoint needs|damaged"),
+        (
+            {"data.pkl": b"c__torch__.boxwright.export.deployed\nDeployed\nX\x05\0\0\0PWNED\x85R."},
+            "pickle|calls|no checkpoint needs|damaged",
+        ),
         ({"data.pkl": b"c__torch__.a\nB\nX\x05\0\0\0PWNED\x85\x81."}, "makes an object"),
         ({"data.pkl": b"ctorch.jit._pickle\nbuild_tensor_from_id\n]R."}, "torch.jit._pickle"),
         ({"data.pkl": b"}."}, "none of a traced network"),
@@ -384,7 +409,10 @@ def test_an_archive_with_other_records_is_refused(tmp_path, changed, says):
 def test_records_that_nobody_reads_change_nothing(tmp_path):
     """The framework itself would run, or fail on, some of these."""
     evil = b"cos\nsystem\nX\x05\0\0\0PWNED\x85R."
-    path = packed(tmp_path / "a.torchscript", **{"traced_inputs.pkl": evil, f"{TOP}.debug_pkl": evil, "mobile/bytecode.pkl": evil, "bytecode.pkl": evil})
+    path = packed(
+        tmp_path / "a.torchscript",
+        **{"traced_inputs.pkl": evil, f"{TOP}.debug_pkl": evil, "mobile/bytecode.pkl": evil, "bytecode.pkl": evil},
+    )
     assert open_exported(path)(EXAMPLE).decoded.shape == (1, 240, 8)
     assert not list(tmp_path.glob("PWNED*"))
 
@@ -408,7 +436,9 @@ def test_a_short_record_that_unpacks_to_much_is_refused(tmp_path):
     require_refused(path, "too large")
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"words\n" * 100, b"\x80\x02}.", b"\x18\0\0\0PTMF" + b"\0" * 64])
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04", b"words\n" * 100, b"\x80\x02}.", b"\x18\0\0\0PTMF" + b"\0" * 64]
+)
 def test_files_of_another_kind_are_one_line(tmp_path, content):
     path = tmp_path / "a.torchscript"
     path.write_bytes(content)

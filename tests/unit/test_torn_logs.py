@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from boxwright.runs.done import DONE, record_of
+from boxwright.runs.inputs.done import DONE, record_of
 from boxwright.track.events import (
     RESULT_KEYS,
     ClassResult,
@@ -24,7 +24,8 @@ from boxwright.track.sinks.event_log import EventLog, read_log
 from boxwright.track.sinks.json_lines import mend
 from boxwright.track.sinks.results_table import CsvTable, TextTable, about_text, past_rows, read
 
-# Each makes of whole lines what may be left of them; with how many lines are whole, and whether something is left that is none.
+# Each makes of whole lines what may be left of them; with how many lines are whole, and whether something is left that
+# is none.
 TEARS = {
     "whole": (b"".join, 3, False),
     "half a line at the end": (lambda lines: b"".join(lines)[:-25], 2, True),
@@ -49,7 +50,9 @@ def torn(path: Path, tear: str) -> tuple[int, bool]:
 
 
 def ended(epoch: int) -> EpochEnded:
-    return EpochEnded(epoch, 3, {key: 0.1 * number + epoch for number, key in enumerate(RESULT_KEYS)}, 0.5, 0.5, epoch, 0.0, 1.0)
+    return EpochEnded(
+        epoch, 3, {key: 0.1 * number + epoch for number, key in enumerate(RESULT_KEYS)}, 0.5, 0.5, epoch, 0.0, 1.0
+    )
 
 
 def validated(epoch: int) -> Validated:
@@ -125,19 +128,41 @@ def test_whole_rows_of_the_results_are_read_and_others_passed_over(tear):
 
 
 def test_events_come_back_from_the_log_as_they_were_told():
-    events = [RunStarted("a", ("b",), 0, 2, {"x": [1]}), LabelsCounted((1, 2)), step(0), validated(0), ended(0), Pictured("p.png", "t", (1, 2))]
+    events = [
+        RunStarted("a", ("b",), 0, 2, {"x": [1]}),
+        LabelsCounted((1, 2)),
+        step(0),
+        validated(0),
+        ended(0),
+        Pictured("p.png", "t", (1, 2)),
+    ]
     log = EventLog(path := Path("events.jsonl"))
     for event in events:
         log.handle(event)
     found = read_log(path)
     assert (found.labels, found.settings, found.torn) == (events[1], {"x": [1]}, 0)
-    assert (found.steps, found.validations, found.epochs, found.pictures) == ({0: events[2]}, [events[3]], [events[4]], [(0, events[5])])
+    assert (found.steps, found.validations, found.epochs, found.pictures) == (
+        {0: events[2]},
+        [events[3]],
+        [events[4]],
+        [(0, events[5])],
+    )
 
 
 VALUES = (None, "x", -1, 1.5, True, [], [1], {}, {"a": "b"}, 10**400, float("nan"), "\udcff", [[[]]])
 
 
-@pytest.mark.parametrize("event", [RunStarted("a", ("b",), 0, 2, {}), LabelsCounted((1, 2)), step(0), validated(0), ended(0), Pictured("p", "t", (1, 2))])
+@pytest.mark.parametrize(
+    "event",
+    [
+        RunStarted("a", ("b",), 0, 2, {}),
+        LabelsCounted((1, 2)),
+        step(0),
+        validated(0),
+        ended(0),
+        Pictured("p", "t", (1, 2)),
+    ],
+)
 def test_a_line_with_one_value_of_another_kind_is_passed_over_or_makes_sense(event):
     whole = {"time": 1.0, **event.record()}
     for key in whole:
@@ -149,12 +174,16 @@ def test_a_line_with_one_value_of_another_kind_is_passed_over_or_makes_sense(eve
             assert all(len(picture.size_hw) == 2 for _, picture in found.pictures)
 
 
-@pytest.mark.parametrize("content", [b"", b'{"a', b"\0" * 100, b"{}", b"[]", b"null", b'{"reason": 1, "epochs": 2}', b"[" * 100_000, b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b'{"a', b"\0" * 100, b"{}", b"[]", b"null", b'{"reason": 1, "epochs": 2}', b"[" * 100_000, b"\xff"]
+)
 def test_a_record_that_is_none_does_not_say_that_a_run_is_done(content):
     Path(DONE).write_bytes(content)
     assert record_of(Path()) is None
 
 
 def test_a_whole_record_says_that_a_run_is_done():
-    Path(DONE).write_text(json.dumps({"reason": "done", "epochs": 2, "hours": 0.1, "best_epoch": 1, "best_fitness": 0.5, "results": {}}))
+    Path(DONE).write_text(
+        json.dumps({"reason": "done", "epochs": 2, "hours": 0.1, "best_epoch": 1, "best_fitness": 0.5, "results": {}})
+    )
     assert record_of(Path())["best_epoch"] == 1

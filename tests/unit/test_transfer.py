@@ -75,6 +75,13 @@ def test_a_first_layer_for_other_channels_answers_a_grey_image_alike(text, chann
 
 
 def test_nothing_that_was_learnt_comes_from_another_network():
-    moved = transfer(tiny(), {"model.0.conv.weight": torch.zeros(99, 3, 6, 6), "model.0.bn.num_batches_tracked": torch.tensor(5), "x": torch.zeros(2)})
+    moved = transfer(
+        tiny(),
+        {
+            "model.0.conv.weight": torch.zeros(99, 3, 6, 6),
+            "model.0.bn.num_batches_tracked": torch.tensor(5),
+            "x": torch.zeros(2),
+        },
+    )
     assert moved.learnt == 0
     assert moved.unused == ("x",)

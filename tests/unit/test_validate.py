@@ -13,10 +13,10 @@ import torch
 
 from boxwright import cli
 from boxwright.api import open_data
-from boxwright.commands.val import plan_of, with_half
 from boxwright.config.schema.val import ValSettings
 from boxwright.metrics.coco import NAMES
 from boxwright.runs.best_by import best_by
+from boxwright.runs.evaluation.validate import plan_of, with_half
 from boxwright.system.tensors import read_tensors
 from tests.oracles.official_coco import official
 from tests.support import datasets
@@ -33,8 +33,36 @@ def trained(tmp_path_factory):
     """A run of three epochs on drawn rectangles."""
     folder = tmp_path_factory.mktemp("trained")
     data, model = datasets.write(folder / "data", train=16, val=10), datasets.write_model(folder)
-    words = ["train", "--data", data, "--cfg", model, "--weights", "", "--hyp", "small-data", "--epochs", "3", "--imgsz", "64", "--batch", "4"]
-    words += ["--device", "cpu", "--threads", "1", "--workers", "0", "--noautoanchor", "--noplots", "--quiet", "--project", folder / "runs"]
+    words = [
+        "train",
+        "--data",
+        data,
+        "--cfg",
+        model,
+        "--weights",
+        "",
+        "--hyp",
+        "small-data",
+        "--epochs",
+        "3",
+        "--imgsz",
+        "64",
+        "--batch",
+        "4",
+    ]
+    words += [
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+        "--workers",
+        "0",
+        "--noautoanchor",
+        "--noplots",
+        "--quiet",
+        "--project",
+        folder / "runs",
+    ]
     words += ["--keep-best", "coco/AP", "0*fitness-val/box_loss"]
     assert run(*map(str, words)) == 0
     return folder / "runs" / "exp"
@@ -63,7 +91,10 @@ def test_val_repeats_what_the_training_logged_to_the_last_digit(capsys, trained,
     assert mine["metrics"]["metrics/mAP_0.5:0.95"] == of_epoch["map50_95"]
     assert mine["at"]["confidence"] == of_epoch["confidence"]
     assert json.loads((trained / "done.json").read_text())["at"] == mine["at"]
-    assert f"P and R at confidence {of_epoch['confidence']:.3f} (highest mean F1) and IoU 0.50" in (trained / "run.log").read_text()
+    assert (
+        f"P and R at confidence {of_epoch['confidence']:.3f} (highest mean F1) and IoU 0.50"
+        in (trained / "run.log").read_text()
+    )
     assert {name: mine["metrics"][f"coco/{name}"] for name in NAMES} == of_epoch["coco"]
 
 
@@ -79,7 +110,9 @@ def test_each_source_has_its_own_numbers_which_are_those_of_that_source_alone(ca
     for name, mine in zip(names, both["sources"], strict=True):
         alone = val(capsys, trained, tmp_path, "--data", tmp_path / name / "data.yaml", *square)
         assert "sources" not in alone
-        assert {key: mine[key] for key in alone["metrics"] if key in mine} == {key: value for key, value in alone["metrics"].items() if key in mine}
+        assert {key: mine[key] for key in alone["metrics"] if key in mine} == {
+            key: value for key, value in alone["metrics"].items() if key in mine
+        }
         assert {"metrics/mAP_0.5", "metrics/mAP_0.5:0.95", "coco/AP", "coco/AR100"} <= set(mine)
 
 
@@ -97,7 +130,9 @@ def test_every_log_tells_the_same(trained):
     lines = [json.loads(line) for line in (trained / "classes.jsonl").read_text().splitlines()]
     for one, found in zip(ended, validated, strict=False):
         mine = [line for line in lines if line["epoch"] == one["epoch"]]
-        assert np.mean([line["metrics/mAP_0.5:0.95"] for line in mine]) == pytest.approx(one["results"]["metrics/mAP_0.5:0.95"])
+        assert np.mean([line["metrics/mAP_0.5:0.95"] for line in mine]) == pytest.approx(
+            one["results"]["metrics/mAP_0.5:0.95"]
+        )
         assert one["results"]["coco/AP"] == found["coco"]["AP"]
 
 
@@ -113,12 +148,26 @@ def test_results_are_what_another_evaluator_needs_to_say_the_same(capsys, traine
             w, h = box[2] * width, box[3] * height
             corner = [box[0] * width - w / 2, box[1] * height - h / 2]
             annotations.append(
-                {"id": len(annotations) + 1, "image_id": image, "category_id": int(number), "bbox": [*corner, w, h], "area": w * h, "iscrowd": 0}
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image,
+                    "category_id": int(number),
+                    "bbox": [*corner, w, h],
+                    "area": w * h,
+                    "iscrowd": 0,
+                }
             )
     images = [{"id": i} for i in range(len(index))]
-    document = {"info": {}, "images": images, "categories": [{"id": i, "name": str(i)} for i in range(3)], "annotations": annotations}
+    document = {
+        "info": {},
+        "images": images,
+        "categories": [{"id": i, "name": str(i)} for i in range(3)],
+        "annotations": annotations,
+    }
     theirs = official(document, results)
-    assert {name: mine["metrics"][f"coco/{name}"] for name in NAMES} == pytest.approx(theirs, abs=1e-6)  # labels are kept in single precision
+    assert {name: mine["metrics"][f"coco/{name}"] for name in NAMES} == pytest.approx(
+        theirs, abs=1e-6
+    )  # labels are kept in single precision
 
 
 def open_split(trained):
@@ -127,7 +176,10 @@ def open_split(trained):
 
 def test_ids_come_from_a_file_that_states_them(capsys, trained, tmp_path):
     names = [record.path.rsplit("/", 1)[1] for record in open_split(trained)]
-    ids = {"images": [{"file_name": name, "id": 500 + i} for i, name in enumerate(names)], "categories": {"red": 7, "blue": 8, "green": 9}}
+    ids = {
+        "images": [{"file_name": name, "id": 500 + i} for i, name in enumerate(names)],
+        "categories": {"red": 7, "blue": 8, "green": 9},
+    }
     (tmp_path / "ids.json").write_text(json.dumps(ids))
     val(capsys, trained, tmp_path, "--save-json", "--ids", tmp_path / "ids.json")
     results = json.loads((tmp_path / "exp" / "best_predictions.json").read_text())
@@ -136,7 +188,12 @@ def test_ids_come_from_a_file_that_states_them(capsys, trained, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "says"), [("{", "is no JSON"), ("{}", "states no images"), ('{"images": {"x.png": 1}, "categories": {"red": 1}}', "has no category 'blue'")]
+    ("content", "says"),
+    [
+        ("{", "is no JSON"),
+        ("{}", "states no images"),
+        ('{"images": {"x.png": 1}, "categories": {"red": 1}}', "has no category 'blue'"),
+    ],
 )
 def test_a_file_of_ids_that_does_not_fit_is_one_line(capsys, trained, tmp_path, content, says):
     (tmp_path / "ids.json").write_text(content)
@@ -155,7 +212,9 @@ def test_precision_and_recall_at_a_confidence_are_those_of_the_exported_matrix(c
     errors = [json.loads(line) for line in (tmp_path / "exp" / "errors.jsonl").read_text().splitlines()]
     assert sum(one["true"] is not None for one in errors) == counts[:, :-1].sum()
     assert sum(one["predicted"] is not None for one in errors) == counts[:-1].sum()
-    assert set((tmp_path / "exp" / "lists" / "missed.txt").read_text().split()) == {one["path"] for one in errors if one["kind"] == "missed"}
+    assert set((tmp_path / "exp" / "lists" / "missed.txt").read_text().split()) == {
+        one["path"] for one in errors if one["kind"] == "missed"
+    }
 
 
 def test_hybrid_files_hold_the_labels_as_certain_predictions(capsys, trained, tmp_path):
@@ -182,7 +241,7 @@ def test_a_network_of_many_classes_is_judged_as_one(capsys, trained, tmp_path):
 def test_speed_is_measured_as_a_detector_is_used_and_study_goes_through_sizes(capsys, trained, tmp_path, monkeypatch):
     how = val(capsys, trained, tmp_path, "--task", "speed")["settings"]
     assert (how["conf_thres"], how["iou_thres"], how["square"]) == (0.25, 0.45, True)
-    monkeypatch.setattr("boxwright.commands.val.STUDY_SIZES", (64, 96))
+    monkeypatch.setattr("boxwright.runs.evaluation.validate.STUDY_SIZES", (64, 96))
     rows = val(capsys, trained, tmp_path, "--task", "study")["study"]
     assert [row["imgsz"] for row in rows] == [64, 96]
 
@@ -191,13 +250,15 @@ def test_half_precision_is_used_where_the_first_images_say_the_same_in_it_and_th
     monkeypatch.setattr("boxwright.system.precision.cpu_has_bf16", lambda: True)
     plan = plan_of(ValSettings(run=str(trained), threads=1))
     plan = replace(plan, how=plan.how | {"precision": "fp32"})
-    monkeypatch.setattr("boxwright.commands.val.MAX_HALF_DIFFERENCE", 1.0)
+    monkeypatch.setattr("boxwright.runs.evaluation.validate.MAX_HALF_DIFFERENCE", 1.0)
     chosen = with_half(plan, threads=0)
     assert chosen.how["precision"] == "bf16"
     assert "validated in bf16" in chosen.notes[-1]
     row = plan.detectors[0].model[0]
-    row.register_forward_hook(lambda _row, _inputs, said: torch.zeros_like(said) if torch.is_autocast_enabled("cpu") else said)
-    monkeypatch.setattr("boxwright.commands.val.MAX_HALF_DIFFERENCE", 0.0)
+    row.register_forward_hook(
+        lambda _row, _inputs, said: torch.zeros_like(said) if torch.is_autocast_enabled("cpu") else said
+    )
+    monkeypatch.setattr("boxwright.runs.evaluation.validate.MAX_HALF_DIFFERENCE", 0.0)
     refused = with_half(plan, threads=0)
     assert (refused.how["precision"], "validated in fp32" in refused.notes[-1]) == ("fp32", True)
     assert refused.how["half_difference"] > 0
@@ -222,10 +283,25 @@ def test_the_checkpoint_knows_a_threshold_for_each_class(trained):
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("metrics/mAP_05", "Did you mean 'metrics/mAP_0.5"), ("fitness fitness", "is no part of a sum"), ("", "nothing is named"), ("1..5*fitness", "no number")],
+    [
+        ("metrics/mAP_05", "Did you mean 'metrics/mAP_0.5"),
+        ("fitness fitness", "is no part of a sum"),
+        ("", "nothing is named"),
+        ("1..5*fitness", "no number"),
+    ],
 )
 def test_what_best_is_chosen_by_has_to_exist(capsys, trained, tmp_path, text, says):
-    code = run("train", "--data", str(trained.parent.parent / "data" / "data.yaml"), "--cfg", "yolov5n", "--best-by", text, "--project", str(tmp_path / "new"))
+    code = run(
+        "train",
+        "--data",
+        str(trained.parent.parent / "data" / "data.yaml"),
+        "--cfg",
+        "yolov5n",
+        "--best-by",
+        text,
+        "--project",
+        str(tmp_path / "new"),
+    )
     assert code == 2
     assert says in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
@@ -240,6 +316,8 @@ def test_the_best_by_other_numbers_is_kept_beside_the_best(capsys, trained, tmp_
     ended = [event["results"] for event in events(trained) if event["event"] == "EpochEnded"]
     kept = read_tensors(trained / "weights" / "best_coco-AP.pt")
     assert kept["bests"]["coco-AP"] == max(one["coco/AP"] for one in ended)
-    assert read_tensors(trained / "weights" / "best_0-fitness-val-box_loss.pt")["bests"]["0-fitness-val-box_loss"] == -min(one["val/box_loss"] for one in ended)
+    assert read_tensors(trained / "weights" / "best_0-fitness-val-box_loss.pt")["bests"][
+        "0-fitness-val-box_loss"
+    ] == -min(one["val/box_loss"] for one in ended)
     mine = val(capsys, trained / "weights" / "best_coco-AP.pt", tmp_path)
     assert mine["metrics"]["coco/AP"] == kept["bests"]["coco-AP"]

@@ -101,7 +101,10 @@ def test_half_precision_is_read_back_as_the_rounded_weights(capsys, old, tmp_pat
         out = tmp_path / target
         assert run(capsys, "convert", old, "--to", target, "--half", "--out", out)[0] == 0
         state = open_weights(str(out)).document["model"]
-        rounded = {key: value.half().float() if value.is_floating_point() else value for key, value in tiny().state_dict().items()}
+        rounded = {
+            key: value.half().float() if value.is_floating_point() else value
+            for key, value in tiny().state_dict().items()
+        }
         assert same_bits(state, rounded)
     assert "full precision" in run(capsys, "convert", old, "--half", "--out", tmp_path / "x")[2]
 
@@ -164,13 +167,28 @@ def test_tensors_alone_are_opened_but_do_not_say_their_network(tmp_path):
 
 def test_a_safetensors_header_is_taken_at_its_word_only_within_reason(tmp_path):
     def described(**changes: object):
-        kept = {"network": "nc: 3", "names": list(NAMES), "strides": [8, 16], "evaluation": {"imgsz": 64, "iou_thres": 0.6, "precision": "fp32"}}
-        write_safetensors(tmp_path / "h.safetensors", tiny().state_dict(), {"boxwright": json.dumps({**kept, **changes})})
+        kept = {
+            "network": "nc: 3",
+            "names": list(NAMES),
+            "strides": [8, 16],
+            "evaluation": {"imgsz": 64, "iou_thres": 0.6, "precision": "fp32"},
+        }
+        write_safetensors(
+            tmp_path / "h.safetensors", tiny().state_dict(), {"boxwright": json.dumps({**kept, **changes})}
+        )
         return open_weights(str(tmp_path / "h.safetensors")).document
 
     assert described()["evaluation"] == {"imgsz": 64, "iou_thres": 0.6, "precision": "fp32"}
     assert described(evaluation={"dtype": "uint16"})["evaluation"] == {"dtype": "uint16"}
-    senseless = {"imgsz": "x", "iou_thres": 7, "precision": "int3", "batch_size": -1, "pad": [], "data": "\0", "dtype": "uint3"}
+    senseless = {
+        "imgsz": "x",
+        "iou_thres": 7,
+        "precision": "int3",
+        "batch_size": -1,
+        "pad": [],
+        "data": "\0",
+        "dtype": "uint3",
+    }
     assert described(evaluation=senseless)["evaluation"] == {}
     assert described(strides={"a": 1})["strides"] is None
     for changes in ({"names": [1]}, {"network": None}, {"evaluation": 3}):
@@ -178,7 +196,11 @@ def test_a_safetensors_header_is_taken_at_its_word_only_within_reason(tmp_path):
             described(**changes)
 
 
-@pytest.mark.parametrize("content", [b"", b"\x10\0\0\0\0\0\0\0{", b"\xff" * 64, b"\x02\0\0\0\0\0\0\0{}x"], ids=["empty", "cut", "noise", "more"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x10\0\0\0\0\0\0\0{", b"\xff" * 64, b"\x02\0\0\0\0\0\0\0{}x"],
+    ids=["empty", "cut", "noise", "more"],
+)
 def test_a_damaged_safetensors_file_is_one_line(capsys, tmp_path, content):
     (tmp_path / "t.safetensors").write_bytes(content)
     code, out, err = run(capsys, "inspect", tmp_path / "t.safetensors")

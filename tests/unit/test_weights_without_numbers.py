@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights that are no numbers are refused by predict, val and export in one line that names the tensor, whatever kind of file they come in."""
+"""Weights that are no numbers are refused by predict, val and export in one line that names the tensor, whatever kind.
+
+Of file they come in.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,11 @@ from tests.support.commands import command
 from tests.support.exports import checkpoint, live
 
 NAME = "model.10.m.1.bias"
-SAYS = f"has values in '{NAME}' that are no finite numbers (NaN or infinite), so it can detect nothing. Give a checkpoint from before its training failed"
+SAYS = (
+    f"has values in '{NAME}' that are no finite numbers (NaN or infinite), so it can detect nothing. Give "
+    "a "
+    "checkpoint from before its training failed"
+)
 
 
 def broken(value: float) -> dict[str, Path]:
@@ -40,7 +47,11 @@ def broken(value: float) -> dict[str, Path]:
 @pytest.mark.parametrize("kind", ["ours", "average", "safetensors"])
 def test_weights_that_are_no_numbers_are_refused_by_name(kind, value):
     path = broken(value)[kind]
-    for words in (("predict", "--weights", path, "--source", "."), ("val", path, "--data", "sample"), ("export", path, "--format", "torchscript")):
+    for words in (
+        ("predict", "--weights", path, "--source", "."),
+        ("val", path, "--data", "sample"),
+        ("export", path, "--format", "torchscript"),
+    ):
         said = command(*words)
         assert said.code == 2, words
         assert said.err == f"error: {path}: {SAYS}\n"
@@ -56,7 +67,9 @@ def test_a_legacy_file_is_no_way_around(monkeypatch):
         detector.head.m[1].bias[4] = torch.nan
     monkeypatch.setattr("boxwright.commands.weights_files.network_of_weights", lambda _weights: detector)
     write_yolov5(Path("broken.yolov5.pt"), weights)
-    assert command("predict", "--weights", "broken.yolov5.pt", "--source", ".").err.startswith(f"error: broken.yolov5.pt: has values in '{NAME}'")
+    assert command("predict", "--weights", "broken.yolov5.pt", "--source", ".").err.startswith(
+        f"error: broken.yolov5.pt: has values in '{NAME}'"
+    )
     assert "no finite numbers" not in command("predict", "--weights", "whole.yolov5.pt", "--source", ".").err
 
 

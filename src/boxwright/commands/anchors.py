@@ -22,16 +22,28 @@ def run(resolved: Resolved[AnchorsSettings]) -> Answer:
     """The network's anchors and fitted ones, measured on the training boxes."""
     settings = resolved.settings
     data = open_data(settings.data, ("train",))
-    detector = build(spec_of_cfg(settings.cfg, num_classes=data.num_classes, anchors_per_level=settings.anchors or None))
+    detector = build(
+        spec_of_cfg(settings.cfg, num_classes=data.num_classes, anchors_per_level=settings.anchors or None)
+    )
     size, note = fitting_size(single_size(settings.imgsz)[0], grid_of(detector))
     sizes = jittered_sizes(data.splits["train"], size, settings.seed)
     mine = anchors_px(detector)
-    better = fitted(sizes, len(mine), settings.anchor_t, generator(settings.seed, Purpose.ANCHORS, -1), settings.generations)
+    better = fitted(
+        sizes, len(mine), settings.anchor_t, generator(settings.seed, Purpose.ANCHORS, -1), settings.generations
+    )
     now, then = fit(sizes, mine, settings.anchor_t), fit(sizes, better, settings.anchor_t)
     levels = len(detector.strides)
     rows = [("network", *_numbers(now)), ("fitted", *_numbers(then))]
-    yaml = ["anchors:", *(f"  - [{', '.join(f'{side:.4g}' for side in level)}]" for level in better.reshape(levels, -1))]
-    lines = [*table(rows, ("anchors", "BPR", "per box", "fitness")), "", f"fitted at {size} pixels, for a model YAML:", *yaml]
+    yaml = [
+        "anchors:",
+        *(f"  - [{', '.join(f'{side:.4g}' for side in level)}]" for level in better.reshape(levels, -1)),
+    ]
+    lines = [
+        *table(rows, ("anchors", "BPR", "per box", "fitness")),
+        "",
+        f"fitted at {size} pixels, for a model YAML:",
+        *yaml,
+    ]
     document = {"imgsz": size, "boxes": len(sizes), "network": _document(mine, now), "fitted": _document(better, then)}
     return Answer(lines, document, (*data.notes, *((note,) if note else ())))
 
@@ -41,4 +53,9 @@ def _numbers(found: AnchorFit) -> tuple[str, str, str]:
 
 
 def _document(anchors: np.ndarray, found: AnchorFit) -> dict[str, object]:
-    return {"anchors_px": anchors.round(3).tolist(), "bpr": found.recall, "anchors_per_box": found.per_box, "fitness": found.fitness}
+    return {
+        "anchors_px": anchors.round(3).tolist(),
+        "bpr": found.recall,
+        "anchors_per_box": found.per_box,
+        "fitness": found.fitness,
+    }

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`boxwright export`: a network for other programs. Every file is run beside the network before it is announced; one that drifts is removed."""
+"""`boxwright export`: a network for other programs.
+
+Every file is run beside the network before it is announced; one that drifts is removed.
+"""
 
 from __future__ import annotations
 
@@ -74,37 +77,70 @@ def run(resolved: Resolved[ExportSettings]) -> Answer:
         raise SettingError("--weights", "give one checkpoint", "Give a checkpoint or run folder")
     weights = open_weights(best_of(name))
     detector = network_of_weights(weights)
-    size, note = fitting_size(settings.imgsz or weights.document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid_of(detector))
+    size, note = fitting_size(
+        settings.imgsz or weights.document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid_of(detector)
+    )
     source = Source(weights, detector, _passport(settings, weights, detector, size))
     folder = Path(settings.out) if settings.out else weights.path.parent
-    targets: dict[str, Path] = {word: _target(folder, weights.path, word, exist_ok=settings.exist_ok) for word in dict.fromkeys(settings.format)}
+    targets: dict[str, Path] = {
+        word: _target(folder, weights.path, word, exist_ok=settings.exist_ok) for word in dict.fromkeys(settings.format)
+    }
     prepare_process(CPU, settings.threads)
-    images, origin = pictures(settings.data or str(weights.document.get("evaluation", {}).get("data", "")), asked=bool(settings.data))
+    images, origin = pictures(
+        settings.data or str(weights.document.get("evaluation", {}).get("data", "")), asked=bool(settings.data)
+    )
     pixels = batches(images, source.passport)
     make_folder(folder)
     reference = Ensemble([detector], CPU)
-    rules = NmsRules(settings.conf_thres, settings.iou_thres, settings.max_det, agnostic=settings.agnostic_nms, max_candidates=settings.candidates)
+    rules = NmsRules(
+        settings.conf_thres,
+        settings.iou_thres,
+        settings.max_det,
+        agnostic=settings.agnostic_nms,
+        max_candidates=settings.candidates,
+    )
     results: dict[str, Comparison] = {}
     for word, path in targets.items():
-        results[word] = _written(word, path, source, functools.partial(compared, path, reference, source.passport, pixels=pixels, rules=rules))
+        results[word] = _written(
+            word,
+            path,
+            source,
+            functools.partial(compared, path, reference, source.passport, pixels=pixels, rules=rules),
+        )
     return _answer(targets, results, origin, tuple(n for n in (weights.note, note) if n))
 
 
 def _require_possible(settings: ExportSettings) -> None:
     """Everything that can be refused before work. Raises SettingError."""
     if "coreml" in settings.format:
-        what = "only macOS runs CoreML files; here none could be compared with the network, and nothing is written unchecked"
-        raise SettingError("--format coreml", what, "Export onnx or torchscript, and convert that on a Mac with coremltools")
+        what = (
+            "only macOS runs CoreML files; here none could be compared with the network, and nothing is "
+            "written "
+            "unchecked"
+        )
+        raise SettingError(
+            "--format coreml", what, "Export onnx or torchscript, and convert that on a Mac with coremltools"
+        )
     for word in settings.format:
         require_packages(f"--format {word}", *NEEDS.get(word, ()))
     if settings.nms and (others := [word for word in settings.format if word not in GRAPHS_WITH_SUPPRESSION]):
-        raise SettingError("--nms", f"{others[0]} files carry no suppression", f"Use it with --format {' or '.join(sorted(GRAPHS_WITH_SUPPRESSION))}")
+        raise SettingError(
+            "--nms",
+            f"{others[0]} files carry no suppression",
+            f"Use it with --format {' or '.join(sorted(GRAPHS_WITH_SUPPRESSION))}",
+        )
     if settings.dynamic and settings.batch != 1:
         raise SettingError("--batch", "with --dynamic any number of images goes in", "Leave one of the two out")
 
 
 def _passport(settings: ExportSettings, weights: OpenWeights, detector: Detector, size: int) -> Passport:
-    inside = GraphSuppression(settings.conf_thres, settings.iou_thres, settings.max_det, settings.candidates, settings.agnostic_nms) if settings.nms else None
+    inside = (
+        GraphSuppression(
+            settings.conf_thres, settings.iou_thres, settings.max_det, settings.candidates, settings.agnostic_nms
+        )
+        if settings.nms
+        else None
+    )
     anchors_px = detector.head.anchors * torch.tensor(detector.strides).view(-1, 1, 1)
     return Passport(
         names=class_names(weights, detector),
@@ -151,7 +187,9 @@ def _write_onnx(path: Path, source: Source) -> None:
 
 
 def _write_openvino(path: Path, source: Source) -> None:
-    graph, numbers = openvino_bytes(onnx_graph.onnx_bytes(source.deployed, source.passport), source.passport.words()[KEY])
+    graph, numbers = openvino_bytes(
+        onnx_graph.onnx_bytes(source.deployed, source.passport), source.passport.words()[KEY]
+    )
     write_bytes(path.with_suffix(openvino_file.NUMBERS), numbers)
     write_bytes(path, graph)
 
@@ -180,7 +218,11 @@ def _target(folder: Path, weights: Path, word: str, *, exist_ok: bool) -> Path:
     path = folder / f"{weights.stem}{ENDINGS[word]}"
     for file in _files(word, path):
         if file.exists() and (not exist_ok or file.resolve() == weights.resolve()):
-            raise SettingError("--out", f"{file} exists", "Choose another --out" if exist_ok else "Choose another --out, or add --exist-ok")
+            raise SettingError(
+                "--out",
+                f"{file} exists",
+                "Choose another --out" if exist_ok else "Choose another --out, or add --exist-ok",
+            )
     return path
 
 
@@ -199,7 +241,10 @@ def _written(word: str, path: Path, source: Source, compare: Callable[[], Compar
 
 def _require_equal(word: str, path: Path, found: Comparison) -> None:
     if found.fault:
-        raise DriftError(f"{path}: as {word} it says something else than the network ({found.fault}, {found.images} images); it was removed")
+        raise DriftError(
+            f"{path}: as {word} it says something else than the network ({found.fault}, {found.images} images); it was "
+            "removed"
+        )
 
 
 def _answer(targets: dict[str, Path], results: dict[str, Comparison], origin: str, notes: tuple[str, ...]) -> Answer:
@@ -209,9 +254,25 @@ def _answer(targets: dict[str, Path], results: dict[str, Comparison], origin: st
         raw = "-" if found.distance is None else f"{found.distance:.2g}"
         rows.append((targets[word], f"{size / 1e6:.1f} MB", raw, found.detections))
         files.append(
-            {"format": word, "file": str(targets[word]), "bytes": size, "difference": found.distance, "detections": found.detections, "images": found.images}
+            {
+                "format": word,
+                "file": str(targets[word]),
+                "bytes": size,
+                "difference": found.distance,
+                "detections": found.detections,
+                "images": found.images,
+            }
         )
         if not found.detections:
-            notes = (*notes, f"{targets[word]}: the network detects nothing on the {origin} at this confidence, so no detection was compared")
+            notes = (
+                *notes,
+                (
+                    f"{targets[word]}: the network detects nothing on the {origin} at this confidence, so no detection "
+                    "was "
+                    "compared"
+                ),
+            )
     lines = table(rows, ("file", "size", "largest difference", "equal detections"))
-    return Answer([*lines, f"compared with the network on {origin}: equal"], {"files": files, "compared_on": origin}, notes)
+    return Answer(
+        [*lines, f"compared with the network on {origin}: equal"], {"files": files, "compared_on": origin}, notes
+    )

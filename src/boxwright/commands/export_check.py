@@ -34,7 +34,10 @@ CPU = torch.device("cpu")
 
 
 def pictures(data: str, *, asked: bool) -> tuple[list[np.ndarray], str]:
-    """Some pictures of a data set, evenly over its validation split, and where they are from. A recorded set that is gone gives way to drawn ones."""
+    """Some pictures of a data set, evenly over its validation split, and where they are from.
+
+    A recorded set that is gone gives way to drawn ones.
+    """
     if data:
         with contextlib.nullcontext() if asked else contextlib.suppress(UserError, OSError):
             found = _of_data(data)
@@ -54,7 +57,10 @@ def _of_data(data: str) -> list[np.ndarray]:
 
 
 def batches(images_rgb: Sequence[np.ndarray], passport: Passport) -> list[torch.Tensor]:
-    """The pictures as the file takes them: squares, and with dynamic axes also other shapes and numbers. (B, 3, H, W) each"""
+    """The pictures as the file takes them: squares, and with dynamic axes also other shapes and numbers.
+
+    (B, 3, H, W) each
+    """
     size, grid = passport.image_size, max(passport.strides)
     shapes = [(len(images_rgb), (size, size))]
     if passport.dynamic:
@@ -69,19 +75,32 @@ def _batch(images_rgb: Sequence[np.ndarray], canvas_hw: tuple[int, int], channel
 
 
 @torch.inference_mode()
-def compared(path: Path, reference: Ensemble, passport: Passport, pixels: Sequence[torch.Tensor], rules: NmsRules) -> Comparison:
+def compared(
+    path: Path, reference: Ensemble, passport: Passport, pixels: Sequence[torch.Tensor], rules: NmsRules
+) -> Comparison:
     """The file beside the network it was made from. Raises WeightsError when it cannot even be read or run."""
     if not is_exported(path):
-        return _compared(Ensemble([network_of_weights(open_weights(str(path)))], CPU), reference, passport, pixels, rules)
+        return _compared(
+            Ensemble([network_of_weights(open_weights(str(path)))], CPU), reference, passport, pixels, rules
+        )
     exported = open_exported(path)
     found = _compared(exported, reference, passport, pixels, rules)
     if path.suffix == torchscript_file.SUFFIX and not found.fault:  # others run it by the framework's own loader
         theirs = Exported(path, exported.passport, torchscript_file.own_module(path.read_bytes()))
-        return max((found, _compared(theirs, reference, passport, pixels, rules)), key=lambda one: (bool(one.fault), one.distance or 0.0))
+        return max(
+            (found, _compared(theirs, reference, passport, pixels, rules)),
+            key=lambda one: (bool(one.fault), one.distance or 0.0),
+        )
     return found
 
 
-def _compared(network: Exported | Ensemble, reference: Ensemble, passport: Passport, pixels: Sequence[torch.Tensor], rules: NmsRules) -> Comparison:
+def _compared(
+    network: Exported | Ensemble,
+    reference: Ensemble,
+    passport: Passport,
+    pixels: Sequence[torch.Tensor],
+    rules: NmsRules,
+) -> Comparison:
     result = Comparison(HALF if passport.half else FULL)
     for batch in pixels:
         expected = reference(batch).decoded

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`boxwright model list`, `info` and `check`: the packaged networks, one network in numbers, and whether a description is sound."""
+"""`boxwright model list`, `info` and `check`.
+
+The packaged networks, one network in numbers, and whether a description is sound.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,17 @@ MIB = 1 << 20
 def listed(resolved: Resolved[NoSettings]) -> Answer:
     """The packaged networks."""
     del resolved
-    outlines = [outline(read_spec(read_yaml(packaged.locate("models", name, "model")))) for name in packaged.names("models")]
-    rows = [(o.name, o.rows, o.layers, f"{o.parameters / 1e6:.2f}", f"{o.gflops:.1f}", " ".join(map(str, o.strides))) for o in outlines]
-    return Answer(table(rows, ("model", "rows", "layers", "M parameters", "GFLOPs at 640", "strides")), {"models": [asdict(o) for o in outlines]})
+    outlines = [
+        outline(read_spec(read_yaml(packaged.locate("models", name, "model")))) for name in packaged.names("models")
+    ]
+    rows = [
+        (o.name, o.rows, o.layers, f"{o.parameters / 1e6:.2f}", f"{o.gflops:.1f}", " ".join(map(str, o.strides)))
+        for o in outlines
+    ]
+    return Answer(
+        table(rows, ("model", "rows", "layers", "M parameters", "GFLOPs at 640", "strides")),
+        {"models": [asdict(o) for o in outlines]},
+    )
 
 
 def info(resolved: Resolved[ModelInfoSettings]) -> Answer:
@@ -56,7 +67,11 @@ def check(resolved: Resolved[ModelVerbSettings]) -> Answer:
     """Build a network on shapes alone; faults are raised with file, row and word."""
     spec = spec_of(resolved.settings)
     summary = summarize(spec, resolved.settings.imgsz)
-    return Answer([f"{spec.name}: sound. {_totals(summary)}"], {"sound": True, **_document(summary)}, notes_of(spec, resolved.settings, summary))
+    return Answer(
+        [f"{spec.name}: sound. {_totals(summary)}"],
+        {"sound": True, **_document(summary)},
+        notes_of(spec, resolved.settings, summary),
+    )
 
 
 def spec_of(settings: ModelVerbSettings) -> ModelSpec:
@@ -69,14 +84,29 @@ def notes_of(spec: ModelSpec, settings: ModelVerbSettings, summary: Summary) -> 
     """What people should know beside the answer."""
     if summary.image_size == settings.imgsz:
         return spec.notes
-    return (*spec.notes, f"imgsz {settings.imgsz} is no multiple of the largest stride, {max(summary.strides)}; counted at {summary.image_size}")
+    return (
+        *spec.notes,
+        (
+            f"imgsz {settings.imgsz} is no multiple of the largest stride, {max(summary.strides)}; counted at "
+            f"{summary.image_size}"
+        ),
+    )
 
 
-def _profiled(spec: ModelSpec, settings: ModelInfoSettings, image_size: int, memory: ActivationMemory) -> tuple[str, list[float]]:
-    """The device in words, and milliseconds of every row. Raises SettingError when the batch does not fit into memory."""
+def _profiled(
+    spec: ModelSpec, settings: ModelInfoSettings, image_size: int, memory: ActivationMemory
+) -> tuple[str, list[float]]:
+    """The device in words, and milliseconds of every row.
+
+    Raises SettingError when the batch does not fit into memory.
+    """
     device = choose_device(settings.device)
     prepare_process(device, settings.threads)
-    too_much = SettingError("--profile", f"a batch of {settings.batch_size} at {image_size} needs more memory than is free", "Reduce --batch or --imgsz")
+    too_much = SettingError(
+        "--profile",
+        f"a batch of {settings.batch_size} at {image_size} needs more memory than is free",
+        "Reduce --batch or --imgsz",
+    )
     if is_cpu(device) and memory.inference > free_memory_bytes():
         raise too_much
     try:
@@ -94,7 +124,19 @@ def _cells(r: RowSummary) -> tuple[object, ...]:
     name = f"{r.block} ({r.tag})" if r.tag else r.block
     stride = "" if r.stride is None else f"{r.stride:g}" if r.stride == round(r.stride, 2) else f"{r.stride:.2f}"
     sees = "all" if r.receptive_px is None else r.receptive_px
-    return r.index, _from(r.source), r.repeats, name, _arguments(r.arguments), r.parameters, f"{r.gflops:.3f}", r.channels, _map(r.out_hw), stride, sees
+    return (
+        r.index,
+        _from(r.source),
+        r.repeats,
+        name,
+        _arguments(r.arguments),
+        r.parameters,
+        f"{r.gflops:.3f}",
+        r.channels,
+        _map(r.out_hw),
+        stride,
+        sees,
+    )
 
 
 def _document(summary: Summary) -> dict[str, Any]:
@@ -105,12 +147,20 @@ def _document(summary: Summary) -> dict[str, Any]:
 
 def _totals(s: Summary) -> str:
     strides = ", ".join(map(str, s.strides))
-    return f"{s.layers} layers, {s.parameters:,} parameters, {s.gflops:.1f} GFLOPs at {s.image_size}, strides {strides}, {s.num_classes} classes"
+    return (
+        f"{s.layers} layers, {s.parameters:,} parameters, {s.gflops:.1f} GFLOPs at {s.image_size}, "
+        "strides "
+        f"{strides}, {s.num_classes} classes"
+    )
 
 
 def _memory(memory: ActivationMemory, batch_size: int) -> str:
     what = f"activations of a batch of {batch_size} in float32"
-    return f"{what}: {memory.training / MIB:,.0f} MiB kept for training, {memory.inference / MIB:,.0f} MiB at the peak of inference"
+    return (
+        f"{what}: {memory.training / MIB:,.0f} MiB kept for training, {memory.inference / MIB:,.0f} MiB at the "
+        "peak "
+        "of inference"
+    )
 
 
 def _from(source: int | tuple[int, ...]) -> str:

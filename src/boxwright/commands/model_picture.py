@@ -24,10 +24,16 @@ def draw(resolved: Resolved[ModelDrawSettings]) -> Answer:
     out = Path(settings.out)
     suffix = out.suffix.lower()
     if suffix not in {".svg", ".png"}:
-        raise SettingError(f"--out {settings.out}", f"'{out.suffix}' is no kind of picture that is drawn here", "End the name in .svg or .png")
+        raise SettingError(
+            f"--out {settings.out}",
+            f"'{out.suffix}' is no kind of picture that is drawn here",
+            "End the name in .svg or .png",
+        )
     spec = spec_of(settings)
     if suffix == ".png" and len(spec.rows) > MAX_PIXEL_ROWS:
-        raise SettingError(f"--out {settings.out}", f"{len(spec.rows)} rows are too many for pixels", "End the name in .svg")
+        raise SettingError(
+            f"--out {settings.out}", f"{len(spec.rows)} rows are too many for pixels", "End the name in .svg"
+        )
     summary = summarize(spec, settings.imgsz)
     drawing = laid_out(spec, summary)
     if suffix == ".svg":

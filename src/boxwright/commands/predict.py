@@ -57,11 +57,16 @@ class _Progress:
         """The film that a frame belongs into."""
         if shot.path not in self.films:
             self.close()
-            self.films[shot.path] = VideoFile(folder / f"{Path(shot.path).stem}_{len(self.films) + 1}.mp4", shot.frames_per_second)
+            self.films[shot.path] = VideoFile(
+                folder / f"{Path(shot.path).stem}_{len(self.films) + 1}.mp4", shot.frames_per_second
+            )
         return self.films[shot.path]
 
     def free(self, stem: str) -> str:
-        """The stem that the files of a picture bear: its own, and numbered where another has it, so that no file takes another's place."""
+        """The stem that the files of a picture bear.
+
+        Its own, and numbered where another has it, so that no file takes another's place.
+        """
         found = stem
         while found in self.stems:
             self.stems[stem] += 1
@@ -86,7 +91,12 @@ def run(resolved: Resolved[PredictSettings]) -> Answer:
     if settings.save_conf and not settings.save_txt:
         raise SettingError("--save-conf", "confidences go into label files, and none are written", "Add --save-txt")
     predictor, notes = predictor_of(
-        named_weights(settings), settings.device, settings.imgsz, threads=settings.threads, augment=settings.augment, half=settings.half
+        named_weights(settings),
+        settings.device,
+        settings.imgsz,
+        threads=settings.threads,
+        augment=settings.augment,
+        half=settings.half,
     )
     paths, wrong = image_paths(settings.source, sys.stdin, predictor.kind)
     rules = _rules(settings, predictor.names)
@@ -109,7 +119,11 @@ def run(resolved: Resolved[PredictSettings]) -> Answer:
     _predict(batch, predictor, rules, settings, folder, progress)
     progress.close()
     if not progress.records:
-        raise SettingError("--source", f"none of the {len(paths)} images could be read ({progress.notes[-1]})", "Give images that can be opened")
+        raise SettingError(
+            "--source",
+            f"none of the {len(paths)} images could be read ({progress.notes[-1]})",
+            "Give images that can be opened",
+        )
     if settings.save_json:
         make_folder(folder)
         write_json(folder / "predictions.json", progress.records)
@@ -121,7 +135,13 @@ def run(resolved: Resolved[PredictSettings]) -> Answer:
 
 
 def predictor_of(
-    weights: tuple[str, ...], device: str, imgsz: int | None, *, threads: int = 0, augment: bool = False, half: bool = False
+    weights: tuple[str, ...],
+    device: str,
+    imgsz: int | None,
+    *,
+    threads: int = 0,
+    augment: bool = False,
+    half: bool = False,
 ) -> tuple[Predictor, tuple[str, ...]]:
     """A predictor from a checkpoint or run folder, or from several that predict together, and notes."""
     if not weights:
@@ -131,11 +151,17 @@ def predictor_of(
     prepare_process(where, threads)
     grid = grid_of(detectors[0])
     fixed = fixed_size_of(detectors, imgsz, augment=augment)
-    size, note = (fixed, "") if fixed else fitting_size(imgsz or opened[0].document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)
+    size, note = (
+        (fixed, "")
+        if fixed
+        else fitting_size(imgsz or opened[0].document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)
+    )
     precision, plain = half_of(where) if half else ("fp32", "")
     network = Ensemble(detectors, where, augment=augment)
     kind = kind_of(opened, detectors[0])
-    predictor = Predictor(network, opened[0].names, where, size, grid, Precision(precision, where), square=fixed is not None, kind=kind)
+    predictor = Predictor(
+        network, opened[0].names, where, size, grid, Precision(precision, where), square=fixed is not None, kind=kind
+    )
     return predictor, tuple(n for n in (*notes, note, plain) if n)
 
 
@@ -151,7 +177,9 @@ def _with_rows(predictor: Predictor) -> Detector:
     """The first network, whose rows can be looked at. Raises SettingError for an exported one."""
     first = predictor.network.members[0]
     if not isinstance(first, Detector):
-        raise SettingError("--visualize", f"{first.path} is an exported network, and its rows cannot be seen", "Give the checkpoint")
+        raise SettingError(
+            "--visualize", f"{first.path} is an exported network, and its rows cannot be seen", "Give the checkpoint"
+        )
     return first
 
 
@@ -161,10 +189,23 @@ def _rules(settings: PredictSettings, names: tuple[str, ...]) -> NmsRules:
         if (isinstance(word, str) and word not in names) or (isinstance(word, int) and not 0 <= word < len(names)):
             raise SettingError("--classes", f"there is no class '{word}'", f"Classes: {', '.join(names)}")
         classes.append(names.index(word) if isinstance(word, str) else word)
-    return NmsRules(settings.conf_thres, settings.iou_thres, settings.max_det, classes=tuple(classes) or None, agnostic=settings.agnostic_nms)
+    return NmsRules(
+        settings.conf_thres,
+        settings.iou_thres,
+        settings.max_det,
+        classes=tuple(classes) or None,
+        agnostic=settings.agnostic_nms,
+    )
 
 
-def _predict(images: dict[Shot, np.ndarray], predictor: Predictor, rules: NmsRules, settings: PredictSettings, folder: Path, progress: _Progress) -> None:
+def _predict(
+    images: dict[Shot, np.ndarray],
+    predictor: Predictor,
+    rules: NmsRules,
+    settings: PredictSettings,
+    folder: Path,
+    progress: _Progress,
+) -> None:
     if not images:
         return
     begin = time.perf_counter()
@@ -178,17 +219,25 @@ def _predict(images: dict[Shot, np.ndarray], predictor: Predictor, rules: NmsRul
     progress.seconds += seconds
     for place, (shot, one) in enumerate(zip(images, found, strict=True)):
         counts = ", ".join(f"{count} {name}" for name, count in one.counts().items()) or "nothing found"
-        progress.lines.append(f"{shot.title}: {one.size_hw[1]}x{one.size_hw[0]} {counts}, {seconds * 1e3 / len(found):.1f} ms")
+        progress.lines.append(
+            f"{shot.title}: {one.size_hw[1]}x{one.size_hw[0]} {counts}, {seconds * 1e3 / len(found):.1f} ms"
+        )
         frame = {} if shot.frame is None else {"frame": shot.frame}
         progress.records.append({"path": shot.path, **frame, "size_wh": one.size_hw[::-1], "detections": one.records()})
-        name = _write(shot, one, images[shot] if predictor.kind.usual else for_eyes(images[shot]), settings, folder, progress)
+        name = _write(
+            shot, one, images[shot] if predictor.kind.usual else for_eyes(images[shot]), settings, folder, progress
+        )
         _write_features(features, place, folder / "features" / name)
 
 
-def _write(shot: Shot, one: Detections, image_rgb: np.ndarray, settings: PredictSettings, folder: Path, progress: _Progress) -> str:
+def _write(
+    shot: Shot, one: Detections, image_rgb: np.ndarray, settings: PredictSettings, folder: Path, progress: _Progress
+) -> str:
     """The results of one picture; returns the name they bear."""
     if not settings.nosave or settings.save_txt:
-        make_folder(folder / "labels" if settings.save_txt else folder)  # at the first picture: what cannot be read leaves no folder
+        make_folder(
+            folder / "labels" if settings.save_txt else folder
+        )  # at the first picture: what cannot be read leaves no folder
     source = Path(shot.name)
     stem = progress.free(fitting(source.stem))
     name = f"{stem}{source.suffix}"
@@ -199,7 +248,9 @@ def _write(shot: Shot, one: Detections, image_rgb: np.ndarray, settings: Predict
         colours = [colour(int(number)) for number in one.classes]
         drawn = draw_boxes(image_rgb, one.boxes_xyxy_px, captions, colours, settings.line_thickness)
         if shot.frame is None:
-            write_image(folder / name if source.suffix.lower() in {".jpg", ".jpeg", ".png"} else folder / f"{name}.png", drawn)
+            write_image(
+                folder / name if source.suffix.lower() in {".jpg", ".jpeg", ".png"} else folder / f"{name}.png", drawn
+            )
         else:
             progress.film(folder, shot).add(drawn)
     if settings.save_txt:
@@ -217,16 +268,25 @@ def _write_features(rows: dict[int, RowMaps], place: int, folder: Path) -> None:
     for row in rows.values():
         make_folder(folder)
         maps = row.maps[place].numpy()
-        title = f"row {row.number}, {row.block}: {len(maps)} of {row.of} maps, {maps.shape[2]} x {maps.shape[1]}, each from its least to its greatest value"
+        title = (
+            f"row {row.number}, {row.block}: {len(maps)} of {row.of} maps, {maps.shape[2]} x {maps.shape[1]}, "
+            "each "
+            "from its least to its greatest value"
+        )
         write_image(folder / f"row_{row.number:02}_{row.block}.png", feature_sheet(maps, title))
 
 
 @functools.lru_cache(maxsize=8)
 def crop_folders(names: tuple[str, ...]) -> tuple[str, ...]:
-    """A folder for each class, one of its own: its name in letters that lead nowhere else, numbered where it would be another's."""
+    """A folder for each class, one of its own.
+
+    Its name in letters that lead nowhere else, numbered where it would be another's.
+    """
     found: dict[str, str] = {}
     for name in names:
-        stem = free = fitting("".join(letter if letter.isalnum() or letter in " -_" else "_" for letter in name).strip()) or "_"
+        stem = free = (
+            fitting("".join(letter if letter.isalnum() or letter in " -_" else "_" for letter in name).strip()) or "_"
+        )
         number = 1
         while free.lower() in found:
             number += 1

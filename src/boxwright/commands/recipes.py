@@ -31,9 +31,20 @@ def _typed(name: str) -> dict[str, Any]:
 
 
 def _listed() -> Answer:
-    keys = ("lr_curve", "warmup_min_batches", "nominal_batch", "box_loss", "clip_norm", "epochs", "default_hyp", "results_file")
+    keys = (
+        "lr_curve",
+        "warmup_min_batches",
+        "nominal_batch",
+        "box_loss",
+        "clip_norm",
+        "epochs",
+        "default_hyp",
+        "results_file",
+    )
     rows = [(name, *(_typed(name)[key] for key in keys)) for name in packaged.names("recipes")]
-    return Answer(table([tuple(map(str, row)) for row in rows], ("recipe", *keys)), {"recipes": [row[0] for row in rows]})
+    return Answer(
+        table([tuple(map(str, row)) for row in rows], ("recipe", *keys)), {"recipes": [row[0] for row in rows]}
+    )
 
 
 def _compared(name: str, other: str) -> Answer:
@@ -41,7 +52,9 @@ def _compared(name: str, other: str) -> Answer:
     found = recipes.difference(_typed(name), _typed(other), built_in)
     rows = [(key, _shown(mine), _shown(theirs)) for key, (mine, theirs) in found.items()]
     lines = table(rows, ("setting", name, other)) if rows else [f"{name} and {other} do not differ"]
-    return Answer(lines, {"first": name, "second": other, "difference": {key: list(pair) for key, pair in found.items()}})
+    return Answer(
+        lines, {"first": name, "second": other, "difference": {key: list(pair) for key, pair in found.items()}}
+    )
 
 
 def _shown(value: object) -> str:

@@ -40,7 +40,11 @@ def _rebuilt(folder: Path, log: Path) -> Answer:
     made = ["results.csv", *drawn, *_text_table(folder, told), "classes.jsonl", *_report(folder), "TensorBoard file"]
     notes = (f"{log}: {told.torn} lines could not be read and were passed over",) if told.torn else ()
     text = f"{', '.join(made[:-1])} and {made[-1]} of {len(told.epochs)} epochs rebuilt in {folder}"
-    return Answer([text], {"folder": str(folder), "epochs": [event.epoch for event in told.epochs], "unreadable_lines": told.torn}, notes)
+    return Answer(
+        [text],
+        {"folder": str(folder), "epochs": [event.epoch for event in told.epochs], "unreadable_lines": told.torn},
+        notes,
+    )
 
 
 def _tags(told: Log) -> str:
@@ -50,7 +54,10 @@ def _tags(told: Log) -> str:
 
 
 def _picture(folder: Path, told: Log) -> list[str]:
-    """The course of the run, where it drew one. Other pictures need the network or the images: `boxwright report` makes those."""
+    """The course of the run, where it drew one.
+
+    Other pictures need the network or the images: `boxwright report` makes those.
+    """
     if told.settings.get("noplots") or not told.epochs:
         return []
     write_image(folder / "results.png", figure_of(read(folder / "results.csv")))
@@ -58,20 +65,29 @@ def _picture(folder: Path, told: Log) -> list[str]:
 
 
 def _text_table(folder: Path, told: Log) -> list[str]:
-    """results.txt of 2020, under the name that the run's weights bear. Rows whose last step an older log does not hold stay as they are."""
+    """results.txt of 2020, under the name that the run's weights bear.
+
+    Rows whose last step an older log does not hold stay as they are.
+    """
     if told.settings.get("results_file") != "txt":
         return []
     name = f"results{checkpoint_of(folder, 'last').stem.removeprefix('last')}.txt"
     there = past_rows(folder / name) if len(told.steps) < len(told.epochs) else {}
     rows = [
-        text_row(event, told.steps.get(event.epoch)) if event.epoch in told.steps else there.get(event.epoch, text_row(event, None)) for event in told.epochs
+        text_row(event, told.steps.get(event.epoch))
+        if event.epoch in told.steps
+        else there.get(event.epoch, text_row(event, None))
+        for event in told.epochs
     ]
     write_text(folder / name, "".join(f"{row}\n" for row in rows))
     return [name]
 
 
 def _report(folder: Path) -> list[str]:
-    """report.html, from its content beside it and the table. What a run was judged by is not in the log: `boxwright report` validates anew."""
+    """report.html, from its content beside it and the table.
+
+    What a run was judged by is not in the log: `boxwright report` validates anew.
+    """
     content = read_content(folder)
     if content is None:
         return []

@@ -1,29 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`boxwright report`: the page of a run made again, or one page for several runs. `boxwright errors`: what went wrong in a run."""
+"""`boxwright report`: the page of a run made again, or one page for several runs.
+
+`boxwright errors`: what went wrong in a run.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-from boxwright.commands.val import evaluate, plan_of
 from boxwright.config.load import Resolved
-from boxwright.config.schema.val import ValSettings
 from boxwright.config.schema.verbs import ErrorsSettings, ReportSettings
-from boxwright.errors import SettingError
 from boxwright.metrics.confusion import MIN_CONFIDENCE, MIN_IOU
 from boxwright.report.page import page
-from boxwright.runs.done import record_of
-from boxwright.runs.evaluation.report_content import REPORT, Source, read_content, write_report
-from boxwright.runs.inputs.open_data import open_data, open_weights, splits_of
+from boxwright.runs.evaluation.report_content import REPORT, read_content, write_report
+from boxwright.runs.evaluation.run_source import run_folder, source_of
 from boxwright.structures.answer import Answer, table
-from boxwright.system.device import loader_threads
 from boxwright.system.files import make_folder, write_text
-from boxwright.system.run_folder import checkpoint_of, next_folder
+from boxwright.system.run_folder import next_folder
 
 
 def run(resolved: Resolved[ReportSettings]) -> Answer:
-    """One run: validate it and write its page. Several: one page of all, from their pages' content where there is one."""
+    """One run: validate it and write its page.
+
+    Several: one page of all, from their pages' content where there is one.
+    """
     settings = resolved.settings
     folders = [run_folder(name) for name in settings.runs]
     if len(folders) == 1:
@@ -41,32 +39,15 @@ def errors(resolved: Resolved[ErrorsSettings]) -> Answer:
     settings = resolved.settings
     folder = run_folder(settings.run)
     document = write_report(source_of(folder, settings.threads))
-    rows = [(one["kind"], one["count"], "" if one["gain"] is None else f"{one['gain']:+.3f}") for one in document["kinds"]]
+    rows = [
+        (one["kind"], one["count"], "" if one["gain"] is None else f"{one['gain']:+.3f}") for one in document["kinds"]
+    ]
     counted = f"counted above confidence {MIN_CONFIDENCE} at IoU {MIN_IOU}; what is to win, over all detections"
-    lines = [*table(rows, ("kind", "count", "mAP50 to win")), counted, f"every one in {folder / 'errors.jsonl'}, lists of images in {folder / 'lists'}"]
+    lines = [
+        *table(rows, ("kind", "count", "mAP50 to win")),
+        counted,
+        f"every one in {folder / 'errors.jsonl'}, lists of images in {folder / 'lists'}",
+    ]
     lines += [f"pictures in {folder / REPORT}"]
     kinds = [{key: one[key] for key in ("kind", "count", "gain")} for one in document["kinds"]]
     return Answer(lines, {"kinds": kinds, "folder": str(folder)})
-
-
-def run_folder(name: str) -> Path:
-    """The folder of a run, from its own path or that of one of its checkpoints. Raises SettingError."""
-    path = Path(name)
-    folder = path if path.is_dir() else path.parent.parent
-    if not checkpoint_of(folder, "best").is_file():
-        raise SettingError(name or "RUN", "is no run folder with a weights/best.pt", "Give a folder that `boxwright train` made")
-    return folder
-
-
-def source_of(folder: Path, threads: int) -> Source:
-    """Validate a run once more, as its training did."""
-    weights = checkpoint_of(folder, "best")
-    plan = plan_of(ValSettings(run=str(weights), threads=threads))
-    found = evaluate(plan, threads=loader_threads(ValSettings().workers))
-    checkpoint: dict[str, Any] = open_weights(str(weights)).document
-    present = splits_of(Path(plan.how["data"]))
-    wanted = tuple(split for split in ("train", plan.how["split"]) if split in present)
-    data = open_data(plan.how["data"], wanted, single_class=plan.how["single_cls"])
-    record = record_of(folder)
-    best = None if record is None else int(record["best_epoch"])
-    return Source(folder, found, plan.data.names, data.splits, plan.how["split"], checkpoint, best, data.dataset.kind)

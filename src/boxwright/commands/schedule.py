@@ -19,7 +19,11 @@ def run(resolved: Resolved[ScheduleVerbSettings]) -> Answer:
     schedule = Schedule(settings.part(ScheduleSettings), settings.batches_per_epoch, max(settings.batch_size, 1))
     rows = rows_of(schedule)
     averaged = ema_decays(schedule, rows)
-    chosen = [row for row in rows if row["iteration"] % settings.batches_per_epoch == 0 or row["iteration"] == schedule.warmup_batches]
+    chosen = [
+        row
+        for row in rows
+        if row["iteration"] % settings.batches_per_epoch == 0 or row["iteration"] == schedule.warmup_batches
+    ]
     shown = [
         (
             *(row["epoch"], row["iteration"]),
@@ -29,8 +33,14 @@ def run(resolved: Resolved[ScheduleVerbSettings]) -> Answer:
         for row in chosen
     ]
     header = ("epoch", "batch", "lr bias", "lr weight", "lr norm", "momentum", "accumulate", "EMA decay")
-    facts = f"warm-up to batch {schedule.warmup_batches}, accumulate {schedule.accumulate}, {sum(row['step'] for row in rows)} optimizer steps"
-    return Answer([*table(shown, header), facts], {"rows": rows, "warmup_batches": schedule.warmup_batches, "ema_decay": averaged})
+    facts = (
+        f"warm-up to batch {schedule.warmup_batches}, accumulate "
+        f"{schedule.accumulate}, "
+        f"{sum(row['step'] for row in rows)} optimizer steps"
+    )
+    return Answer(
+        [*table(shown, header), facts], {"rows": rows, "warmup_batches": schedule.warmup_batches, "ema_decay": averaged}
+    )
 
 
 def rows_of(schedule: Schedule) -> list[dict[str, Any]]:
@@ -48,7 +58,10 @@ def rows_of(schedule: Schedule) -> list[dict[str, Any]]:
 
 
 def ema_decays(schedule: Schedule, rows: list[dict[str, Any]]) -> list[float]:
-    """Share of the moving average that stays, by batch: of the batch's own optimizer step, else of the last one before it."""
+    """Share of the moving average that stays, by batch.
+
+    Of the batch's own optimizer step, else of the last one before it.
+    """
     updates, found = 0, []
     for row in rows:
         updates += row["step"]

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`boxwright schedule --out`: the same as a picture. Apart from the table, which is there at once, because drawing takes long to load."""
+"""`boxwright schedule --out`: the same as a picture.
+
+Apart from the table, which is there at once, because drawing takes long to load.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,11 @@ def run(resolved: Resolved[ScheduleVerbSettings]) -> Answer:
     """The table, and its picture in a file."""
     out = Path(resolved.settings.out)
     if out.suffix.lower() != ".png":
-        raise SettingError(f"--out {out}", f"'{out.suffix}' is no kind of picture that is drawn here", "End the name in .png")
+        raise SettingError(
+            f"--out {out}", f"'{out.suffix}' is no kind of picture that is drawn here", "End the name in .png"
+        )
     answer = schedule.run(resolved)
     write_image(out, schedule_figure(answer.document["rows"], answer.document["ema_decay"]))
-    return replace(answer, lines=[*answer.lines, f"picture in {out}"], document={**answer.document, "picture": str(out)})
+    return replace(
+        answer, lines=[*answer.lines, f"picture in {out}"], document={**answer.document, "picture": str(out)}
+    )

@@ -13,8 +13,8 @@ from boxwright.runs import anew, naming
 from boxwright.runs import replan as replanning
 from boxwright.runs import resume as resuming
 from boxwright.runs import resume_legacy as legacy
-from boxwright.runs.done import DONE, record_of
 from boxwright.runs.dry_run import planned
+from boxwright.runs.inputs.done import DONE, record_of
 from boxwright.runs.inputs.open_data import OpenWeights
 from boxwright.runs.plan import TrainPlan, plan_of
 from boxwright.runs.session import TrainResult, run_training
@@ -78,7 +78,10 @@ def trained(resolved: Resolved[TrainSettings], observers: Sequence[object] = ())
 
 
 def _to_go_on_from(asked: Resolved[TrainSettings], folder: Path) -> OpenWeights | None:
-    """The checkpoint to go on from; None for a run that begins anew. Raises WeightsError where there is something to lose."""
+    """The checkpoint to go on from; None for a run that begins anew.
+
+    Raises WeightsError where there is something to lose.
+    """
     try:
         return resuming.find_checkpoint(asked.settings)
     except WeightsError:
@@ -112,7 +115,9 @@ def _plan_of_resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights | N
     resolved, told = replanning.replanned(resolved, before, state)
     plan = plan_of(resolved, checkpoint)
     resuming.require_same_data(plan.data, checkpoint)
-    moved = replanning.in_other_batches(state, len(plan.data.splits["train"]), before.batch_size, plan.settings.batch_size)
+    moved = replanning.in_other_batches(
+        state, len(plan.data.splits["train"]), before.batch_size, plan.settings.batch_size
+    )
     lines = (*resuming.table_of(changes), *told, *plan.lines)
     return replace(plan, resumed={**checkpoint.document, "state": moved}, lines=lines, replanned=bool(changes))
 

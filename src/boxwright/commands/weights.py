@@ -34,7 +34,9 @@ def inspect(resolved: Resolved[InspectSettings]) -> Answer:
     except WeightsError as error:
         if not Path(settings.file).is_file():
             raise
-        return Answer([str(error)], {"file": settings.file, "safe": False, "refused": error.what}, exit_code=EXIT_FINDINGS)
+        return Answer(
+            [str(error)], {"file": settings.file, "safe": False, "refused": error.what}, exit_code=EXIT_FINDINGS
+        )
     document = described(weights)
     lines = [f"{key:<12} {value}" for key, value in _lines(document)]
     if settings.tensors:
@@ -62,10 +64,17 @@ def described(weights: OpenWeights) -> dict[str, Any]:
         "anchors_px": _anchors_px(used, document.get("strides")),
         "networks": {name: _network(state) for name, state in stored.items()},
         "resumable": resumable(document),
-        "tensors": [(name, list(tensor.shape), str(tensor.dtype).removeprefix("torch.")) for name, tensor in used.items()],
+        "tensors": [
+            (name, list(tensor.shape), str(tensor.dtype).removeprefix("torch.")) for name, tensor in used.items()
+        ],
     }
     if isinstance(legacy := document.get("legacy"), LegacyCheckpoint):
-        found |= {"container": legacy.container, "best_fitness": legacy.best_fitness, "updates": legacy.updates, "mentions": list(legacy.mentioned)}
+        found |= {
+            "container": legacy.container,
+            "best_fitness": legacy.best_fitness,
+            "updates": legacy.updates,
+            "mentions": list(legacy.mentioned),
+        }
     if isinstance(document.get("network"), str):
         found["input_channels"] = spec_of_weights(weights).in_channels
     return found
@@ -75,7 +84,11 @@ def _stored_networks(document: Mapping[str, Any]) -> dict[str, dict[str, torch.T
     """The networks as they lie in the file, in their own precision."""
     legacy = document.get("legacy")
     if isinstance(legacy, LegacyCheckpoint):
-        return {name: network.state for name, network in (("model", legacy.model), ("ema", legacy.ema)) if network is not None}
+        return {
+            name: network.state
+            for name, network in (("model", legacy.model), ("ema", legacy.ema))
+            if network is not None
+        }
     return {name: document[name] for name in NETWORKS if document.get(name)}
 
 
@@ -89,7 +102,12 @@ def _trainer(document: Mapping[str, Any]) -> str:
 
 def _network(state: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     kinds = Counter(str(tensor.dtype).removeprefix("torch.") for tensor in state.values())
-    return {"tensors": len(state), "numbers": sum(tensor.numel() for tensor in state.values()), "types": dict(kinds), "sha256": digest(state)}
+    return {
+        "tensors": len(state),
+        "numbers": sum(tensor.numel() for tensor in state.values()),
+        "types": dict(kinds),
+        "sha256": digest(state),
+    }
 
 
 def digest(state: Mapping[str, torch.Tensor]) -> str:
@@ -117,7 +135,8 @@ def _anchors_px(state: Mapping[str, torch.Tensor], strides: list[int] | None) ->
 
 def _lines(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
     networks = [
-        f"{name}: {one['tensors']} tensors, {one['numbers']:,} numbers, {', '.join(f'{n} {kind}' for kind, n in one['types'].items())}"
+        f"{name}: {one['tensors']} tensors, {one['numbers']:,} numbers, "
+        f"{', '.join(f'{n} {kind}' for kind, n in one['types'].items())}"
         for name, one in found["networks"].items()
     ]
     lines = [
@@ -126,7 +145,13 @@ def _lines(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("trainer", found["trainer"]),
         ("epoch", "-1 (stripped: for use, not for going on)" if found["epoch"] == -1 else found["epoch"]),
         ("network", found["network"] or "not said"),
-        ("classes", f"{len(found['classes'])}: {', '.join(found['classes'][:MOST_SHOWN])}{' ...' if len(found['classes']) > MOST_SHOWN else ''}"),
+        (
+            "classes",
+            (
+                f"{len(found['classes'])}: "
+                f"{', '.join(found['classes'][:MOST_SHOWN])}{' ...' if len(found['classes']) > MOST_SHOWN else ''}"
+            ),
+        ),
         ("strides", found["strides"] or "not said"),
         *(("holds", line) for line in networks),
         ("resume", "possible" if found["resumable"] else "not possible: there is no optimizer in it"),
@@ -135,13 +160,18 @@ def _lines(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def diff(resolved: Resolved[DiffSettings]) -> Answer:
-    """What differs between two files: tensors by name, and what they say about themselves. Exit code 3 when anything does."""
+    """What differs between two files: tensors by name, and what they say about themselves.
+
+    Exit code 3 when anything does.
+    """
     one, other = (open_weights(name) for name in resolved.settings.files)
     mine, theirs = (weights.document.get("ema") or weights.document["model"] for weights in (one, other))
     shared = [name for name in mine if name in theirs]
     reshaped = [name for name in shared if mine[name].shape != theirs[name].shape]
     distances = {name: _distance(mine[name], theirs[name]) for name in shared if name not in set(reshaped)}
-    changed = {name: distance for name, distance in sorted(distances.items(), key=lambda item: -item[1]) if distance > 0}
+    changed = {
+        name: distance for name, distance in sorted(distances.items(), key=lambda item: -item[1]) if distance > 0
+    }
     said = [key for key in ("names", "strides", "network") if one.document.get(key) != other.document.get(key)]
     document: dict[str, Any] = {
         "equal": len(distances) - len(changed),
@@ -153,7 +183,11 @@ def diff(resolved: Resolved[DiffSettings]) -> Answer:
     }
     same = not any(value for key, value in document.items() if key != "equal")
     lines = [f"{document['equal']} tensors are equal" + (": the files hold the same network" if same else "")]
-    for key, words in (("other_shape", "of another shape"), ("only_in_first", "only in the first"), ("only_in_second", "only in the second")):
+    for key, words in (
+        ("other_shape", "of another shape"),
+        ("only_in_first", "only in the first"),
+        ("only_in_second", "only in the second"),
+    ):
         lines += _listing(document[key], words)
     lines += _listing([f"{name} (by up to {distance:.3g})" for name, distance in changed.items()], "changed")
     lines += _listing(said, "said differently")

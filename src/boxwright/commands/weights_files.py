@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`boxwright weights convert`, `strip` and `average`: new weights files, read back and compared before they are announced."""
+"""`boxwright weights convert`, `strip` and `average`.
+
+New weights files, read back and compared before they are announced.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,9 @@ def convert(resolved: Resolved[ConvertSettings]) -> Answer:
     state = state_of(weights)
     if settings.half:
         if settings.to == "boxwright":
-            raise SettingError("--half", "files of this program are in full precision", "Leave --half out, or choose another format")
+            raise SettingError(
+                "--half", "files of this program are in full precision", "Leave --half out, or choose another format"
+            )
         state = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     match settings.to:
         case "boxwright":
@@ -85,9 +90,16 @@ def state_of(weights: OpenWeights) -> State:
 
 
 def lean_document(weights: OpenWeights) -> dict[str, Any]:
-    """A stripped checkpoint of this program. Raises WeightsError for a file that does not say which network it holds."""
+    """A stripped checkpoint of this program.
+
+    Raises WeightsError for a file that does not say which network it holds.
+    """
     if not isinstance(weights.document.get("network"), str):
-        raise WeightsError(str(weights.path), "holds tensors, but does not say of which network", "Convert it to safetensors, or train from it with --cfg")
+        raise WeightsError(
+            str(weights.path),
+            "holds tensors, but does not say of which network",
+            "Convert it to safetensors, or train from it with --cfg",
+        )
     described = {key: weights.document[key] for key in DESCRIPTION if key in weights.document}
     return {
         "kind": KIND,
@@ -116,7 +128,11 @@ def _target(settings: OutputSettings, source: Path, ending: str) -> Path:
     if out.is_dir():
         raise SettingError("--out", f"{out} is a folder", "Give the name of a file")
     if out.exists() and (not settings.exist_ok or out.resolve() == source.resolve()):
-        raise SettingError("--out", f"{out} exists", "Choose another --out" if out.resolve() == source.resolve() else "Choose another --out, or add --exist-ok")
+        raise SettingError(
+            "--out",
+            f"{out} exists",
+            "Choose another --out" if out.resolve() == source.resolve() else "Choose another --out, or add --exist-ok",
+        )
     return out
 
 
@@ -129,7 +145,11 @@ def _announced(weights: OpenWeights, out: Path, state: Mapping[str, torch.Tensor
         raise DriftError(f"{out}: reads back differently ({', '.join(missing[:3]) or 'more tensors'}); it was removed")
     size = out.stat().st_size
     text = f"{out}: {how}, {len(state)} tensors, {size / 1e6:.1f} MB; read back, equal to the last bit"
-    return Answer([text], {"file": str(out), "from": str(weights.path), "tensors": len(state), "bytes": size}, tuple(n for n in (weights.note,) if n))
+    return Answer(
+        [text],
+        {"file": str(out), "from": str(weights.path), "tensors": len(state), "bytes": size},
+        tuple(n for n in (weights.note,) if n),
+    )
 
 
 def _same_values(written: torch.Tensor, found: torch.Tensor) -> bool:
@@ -138,11 +158,21 @@ def _same_values(written: torch.Tensor, found: torch.Tensor) -> bool:
 
 
 def _require_alike(first: OpenWeights, state: State, other: OpenWeights, theirs: State) -> None:
-    unlike = [name for name in {*state, *theirs} if name not in state or name not in theirs or state[name].shape != theirs[name].shape]
+    unlike = [
+        name
+        for name in {*state, *theirs}
+        if name not in state or name not in theirs or state[name].shape != theirs[name].shape
+    ]
     if unlike:
-        raise WeightsError(str(other.path), f"holds another network than {first.path} ({len(unlike)} tensors differ)", "Average weights of one network")
+        raise WeightsError(
+            str(other.path),
+            f"holds another network than {first.path} ({len(unlike)} tensors differ)",
+            "Average weights of one network",
+        )
     if first.names != other.names:
-        raise WeightsError(str(other.path), f"names other classes than {first.path}", "Average weights of one network and data set")
+        raise WeightsError(
+            str(other.path), f"names other classes than {first.path}", "Average weights of one network and data set"
+        )
 
 
 def _mean(tensors: list[torch.Tensor]) -> torch.Tensor:

@@ -22,7 +22,16 @@ SHORTHANDS = {"adam": ("optimizer", "Adam")}
 
 EVOLVE_SWITCHED_ON = 300  # generations of a bare --evolve
 
-_CACHE_WORDS = {None: "off", "null": "off", "None": "off", "": "off", "false": "off", "False": "off", "true": "ram", "True": "ram"}
+_CACHE_WORDS = {
+    None: "off",
+    "null": "off",
+    "None": "off",
+    "": "off",
+    "false": "off",
+    "False": "off",
+    "true": "ram",
+    "True": "ram",
+}
 
 
 def current_name(key: str) -> str:

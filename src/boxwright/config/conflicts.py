@@ -14,7 +14,10 @@ QUAD_GROUP = 4
 def refuse_conflicts(resolved: Resolved[Any]) -> None:
     """Raise for the first pair of settings that cannot both be meant."""
     settings = resolved.settings
-    for wrong, keys, what, remedy in (*_rules(settings), *_about_batches(settings, {key for key in resolved.sources if _explicit(resolved, key)})):
+    for wrong, keys, what, remedy in (
+        *_rules(settings),
+        *_about_batches(settings, {key for key in resolved.sources if _explicit(resolved, key)}),
+    ):
         if wrong:
             raise SettingError(" + ".join(place_of(resolved, key) for key in keys), what, remedy)
 
@@ -22,14 +25,24 @@ def refuse_conflicts(resolved: Resolved[Any]) -> None:
 def _rules(s: Any) -> tuple[tuple[bool, tuple[str, ...], str, str], ...]:
     curves = [key for key, on in (("cos_lr", s.cos_lr), ("linear_lr", s.linear_lr), ("sgdr", bool(s.sgdr))) if on]
     return (
-        (s.batch_size == 0, ("batch_size",), "batch_size is 0", "Give a whole number from 1, or -1 to take as many as fit"),
+        (
+            s.batch_size == 0,
+            ("batch_size",),
+            "batch_size is 0",
+            "Give a whole number from 1, or -1 to take as many as fit",
+        ),
         (
             s.cfg == "" and (not s.weights or s.cfg_always_builds),
             ("cfg",),
             "an empty --cfg leaves no network to build",
             "Leave --cfg out or name a network",
         ),
-        (s.rect and s.image_weights, ("rect", "image_weights"), "rectangular batches have a fixed order, image weights draw one", "Leave one of them out"),
+        (
+            s.rect and s.image_weights,
+            ("rect", "image_weights"),
+            "rectangular batches have a fixed order, image weights draw one",
+            "Leave one of them out",
+        ),
         (
             s.quad and s.batch_size > 0 and s.batch_size % QUAD_GROUP > 0,
             ("quad", "batch_size"),
@@ -37,14 +50,24 @@ def _rules(s: Any) -> tuple[tuple[bool, tuple[str, ...], str, str], ...]:
             "Choose a batch size that does",
         ),
         (len(curves) > 1, tuple(curves), "only one learning rate curve can be followed", "Keep one of them"),
-        (bool(s.evolve) and s.batch_size == -1, ("evolve", "batch_size"), "evolution needs a fixed batch size", "Give --batch-size a number"),
+        (
+            bool(s.evolve) and s.batch_size == -1,
+            ("evolve", "batch_size"),
+            "evolution needs a fixed batch size",
+            "Give --batch-size a number",
+        ),
         (
             bool(s.evolve) and "," in s.device,
             ("evolve", "device"),
             "a trial of an evolution runs on one device",
             "Start one --evolve process per device on the same folder",
         ),
-        (s.aug == "none" and s.albumentations, ("aug", "albumentations"), "--aug none leaves every image as it is", "Leave one of them out"),
+        (
+            s.aug == "none" and s.albumentations,
+            ("aug", "albumentations"),
+            "--aug none leaves every image as it is",
+            "Leave one of them out",
+        ),
         (
             s.close_mosaic > 0 and s.mosaic == 0 and s.mixup == 0,
             ("close_mosaic",),
@@ -60,7 +83,19 @@ def _explicit(resolved: Resolved[Any], key: str) -> bool:
 
 
 MIXING = ("mosaic", "mixup", "copy_paste", "mosaic_border_random")
-CHANGING = (*MIXING, "hsv_h", "hsv_s", "hsv_v", "degrees", "translate", "scale", "shear", "perspective", "flipud", "fliplr")
+CHANGING = (
+    *MIXING,
+    "hsv_h",
+    "hsv_s",
+    "hsv_v",
+    "degrees",
+    "translate",
+    "scale",
+    "shear",
+    "perspective",
+    "flipud",
+    "fliplr",
+)
 
 
 def _about_batches(s: Any, asked: set[str]) -> tuple[tuple[bool, tuple[str, ...], str, str], ...]:
@@ -70,11 +105,31 @@ def _about_batches(s: Any, asked: set[str]) -> tuple[tuple[bool, tuple[str, ...]
     without = [key for key in MIXING[1:] if getattr(s, key) > 0 and s.mosaic == 0]
     return (
         (s.rect and bool(mixing), ("rect", *mixing), "rectangular batches hold single images", "Leave one of them out"),
-        (s.quad and s.image_weights, ("quad", "image_weights"), "quad joins neighbours of an order that image weights draw anew", "Leave one of them out"),
+        (
+            s.quad and s.image_weights,
+            ("quad", "image_weights"),
+            "quad joins neighbours of an order that image weights draw anew",
+            "Leave one of them out",
+        ),
         (s.rect and s.quad, ("rect", "quad"), "quad joins square images", "Leave one of them out"),
-        (s.aug == "none" and bool(changing), ("aug", *changing), "--aug none leaves every image as it is", "Leave one of them out"),
-        (s.aug == "none" and s.close_mosaic > 0, ("aug", "close_mosaic"), "--aug none makes no mosaic that could be closed", "Leave one of them out"),
-        (bool(without) and s.aug != "none", tuple(without), "works on mosaics, and mosaic is 0", "Set mosaic above 0, or leave it out"),
+        (
+            s.aug == "none" and bool(changing),
+            ("aug", *changing),
+            "--aug none leaves every image as it is",
+            "Leave one of them out",
+        ),
+        (
+            s.aug == "none" and s.close_mosaic > 0,
+            ("aug", "close_mosaic"),
+            "--aug none makes no mosaic that could be closed",
+            "Leave one of them out",
+        ),
+        (
+            bool(without) and s.aug != "none",
+            tuple(without),
+            "works on mosaics, and mosaic is 0",
+            "Set mosaic above 0, or leave it out",
+        ),
         (
             s.decode_pool > 0 and (s.rect or s.aug == "none" or s.mosaic == 0),
             ("decode_pool", "rect" if s.rect else "aug" if s.aug == "none" else "mosaic"),
@@ -93,8 +148,18 @@ def _about_batches(s: Any, asked: set[str]) -> tuple[tuple[bool, tuple[str, ...]
             "all images are kept decoded, so a pool spares nothing",
             "Leave one of them out",
         ),
-        (bool(s.class_weights) and s.cls == 0, ("class_weights", "cls"), "a class loss of gain 0 cannot be weighed", "Leave one of them out"),
-        (s.rect and s.close_mosaic > 0, ("rect", "close_mosaic"), "rectangular batches have no mosaic that could be closed", "Leave one of them out"),
+        (
+            bool(s.class_weights) and s.cls == 0,
+            ("class_weights", "cls"),
+            "a class loss of gain 0 cannot be weighed",
+            "Leave one of them out",
+        ),
+        (
+            s.rect and s.close_mosaic > 0,
+            ("rect", "close_mosaic"),
+            "rectangular batches have no mosaic that could be closed",
+            "Leave one of them out",
+        ),
     )
 
 

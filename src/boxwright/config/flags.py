@@ -90,9 +90,17 @@ def read(verb: str, kind: type[Slice], arguments: Sequence[str], *, reports: boo
 def _left_over(verb: str, kind: type[Slice], words: list[str]) -> SettingError:
     """The error for words that have no place, with the flags behind which several files may stand."""
     spellings = {key: spelling_of(info) for key, info in kind.model_fields.items()}
-    behind = [f"--{key.replace('_', '-')}" for key, spelling in spellings.items() if spelling.many and spelling.metavar in _FILES]
+    behind = [
+        f"--{key.replace('_', '-')}"
+        for key, spelling in spellings.items()
+        if spelling.many and spelling.metavar in _FILES
+    ]
     several = f"Several stand behind {' or '.join(behind)}; " if behind else ""
-    return SettingError(f"boxwright {verb}", f"unrecognized arguments: {' '.join(words)}", f"{several}`boxwright {verb} --help` lists the flags")
+    return SettingError(
+        f"boxwright {verb}",
+        f"unrecognized arguments: {' '.join(words)}",
+        f"{several}`boxwright {verb} --help` lists the flags",
+    )
 
 
 def _first_words(verb: str, found: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +108,11 @@ def _first_words(verb: str, found: dict[str, Any]) -> dict[str, Any]:
     for flag in [key for key in found if key.endswith(_AS_FLAG)]:
         key, value = flag.removesuffix(_AS_FLAG), found.pop(flag)
         if value is not None and found[key] is not None:
-            raise SettingError(f"boxwright {verb}", f"'{found[key]}' and --{key} '{value}' say the same thing twice", "Give one of them")
+            raise SettingError(
+                f"boxwright {verb}",
+                f"'{found[key]}' and --{key} '{value}' say the same thing twice",
+                "Give one of them",
+            )
         found[key] = found[key] if value is None else value
     return found
 
@@ -115,23 +127,34 @@ def parser(verb: str, kind: type[Slice], *, reports: bool) -> argparse.ArgumentP
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for home, keys in _by_slice(kind).items():
-        place = made if home is kind else made.add_argument_group(home.__name__.removesuffix("Settings").lower(), home.__doc__)
+        place = (
+            made
+            if home is kind
+            else made.add_argument_group(home.__name__.removesuffix("Settings").lower(), home.__doc__)
+        )
         for key in keys:
             info = kind.model_fields[key]
             spelling = spelling_of(info)
             if spelling.positional:
-                place.add_argument(key, nargs="*" if spelling.many else "?", default=None, metavar=key.upper(), help=_help(info))
+                place.add_argument(
+                    key, nargs="*" if spelling.many else "?", default=None, metavar=key.upper(), help=_help(info)
+                )
                 if not spelling.many:  # who is used to --data of a training writes it here too
                     place.add_argument(f"--{key}", dest=f"{key}{_AS_FLAG}", default=None, help=argparse.SUPPRESS)
             elif spelling.kind == "flag":
-                place.add_argument(*flag_names(key, info), dest=key, default=None, help=_help(info), **_shape(info, spelling))
+                place.add_argument(
+                    *flag_names(key, info), dest=key, default=None, help=_help(info), **_shape(info, spelling)
+                )
     if reports:
         made.add_argument("--json", action="store_true", help="Print one JSON document instead of text.")
     return made
 
 
 def _by_slice(kind: type[Slice]) -> dict[type[Slice], list[str]]:
-    """The settings by the slice that defines them, in the order in which a verb names its slices; those without a flag apart."""
+    """The settings by the slice that defines them, in the order in which a verb names its slices.
+
+    Those without a flag apart.
+    """
     homes = [home for home in kind.__mro__ if issubclass(home, Slice) and home is not Slice]
     found: dict[type[Slice], list[str]] = {home: [] for home in homes}
     for key, info in kind.model_fields.items():
@@ -194,7 +217,9 @@ def _spellings(kind: type[Slice]) -> Iterator[tuple[str, _Flag]]:
                 yield name, _Flag(key, spelling, value=value)
 
 
-def _canonical(verb: str, kind: type[Slice], table: dict[str, _Flag], arguments: Sequence[str], reading: _Reading) -> Iterator[str]:
+def _canonical(
+    verb: str, kind: type[Slice], table: dict[str, _Flag], arguments: Sequence[str], reading: _Reading
+) -> Iterator[str]:
     """The words with every flag in its main spelling; key=value words and shorthands go into the reading."""
     waiting = False  # a flag before this word needs it as its value
     for word in arguments:
@@ -230,7 +255,10 @@ def _is_word(kind: type[Slice], name: str) -> bool:
 
 
 def _joined(table: dict[str, _Flag], words: list[str]) -> list[str]:
-    """Flags of one value with a value that begins with a minus as one word each: apart, it would be taken for a flag."""
+    """Flags of one value with a value that begins with a minus as one word each.
+
+    Apart, it would be taken for a flag.
+    """
     found: list[str] = []
     for word in words:
         before = found[-1] if found else ""
@@ -256,7 +284,11 @@ def _found(verb: str, table: dict[str, _Flag], name: str) -> tuple[_Flag, str]:
     if len(keys) == 1:
         return table[begun[0]], begun[0]
     if begun:
-        raise SettingError(f"boxwright {verb}", f"--{name} could mean {', '.join(f'--{full}' for full in sorted(begun))}", "Write it out")
+        raise SettingError(
+            f"boxwright {verb}",
+            f"--{name} could mean {', '.join(f'--{full}' for full in sorted(begun))}",
+            "Write it out",
+        )
     raise _unknown(verb, name, list(table), "flag")
 
 

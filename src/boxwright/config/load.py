@@ -72,19 +72,30 @@ def resolve(kind: type[SettingsType], layers: Iterable[Layer]) -> Resolved[Setti
     return Resolved(settings, sources)
 
 
-def file_layer(kind: type[Slice], document: Document, origin: str, *, hyp_only: bool = False, ignored: Iterable[str] = ()) -> tuple[Layer, tuple[str, ...]]:
+def file_layer(
+    kind: type[Slice], document: Document, origin: str, *, hyp_only: bool = False, ignored: Iterable[str] = ()
+) -> tuple[Layer, tuple[str, ...]]:
     """A YAML file as a layer, old spellings translated. `ignored` keys are left out, with one note for all of them."""
     raw = document.mapping()
     if "settings" in raw and "sources" in raw:  # a run's config.yaml
         inside = raw["settings"] or {}
         if not isinstance(inside, dict):
-            raise SettingError(document.place("settings"), "settings are no mapping", "Write one 'key: value' per line below it")
+            raise SettingError(
+                document.place("settings"), "settings are no mapping", "Write one 'key: value' per line below it"
+            )
         return _of_mapping(kind, document, ("settings",), inside, origin, hyp_only=False, ignored=())
     return _of_mapping(kind, document, (), raw, origin, hyp_only=hyp_only, ignored=frozenset(ignored))
 
 
 def _of_mapping(
-    kind: type[Slice], document: Document, base: tuple[str, ...], raw: dict[str, Any], origin: str, *, hyp_only: bool, ignored: Iterable[str]
+    kind: type[Slice],
+    document: Document,
+    base: tuple[str, ...],
+    raw: dict[str, Any],
+    origin: str,
+    *,
+    hyp_only: bool,
+    ignored: Iterable[str],
 ) -> tuple[Layer, tuple[str, ...]]:
     values: dict[str, Any] = {}
     places: dict[str, str] = {}
@@ -92,7 +103,9 @@ def _of_mapping(
     for key, item in raw.items():
         place = document.place(*base, key)
         if (
-            not hyp_only and isinstance(item, dict) and not (key in kind.model_fields and _belongs_in_hyp(kind, str(key)))
+            not hyp_only
+            and isinstance(item, dict)
+            and not (key in kind.model_fields and _belongs_in_hyp(kind, str(key)))
         ):  # opt.yaml of later years holds the hyperparameters as well
             inner, _ = _of_mapping(kind, document, (*base, key), item, origin, hyp_only=True, ignored=())
             values.update(inner.values)
@@ -132,7 +145,9 @@ def unknown_key(kind: type[Slice], key: str, place: str, *, hyp_only: bool = Fal
     return SettingError(place, f"unknown {sort} '{key}'", remedy)
 
 
-def _as_setting_error(kind: type[Slice], error: ValidationError, values: Mapping[str, Any], sources: Mapping[str, str]) -> SettingError:
+def _as_setting_error(
+    kind: type[Slice], error: ValidationError, values: Mapping[str, Any], sources: Mapping[str, str]
+) -> SettingError:
     first = error.errors(include_url=False, include_context=True)[0]
     key = str(first["loc"][0]) if first["loc"] else ""
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
@@ -170,7 +185,13 @@ def _in_words(schema: Mapping[str, Any]) -> str:
     if schema.get("type") == "array":
         members = schema.get("items") or schema.get("prefixItems", [{}])[0]
         return f"a list of: {_in_words(members)}" if members else "a list"
-    words = {"integer": "a whole number", "number": "a number", "string": "a word", "boolean": "true or false", "null": "nothing"}
+    words = {
+        "integer": "a whole number",
+        "number": "a number",
+        "string": "a word",
+        "boolean": "true or false",
+        "null": "nothing",
+    }
     bounds = [
         text.format(schema[bound])
         for bound, text in (

@@ -30,7 +30,11 @@ def locate(family: Family, name: str, flag: str) -> Path:
     known = names(family)
     near = nearest(stem, known)
     hint = f"Did you mean '{near}'? " if near else ""
-    what = "there is no such file and no packaged one of that name" if not path.is_dir() else "is a folder, not a YAML file"
+    what = (
+        "there is no such file and no packaged one of that name"
+        if not path.is_dir()
+        else "is a folder, not a YAML file"
+    )
     raise SettingError(f"{flag} {name}", what, f"{hint}Packaged: {', '.join(known)}")
 
 

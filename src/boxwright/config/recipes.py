@@ -36,7 +36,9 @@ def values_of(name: str) -> dict[str, Any]:
     return {**hyp_layer_of(recipe, finetune=False).values, **recipe.values}
 
 
-def difference(first: Mapping[str, Any], second: Mapping[str, Any], built_in: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def difference(
+    first: Mapping[str, Any], second: Mapping[str, Any], built_in: Mapping[str, Any]
+) -> dict[str, tuple[Any, Any]]:
     """Settings on which two recipes differ, as (first, second); what a recipe does not name is built in."""
     keys = sorted({*first, *second})
     pairs = {key: (first.get(key, built_in[key]), second.get(key, built_in[key])) for key in keys}

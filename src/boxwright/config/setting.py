@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 Kind = Literal["flag", "hyp", "recipe"]
-"""flag: has a --flag. hyp: may stand in a hyperparameter file. recipe: a constant of one of the trainers. All: key=value."""
+"""flag: has a --flag. hyp: may stand in a hyperparameter file. recipe: a constant of one of the trainers.
+
+All of them may be written as key=value.
+"""
 
 NO_BARE_FORM = "\0"
 
@@ -21,8 +24,8 @@ NO_BARE_FORM = "\0"
 class Spelling:
     """How users write a setting. `names` are current flags beside the key's own; `renamed` are older and noted once.
 
-    `bare` is the value of the flag when it stands alone; `many` lets several words follow it.
-    `shorthand` are flags that set a fixed value, such as --adam. `original` flags win when an abbreviation is ambiguous.
+    `bare` is the value of the flag when it stands alone; `many` lets several words follow it. `shorthand` are flags
+    that set a fixed value, such as --adam. `original` flags win when an abbreviation is ambiguous.
     """
 
     kind: Kind = "flag"
@@ -39,7 +42,12 @@ class Spelling:
 
 def setting(default: Any, help_text: str, spelling: Spelling | None = None, **bounds: Any) -> Any:
     """A field of a slice. `bounds` are pydantic's: ge, gt, le, lt, min_length, max_length."""
-    return Field(default=default, description=help_text, json_schema_extra={"spelling": cast("Any", spelling or Spelling())}, **bounds)
+    return Field(
+        default=default,
+        description=help_text,
+        json_schema_extra={"spelling": cast("Any", spelling or Spelling())},
+        **bounds,
+    )
 
 
 def hyperparameter(default: Any, help_text: str, **bounds: Any) -> Any:
@@ -62,9 +70,14 @@ SliceType = TypeVar("SliceType", bound="Slice")
 
 
 class Slice(BaseModel):
-    """A frozen part of the settings: what one room needs to know. Verbs combine slices by inheritance, so keys stay flat."""
+    """A frozen part of the settings: what one room needs to know.
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+    Verbs combine slices by inheritance, so keys stay flat.
+    """
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True
+    )
 
     def part(self, kind: type[SliceType]) -> SliceType:
         """This slice alone, for a room that must not see the rest."""

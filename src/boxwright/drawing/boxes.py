@@ -57,8 +57,8 @@ def draw_boxes(
 ) -> np.ndarray:
     """The image with boxes and captions on it, as a new array. (H, W, 3) uint8, (K, 4) -> (H, W, 3) uint8
 
-    The order is that of importance: the first captions get the best places. An empty caption is none. `style` is one for
-    all or one each. A box that is not finite or lies outside the image is left out.
+    The order is that of importance: the first captions get the best places. An empty caption is none. `style` is one
+    for all or one each. A box that is not finite or lies outside the image is left out.
     """
     drawn = image_rgb.copy()
     boxes = np.asarray(boxes_xyxy_px, np.float64).reshape(-1, 4)
@@ -66,7 +66,9 @@ def draw_boxes(
     assert len(boxes) == len(captions) == len(colours) == len(styles)
     width = line_width or _line_width(drawn)
     frames = {i: frame for i, box in enumerate(boxes) if (frame := _frame(box, drawn, width))}
-    for i in sorted(frames, key=lambda i: (-frames[i].area, -i)):  # small and important ones last, over the lines of others
+    for i in sorted(
+        frames, key=lambda i: (-frames[i].area, -i)
+    ):  # small and important ones last, over the lines of others
         _draw_frame(drawn, frames[i], colours[i], styles[i])
     _draw_captions(drawn, frames, captions, colours)
     return drawn
@@ -108,7 +110,10 @@ def _draw_frame(drawn: np.ndarray, frame: _Frame, ink: Colour, style: Style) -> 
     x1, y1, x2, y2 = frame.outer_xyxy
     columns, rows = np.arange(max(x1, 0), min(x2, drawn.shape[1])), np.arange(max(y1, 0), min(y2, drawn.shape[0]))
     if style == "dashed":
-        columns, rows = columns[_dashes(columns - x1, x2 - x1, frame.line)], rows[_dashes(rows - y1, y2 - y1, frame.line)]
+        columns, rows = (
+            columns[_dashes(columns - x1, x2 - x1, frame.line)],
+            rows[_dashes(rows - y1, y2 - y1, frame.line)],
+        )
     for top in (y1, frame.y2):
         drawn[max(top, 0) : max(top + frame.line, 0), columns] = ink
     for left in (x1, frame.x2):
@@ -120,7 +125,12 @@ def _brighten_around(drawn: np.ndarray, frame: _Frame) -> None:
     edge = max(frame.line // 3, 1)
     x1, y1, x2, y2 = (max(side, 0) for side in frame.outer_xyxy)
     top, left = max(y1 - edge, 0), max(x1 - edge, 0)
-    for area in (drawn[top:y1, left : x2 + edge], drawn[y2 : y2 + edge, left : x2 + edge], drawn[y1:y2, left:x1], drawn[y1:y2, x2 : x2 + edge]):
+    for area in (
+        drawn[top:y1, left : x2 + edge],
+        drawn[y2 : y2 + edge, left : x2 + edge],
+        drawn[y1:y2, left:x1],
+        drawn[y1:y2, x2 : x2 + edge],
+    ):
         area[:] = (area + (255.0 - area) * HALO).astype(np.uint8)
 
 
@@ -133,7 +143,9 @@ def _dashes(along: np.ndarray, length: int, line: int) -> np.ndarray:
     return inked
 
 
-def _draw_captions(drawn: np.ndarray, frames: dict[int, _Frame], captions: Sequence[str], colours: Sequence[Colour]) -> None:
+def _draw_captions(
+    drawn: np.ndarray, frames: dict[int, _Frame], captions: Sequence[str], colours: Sequence[Colour]
+) -> None:
     texts, size_px = _texts({i: captions[i] for i in frames if captions[i]}, drawn)
     sizes_wh = np.array([plate_size(text, size_px) for text in texts.values()]).reshape(-1, 2)
     rows = {i: row for row, i in enumerate(frames)}
@@ -158,6 +170,8 @@ def _texts(captions: dict[int, str], image_rgb: np.ndarray) -> tuple[dict[int, s
 
 def _shortened(captions: dict[int, str], size_px: int, image_width_px: int) -> dict[int, str]:
     # Half of the image is enough for a caption, except in images where that is only a few letters.
-    widest = max(round(image_width_px * MAX_CAPTION_SHARE), min(image_width_px, 12 * size_px)) - plate_size("", size_px)[0]
+    widest = (
+        max(round(image_width_px * MAX_CAPTION_SHARE), min(image_width_px, 12 * size_px)) - plate_size("", size_px)[0]
+    )
     texts = {i: shortened(caption, size_px, widest) for i, caption in captions.items()}
     return {i: text for i, text in texts.items() if text}

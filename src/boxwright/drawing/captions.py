@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text on pixels: any text at all, in one font that comes with a dependency (DejaVu Sans: Latin, Cyrillic, Greek and more)."""
+"""Text on pixels: any text at all, in one font that comes with a dependency (DejaVu Sans.
+
+Latin, Cyrillic, Greek and more).
+"""
 
 from __future__ import annotations
 
@@ -42,9 +45,14 @@ def _font(size_px: int) -> ImageFont.FreeTypeFont:
 
 
 def legible(text: str) -> str:
-    """The text as it can be drawn: control characters and letters that the font lacks become escapes, so that names stay distinct."""
+    """The text as it can be drawn.
+
+    Control characters and letters that the font lacks become escapes, so that names stay distinct.
+    """
     clear = printable(text[:MAX_CHARACTERS])
-    return "".join(c if ord(c) in _characters() else c.encode("unicode_escape").decode("ascii") for c in clear)[:MAX_CHARACTERS]
+    return "".join(c if ord(c) in _characters() else c.encode("unicode_escape").decode("ascii") for c in clear)[
+        :MAX_CHARACTERS
+    ]
 
 
 def text_width(text: str, size_px: int) -> int:

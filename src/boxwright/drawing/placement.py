@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where captions go: near their box, inside the image, off small boxes and off each other. N captions, K boxes, P places."""
+"""Where captions go: near their box, inside the image, off small boxes and off each other.
+
+N captions, K boxes, P places.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ MAX_HIDDEN = 0.6  # and so is one that would hide more of boxes than this: a sma
 MAX_TEXT = 0.3  # of the image may be captions, except that the first one always has a place: the picture is the point
 
 
-def places(owners: np.ndarray, sizes_wh: np.ndarray, boxes_xyxy: np.ndarray, image_hw: tuple[int, int]) -> list[tuple[int, int] | None]:
+def places(
+    owners: np.ndarray, sizes_wh: np.ndarray, boxes_xyxy: np.ndarray, image_hw: tuple[int, int]
+) -> list[tuple[int, int] | None]:
     """Upper left corner of each caption, in the given order of importance; None where there is no room.
 
     owners (N,) index into the boxes, sizes_wh (N, 2), boxes (K, 4); whole pixels.
@@ -36,7 +41,9 @@ def places(owners: np.ndarray, sizes_wh: np.ndarray, boxes_xyxy: np.ndarray, ima
     return found
 
 
-def _best_place(owner: int, size_wh: np.ndarray, boxes_xyxy: np.ndarray, taken_xyxy: np.ndarray, image_hw: tuple[int, int]) -> np.ndarray | None:
+def _best_place(
+    owner: int, size_wh: np.ndarray, boxes_xyxy: np.ndarray, taken_xyxy: np.ndarray, image_hw: tuple[int, int]
+) -> np.ndarray | None:
     """The cheapest place for a caption, (2,); None where even that lies on others. taken (N, 4)"""
     wished = _around(boxes_xyxy[owner], size_wh)
     corners = wished.clip(0, np.array(image_hw[::-1]) - size_wh)
@@ -54,7 +61,16 @@ def _around(box_xyxy: np.ndarray, size_wh: np.ndarray) -> np.ndarray:
     """The places for a caption, the usual ones first. (P, 2)"""
     (x1, y1, x2, y2), (width, height) = box_xyxy, size_wh
     above, below, left, right = y1 - height, y2, x1, x2 - width
-    outside = [(left, above), (left, below), (right, above), (right, below), (x2, y1), (x1 - width, y1), (x2, y2 - height), (x1 - width, y2 - height)]
+    outside = [
+        (left, above),
+        (left, below),
+        (right, above),
+        (right, below),
+        (x2, y1),
+        (x1 - width, y1),
+        (x2, y2 - height),
+        (x1 - width, y2 - height),
+    ]
     inside = [(left, y1), (right, y1), (left, y2 - height)]
     return np.array(outside + inside)
 

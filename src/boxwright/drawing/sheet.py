@@ -32,11 +32,21 @@ def fitted(image_rgb: np.ndarray, cell_px: int) -> np.ndarray:
     size_wh = max(round(width * gain), 1), max(round(height * gain), 1)
     if size_wh == (width, height):
         return image_rgb.copy()
-    return cv2.resize(image_rgb, size_wh, interpolation=cv2.INTER_AREA if gain < 1 else cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+    return cv2.resize(image_rgb, size_wh, interpolation=cv2.INTER_AREA if gain < 1 else cv2.INTER_LINEAR).astype(
+        np.uint8, copy=False
+    )
 
 
-def grid(images: Sequence[np.ndarray], captions: Sequence[str] | None = None, columns: int | None = None, cell_px: int = 480, gap: int = 12) -> np.ndarray:
-    """All images in rows, each scaled to `cell_px` on its longer side and centred in its cell. (H, W, 3) uint8 each -> (h, w, 3) uint8
+def grid(
+    images: Sequence[np.ndarray],
+    captions: Sequence[str] | None = None,
+    columns: int | None = None,
+    cell_px: int = 480,
+    gap: int = 12,
+) -> np.ndarray:
+    """All images in rows, each scaled to `cell_px` on its longer side and centred in its cell.
+
+    (H, W, 3) uint8 each -> (h, w, 3) uint8
 
     A caption stands under its image; it is cut at its start, since what tells paths apart is their end.
     """
@@ -44,7 +54,10 @@ def grid(images: Sequence[np.ndarray], captions: Sequence[str] | None = None, co
         return _nothing()
     tiles = _equal([fitted(image, cell_px) for image in images])
     if captions is not None:
-        tiles = [np.concatenate((tile, _caption(text, tile.shape[1], tile.shape[1]))) for tile, text in zip(tiles, captions, strict=True)]
+        tiles = [
+            np.concatenate((tile, _caption(text, tile.shape[1], tile.shape[1])))
+            for tile, text in zip(tiles, captions, strict=True)
+        ]
     return _stacked(_rows(tiles, columns or math.ceil(math.sqrt(len(tiles))), gap), gap)
 
 
@@ -58,14 +71,23 @@ def side_by_side(
     cell_px: int = 480,
     gap: int = 12,
 ) -> np.ndarray:
-    """Pairs of pictures of the same thing, the titles of both sides above each column. (H, W, 3) uint8 each -> (h, w, 3) uint8"""
+    """Pairs of pictures of the same thing, the titles of both sides above each column.
+
+    (H, W, 3) uint8 each -> (h, w, 3) uint8
+    """
     if not len(left_images):
         return _nothing()
     tiles = _equal([fitted(image, cell_px) for image in (*left_images, *right_images)])
     between = _paper(tiles[0].shape[0], max(gap // 3, 1))
-    pairs = [np.concatenate((left, between, right), axis=1) for left, right in zip(tiles[: len(left_images)], tiles[len(left_images) :], strict=True)]
+    pairs = [
+        np.concatenate((left, between, right), axis=1)
+        for left, right in zip(tiles[: len(left_images)], tiles[len(left_images) :], strict=True)
+    ]
     if captions is not None:
-        pairs = [np.concatenate((pair, _caption(text, pair.shape[1], tiles[0].shape[1]))) for pair, text in zip(pairs, captions, strict=True)]
+        pairs = [
+            np.concatenate((pair, _caption(text, pair.shape[1], tiles[0].shape[1])))
+            for pair, text in zip(pairs, captions, strict=True)
+        ]
     columns = min(pairs_per_row or math.ceil(math.sqrt(len(pairs) / 2)), len(pairs))
     heads = [_title(title, tiles[0].shape[1]) for title in titles]
     head = np.concatenate((heads[0], _paper(heads[0].shape[0], between.shape[1]), heads[1]), axis=1)
@@ -114,7 +136,10 @@ def _rows(tiles: list[np.ndarray], columns: int, gap: int) -> list[np.ndarray]:
     height, width = tiles[0].shape[:2]
     tiles = tiles + [_paper(height, width)] * (-len(tiles) % columns)
     between = _paper(height, gap)
-    return [np.concatenate([between, *(part for tile in tiles[i : i + columns] for part in (tile, between))], axis=1) for i in range(0, len(tiles), columns)]
+    return [
+        np.concatenate([between, *(part for tile in tiles[i : i + columns] for part in (tile, between))], axis=1)
+        for i in range(0, len(tiles), columns)
+    ]
 
 
 def _stacked(rows: list[np.ndarray], gap: int) -> np.ndarray:
@@ -130,5 +155,11 @@ def _nothing() -> np.ndarray:
     """A sheet that says that there is nothing on it."""
     sheet = _paper(*EMPTY_SHEET_HW)
     text, size_px = "no images", 18
-    write(sheet, text, ((sheet.shape[1] - text_width(text, size_px)) // 2, (sheet.shape[0] - text_height(size_px)) // 2), size_px, INK)
+    write(
+        sheet,
+        text,
+        ((sheet.shape[1] - text_width(text, size_px)) // 2, (sheet.shape[0] - text_height(size_px)) // 2),
+        size_px,
+        INK,
+    )
     return sheet

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The device a run trains on: how batches get there, in which precision they are computed, how a step is taken, and when to look.
+"""The device a run trains on.
+
+How batches get there, in which precision they are computed, how a step is taken, and when to look.
 
 What differs between a CPU and a GPU in training is decided here; what a device can be asked is in `system/device.py`.
 """
@@ -51,7 +53,10 @@ class Accelerator:
         self.precision.backward(total)
 
     def step(self, optimizer: torch.optim.Optimizer, max_norm: float) -> torch.Tensor:
-        """Unscale, clip to `max_norm` (0 = never), step unless something is not finite, clear. Whether all was finite, on the device."""
+        """Unscale, clip to `max_norm` (0 = never), step unless something is not finite, clear.
+
+        Whether all was finite, on the device.
+        """
         scaler = self.precision.scaler
         scaler.unscale_(optimizer)
         parameters = [p for group in optimizer.param_groups for p in group["params"]]

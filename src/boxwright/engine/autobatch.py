@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many images a batch may have: memory is measured at a few sizes, a line is laid through, and the answer is tried."""
+"""How many images a batch may have.
+
+Memory is measured at a few sizes, a line is laid through, and the answer is tried.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ CAP = 1024  # above this a step has long been saturated, and a line through smal
 def fitting_batch(measure: Callable[[int], float | None], free: float, *, cap: int = CAP) -> int:
     """The largest batch whose step stays within the share of free memory, at least 1.
 
-    `measure(batch)` gives the bytes that a step needs at its worst, None when it did not fit. The answer was itself measured.
+    `measure(batch)` gives the bytes that a step needs at its worst, None when it did not fit. The answer was itself
+    measured.
     """
     limit = free * SHARE
     found: dict[int, float] = {}

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run as one document of plain values and tensors, and back. Full precision throughout: a resumed run has the same bits."""
+"""A run as one document of plain values and tensors, and back.
+
+Full precision throughout: a resumed run has the same bits.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +40,15 @@ def snapshot(machines: Machinery, state: TrainState, running: RunningLosses, fac
         "model": copied(machines.detector),
         "ema": copied(machines.average.network),
         "ema_updates": machines.average.updates,
-        "optimizer": {"groups": [group["group"] for group in machines.optimizer.param_groups], "memory": _memory(machines)},
-        "gradients": {name: p.grad.detach().to("cpu", copy=True) for name, p in machines.detector.named_parameters() if p.grad is not None},
+        "optimizer": {
+            "groups": [group["group"] for group in machines.optimizer.param_groups],
+            "memory": _memory(machines),
+        },
+        "gradients": {
+            name: p.grad.detach().to("cpu", copy=True)
+            for name, p in machines.detector.named_parameters()
+            if p.grad is not None
+        },
         "precision": machines.precision.state(),
         "balance": machines.loss.balance.clone(),
         "running": {"sums": running.sums.clone(), "batches": running.batches},
@@ -56,7 +66,10 @@ def _memory(machines: Machinery) -> dict[str, dict[str, object]]:
     """The optimizer's memory on the CPU, apart from the one that goes on."""
     found = named_state(machines.detector, machines.optimizer)
     return {
-        name: {key: value.to("cpu", copy=True) if isinstance(value, torch.Tensor) else value for key, value in kept.items()} for name, kept in found.items()
+        name: {
+            key: value.to("cpu", copy=True) if isinstance(value, torch.Tensor) else value for key, value in kept.items()
+        }
+        for name, kept in found.items()
     }
 
 
@@ -67,7 +80,9 @@ def restore(machines: Machinery, running: RunningLosses, stored: dict[str, Any])
     if "precision" in stored:
         for name, parameter in machines.detector.named_parameters():
             pending = stored["gradients"].get(name)  # of batches that no step has used yet
-            parameter.grad = None if pending is None else pending.clone(memory_format=torch.preserve_format).to(parameter.device)
+            parameter.grad = (
+                None if pending is None else pending.clone(memory_format=torch.preserve_format).to(parameter.device)
+            )
         running.sums.copy_(stored["running"]["sums"])
         running.batches = stored["running"]["batches"]
         torch.set_rng_state(stored["torch_rng"])
@@ -87,8 +102,22 @@ def put_back(machines: Machinery, stored: dict[str, Any]) -> None:
 
 
 def stripped(stored: dict[str, Any]) -> dict[str, Any]:
-    """For use, not for going on: the average as the model, no training state, epoch -1. Which epoch it is of stays known."""
-    gone = {"state", "ema", "ema_updates", "optimizer", "gradients", "precision", "balance", "running", "torch_rng", "data_prints"}
+    """For use, not for going on: the average as the model, no training state, epoch -1.
+
+    Which epoch it is of stays known.
+    """
+    gone = {
+        "state",
+        "ema",
+        "ema_updates",
+        "optimizer",
+        "gradients",
+        "precision",
+        "balance",
+        "running",
+        "torch_rng",
+        "data_prints",
+    }
     return {
         **{key: value for key, value in stored.items() if key not in gone},
         "model": stored["ema"],

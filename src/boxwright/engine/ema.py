@@ -15,7 +15,10 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class Ema(Generic[Network]):
-    """The average of one network. Every floating tensor of the state is averaged; whole-number ones are left as they are."""
+    """The average of one network.
+
+    Every floating tensor of the state is averaged; whole-number ones are left as they are.
+    """
 
     def __init__(self, network: Network, *, limit: float = LIMIT, ramp: int = RAMP) -> None:
         self.network: Network = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The guard over what is not finite: such a step leaves no trace, in the weights, the batch statistics or the average."""
+"""The guard over what is not finite.
+
+Such a step leaves no trace, in the weights, the batch statistics or the average.
+"""
 
 from __future__ import annotations
 

@@ -28,7 +28,10 @@ class Frozen:
 
 
 def freeze(network: nn.Module, words: Sequence[int | str], *, statistics: bool) -> Frozen:
-    """Freeze rows (one number N = the first N, several = exactly these) or what name patterns match. Raises SettingError."""
+    """Freeze rows (one number N = the first N, several = exactly these) or what name patterns match.
+
+    Raises SettingError.
+    """
     if tuple(words) == NOTHING:
         return Frozen()
     names = [name for name, _ in network.named_parameters()]
@@ -37,7 +40,11 @@ def freeze(network: nn.Module, words: Sequence[int | str], *, statistics: bool) 
         raise SettingError("freeze", "nothing would be left to train", "Freeze less")
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(name not in chosen)
-    norms = tuple(m for name, m in network.named_modules() if isinstance(m, nn.BatchNorm2d) and f"{name}.weight" in chosen) if statistics else ()
+    norms = (
+        tuple(m for name, m in network.named_modules() if isinstance(m, nn.BatchNorm2d) and f"{name}.weight" in chosen)
+        if statistics
+        else ()
+    )
     return Frozen(tuple(name for name in names if name in chosen), norms)
 
 
@@ -54,7 +61,11 @@ def _patterns(words: Sequence[int | str], names: list[str]) -> list[str]:
 def _matched(word: str, names: list[str]) -> list[str]:
     found = fnmatch.filter(names, word) or fnmatch.filter(names, f"*{word}*")
     if not found and not re.fullmatch(r"model\.\d+\.\*", word):  # rows without parameters are fine
-        raise SettingError("freeze", f"no parameter's name matches {word!r}", "Patterns are like model.3.* or *.bn.weight; `boxwright model info` shows rows")
+        raise SettingError(
+            "freeze",
+            f"no parameter's name matches {word!r}",
+            "Patterns are like model.3.* or *.bn.weight; `boxwright model info` shows rows",
+        )
     return found
 
 

@@ -2,8 +2,8 @@
 """The trainer: run -> epoch -> step. Read this first.
 
 Everything it works with is handed to it. What changes training (accumulation, the average, early stopping) is a visible
-line here or a pure schedule. What it needs of the run around it is one protocol, `Services`; events go out through it, and the
-only thing that reaches in is a request to stop.
+line here or a pure schedule. What it needs of the run around it is one protocol, `Services`; events go out through it,
+and the only thing that reaches in is a request to stop.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ MAX_RESTORES = 3  # times the last good state is put back before a run that keep
 
 @dataclass(frozen=True)
 class BatchShape:
-    """How batches come: their image size, the grid that sides are multiples of, whether the size varies, images that make one (quad)."""
+    """How batches come.
+
+    Their image size, the grid that sides are multiples of, whether the size varies, images that make one (quad).
+    """
 
     image_size: int
     grid: int
@@ -91,7 +94,9 @@ class Trainer:
         self.m, self.settings, self.shape, self.services, self.state = machines, settings, shape, services, state
         self.epochs = machines.schedule.settings.epochs
         self.running = running or RunningLosses(machines.device)
-        self.guard = FiniteGuard(machines.detector, machines.average.network, in_a_row=state.skipped_in_a_row, total=state.skipped)
+        self.guard = FiniteGuard(
+            machines.detector, machines.average.network, in_a_row=state.skipped_in_a_row, total=state.skipped
+        )
         self.restart = self._restart_point()
         self.stopped = ""
 
@@ -112,7 +117,9 @@ class Trainer:
         if self.state.batch == 0:
             self.running.reset()
         else:
-            apply_moment(self.m.optimizer, self.m.schedule.at(self.state.batches_seen(self.m.schedule.batches_per_epoch) - 1))
+            apply_moment(
+                self.m.optimizer, self.m.schedule.at(self.state.batches_seen(self.m.schedule.batches_per_epoch) - 1)
+            )
         self.services.tell(EpochStarted(epoch, self.epochs, self.m.schedule.batches_per_epoch, self.state.batch))
         self.restart = self._restart_point(waiting_gradients(self.m.detector))
         done = False
@@ -130,12 +137,17 @@ class Trainer:
         self._end_epoch(epoch, time.perf_counter() - began, waited)
 
     def _leaves(self, *, stepped: bool) -> bool:
-        """Saves and stops wait for the next optimizer step, or for the end of the epoch: there no gradient waits that will be used."""
+        """Saves and stops wait for the next optimizer step, or for the end of the epoch.
+
+        There no gradient waits that will be used.
+        """
         inside = self.state.batch < self.m.schedule.batches_per_epoch
         if inside and not stepped:
             return False
         if not inside and self.m.clear_gradients_each_epoch:
-            self.m.optimizer.zero_grad(set_to_none=True)  # what is left here goes on into the next epoch, and into checkpoints
+            self.m.optimizer.zero_grad(
+                set_to_none=True
+            )  # what is left here goes on into the next epoch, and into checkpoints
         self.stopped = self.services.stop_requested()
         if self.services.save_due() or self.stopped:
             self._save_within()
@@ -168,19 +180,28 @@ class Trainer:
         state.results, state.epoch, state.batch = results, epoch + 1, 0
         state.history.append({"epoch": epoch, **results})
         share = waited / max(seconds, 1e-9)
-        self.services.tell(EpochEnded(epoch, self.epochs, results, fitness, state.best_fitness, state.best_epoch, share, seconds))
+        self.services.tell(
+            EpochEnded(epoch, self.epochs, results, fitness, state.best_fitness, state.best_epoch, share, seconds)
+        )
         self._save(epoch, final=final, is_best=is_best)
         self.stopped = self._out_of_patience() or self.services.stop_requested()
 
     def _out_of_patience(self) -> str:
         waits = self.settings.early_stopping and not self.settings.noval
-        return f"no improvement in the last {self.state.patience.epochs} epochs" if waits and self.state.patience.stop else ""
+        return (
+            f"no improvement in the last {self.state.patience.epochs} epochs"
+            if waits and self.state.patience.stop
+            else ""
+        )
 
     def _losses(self) -> dict[str, float | None]:
         return {f"train/{name}": value for name, value in zip(LOSS_NAMES, self.running.means(), strict=True)}
 
     def _save(self, epoch: int, *, final: bool, is_best: bool) -> None:
-        """last.pt comes last: killed before it, a run trains the epoch again and writes the others again, with the same bits."""
+        """last.pt comes last.
+
+        Killed before it, a run trains the epoch again and writes the others again, with the same bits.
+        """
         settings = self.settings
         if settings.nosave and not final:
             return
@@ -221,8 +242,13 @@ class Trainer:
                 raise
             raise BatchTooLargeError(reason_of(error), len(pixels)) from error
 
-    def add_gradients(self, pixels: torch.Tensor, targets: torch.Tensor, regions: torch.Tensor | None = None) -> torch.Tensor:
-        """Forward and backward: gradients of accumulated batches are summed, since the loss is already times the batch. Loss items. (3,)"""
+    def add_gradients(
+        self, pixels: torch.Tensor, targets: torch.Tensor, regions: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Forward and backward: gradients of accumulated batches are summed, since the loss is already times the batch.
+
+        Loss items. (3,)
+        """
         m = self.m
         with m.accelerator.autocast():
             terms = m.loss(m.detector(pixels), targets, regions)
@@ -230,7 +256,9 @@ class Trainer:
         return terms.items
 
     def _restart_point(self, waiting: list[torch.Tensor | None] | None = None) -> RestartPoint:
-        return RestartPoint(self.state.batch, self.running.sums.clone(), self.running.batches, self.m.loss.balance, waiting)
+        return RestartPoint(
+            self.state.batch, self.running.sums.clone(), self.running.batches, self.m.loss.balance, waiting
+        )
 
     def _divide_batches(self, error: BatchTooLargeError) -> None:
         """Memory ran out: back to the restart point, and each batch in twice as many parts from now on."""
@@ -243,7 +271,11 @@ class Trainer:
         state.parts *= 2
         note = "the step is the same, but batch normalisation sees the parts one by one"
         size = part_size(error.images, state.parts)
-        text = f"out of memory ({error.reason}); from now on each batch is run as {state.parts} parts of up to {size} images: {note}"
+        text = (
+            f"out of memory ({error.reason}); from now on each batch is run as {state.parts} parts of up to "
+            f"{size} "
+            f"images: {note}"
+        )
         self.services.tell(Warned(text))
 
     def _pixels(self, batch: Batch, number: int) -> torch.Tensor:
@@ -276,10 +308,25 @@ class Trainer:
             self._give_up_on(batch)
         memory = accelerator.held_memory()
         width, elapsed = batch.images.shape[3], time.perf_counter() - began
-        self.services.tell(StepLogged(state.epoch, self.epochs, state.batch - 1, batches, self.running.means(), len(batch.targets), width, memory, elapsed))
+        self.services.tell(
+            StepLogged(
+                state.epoch,
+                self.epochs,
+                state.batch - 1,
+                batches,
+                self.running.means(),
+                len(batch.targets),
+                width,
+                memory,
+                elapsed,
+            )
+        )
 
     def _give_up_on(self, batch: Batch) -> None:
-        """Too many steps in a row were not finite: write the batch down, then go on from the last good weights, or stop."""
+        """Too many steps in a row were not finite.
+
+        Write the batch down, then go on from the last good weights, or stop.
+        """
         state = self.state
         where = self.services.report_batch(state.batches_seen(self.m.schedule.batches_per_epoch) - 1, batch)
         what = f"loss or gradients were not finite in {state.skipped_in_a_row} steps in a row{where}"

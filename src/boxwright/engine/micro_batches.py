@@ -63,7 +63,9 @@ def part_size(images: int, parts: int) -> int:
 
 @dataclass
 class RestartPoint:
-    """Where a batch that did not fit begins anew: behind the last optimizer step, or where this epoch or this start began.
+    """Where a batch that did not fit begins anew.
+
+    Behind the last optimizer step, or where this epoch or this start began.
 
     `waiting` are gradients that were there already, by parameter; they exist at the beginning of an epoch alone.
     """

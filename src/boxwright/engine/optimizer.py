@@ -14,7 +14,13 @@ from boxwright.engine.schedule import Moment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.modules.instancenorm._InstanceNorm)  # noqa: SLF001 -- the public ones derive from it
+_NORMS = (
+    nn.modules.batchnorm._BatchNorm,  # noqa: SLF001 -- the class that all of them share
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.LocalResponseNorm,
+    nn.modules.instancenorm._InstanceNorm,  # noqa: SLF001 -- as above
+)
 
 
 class Groups(NamedTuple):
@@ -48,17 +54,25 @@ def _group(full: str, name: str, module: nn.Module, rule: str) -> GroupName:
     return "norm" if name == "weight" and still else "weight"
 
 
-def make_optimizer(network: nn.Module, settings: OptimizerSettings, groups: Groups, *, momentum: float, weight_decay: float) -> torch.optim.Optimizer:
+def make_optimizer(
+    network: nn.Module, settings: OptimizerSettings, groups: Groups, *, momentum: float, weight_decay: float
+) -> torch.optim.Optimizer:
     """The optimizer with its groups in the recipe's order; rates are set at every batch by the schedule."""
     named = dict(network.named_parameters())
     members: dict[GroupName, tuple[str, ...]] = {"bias": groups.bias, "weight": groups.weight, "norm": groups.norm}
     listed = [
-        {"params": [named[name] for name in members[group]], "weight_decay": weight_decay if group == "weight" else 0.0, "group": group}
+        {
+            "params": [named[name] for name in members[group]],
+            "weight_decay": weight_decay if group == "weight" else 0.0,
+            "group": group,
+        }
         for group in settings.group_order
     ]
     match settings.optimizer:
         case "SGD":
-            return _with_momentum(torch.optim.SGD(listed, lr=0.0, momentum=momentum, nesterov=momentum > 0, fused=True), momentum)
+            return _with_momentum(
+                torch.optim.SGD(listed, lr=0.0, momentum=momentum, nesterov=momentum > 0, fused=True), momentum
+            )
         case "Adam":
             return torch.optim.Adam(listed, lr=0.0, betas=(momentum, 0.999), fused=True)
         case "AdamW":
@@ -68,7 +82,10 @@ def make_optimizer(network: nn.Module, settings: OptimizerSettings, groups: Grou
 
 
 def _with_momentum(optimizer: torch.optim.SGD, momentum: float) -> torch.optim.SGD:
-    """Momentum that starts as zeros, which is the same first step. Made by a fused first step that is skipped, it would hold whatever lay in memory."""
+    """Momentum that starts as zeros, which is the same first step.
+
+    Made by a fused first step that is skipped, it would hold whatever lay in memory.
+    """
     for group in optimizer.param_groups if momentum > 0 else ():
         for parameter in group["params"]:
             optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
@@ -91,7 +108,9 @@ def rates(optimizer: torch.optim.Optimizer) -> list[float]:
 def named_state(network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, dict[str, object]]:
     """The optimizer's memory by parameter name: tensors and numbers only."""
     names = {id(parameter): name for name, parameter in network.named_parameters()}
-    return {names[id(parameter)]: dict(memory) for parameter, memory in optimizer.state.items() if id(parameter) in names}
+    return {
+        names[id(parameter)]: dict(memory) for parameter, memory in optimizer.state.items() if id(parameter) in names
+    }
 
 
 @torch.no_grad()
@@ -99,7 +118,8 @@ def restore_state(network: nn.Module, optimizer: torch.optim.Optimizer, stored: 
     """Put an optimizer's memory back, by parameter name."""
     for name, parameter in _known(network, stored):
         optimizer.state[parameter] = {
-            key: value.detach().clone().to(parameter.device) if isinstance(value, torch.Tensor) else value for key, value in stored[name].items()
+            key: value.detach().clone().to(parameter.device) if isinstance(value, torch.Tensor) else value
+            for key, value in stored[name].items()
         }
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The self-test of a precision: one forward and backward pass of a copy of the network on a fixed picture. No file, no network."""
+"""The self-test of a precision: one forward and backward pass of a copy of the network on a fixed picture.
+
+No file, no network.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ TEST_CELLS = 4  # sides of the test picture in units of the grid
 
 
 def answers_of(detector: Detector, loss: DetectionLoss, grid: int) -> Callable[..., torch.Tensor]:
-    """A function that runs a copy of the network in a precision: what it said, flattened, and last the norm of its gradient."""
+    """A function that runs a copy of the network in a precision.
+
+    What it said, flattened, and last the norm of its gradient.
+    """
     device = next(detector.parameters()).device
     draw = generator(0, Purpose.WEIGHTS, -1)
     side = TEST_CELLS * grid

@@ -37,19 +37,28 @@ class Pace:
 
 
 class Saving:
-    """Writes the checkpoints of one run. `document` takes a picture of the run as it stands; `allowed` raises when nothing may be written any more.
+    """Writes the checkpoints of one run.
 
-    last.pt stands for everything that was written before it: while another file of weights waits for room on the disk, it waits too, so
-    that a run which goes on from it has those files, or trains their epoch again.
+    `document` takes a picture of the run as it stands; `allowed` raises when nothing may be written any more.
+
+    last.pt stands for everything that was written before it: while another file of weights waits for room on the disk,
+    it waits too, so that a run which goes on from it has those files, or trains their epoch again.
     """
 
     def __init__(
-        self, folder: Path, document: Callable[[], dict[str, Any]], pace: Pace, tell: Callable[[Event], None], allowed: Callable[[], None] = lambda: None
+        self,
+        folder: Path,
+        document: Callable[[], dict[str, Any]],
+        pace: Pace,
+        tell: Callable[[Event], None],
+        allowed: Callable[[], None] = lambda: None,
     ) -> None:
         self.folder, self.document, self.pace, self.tell, self.allowed = folder, document, pace, tell, allowed
         self._steps, self._saved_at = 0, time.monotonic()
         self._failures, self._reason = 0, ""
-        self._waiting: dict[str, tuple[int, dict[str, Any]]] = {}  # by kind: epoch and document of what could not be written yet
+        self._waiting: dict[
+            str, tuple[int, dict[str, Any]]
+        ] = {}  # by kind: epoch and document of what could not be written yet
 
     def due(self) -> bool:
         """Whether a save within the epoch is due; asked once after every optimizer step."""
@@ -58,7 +67,9 @@ class Saving:
         return by_steps or (self.pace.minutes > 0 and time.monotonic() - self._saved_at >= self.pace.minutes * 60)
 
     def __call__(self, kind: str, epoch: int, *, for_use: bool = False) -> None:
-        """Write `kind`.pt: last.pt as a new generation, others in one place, `for_use` without the state of the training.
+        """Write `kind`.pt.
+
+        Last.pt as a new generation, others in one place, `for_use` without the state of the training.
 
         Raises SavingError when it failed too often.
         """

@@ -51,7 +51,10 @@ class Schedule:
 
     @property
     def weight_decay_factor(self) -> float:
-        """What the stated weight decay is multiplied by, since steps see batch * accumulate images instead of the nominal batch."""
+        """What the stated weight decay is multiplied by, since steps see batch * accumulate images instead.
+
+        Of the nominal batch.
+        """
         return self.batch_size * self.accumulate / self.settings.nominal_batch
 
     def factor(self, epoch: float) -> float:
@@ -80,7 +83,12 @@ class Schedule:
             return float(np.interp(batch, (0, self.warmup_batches), (start, end)))
 
         accumulate = max(1, round(way(1, self.settings.nominal_batch / self.batch_size)))
-        return Moment(way(self.settings.warmup_bias_lr, goal), way(0.0, goal), way(self.settings.warmup_momentum, self.settings.momentum), accumulate)
+        return Moment(
+            way(self.settings.warmup_bias_lr, goal),
+            way(0.0, goal),
+            way(self.settings.warmup_momentum, self.settings.momentum),
+            accumulate,
+        )
 
     def steps_after(self, batch: int, last_step: int) -> bool:
         """Whether the optimizer steps after this batch, given the batch of its last step."""
@@ -91,7 +99,10 @@ class Schedule:
 
 
 def _joined(settings: ScheduleSettings) -> Callable[[float], float]:
-    """The curve of a run whose length was changed on the way: at every join the part behind it stays, the part before it is planned anew."""
+    """The curve of a run whose length was changed on the way.
+
+    At every join the part behind it stays, the part before it is planned anew.
+    """
     joins = [_read_join(word) for word in settings.lr_joins]
     lengths = [before for _, _, before in joins] + [settings.epochs]
     curve = _curve(settings.model_copy(update={"epochs": lengths[0]}))
@@ -108,19 +119,25 @@ def _read_join(word: str) -> tuple[str, int, int]:
     return kind, int(epoch), int(before)
 
 
-def _stretch(old: Callable[[float], float], _anew: Callable[[float], float], at: int, lengths: tuple[int, int]) -> Callable[[float], float]:
+def _stretch(
+    old: Callable[[float], float], _anew: Callable[[float], float], at: int, lengths: tuple[int, int]
+) -> Callable[[float], float]:
     """What is left of the curve, over the epochs that are left now: no jump at the join, the same end."""
     before, after = lengths
     pace = (before - at) / max(after - at, 1)
     return lambda epoch: old(epoch if epoch <= at else at + (epoch - at) * pace)
 
 
-def _tail(old: Callable[[float], float], _anew: Callable[[float], float], _at: int, lengths: tuple[int, int]) -> Callable[[float], float]:
+def _tail(
+    old: Callable[[float], float], _anew: Callable[[float], float], _at: int, lengths: tuple[int, int]
+) -> Callable[[float], float]:
     """The old curve to its end, and its last level from there on."""
     return lambda epoch: old(min(epoch, lengths[0]))
 
 
-def _restart(old: Callable[[float], float], anew: Callable[[float], float], at: int, _lengths: tuple[int, int]) -> Callable[[float], float]:
+def _restart(
+    old: Callable[[float], float], anew: Callable[[float], float], at: int, _lengths: tuple[int, int]
+) -> Callable[[float], float]:
     """A new curve from its peak."""
     return lambda epoch: old(epoch) if epoch < at else anew(epoch - at)
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a run stands: everything that changes while it trains, beside the tensors. It survives a restart as plain values."""
+"""Where a run stands: everything that changes while it trains, beside the tensors.
+
+It survives a restart as plain values.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,9 @@ class TrainState:
     best_fitness: float = -1.0  # below every fitness, so that the first validation is the best so far
     best_epoch: int = -1
     results: dict[str, float | None] = field(default_factory=dict)  # of the last finished epoch
-    history: list[dict[str, float | None]] = field(default_factory=list)  # the results of every finished epoch, with its number
+    history: list[dict[str, float | None]] = field(
+        default_factory=list
+    )  # the results of every finished epoch, with its number
     class_maps: list[float] = field(default_factory=list)  # mAP50-95 per class of the last validation
     parts: int = 1  # micro-batches that a batch has to be run in
     skipped_in_a_row: int = 0  # steps left out because something was not finite
@@ -49,12 +54,16 @@ class RunningLosses:
     """Means of the loss items over the batches of an epoch so far. They stay on the device until somebody asks."""
 
     def __init__(self, device: torch.device) -> None:
-        self.sums = torch.zeros(3, dtype=torch.float64, device=device) if is_cpu(device) else torch.zeros(3, device=device)
+        self.sums = (
+            torch.zeros(3, dtype=torch.float64, device=device) if is_cpu(device) else torch.zeros(3, device=device)
+        )
         self.batches = 0
 
     def add(self, items: torch.Tensor) -> None:
         """Add the items of one batch. (3,)"""
-        self.sums += torch.nan_to_num(items, nan=0.0, posinf=0.0, neginf=0.0)  # a step that is skipped does not spoil the mean
+        self.sums += torch.nan_to_num(
+            items, nan=0.0, posinf=0.0, neginf=0.0
+        )  # a step that is skipped does not spoil the mean
         self.batches += 1
 
     def reset(self) -> None:

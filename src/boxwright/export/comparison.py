@@ -14,7 +14,10 @@ from boxwright.geometry.nms import NmsRules, candidates, detections
 
 
 class Limits(NamedTuple):
-    """`raw`: of a probability; of a coordinate per pixel of its value, where that is above one. `unequal`: share of detections."""
+    """`raw`: of a probability; of a coordinate per pixel of its value, where that is above one.
+
+    `unequal`: share of detections.
+    """
 
     raw: float
     unequal: float
@@ -27,7 +30,10 @@ CORNER_FACTOR = 4.0  # a corner is a centre and half a side, each of which may b
 
 @dataclass
 class Comparison:
-    """What was compared so far: the largest distance of raw predictions, None without any; detections, and those without an equal."""
+    """What was compared so far: the largest distance of raw predictions, None without any.
+
+    Detections, and those without an equal.
+    """
 
     limits: Limits
     images: int = 0
@@ -40,7 +46,11 @@ class Comparison:
         """Why it is not the same network; '' when it is."""
         if self.distance is not None and not self.distance <= self.limits.raw:
             return f"predictions differ by {self.distance:.3g} where {self.limits.raw:g} is allowed"
-        return f"{self.unequal} of {self.detections} detections differ" if self.unequal > self.limits.unequal * self.detections else ""
+        return (
+            f"{self.unequal} of {self.detections} detections differ"
+            if self.unequal > self.limits.unequal * self.detections
+            else ""
+        )
 
     def take_predictions(self, reference: torch.Tensor, other: torch.Tensor, rules: NmsRules) -> None:
         """Raw predictions of one batch, and the detections that they come to. (B, P, 5 + C)"""
@@ -48,12 +58,17 @@ class Comparison:
         self.distance = max(self.distance or 0.0, relative_distance(reference, other))
         if self.distance <= self.limits.raw:
             best = float((reference[..., 5:] * reference[..., 4:5]).max())
-            lowered = replace(rules, min_score=min(rules.min_score, best / 2))  # something to compare even where nothing is sure
+            lowered = replace(
+                rules, min_score=min(rules.min_score, best / 2)
+            )  # something to compare even where nothing is sure
             for one, another in zip(reference, other, strict=True):
                 self._take(one, detections(another, lowered)[0], lowered)
 
     def take_rows(self, reference: torch.Tensor, rows: torch.Tensor, rules: NmsRules) -> None:
-        """Raw predictions of one batch and what suppression in the graph made of them. (B, P, 5 + C), (B, max_det, 6)"""
+        """Raw predictions of one batch and what suppression in the graph made of them.
+
+        (B, P, 5 + C), (B, max_det, 6)
+        """
         self.images += len(reference)
         for one, another in zip(reference, rows, strict=True):
             self._take(one, another[another[:, 4] > 0], rules)
@@ -67,18 +82,26 @@ class Comparison:
 
 
 def relative_distance(reference: torch.Tensor, other: torch.Tensor) -> float:
-    """The largest difference in units of the value, at least 1; infinite for other shapes and where one is no number."""
+    """The largest difference in units of the value, at least 1.
+
+    Infinite for other shapes and where one is no number.
+    """
     if reference.shape != other.shape:
         return math.inf
     gaps = (reference.double() - other.double()).abs() / reference.double().abs().clamp(min=1)
     return float(torch.nan_to_num(gaps, nan=math.inf, posinf=math.inf).max()) if gaps.numel() else 0.0
 
 
-def num_unequal(reference: torch.Tensor, other: torch.Tensor, offered: torch.Tensor, limit: float, rules: NmsRules) -> int:
-    """Detections of either side without an equal on the other. (M, 6), (N, 6); `offered` (K, 6) are all that the reference could say.
+def num_unequal(
+    reference: torch.Tensor, other: torch.Tensor, offered: torch.Tensor, limit: float, rules: NmsRules
+) -> int:
+    """Detections of either side without an equal on the other.
 
-    What a difference within the limit may decide does not count: who is above the least score or among the first `max_det`,
-    which of two that score alike suppresses the other, an overlap at the threshold, and what follows for those that they overlap.
+    (M, 6), (N, 6); `offered` (K, 6) are all that the reference could say.
+
+    What a difference within the limit may decide does not count: who is above the least score or among the first
+    `max_det`, which of two that score alike suppresses the other, an overlap at the threshold, and what follows for
+    those that they overlap.
     """
     lasts = [float(rows[:, 4].min()) for rows in (reference, other) if len(rows) == rules.max_det]
     sure = max([rules.min_score, *lasts]) + limit
@@ -86,7 +109,9 @@ def num_unequal(reference: torch.Tensor, other: torch.Tensor, offered: torch.Ten
     made_up = ~(_near(other, offered, limit) & (other[:, None, 5] == offered[None, :, 5])).any(1)
     left, right = ~alike.any(1) & (reference[:, 4] > sure), ~alike.any(0) & (other[:, 4] > sure)
     single = torch.cat((reference[left], other[right & ~made_up]))
-    return int((right & made_up).sum()) + int((~_undecided(single, torch.cat((reference, other)), limit, rules.max_iou)).sum())
+    return int((right & made_up).sum()) + int(
+        (~_undecided(single, torch.cat((reference, other)), limit, rules.max_iou)).sum()
+    )
 
 
 def _near(rows: torch.Tensor, others: torch.Tensor, limit: float) -> torch.Tensor:

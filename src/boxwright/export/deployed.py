@@ -11,7 +11,10 @@ from boxwright.model.fuse import fused
 
 
 class Deployed(nn.Module):
-    """(B, C, H, W) float32 in 0..1 -> (B, P, 5 + C) float32: cxcywh in pixels, objectness, class scores. `half`: in between in half precision."""
+    """(B, C, H, W) float32 in 0..1 -> (B, P, 5 + C) float32: cxcywh in pixels, objectness, class scores.
+
+    `half`: in between in half precision.
+    """
 
     def __init__(self, detector: Detector, *, half: bool = False) -> None:
         super().__init__()

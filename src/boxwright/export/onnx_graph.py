@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network as an ONNX graph with its metadata. Input `images`; output `predictions`, or `detections` with suppression."""
+"""A network as an ONNX graph with its metadata.
+
+Input `images`; output `predictions`, or `detections` with suppression.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,9 @@ def onnx_bytes(network: Deployed, passport: Passport) -> bytes:
         )
     model = onnx.load_from_string(buffer.getvalue())
     if passport.suppression is not None:
-        append_suppression(model.graph, passport.suppression, len(passport.names), None if passport.dynamic else passport.batch)
+        append_suppression(
+            model.graph, passport.suppression, len(passport.names), None if passport.dynamic else passport.batch
+        )
     onnx.helper.set_model_props(model, passport.words())
     model.producer_name, model.producer_version = "boxwright", passport.program.rpartition(" ")[2]
     onnx.checker.check_model(model)
@@ -53,7 +58,10 @@ def onnx_bytes(network: Deployed, passport: Passport) -> bytes:
 
 @contextlib.contextmanager
 def _advice_left_out() -> Iterator[None]:
-    """The exporter by tracing takes a second where its successor takes ten; the framework's advice to change is left out, and only that."""
+    """The exporter by tracing takes a second where its successor takes ten.
+
+    The framework's advice to change is left out, and only that.
+    """
     with advice_left_out():
         for words in ("You are using the legacy TorchScript-based ONNX export", "The feature will be removed"):
             warnings.filterwarnings("ignore", message=words, category=DeprecationWarning)

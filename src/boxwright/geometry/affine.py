@@ -22,7 +22,10 @@ POLYGON_POINTS = 1000
 
 @dataclass(frozen=True)
 class Warp:
-    """The eight numbers of one map. Angles in degrees, translation as the place of the centre in the output (0.5 = middle)."""
+    """The eight numbers of one map.
+
+    Angles in degrees, translation as the place of the centre in the output (0.5 = middle).
+    """
 
     perspective_xy: tuple[float, float] = (0.0, 0.0)
     angle: float = 0.0
@@ -59,7 +62,9 @@ def moved_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return result
 
 
-def moved_boxes(boxes_xyxy_px: np.ndarray, matrix: np.ndarray, output_hw: tuple[int, int], scale: float) -> tuple[np.ndarray, np.ndarray]:
+def moved_boxes(
+    boxes_xyxy_px: np.ndarray, matrix: np.ndarray, output_hw: tuple[int, int], scale: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Boxes around the moved corners, clipped to the output, and which of them are worth keeping. (N, 4), (N,) bool"""
     clipped = around_moved(boxes_xyxy_px, matrix, output_hw)
     return clipped, survives(boxes_xyxy_px * scale, clipped, MIN_AREA_RATIO_BOXES)
@@ -72,8 +77,15 @@ def around_moved(boxes_xyxy_px: np.ndarray, matrix: np.ndarray, output_hw: tuple
     return clip_xyxy(np.concatenate((points.min(axis=1), points.max(axis=1)), axis=1), output_hw)
 
 
-def moved_polygons(outlines_px: list[np.ndarray], matrix: np.ndarray, output_hw: tuple[int, int], scale: float) -> tuple[np.ndarray, np.ndarray]:
+def moved_polygons(
+    outlines_px: list[np.ndarray], matrix: np.ndarray, output_hw: tuple[int, int], scale: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Boxes around what of the moved outlines lies in the output, and which are worth keeping. (N, 4), (N,) bool"""
     before = np.stack([polygons.box_xyxy(outline) for outline in outlines_px])
-    after = np.stack([polygons.visible_box_xyxy(moved_points(polygons.resampled(outline, POLYGON_POINTS), matrix), output_hw) for outline in outlines_px])
+    after = np.stack(
+        [
+            polygons.visible_box_xyxy(moved_points(polygons.resampled(outline, POLYGON_POINTS), matrix), output_hw)
+            for outline in outlines_px
+        ]
+    )
     return after, survives(before * scale, after, MIN_AREA_RATIO_POLYGONS)

@@ -27,11 +27,16 @@ def closeness(boxes_wh_px: np.ndarray, anchors_wh_px: np.ndarray) -> np.ndarray:
 
 
 def fit(boxes_wh_px: np.ndarray, anchors_wh_px: np.ndarray, anchor_t: float) -> AnchorFit:
-    """Measure anchors against boxes: an anchor can learn a box when neither side differs by `anchor_t` times or more."""
+    """Measure anchors against boxes.
+
+    An anchor can learn a box when neither side differs by `anchor_t` times or more.
+    """
     close = closeness(boxes_wh_px, anchors_wh_px.reshape(-1, 2))
     best, limit = close.max(axis=1), 1 / anchor_t
     able = close > limit
-    return AnchorFit(float((best > limit).mean()), float(able.sum(axis=1).mean()), float((best * (best > limit)).mean()))
+    return AnchorFit(
+        float((best > limit).mean()), float(able.sum(axis=1).mean()), float((best * (best > limit)).mean())
+    )
 
 
 def ordered_by_area(anchors_wh_px: np.ndarray) -> np.ndarray:
@@ -47,8 +52,13 @@ MUTATION = (0.9, 0.1)  # probability per number, spread of its factor
 FACTORS = (0.3, 3.0)
 
 
-def fitted(boxes_wh_px: np.ndarray, num_anchors: int, anchor_t: float, draw: np.random.Generator, generations: int = 1000) -> np.ndarray:
-    """Anchors for these boxes: k-means on whitened sizes, then mutations that are kept when they fit better. (A, 2), from small to large"""
+def fitted(
+    boxes_wh_px: np.ndarray, num_anchors: int, anchor_t: float, draw: np.random.Generator, generations: int = 1000
+) -> np.ndarray:
+    """Anchors for these boxes: k-means on whitened sizes, then mutations that are kept when they fit better.
+
+    (A, 2), from small to large
+    """
     usable = boxes_wh_px[(boxes_wh_px >= MIN_SIDE_PX).any(axis=1)]
     if not len(usable):
         usable = np.full((1, 2), MIN_SIDE_PX)
@@ -68,16 +78,23 @@ def _factors(shape: tuple[int, ...], draw: np.random.Generator) -> np.ndarray:
     """Factors of one mutation; at least one differs from 1."""
     probability, spread = MUTATION
     while True:
-        factors: np.ndarray = ((draw.random(shape) < probability) * draw.random() * draw.standard_normal(shape) * spread + 1).clip(*FACTORS)
+        factors: np.ndarray = (
+            (draw.random(shape) < probability) * draw.random() * draw.standard_normal(shape) * spread + 1
+        ).clip(*FACTORS)
         if (factors != 1).any():
             return factors
 
 
 def clustered(boxes_wh_px: np.ndarray, num_clusters: int, draw: np.random.Generator) -> np.ndarray:
-    """The best of several k-means runs on sizes divided by their spread. Fewer distinct sizes than clusters are filled up. (A, 2)"""
+    """The best of several k-means runs on sizes divided by their spread.
+
+    Fewer distinct sizes than clusters are filled up. (A, 2)
+    """
     distinct = np.unique(boxes_wh_px, axis=0)
     if len(distinct) <= num_clusters:
-        extra = distinct[draw.integers(len(distinct), size=num_clusters - len(distinct))] * draw.uniform(0.7, 1.4, (num_clusters - len(distinct), 2))
+        extra = distinct[draw.integers(len(distinct), size=num_clusters - len(distinct))] * draw.uniform(
+            0.7, 1.4, (num_clusters - len(distinct), 2)
+        )
         filled: np.ndarray = np.maximum(np.concatenate((distinct, extra)), MIN_SIDE_PX)
         return filled
     spread = boxes_wh_px.std(axis=0)
@@ -100,6 +117,8 @@ def _lloyd(points: np.ndarray, num_clusters: int, draw: np.random.Generator) -> 
             break
         distance = mean
         counts = np.bincount(nearest, minlength=num_clusters)
-        sums = np.stack([np.bincount(nearest, weights=points[:, axis], minlength=num_clusters) for axis in (0, 1)], axis=1)
+        sums = np.stack(
+            [np.bincount(nearest, weights=points[:, axis], minlength=num_clusters) for axis in (0, 1)], axis=1
+        )
         centres = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres)
     return centres, distance

@@ -80,7 +80,9 @@ MAX_ASPECT = 100.0
 
 
 def survives(before_xyxy: Boxes, after_xyxy: Boxes, min_area_ratio: float) -> Boxes:
-    """Which boxes are still worth learning after a transform: wide and high enough, not a sliver, enough area left. (N,) bool.
+    """Which boxes are still worth learning after a transform: wide and high enough, not a sliver, enough area left.
+
+    (N,) bool.
 
     `before_xyxy` has to be scaled to the size it would have without clipping.
     """

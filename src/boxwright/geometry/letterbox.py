@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One value for "scaled and padded": the same numbers place the image, move its boxes there, and bring detections back."""
+"""One value for "scaled and padded".
+
+The same numbers place the image, move its boxes there, and bring detections back.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,9 @@ class Letterbox:
         return clip_xyxy(moved, self.source_hw)
 
 
-def fit(source_hw: tuple[int, int], target_hw: tuple[int, int], *, enlarge: bool = True, stride: int | None = None) -> Letterbox:
+def fit(
+    source_hw: tuple[int, int], target_hw: tuple[int, int], *, enlarge: bool = True, stride: int | None = None
+) -> Letterbox:
     """Scale to fit into `target_hw`, keeping the shape; pad both sides equally.
 
     `enlarge=False` leaves small images at their size. With a `stride` the canvas is padded only to its next multiple.

@@ -25,7 +25,10 @@ FIRST_BLOCK = 128
 
 @dataclass(frozen=True)
 class NmsRules:
-    """What counts as a detection. `parity` repeats the family's float32 shift; otherwise classes are compared exactly."""
+    """What counts as a detection.
+
+    `parity` repeats the family's float32 shift; otherwise classes are compared exactly.
+    """
 
     min_score: float = 0.25
     max_iou: float = 0.45
@@ -46,10 +49,13 @@ class Candidates(NamedTuple):
     num_capped: int
 
 
-def detections(prediction: torch.Tensor, rules: NmsRules, priors: torch.Tensor | None = None) -> tuple[torch.Tensor, int]:
+def detections(
+    prediction: torch.Tensor, rules: NmsRules, priors: torch.Tensor | None = None
+) -> tuple[torch.Tensor, int]:
     """Detections of one image, (M, 6), best first, and how many candidates the cap left out.
 
-    `prediction` is (P, 5 + C): cxcywh in pixels, objectness, class scores. `priors` (L, 5), class and cxcywh, join as certain predictions.
+    `prediction` is (P, 5 + C): cxcywh in pixels, objectness, class scores. `priors` (L, 5), class and cxcywh, join as
+    certain predictions.
     """
     if applies_to(prediction) and prediction.dtype == torch.float32:
         return _compiled(prediction, rules, priors)
@@ -64,7 +70,9 @@ def _compiled(prediction: torch.Tensor, rules: NmsRules, priors: torch.Tensor | 
     if priors is not None and len(priors):
         prediction = torch.cat((prediction, _certain(priors, prediction.shape[1] - 5, prediction)))
     shift = PARITY_SHIFT_PX if rules.parity else 0.0
-    limits = suppression.Limits(rules.min_score, rules.max_iou, rules.multi_label, rules.agnostic, shift, rules.max_candidates, rules.max_det)
+    limits = suppression.Limits(
+        rules.min_score, rules.max_iou, rules.multi_label, rules.agnostic, shift, rules.max_candidates, rules.max_det
+    )
     rows, capped = suppression.suppress(prediction.detach().numpy(), limits, rules.classes)
     return torch.from_numpy(rows), capped
 
@@ -122,8 +130,13 @@ def suppress(boxes_xyxy: torch.Tensor, scores: torch.Tensor, classes: torch.Tens
     return kept[: rules.max_det]
 
 
-def _overlap(boxes_xyxy: torch.Tensor, groups: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, max_iou: float) -> torch.Tensor:
-    """Which pairs of one group overlap too much. (R, S) bool. Two boxes without area have IoU 0/0, which is no overlap."""
+def _overlap(
+    boxes_xyxy: torch.Tensor, groups: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, max_iou: float
+) -> torch.Tensor:
+    """Which pairs of one group overlap too much. (R, S) bool.
+
+    Two boxes without area have IoU 0/0, which is no overlap.
+    """
     first, second = boxes_xyxy[rows], boxes_xyxy[columns]
     low = torch.maximum(first[:, None, :2], second[None, :, :2])
     high = torch.minimum(first[:, None, 2:], second[None, :, 2:])

@@ -5,18 +5,25 @@ from __future__ import annotations
 
 import numpy as np
 
-MAX_DISTANCES = 1 << 20  # between the points of the parts of one outline: a thousand points in all, and more when they are in few parts
+MAX_DISTANCES = (
+    1 << 20
+)  # between the points of the parts of one outline: a thousand points in all, and more when they are in few parts
 
 
 def scaled(polygon_norm: np.ndarray, size_hw: tuple[float, float], pad_xy: tuple[float, float] = (0, 0)) -> np.ndarray:
     """Normalised points -> pixels of an image of this size that lies at `pad_xy` on a canvas."""
     height, width = size_hw
-    moved: np.ndarray = polygon_norm * np.array([width, height], polygon_norm.dtype) + np.array(pad_xy, polygon_norm.dtype)
+    moved: np.ndarray = polygon_norm * np.array([width, height], polygon_norm.dtype) + np.array(
+        pad_xy, polygon_norm.dtype
+    )
     return moved
 
 
 def resampled(polygon: np.ndarray, num_points: int = 1000) -> np.ndarray:
-    """The closed outline as `num_points` points, evenly spaced by point number along its edges. (num_points, 2) float64."""
+    """The closed outline as `num_points` points, evenly spaced by point number along its edges.
+
+    (num_points, 2) float64.
+    """
     closed = np.concatenate((polygon, polygon[:1]))
     at = np.linspace(0, len(closed) - 1, num_points)
     return np.stack([np.interp(at, np.arange(len(closed)), closed[:, axis]) for axis in (0, 1)], axis=1)
@@ -43,13 +50,15 @@ def mirrored(polygon_px: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
 def joined(parts: list[np.ndarray]) -> np.ndarray:
     """Several outlines as one: each hangs on the first by a bridge that is walked both ways. (P, 2) each -> (P', 2)
 
-    A bridge goes from the nearest point to the nearest point. Where that would be more than MAX_DISTANCES to measure, all
-    bridges go out from the first point: the work grows with the points then, not with their square.
+    A bridge goes from the nearest point to the nearest point. Where that would be more than MAX_DISTANCES to measure,
+    all bridges go out from the first point: the work grows with the points then, not with their square.
     """
     if len(parts) == 1:
         return parts[0]
     sizes = np.array([len(part) for part in parts])
-    before = np.cumsum(sizes + 2)[:-1]  # points that stand there when a part is added, with those that its bridge repeats
+    before = np.cumsum(sizes + 2)[
+        :-1
+    ]  # points that stand there when a part is added, with those that its bridge repeats
     return _joined_nearest(parts) if int((before * sizes[1:]).sum()) <= MAX_DISTANCES else _joined_at_first(parts)
 
 

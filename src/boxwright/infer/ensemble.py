@@ -23,16 +23,30 @@ Member = Detector | Exported
 
 
 class Ensemble:
-    """Networks with the same classes and strides, ready for use. `augment`: each of them sees three sizes, one mirrored."""
+    """Networks with the same classes and strides, ready for use.
+
+    `augment`: each of them sees three sizes, one mirrored.
+    """
 
     def __init__(self, members: Sequence[Member], device: torch.device, *, augment: bool = False) -> None:
-        """Put the networks on a device and fold them there, as the validation inside a training does, so that numbers repeat."""
-        self.members: list[Member] = [member.to(device) if isinstance(member, Exported) else _folded(member, device) for member in members]
+        """Put the networks on a device and fold them there, as the validation inside a training does.
+
+        So that numbers repeat.
+        """
+        self.members: list[Member] = [
+            member.to(device) if isinstance(member, Exported) else _folded(member, device) for member in members
+        ]
         self.augment = augment
 
     def __call__(self, images: torch.Tensor) -> Inference:
-        """Predictions of all members side by side, without raw maps: these belong to one network. (B, 3, H, W) -> (B, sum of P, 5 + C)"""
-        decoded = [augmented(member, images) if self.augment and isinstance(member, Detector) else member(images).decoded for member in self.members]
+        """Predictions of all members side by side, without raw maps: these belong to one network.
+
+        (B, 3, H, W) -> (B, sum of P, 5 + C)
+        """
+        decoded = [
+            augmented(member, images) if self.augment and isinstance(member, Detector) else member(images).decoded
+            for member in self.members
+        ]
         return Inference(torch.cat(decoded, 1), DenseMaps(()))
 
 
@@ -42,7 +56,10 @@ def _folded(detector: Detector, device: torch.device) -> Detector:
 
 
 def require_alike(members: Sequence[Member], files: Sequence[str]) -> None:
-    """Networks that shall answer together have to mean the same by their answers. Raises WeightsError with the one that does not."""
+    """Networks that shall answer together have to mean the same by their answers.
+
+    Raises WeightsError with the one that does not.
+    """
     first = members[0]
     for member, file in zip(members[1:], files[1:], strict=True):
         for what, here, there in (
@@ -51,7 +68,11 @@ def require_alike(members: Sequence[Member], files: Sequence[str]) -> None:
             ("input channels", member.in_channels, first.in_channels),
         ):
             if here != there:
-                raise WeightsError(file, f"has {_shown(here)} {what} where {files[0]} has {_shown(there)}", "Only networks that agree in this predict together")
+                raise WeightsError(
+                    file,
+                    f"has {_shown(here)} {what} where {files[0]} has {_shown(there)}",
+                    "Only networks that agree in this predict together",
+                )
 
 
 def _shown(value: object) -> str:

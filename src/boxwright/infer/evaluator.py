@@ -40,7 +40,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a validation gives. `losses` are the mean box, objectness and class loss, None when they were not asked for."""
+    """What a validation gives.
+
+    `losses` are the mean box, objectness and class loss, None when they were not asked for.
+    """
 
     metrics: Metrics
     losses: tuple[float, ...] | None
@@ -57,7 +60,10 @@ class LabelRules:
 
 
 class Evaluator:
-    """Runs a network over batches of a split. `samples` say how an image lies on a canvas, to bring boxes back to native pixels, and what to ignore."""
+    """Runs a network over batches of a split.
+
+    `samples` say how an image lies on a canvas, to bring boxes back to native pixels, and what to ignore.
+    """
 
     def __init__(
         self,
@@ -73,8 +79,17 @@ class Evaluator:
         self.seen, self.labels = seen, labels or LabelRules()
 
     @torch.inference_mode()
-    def run(self, detector: Detector | Ensemble, batches: Iterable[Batch], device: torch.device, loss: DetectionLoss | None = None) -> Evaluation:
-        """Validate a network in evaluation mode. Answers are gone through in a thread of their own while the network sees the next batch, in order."""
+    def run(
+        self,
+        detector: Detector | Ensemble,
+        batches: Iterable[Batch],
+        device: torch.device,
+        loss: DetectionLoss | None = None,
+    ) -> Evaluation:
+        """Validate a network in evaluation mode.
+
+        Answers are gone through in a thread of their own while the network sees the next batch, in order.
+        """
         meter, clock, buffer = Meter(self.num_classes), _Clock(device), PixelBuffer(device)
         losses, images, capped = torch.zeros(3, device=device), 0, dict[int, int]()
         under_way: Future[list[np.ndarray]] | None = None
@@ -91,7 +106,9 @@ class Evaluator:
                     under_way.result()  # one at a time: two batches of answers is the most that is ever held
                 under_way = after.submit(self._finish, batch, answer.decoded, meter=meter, clock=clock, capped=capped)
                 if self.seen is not None:
-                    self.seen(Seen(number, batch, under_way.result()))  # now: the next batch is written over these pixels
+                    self.seen(
+                        Seen(number, batch, under_way.result())
+                    )  # now: the next batch is written over these pixels
                 images += len(batch)
             if under_way is not None:
                 under_way.result()
@@ -99,10 +116,18 @@ class Evaluator:
         return Evaluation(meter.compute(), mean, clock.per_image(images), capped)
 
     @torch.inference_mode()
-    def _finish(self, batch: Batch, decoded: torch.Tensor, *, meter: Meter, clock: _Clock, capped: dict[int, int]) -> list[np.ndarray]:
-        """From the answer to a batch to rows in the meter; these rows, in canvas pixels. Reads no pixels of the batch."""
+    def _finish(
+        self, batch: Batch, decoded: torch.Tensor, *, meter: Meter, clock: _Clock, capped: dict[int, int]
+    ) -> list[np.ndarray]:
+        """From the answer to a batch to rows in the meter; these rows, in canvas pixels.
+
+        Reads no pixels of the batch.
+        """
         with clock.timing("NMS"):
-            found = [detections(one, self.rules, prior) for one, prior in zip(decoded.float(), self._priors(batch, decoded.device), strict=True)]
+            found = [
+                detections(one, self.rules, prior)
+                for one, prior in zip(decoded.float(), self._priors(batch, decoded.device), strict=True)
+            ]
         rows = [self._relabelled(kept.cpu().numpy()) for kept, _ in found]
         capped |= {image: over for image, (_, over) in zip(batch.image_numbers, found, strict=True) if over}
         self._take(meter, batch, rows)
@@ -137,7 +162,13 @@ class Evaluator:
             corners = box.boxes_to_source(cxcywh_norm_to_xyxy_px(mine[:, 2:], (height, width)))
             native = np.concatenate((box.boxes_to_source(found[:, :4]), found[:, 4:]), axis=1)
             areas = self.samples.index.areas_in(image)[wanted] if len(self.samples.index.areas_px) else None
-            meter.update(image, native, np.concatenate((mine[:, 1:2], corners), axis=1), regions=self.samples.regions(image), areas_px=areas)
+            meter.update(
+                image,
+                native,
+                np.concatenate((mine[:, 1:2], corners), axis=1),
+                regions=self.samples.regions(image),
+                areas_px=areas,
+            )
 
 
 class _Clock:

@@ -28,11 +28,18 @@ SUFFIXES = (onnx_file.SUFFIX, torchscript_file.SUFFIX, openvino_file.SUFFIX)
 
 
 class Exported:
-    """A file that answers images (B, C, H, W) in 0..1. One of a fixed size takes batches of any length: short ones are filled up."""
+    """A file that answers images (B, C, H, W) in 0..1.
+
+    One of a fixed size takes batches of any length: short ones are filled up.
+    """
 
     def __init__(self, path: Path, passport: Passport, engine: Callable[[torch.Tensor], torch.Tensor]) -> None:
         self.path, self.passport, self._engine = path, passport, engine
-        self.num_classes, self.strides, self.in_channels = len(passport.names), passport.strides, passport.input_channels
+        self.num_classes, self.strides, self.in_channels = (
+            len(passport.names),
+            passport.strides,
+            passport.input_channels,
+        )
         self.grid = max(passport.strides)
 
     @property
@@ -47,19 +54,43 @@ class Exported:
         return self
 
     def __call__(self, images: torch.Tensor) -> Inference:
-        """Predictions (B, P, 5 + C). Detections of a graph with suppression come as certain predictions of their class."""
+        """Predictions (B, P, 5 + C).
+
+        Detections of a graph with suppression come as certain predictions of their class.
+        """
         answers = self.answers(images)
-        return Inference(answers if self.passport.suppression is None else as_predictions(answers, self.num_classes), DenseMaps(()))
+        return Inference(
+            answers if self.passport.suppression is None else as_predictions(answers, self.num_classes), DenseMaps(())
+        )
 
     def answers(self, images: torch.Tensor) -> torch.Tensor:
-        """What the file itself answers: predictions, or rows of detections. Raises WeightsError where that is something else than it says."""
+        """What the file itself answers: predictions, or rows of detections.
+
+        Raises WeightsError where that is something else than it says.
+        """
         try:
-            answers = torch.cat([self._filled(part) for part in torch.split(images, self.passport.batch)]) if self.fixed_size else self._engine(images)
+            answers = (
+                torch.cat([self._filled(part) for part in torch.split(images, self.passport.batch)])
+                if self.fixed_size
+                else self._engine(images)
+            )
         except Exception as error:  # noqa: BLE001 -- every engine raises its own kinds
-            raise WeightsError(str(self.path), f"fails on images of {tuple(images.shape)} ({' '.join(str(error).split())[:160]})", "Export it anew") from None
+            raise WeightsError(
+                str(self.path),
+                f"fails on images of {tuple(images.shape)} ({' '.join(str(error).split())[:160]})",
+                "Export it anew",
+            ) from None
         columns = self.num_classes + 5 if self.passport.suppression is None else len(ROW)
-        if answers.dim() != 3 or (len(answers), answers.shape[2]) != (len(images), columns) or not answers.is_floating_point():  # noqa: PLR2004 -- image, prediction, column
-            raise WeightsError(str(self.path), f"answers in the shape {tuple(answers.shape)}, and says it has {self.num_classes} classes", "Export it anew")
+        if (
+            answers.dim() != 3  # noqa: PLR2004 -- image, prediction, number
+            or (len(answers), answers.shape[2]) != (len(images), columns)
+            or not answers.is_floating_point()
+        ):
+            raise WeightsError(
+                str(self.path),
+                f"answers in the shape {tuple(answers.shape)}, and says it has {self.num_classes} classes",
+                "Export it anew",
+            )
         return answers.to(images.device)
 
     def _filled(self, images: torch.Tensor) -> torch.Tensor:
@@ -82,7 +113,9 @@ def is_exported(path: Path) -> bool:
 def open_exported(path: Path) -> Exported:
     """A network that `boxwright export` wrote. Raises WeightsError for files of others, in one line."""
     if not path.is_file():
-        raise WeightsError(f"--weights {path}", "there is no such file", "Give the path of a checkpoint or an exported network")
+        raise WeightsError(
+            f"--weights {path}", "there is no such file", "Give the path of a checkpoint or an exported network"
+        )
     if path.suffix == torchscript_file.SUFFIX:
         archive = open_archive(path)
         passport = read_passport(read_extra(archive, path, KEY), str(path))

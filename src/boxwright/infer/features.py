@@ -27,7 +27,10 @@ class RowMaps(NamedTuple):
 
 @contextlib.contextmanager
 def watched(detector: Detector) -> Iterator[dict[int, RowMaps]]:
-    """Rows by number, filled by the first pass that the network makes meanwhile. The head, which says boxes, is left out."""
+    """Rows by number, filled by the first pass that the network makes meanwhile.
+
+    The head, which says boxes, is left out.
+    """
     seen: dict[int, RowMaps] = {}
 
     def keep(index: int, block: str) -> Any:

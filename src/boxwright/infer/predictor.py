@@ -35,12 +35,19 @@ class Predictor:
     kind: Kind = USUAL
 
     @torch.inference_mode()
-    def __call__(self, images: Sequence[np.ndarray], rules: NmsRules, paths: Sequence[str] | None = None) -> list[Detections]:
-        """Detections of images of any sizes, in one pass. (H, W, C) of the kind that the network takes: uint8 RGB, unless it says otherwise."""
+    def __call__(
+        self, images: Sequence[np.ndarray], rules: NmsRules, paths: Sequence[str] | None = None
+    ) -> list[Detections]:
+        """Detections of images of any sizes, in one pass.
+
+        (H, W, C) of the kind that the network takes: uint8 RGB, unless it says otherwise.
+        """
         if not images:
             return []
         boxes = self._boxes([image.shape[:2] for image in images])
-        pixels = torch.from_numpy(np.stack([placed(image, box, self.kind) for image, box in zip(images, boxes, strict=True)]))
+        pixels = torch.from_numpy(
+            np.stack([placed(image, box, self.kind) for image, box in zip(images, boxes, strict=True)])
+        )
         batch = pixels.to(self.device).permute(0, 3, 1, 2).float() / self.kind.full_scale
         with self.precision.autocast():
             decoded = self.network(batch.contiguous(memory_format=torch.channels_last)).decoded.float()
@@ -65,5 +72,7 @@ def placed(image: np.ndarray, box: Letterbox, kind: Kind = USUAL) -> np.ndarray:
     canvas = np.full((*box.canvas_hw, kind.channels), GREY * kind.full_scale // 255, kind.dtype)
     top, left = box.top_left
     height, width = box.resized_hw
-    canvas[top : top + height, left : left + width] = resized(image, box.resized_hw, smooth=False).reshape(height, width, -1)
+    canvas[top : top + height, left : left + width] = resized(image, box.resized_hw, smooth=False).reshape(
+        height, width, -1
+    )
     return canvas

@@ -45,8 +45,12 @@ class Shot:
         return self.path if self.frame is None else f"{self.path} frame {self.frame}"
 
 
-def image_paths(sources: tuple[str, ...], standard_input: Iterable[str] = (), kind: Kind = USUAL) -> tuple[list[str], list[UserError]]:
-    """Every image and video of the sources, in order; arrays too, where pixels are not the usual ones. And what is wrong with those that hold none.
+def image_paths(
+    sources: tuple[str, ...], standard_input: Iterable[str] = (), kind: Kind = USUAL
+) -> tuple[list[str], list[UserError]]:
+    """Every image and video of the sources, in order; arrays too, where pixels are not the usual ones.
+
+    And what is wrong with those that hold none.
 
     Raises SettingError when no source holds any.
     """
@@ -54,14 +58,20 @@ def image_paths(sources: tuple[str, ...], standard_input: Iterable[str] = (), ki
     wrong: list[UserError] = []
     for source in sources:
         try:
-            found += [line.strip() for line in standard_input if line.strip()] if source == STANDARD_INPUT else _expanded(source, kind)
+            found += (
+                [line.strip() for line in standard_input if line.strip()]
+                if source == STANDARD_INPUT
+                else _expanded(source, kind)
+            )
         except UserError as error:
             wrong.append(error)
     if wrong and not found:
         raise wrong[0]
     if not found:
         raise SettingError(
-            "--source", "nothing to predict on was given", "Give images, folders, patterns, list files, videos, or - for paths on standard input"
+            "--source",
+            "nothing to predict on was given",
+            "Give images, folders, patterns, list files, videos, or - for paths on standard input",
         )
     return found, wrong
 
@@ -70,9 +80,15 @@ def _expanded(source: str, kind: Kind) -> list[str]:
     path = Path(source)
     if os.path.isdir(source):  # noqa: PTH112 -- which holds a name that no file can have for one that is not there
         images = SUFFIXES if kind.usual else SUFFIXES | {ARRAY_SUFFIX}
-        inside = sorted(str(p) for p in path.rglob("*") if p.suffix.lower() in images | OTHER_PICTURES | VIDEO_SUFFIXES and not p.is_dir())
+        inside = sorted(
+            str(p)
+            for p in path.rglob("*")
+            if p.suffix.lower() in images | OTHER_PICTURES | VIDEO_SUFFIXES and not p.is_dir()
+        )
         if not inside:
-            raise SettingError(f"--source {source}", "the folder holds no images", f"Images end in {' '.join(sorted(images))}")
+            raise SettingError(
+                f"--source {source}", "the folder holds no images", f"Images end in {' '.join(sorted(images))}"
+            )
         return inside
     if os.path.lexists(source) and path.suffix.lower() == ".txt":
         return _of_list(path)
@@ -94,12 +110,17 @@ def _of_list(file: Path) -> list[str]:
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:  # no path holds it, other encodings and binary files do
-        raise SettingError(f"--source {file}", "is not a text file with one image path per line", "Give a list file in UTF-8")
+        raise SettingError(
+            f"--source {file}", "is not a text file with one image path per line", "Give a list file in UTF-8"
+        )
     return [str(file.parent / line.strip()) for line in text.splitlines() if line.strip()]
 
 
 def shots(paths: list[str], stride: int, kind: Kind = USUAL) -> Iterator[tuple[Shot, np.ndarray | BrokenImageError]]:
-    """Every picture with its pixels, (H, W, C) of this kind, or why there are none. Of a video every `stride`-th frame."""
+    """Every picture with its pixels, (H, W, C) of this kind, or why there are none.
+
+    Of a video every `stride`-th frame.
+    """
     for path in paths:
         try:
             if Path(path).suffix.lower() in VIDEO_SUFFIXES:

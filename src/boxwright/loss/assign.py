@@ -18,7 +18,10 @@ OFFSETS_XY = ((0.0, 0.0), (NEAR, 0.0), (0.0, NEAR), (-NEAR, 0.0), (0.0, -NEAR))
 
 
 class Matches(NamedTuple):
-    """What answers for what. `boxes`: dx, dy from the cell, w, h, all in cells. `valid` is None when every row is real."""
+    """What answers for what. `boxes`: dx, dy from the cell, w, h, all in cells.
+
+    `valid` is None when every row is real.
+    """
 
     cells: Cells
     classes: torch.Tensor  # (K,) int64
@@ -27,7 +30,14 @@ class Matches(NamedTuple):
     valid: torch.Tensor | None  # (K,) bool
 
 
-def assign(targets: torch.Tensor, anchors_wh: torch.Tensor, grid_hw: tuple[int, int], anchor_t: float, *, fixed_shapes: bool = False) -> Matches:
+def assign(
+    targets: torch.Tensor,
+    anchors_wh: torch.Tensor,
+    grid_hw: tuple[int, int],
+    anchor_t: float,
+    *,
+    fixed_shapes: bool = False,
+) -> Matches:
     """Match targets to cells and anchors of one level.
 
     targets (N, 6): image, class, cx, cy, w, h normalised; anchors (A, 2) in cells. With `fixed_shapes` all O * A * N
@@ -46,7 +56,11 @@ def assign(targets: torch.Tensor, anchors_wh: torch.Tensor, grid_hw: tuple[int, 
     else:
         places = real.nonzero()[:, 0]
         valid = None
-    offset, anchor, target = (places // (num_anchors * num_targets)), (places // max(num_targets, 1)) % shape[1], places % max(num_targets, 1)
+    offset, anchor, target = (
+        (places // (num_anchors * num_targets)),
+        (places // max(num_targets, 1)) % shape[1],
+        places % max(num_targets, 1),
+    )
     corner = (centres[target] - targets.new_tensor(OFFSETS_XY)[offset]).floor().long()
     column, row = corner[:, 0].clamp(0, width - 1), corner[:, 1].clamp(0, height - 1)
     shift = centres[target] - torch.stack((column, row), 1).to(centres.dtype)

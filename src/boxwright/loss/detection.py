@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The detection loss: boxes, objectness, classes. It asks the maps for objectness and for the assigned cells only.
 
-B images, A anchors per cell, H rows, W columns, C classes, K matches on a level, R regions to ignore. Everything stays on the device.
+B images, A anchors per cell, H rows, W columns, C classes, K matches on a level, R regions to ignore. Everything stays
+on the device.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ AUTOBALANCE_STRIDE = 16  # the level whose weight autobalance holds at 1
 
 
 class LossTerms(NamedTuple):
-    """`total` is to be differentiated: the sum of the terms times the batch size. `items`: box, objectness, class. (3,)"""
+    """`total` is to be differentiated: the sum of the terms times the batch size. `items`: box, objectness, class.
+
+    (3,)
+    """
 
     total: torch.Tensor
     items: torch.Tensor
@@ -40,13 +44,17 @@ class DetectionLoss:
         self.balance = torch.tensor(rules.balance, device=anchors.device)
         self._fixed_shapes = is_cuda(anchors.device)  # a GPU need not tell the host how many matches there are
         self._class_weights = torch.tensor(rules.class_weights, device=anchors.device) if rules.class_weights else None
-        self._anchor_level = strides.index(AUTOBALANCE_STRIDE) if rules.autobalance and AUTOBALANCE_STRIDE in strides else 0
+        self._anchor_level = (
+            strides.index(AUTOBALANCE_STRIDE) if rules.autobalance and AUTOBALANCE_STRIDE in strides else 0
+        )
 
     def __call__(self, maps: HeadMaps, targets: torch.Tensor, regions: torch.Tensor | None = None) -> LossTerms:
-        """Loss of a batch. targets (N, 6): image, class, cx, cy, w, h normalised; regions (R, 5) to ignore: image, cx, cy, w, h.
+        """Loss of a batch. targets (N, 6): image, class, cx, cy, w, h normalised.
 
-        An answer about background with the centre of its cell in a region adds nothing to objectness. The mean stays one over all
-        answers, so that what is outside a region weighs the same with and without it.
+        Regions (R, 5) to ignore: image, cx, cy, w, h.
+
+        An answer about background with the centre of its cell in a region adds nothing to objectness. The mean stays
+        one over all answers, so that what is outside a region weighs the same with and without it.
         """
         terms = [self._level(maps, level, targets, regions) for level in range(maps.num_levels)]
         box, objectness, classes = (torch.stack(column) for column in zip(*terms, strict=True))
@@ -57,9 +65,13 @@ class DetectionLoss:
         batch_size = maps.grid(0)[0]
         return LossTerms((parts[0] + parts[1] + parts[2]) * batch_size, torch.stack(parts).detach())
 
-    def _level(self, maps: HeadMaps, level: int, targets: torch.Tensor, regions: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _level(
+        self, maps: HeadMaps, level: int, targets: torch.Tensor, regions: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Unweighted box, objectness and class loss of one level."""
-        matches = assign(targets, self.anchors[level], maps.grid(level)[2:], self.rules.anchor_t, fixed_shapes=self._fixed_shapes)
+        matches = assign(
+            targets, self.anchors[level], maps.grid(level)[2:], self.rules.anchor_t, fixed_shapes=self._fixed_shapes
+        )
         objectness, rows = maps.answers(level, matches.cells)
         box = classes = objectness.new_zeros(())
         wanted = torch.zeros_like(objectness)
@@ -74,7 +86,10 @@ class DetectionLoss:
         return box, losses.mean(), classes
 
     def _objectness_target(self, zeros: torch.Tensor, matches: Matches, overlap: torch.Tensor) -> torch.Tensor:
-        """Overlap at the matched cells, 0 elsewhere. Of several on one cell the last counts, or the best. (B, A, H, W)"""
+        """Overlap at the matched cells, 0 elsewhere. Of several on one cell the last counts, or the best.
+
+        (B, A, H, W)
+        """
         _, a, h, w = zeros.shape
         cells = matches.cells
         place = ((cells.image * a + cells.anchor) * h + cells.row) * w + cells.column
@@ -94,7 +109,9 @@ class DetectionLoss:
         eps = self.rules.label_smoothing
         wanted = torch.full_like(logits, eps / 2).scatter(1, matches.classes[:, None], 1 - eps / 2)
         losses = self._bce(logits, wanted, self.rules.cls_pos_weight).mean(1)
-        return _mean(losses if self._class_weights is None else losses * self._class_weights[matches.classes], matches.valid)
+        return _mean(
+            losses if self._class_weights is None else losses * self._class_weights[matches.classes], matches.valid
+        )
 
     def _bce(self, logits: torch.Tensor, wanted: torch.Tensor, pos_weight: float) -> torch.Tensor:
         """Binary cross-entropy per element, focal when asked."""

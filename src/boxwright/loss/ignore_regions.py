@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers that are neither right nor wrong: background in regions to ignore. B images, A anchors per cell, H rows, W columns, K matches, R regions."""
+"""Answers that are neither right nor wrong: background in regions to ignore.
+
+B images, A anchors per cell, H rows, W columns, K matches, R regions.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from boxwright.loss.assign import Matches
 
 
 def spared(regions: torch.Tensor, matches: Matches, shape: tuple[int, int, int, int]) -> torch.Tensor:
-    """Which of the answers (B, A, H, W) stand in a region with the centre of their cell, and no object claims them. (B, A, H, W) bool
+    """Which of the answers (B, A, H, W) stand in a region with the centre of their cell, and no object claims them.
+
+    (B, A, H, W) bool
 
     regions (R, 5): image, cx, cy, w, h normalised.
     """

@@ -37,8 +37,13 @@ class LossRules:
     class_weights: tuple[float, ...] = ()  # factor on the class loss of the objects of each class; () = 1 for all
 
 
-def rules_for(settings: LossSettings, *, num_classes: int, num_levels: int, image_size: int, class_weights: tuple[float, ...] = ()) -> LossRules:
-    """The rules of a run: the settings' gains, scaled as the recipe says; `class_weights` are those of `class_weights_of`."""
+def rules_for(
+    settings: LossSettings, *, num_classes: int, num_levels: int, image_size: int, class_weights: tuple[float, ...] = ()
+) -> LossRules:
+    """The rules of a run: the settings' gains, scaled as the recipe says.
+
+    `class_weights` are those of `class_weights_of`.
+    """
     by_levels = REFERENCE_LEVELS / num_levels
     by_size = (image_size / REFERENCE_SIZE) ** 2 if settings.obj_gain_by_size else 1.0
     four_levels = 4
@@ -62,7 +67,10 @@ def rules_for(settings: LossSettings, *, num_classes: int, num_levels: int, imag
 
 
 def class_weights_of(words: tuple[str, ...], names: tuple[str, ...], place: str = "class_weights") -> tuple[float, ...]:
-    """One factor per class from numbers or from NAME:FACTOR words; () when there are no words. Raises SettingError with this place."""
+    """One factor per class from numbers or from NAME:FACTOR words; () when there are no words.
+
+    Raises SettingError with this place.
+    """
     words = tuple(word for word in words if word.strip())
     if not words:
         return ()
@@ -71,15 +79,27 @@ def class_weights_of(words: tuple[str, ...], names: tuple[str, ...], place: str 
     named = {key: value for key, colon, value in (word.rpartition(":") for word in words) if colon}
     if not named:
         if len(words) != len(names):
-            what = f"there are {len(words)} class weights and {len(names)} classes ({', '.join(names[:MAX_NAMED])}{' ...' if len(names) > MAX_NAMED else ''})"
+            what = (
+                f"there are {len(words)} class weights and {len(names)} "
+                "classes "
+                f"({', '.join(names[:MAX_NAMED])}{' ...' if len(names) > MAX_NAMED else ''})"
+            )
             raise SettingError(place, what, "Give one number per class, or NAME:FACTOR for some of them")
         return tuple(_factor(word, place) for word in words)
     if len(named) != len(words):
-        raise SettingError(place, "some class weights have a name of their own and some have none, or a name stands twice", "Name all of them, each once")
+        raise SettingError(
+            place,
+            "some class weights have a name of their own and some have none, or a name stands twice",
+            "Name all of them, each once",
+        )
     for name in named:
         if name not in names:
             near = nearest(name, names)
-            raise SettingError(place, f"there is no class '{name}'", f"Did you mean '{near}'?" if near else "`boxwright data check` lists the classes")
+            raise SettingError(
+                place,
+                f"there is no class '{name}'",
+                f"Did you mean '{near}'?" if near else "`boxwright data check` lists the classes",
+            )
     return tuple(_factor(named[name], place) if name in named else 1.0 for name in names)
 
 
@@ -89,7 +109,11 @@ def _factor(word: str, place: str) -> float:
     except ValueError:
         factor = -1.0
     if not 0 <= factor <= MAX_FACTOR:
-        raise SettingError(place, f"the class weight {word.strip()!r} is no number from 0 to {MAX_FACTOR}", "Give a number; 1 leaves a class as it is")
+        raise SettingError(
+            place,
+            f"the class weight {word.strip()!r} is no number from 0 to {MAX_FACTOR}",
+            "Give a number; 1 leaves a class as it is",
+        )
     return factor
 
 

@@ -2,8 +2,9 @@
 """The twelve numbers of the COCO protocol, from flat arrays: no annotation file, any label format.
 
 M detections, L labels, G groups (an image and a class), T IoU thresholds, A ranges of area, C classes that have labels.
-Detections of all groups are matched side by side, one rank of confidence at a time; curves are read at true positives only,
-because nothing else can change an envelope. Equal to the official evaluator on the same numbers (`tests/unit/test_coco.py`).
+Detections of all groups are matched side by side, one rank of confidence at a time; curves are read at true positives
+only, because nothing else can change an envelope. Equal to the official evaluator on the same numbers
+(`tests/unit/test_coco.py`).
 """
 
 from __future__ import annotations
@@ -17,17 +18,38 @@ import numpy as np
 from boxwright.metrics.matching import IOU_THRESHOLDS, Pairs, joined
 
 RECALL_POINTS = np.linspace(0.0, 1.0, 101)
-AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}  # square pixels, as COCO draws the lines
+AREAS = {
+    "all": (0.0, 1e10),
+    "small": (0.0, 32.0**2),
+    "medium": (32.0**2, 96.0**2),
+    "large": (96.0**2, 1e10),
+}  # square pixels, as COCO draws the lines
 MAX_DETECTIONS = (1, 10, 100)  # per image and class
 CEILING = 1 - 1e-10  # a threshold of exactly 1 would be lost to rounding
 NOTHING = -1.0  # what the protocol says where there is nothing to measure
 EPS = float(np.spacing(1.0))
-NAMES = ("AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large", "AR1", "AR10", "AR100", "AR_small", "AR_medium", "AR_large")
+NAMES = (
+    "AP",
+    "AP50",
+    "AP75",
+    "AP_small",
+    "AP_medium",
+    "AP_large",
+    "AR1",
+    "AR10",
+    "AR100",
+    "AR_small",
+    "AR_medium",
+    "AR_large",
+)
 
 
 @dataclass(frozen=True)
 class CocoInput:
-    """Rows of all images. Boxes are xyxy in native pixels; images are numbers whose order breaks ties between equal confidences."""
+    """Rows of all images.
+
+    Boxes are xyxy in native pixels; images are numbers whose order breaks ties between equal confidences.
+    """
 
     detections: np.ndarray  # (M, 6) xyxy, confidence, class
     detection_images: np.ndarray  # (M,)
@@ -57,7 +79,10 @@ class CocoScores:
     def by_class(self) -> dict[int, dict[str, float]]:
         """AP and its sizes of each class."""
         return {
-            int(number): {name: _mean(self.precision[row, :, area]) for area, name in enumerate(("AP", "AP_small", "AP_medium", "AP_large"))}
+            int(number): {
+                name: _mean(self.precision[row, :, area])
+                for area, name in enumerate(("AP", "AP_small", "AP_medium", "AP_large"))
+            }
             for row, number in enumerate(self.classes)
         }
 
@@ -76,7 +101,10 @@ def coco_scores(given: CocoInput) -> CocoScores:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Detections ordered by class and falling confidence, at most 100 of a group; labels as they came; what overlaps what."""
+    """Detections ordered by class and falling confidence, at most 100 of a group; labels as they came.
+
+    What overlaps what.
+    """
 
     classes: np.ndarray  # (M,)
     ranks: np.ndarray  # (M,) within the group
@@ -89,16 +117,24 @@ class _Rows:
 
     @classmethod
     def of(cls, given: CocoInput) -> _Rows:
-        found, labels = np.asarray(given.detections, np.float64).reshape(-1, 6), np.asarray(given.labels, np.float64).reshape(-1, 5)
+        found, labels = (
+            np.asarray(given.detections, np.float64).reshape(-1, 6),
+            np.asarray(given.labels, np.float64).reshape(-1, 5),
+        )
         crowd = np.zeros(len(labels), bool) if given.crowd is None else np.asarray(given.crowd, bool)
         found_classes, label_classes = found[:, 5].astype(np.int64), labels[:, 0].astype(np.int64)
         span = int(max(found_classes.max(initial=0), label_classes.max(initial=0))) + 1
-        groups, label_groups = given.detection_images.astype(np.int64) * span + found_classes, given.label_images.astype(np.int64) * span + label_classes
+        groups, label_groups = (
+            given.detection_images.astype(np.int64) * span + found_classes,
+            given.label_images.astype(np.int64) * span + label_classes,
+        )
         ranks = _ranks(groups, found[:, 4])
         order = np.lexsort((ranks, given.detection_images, -found[:, 4], found_classes))
         order = order[ranks[order] < MAX_DETECTIONS[-1]]
         boxes, label_boxes = _xywh(found[order, :4]), _xywh(labels[:, 1:])
-        label_areas = label_boxes[:, 2] * label_boxes[:, 3] if given.areas is None else np.asarray(given.areas, np.float64)
+        label_areas = (
+            label_boxes[:, 2] * label_boxes[:, 3] if given.areas is None else np.asarray(given.areas, np.float64)
+        )
         detection, label = joined(groups[order], label_groups)
         overlap = _overlap(boxes[detection], label_boxes[label], crowd[label])
         enough = overlap >= IOU_THRESHOLDS[0]
@@ -124,8 +160,13 @@ def _outside(areas: np.ndarray) -> np.ndarray:
 
 
 def _overlap(first: np.ndarray, second: np.ndarray, crowd: np.ndarray) -> np.ndarray:
-    """IoU of rows, in COCO's arithmetic: with a crowd it is the share of the detection that lies in it. (K, 4) xywh each"""
-    side = np.minimum(first[:, :2] + first[:, 2:], second[:, :2] + second[:, 2:]) - np.maximum(first[:, :2], second[:, :2])
+    """IoU of rows, in COCO's arithmetic: with a crowd it is the share of the detection that lies in it.
+
+    (K, 4) xywh each
+    """
+    side = np.minimum(first[:, :2] + first[:, 2:], second[:, :2] + second[:, 2:]) - np.maximum(
+        first[:, :2], second[:, :2]
+    )
     intersection = np.where((side > 0).all(axis=1), side[:, 0] * side[:, 1], 0.0)
     area = first[:, 2] * first[:, 3]
     union = np.where(crowd, area, area + second[:, 2] * second[:, 3] - intersection)
@@ -143,12 +184,19 @@ def _ranks(groups: np.ndarray, confidences: np.ndarray) -> np.ndarray:
 
 def _places(sorted_groups: np.ndarray) -> np.ndarray:
     """0, 1, 2, ... within every run of equal numbers. (M,)"""
-    starts = np.flatnonzero(np.concatenate(([True], sorted_groups[1:] != sorted_groups[:-1]))) if len(sorted_groups) else np.zeros(0, np.int64)
+    starts = (
+        np.flatnonzero(np.concatenate(([True], sorted_groups[1:] != sorted_groups[:-1])))
+        if len(sorted_groups)
+        else np.zeros(0, np.int64)
+    )
     return np.arange(len(sorted_groups)) - np.repeat(starts, np.diff(np.append(starts, len(sorted_groups))))
 
 
 class _Matched(NamedTuple):
-    """Of the K detections that overlap something: which found a label that counts, and which one that does not. (T, A, K)"""
+    """Of the K detections that overlap something: which found a label that counts, and which one that does not.
+
+    (T, A, K)
+    """
 
     rows: np.ndarray  # (K,) places among the detections, ascending
     true: np.ndarray
@@ -156,7 +204,10 @@ class _Matched(NamedTuple):
 
 
 def _match(rows: _Rows) -> _Matched:
-    """Each detection, best first, takes the free label of highest overlap; one that counts goes before one that does not."""
+    """Each detection, best first, takes the free label of highest overlap.
+
+    One that counts goes before one that does not.
+    """
     pairs = rows.pairs
     # within a detection by rising overlap, equal ones as labels came: the last of those that may be taken is the one
     order = np.lexsort((pairs.label, pairs.iou, pairs.detection))
@@ -208,10 +259,14 @@ def _accumulate(rows: _Rows, matched: _Matched) -> CocoScores:
         counted = _counted_before(rows.inside[:, begin:end], matched, part, int(begin))
         true, ranks = matched.true[:, :, part], rows.ranks[matched.rows[part]]
         for area in np.flatnonzero(total):
-            precision[row, :, area] = [_average(true[t, area], counted[t, area], int(total[area])) for t in range(shape[1])]
+            precision[row, :, area] = [
+                _average(true[t, area], counted[t, area], int(total[area])) for t in range(shape[1])
+            ]
             recall[row, :, area] = true[:, area].sum(axis=1) / total[area]
         if total[0]:
-            few[row] = np.stack([(true[:, 0] & (ranks < most)).sum(axis=1) / total[0] for most in MAX_DETECTIONS[:2]], axis=1)
+            few[row] = np.stack(
+                [(true[:, 0] & (ranks < most)).sum(axis=1) / total[0] for most in MAX_DETECTIONS[:2]], axis=1
+            )
     return CocoScores(classes, precision, recall, few)
 
 

@@ -20,7 +20,9 @@ def confusion(
     *,
     min_confidence: float = MIN_CONFIDENCE,
 ) -> np.ndarray:
-    """Counts over all images. detections (M, 6) xyxy, confidence, class; labels (L, 5) class, xyxy -> (C + 1, C + 1) int
+    """Counts over all images. detections (M, 6) xyxy, confidence, class.
+
+    Labels (L, 5) class, xyxy -> (C + 1, C + 1) int
 
     Every confident detection and every label is counted exactly once, also in images where nothing matches.
     """
@@ -35,7 +37,9 @@ def confusion(
     return counts.reshape(num_classes + 1, num_classes + 1)
 
 
-def found_objects(detections: np.ndarray, labels: np.ndarray, detection_images: np.ndarray, label_images: np.ndarray) -> Pairs:
+def found_objects(
+    detections: np.ndarray, labels: np.ndarray, detection_images: np.ndarray, label_images: np.ndarray
+) -> Pairs:
     """Which detection stands on which label, of whatever class, each at most once."""
     touching = overlapping_pairs(detections[:, :4], detection_images, labels[:, 1:], label_images, MIN_IOU)
     over = touching.iou > MIN_IOU
@@ -43,15 +47,23 @@ def found_objects(detections: np.ndarray, labels: np.ndarray, detection_images: 
 
 
 def precision_recall(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each class, from counts: right among all that was said, and right among all that is true; NaN where there is nothing. (C,), (C,)"""
+    """Of each class, from counts: right among all that was said, and right among all that is true.
+
+    NaN where there is nothing. (C,), (C,)
+    """
     right = np.diag(matrix)[:-1].astype(np.float64)
     said, true = matrix.sum(axis=1)[:-1], matrix.sum(axis=0)[:-1]
     empty = np.full(len(right), np.nan)
-    return np.divide(right, said, out=empty.copy(), where=said > 0), np.divide(right, true, out=empty.copy(), where=true > 0)
+    return np.divide(right, said, out=empty.copy(), where=said > 0), np.divide(
+        right, true, out=empty.copy(), where=true > 0
+    )
 
 
 def shares(matrix: np.ndarray, axis: int) -> np.ndarray:
-    """Counts as shares of their column (axis 0: of each true class) or row (axis 1: of each predicted one); NaN where there are none."""
+    """Counts as shares of their column (axis 0: of each true class) or row (axis 1: of each predicted one).
+
+    NaN where there are none.
+    """
     sums = matrix.sum(axis=axis, keepdims=True)
     result: np.ndarray = np.divide(matrix, sums, out=np.full(matrix.shape, np.nan), where=sums > 0)
     return result

@@ -46,8 +46,17 @@ class Curves:
         return float(CONFIDENCE_GRID[self.operating_point])
 
 
-def curves(hits: np.ndarray, confidences: np.ndarray, predicted: np.ndarray, labelled: np.ndarray, *, left_out: np.ndarray | None = None) -> Curves:
-    """Curves of every class that has labels. hits (M, T) bool, confidences (M,), classes of detections (M,) and labels (L,)
+def curves(
+    hits: np.ndarray,
+    confidences: np.ndarray,
+    predicted: np.ndarray,
+    labelled: np.ndarray,
+    *,
+    left_out: np.ndarray | None = None,
+) -> Curves:
+    """Curves of every class that has labels. hits (M, T) bool, confidences (M,), classes of detections (M,)
+
+    And labels (L,)
 
     `left_out` (M, T) are detections that are neither right nor wrong at a threshold.
     """
@@ -80,7 +89,8 @@ def order_by_class(confidences: np.ndarray, predicted: np.ndarray) -> np.ndarray
     if not (fits and (confidences >= 0).all() and (predicted >= 0).all()):
         result: np.ndarray = np.lexsort((-confidences, predicted))
         return result
-    # One whole number holds class, confidence and place: the bits of floats of one sign are in the order of the floats. Sorting numbers is much cheaper.
+    # One whole number holds class, confidence and place: the bits of floats of one sign are in the order of the floats.
+    # Sorting numbers is much cheaper.
     falling = np.uint32(0xFFFFFFFF) - (confidences + np.float32(0)).view(np.uint32)  # + 0 turns -0 into 0
     packed = predicted.astype(np.uint64) << np.uint64(FLOAT_BITS + place_bits)
     packed |= falling.astype(np.uint64) << np.uint64(place_bits)
@@ -89,16 +99,26 @@ def order_by_class(confidences: np.ndarray, predicted: np.ndarray) -> np.ndarray
     return (packed & np.uint64((1 << place_bits) - 1)).astype(np.int64)
 
 
-def _of_class(hits: np.ndarray, confidences: np.ndarray, num_labels: int, out: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _of_class(
+    hits: np.ndarray, confidences: np.ndarray, num_labels: int, out: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """AP per threshold and the three curves of one class, whose rows are in order of falling confidence."""
     if out is not None and out.any():
-        average = np.array([areas(hits[~gone, t : t + 1], num_labels)[0] if hits[:, t].any() else 0.0 for t, gone in enumerate(out.T)])
+        average = np.array(
+            [areas(hits[~gone, t : t + 1], num_labels)[0] if hits[:, t].any() else 0.0 for t, gone in enumerate(out.T)]
+        )
         kept = ~out[:, 0]
         nothing = np.zeros(len(CONFIDENCE_GRID))
-        _, precision, recall, pr_curve = _of_class(hits[kept, :1], confidences[kept], num_labels, None) if kept.any() else (average, nothing, nothing, nothing)
+        _, precision, recall, pr_curve = (
+            _of_class(hits[kept, :1], confidences[kept], num_labels, None)
+            if kept.any()
+            else (average, nothing, nothing, nothing)
+        )
         return average, precision, recall, pr_curve
     recall, precision = recall_precision_of(hits[:, 0], num_labels)
-    over_confidence = [np.interp(-CONFIDENCE_GRID, -confidences, curve, left=left) for curve, left in ((precision, 1.0), (recall, 0.0))]
+    over_confidence = [
+        np.interp(-CONFIDENCE_GRID, -confidences, curve, left=left) for curve, left in ((precision, 1.0), (recall, 0.0))
+    ]
     bends = corners(hits[:, 0])
     pr_curve = np.interp(CONFIDENCE_GRID, *envelope(recall[bends], precision[bends]))
     return areas(hits, num_labels), over_confidence[0], over_confidence[1], pr_curve
@@ -125,7 +145,10 @@ def _area(hits: np.ndarray, num_labels: int) -> float:
 
 
 def corners(hits: np.ndarray) -> np.ndarray:
-    """Where an envelope can bend: at each right detection, just before it, and at the last one. Between two of them precision only falls. (M,) -> (K,)"""
+    """Where an envelope can bend: at each right detection, just before it, and at the last one.
+
+    Between two of them precision only falls. (M,) -> (K,)
+    """
     at = np.flatnonzero(hits)
     merged = np.concatenate((at[:, None] - 1, at[:, None]), axis=1).ravel()
     keep = np.concatenate(([True], merged[1:] > merged[:-1])) & (merged >= 0) if len(merged) else np.zeros(0, bool)
@@ -134,7 +157,9 @@ def corners(hits: np.ndarray) -> np.ndarray:
 
 
 def envelope(recall: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Recall and precision made monotone (the best precision at this recall or beyond), with the ends (0, 1) and (1, 0).
+    """Recall and precision made monotone (the best precision at this recall or beyond)
+
+    With the ends (0, 1) and (1, 0).
 
     Recall moves only at true positives; of every run of equal recall just its first and last point shape the curve.
     """
@@ -152,7 +177,10 @@ def average_precision(recall: np.ndarray, precision: np.ndarray) -> float:
 
 
 def smoothed(values: np.ndarray, share: float = SMOOTHING) -> np.ndarray:
-    """Box filter over this share of the values, of odd width, ends padded with the first and last value. (G,) -> (G,)"""
+    """Box filter over this share of the values, of odd width, ends padded with the first and last value.
+
+    (G,) -> (G,)
+    """
     width = round(len(values) * share * 2) // 2 + 1
     padded = np.concatenate((np.full(width // 2, values[0]), values, np.full(width // 2, values[-1])))
     return np.convolve(padded, np.ones(width) / width, mode="valid")

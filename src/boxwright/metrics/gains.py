@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the missing mAP50 is: how much higher it would be if one kind of mistake were put right, and only that one.
 
-The idea is that of TIDE (Bolya et al. 2020): every false positive gets one kind, each kind is repaired alone, the rest stays.
-M detections of any confidence, L labels.
+The idea is that of TIDE (Bolya et al. 2020): every false positive gets one kind, each kind is repaired alone, the rest
+stays. M detections of any confidence, L labels.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ def _scene(flat: Flat) -> _Scene:
     return _Scene(flat, hits, target, kind, taken, counts)
 
 
-def _highest(detection: np.ndarray, label: np.ndarray, iou: np.ndarray, num_detections: int) -> tuple[np.ndarray, np.ndarray]:
+def _highest(
+    detection: np.ndarray, label: np.ndarray, iou: np.ndarray, num_detections: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Of each detection the label of highest overlap, and the overlap. (M,), (M,)"""
     place, height = np.full(num_detections, -1), np.zeros(num_detections)
     order = np.argsort(iou, kind="stable")

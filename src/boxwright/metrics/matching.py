@@ -29,7 +29,9 @@ def iou_rows(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
     """IoU of row i with row i, in the precision of the input. (K, 4), (K, 4) -> (K,)"""
     side = np.minimum(first_xyxy[:, 2:], second_xyxy[:, 2:]) - np.maximum(first_xyxy[:, :2], second_xyxy[:, :2])
     intersection = side.clip(0).prod(axis=1)
-    areas = (first_xyxy[:, 2:] - first_xyxy[:, :2]).prod(axis=1) + (second_xyxy[:, 2:] - second_xyxy[:, :2]).prod(axis=1)
+    areas = (first_xyxy[:, 2:] - first_xyxy[:, :2]).prod(axis=1) + (second_xyxy[:, 2:] - second_xyxy[:, :2]).prod(
+        axis=1
+    )
     result: np.ndarray = intersection / (areas - intersection + first_xyxy.dtype.type(1e-7))
     return result
 
@@ -38,14 +40,23 @@ def joined(detection_keys: np.ndarray, label_keys: np.ndarray) -> tuple[np.ndarr
     """Detection and label of all pairs with equal key, ordered by detection, then as labels came. (K,), (K,)"""
     order = np.argsort(label_keys, kind="stable")
     sorted_keys = label_keys[order]
-    begin, end = np.searchsorted(sorted_keys, detection_keys, "left"), np.searchsorted(sorted_keys, detection_keys, "right")
+    begin, end = (
+        np.searchsorted(sorted_keys, detection_keys, "left"),
+        np.searchsorted(sorted_keys, detection_keys, "right"),
+    )
     counts = end - begin
     detection = np.repeat(np.arange(len(detection_keys)), counts)
     within = np.arange(len(detection)) - np.repeat(np.cumsum(counts) - counts, counts)
     return detection, order[np.repeat(begin, counts) + within]
 
 
-def overlapping_pairs(detections_xyxy: np.ndarray, detection_keys: np.ndarray, labels_xyxy: np.ndarray, label_keys: np.ndarray, min_iou: float) -> Pairs:
+def overlapping_pairs(
+    detections_xyxy: np.ndarray,
+    detection_keys: np.ndarray,
+    labels_xyxy: np.ndarray,
+    label_keys: np.ndarray,
+    min_iou: float,
+) -> Pairs:
     """Pairs with equal key whose overlap is at least `min_iou`. A key is any number that says what may be paired."""
     detection, label = joined(detection_keys, label_keys)
     iou = iou_rows(detections_xyxy[detection], labels_xyxy[label])
@@ -62,7 +73,11 @@ def best_label_of_each_detection(pairs: Pairs) -> Pairs:
 
 
 def hits(
-    detections_xyxy: np.ndarray, detection_keys: np.ndarray, labels_xyxy: np.ndarray, label_keys: np.ndarray, thresholds: np.ndarray = IOU_THRESHOLDS
+    detections_xyxy: np.ndarray,
+    detection_keys: np.ndarray,
+    labels_xyxy: np.ndarray,
+    label_keys: np.ndarray,
+    thresholds: np.ndarray = IOU_THRESHOLDS,
 ) -> np.ndarray:
     """Which detections are true positives, at every threshold; pairs need equal keys. (M, T) bool"""
     if kernels() is not None:
@@ -71,7 +86,9 @@ def hits(
     return true_positives(pairs, len(detections_xyxy), len(labels_xyxy), thresholds)
 
 
-def true_positives(pairs: Pairs, num_detections: int, num_labels: int, thresholds: np.ndarray = IOU_THRESHOLDS) -> np.ndarray:
+def true_positives(
+    pairs: Pairs, num_detections: int, num_labels: int, thresholds: np.ndarray = IOU_THRESHOLDS
+) -> np.ndarray:
     """Each detection keeps its best label, then each label its first detection, at every threshold. (M, T) bool"""
     best = best_label_of_each_detection(pairs)
     hits = np.zeros((num_detections, len(thresholds)), bool)

@@ -54,12 +54,24 @@ class Meter:
         self.num_classes = num_classes
         self._images: dict[int, SeenImage] = {}
 
-    def update(self, image: int, detections: np.ndarray, labels: np.ndarray, *, regions: np.ndarray = NO_REGIONS, areas_px: np.ndarray | None = None) -> None:
-        """One image: detections (M, 6) xyxy, confidence, class, best first; labels (L, 5) class, xyxy, regions to ignore (K, 5) likewise.
+    def update(
+        self,
+        image: int,
+        detections: np.ndarray,
+        labels: np.ndarray,
+        *,
+        regions: np.ndarray = NO_REGIONS,
+        areas_px: np.ndarray | None = None,
+    ) -> None:
+        """One image: detections (M, 6) xyxy, confidence, class, best first.
+
+        Labels (L, 5) class, xyxy, regions to ignore (K, 5) likewise.
 
         `areas_px` (L,) are those that the annotations state, NaN where they do not.
         """
-        self._images[image] = SeenImage(detections.astype(np.float32), labels.astype(np.float32), regions.astype(np.float32), areas_px)
+        self._images[image] = SeenImage(
+            detections.astype(np.float32), labels.astype(np.float32), regions.astype(np.float32), areas_px
+        )
 
     def merge(self, other: Flat) -> None:
         """Take over what another meter saw, such as that of another process."""
@@ -79,7 +91,11 @@ def metrics_of(flat: Flat) -> Metrics:
     found, labels = flat.detections, flat.labels
     right = hits_of(flat)
     curve = curves(right, found[:, 4], found[:, 5], labels[:, 0], left_out=left_out(flat, right))
-    with_class = np.unique(np.stack((flat.label_images, labels[:, 0].astype(int))), axis=1)[1] if len(labels) else np.zeros(0, int)
+    with_class = (
+        np.unique(np.stack((flat.label_images, labels[:, 0].astype(int))), axis=1)[1]
+        if len(labels)
+        else np.zeros(0, int)
+    )
     return Metrics(
         scores=_scores(curve),
         curves=curve,
@@ -96,4 +112,6 @@ def _scores(found: Curves) -> Scores:
         return Scores(0.0, 0.0, 0.0, 0.0)
     at = found.operating_point
     average = found.average_precision
-    return Scores(*(float(values.mean()) for values in (found.precision[:, at], found.recall[:, at], average[:, 0], average)))
+    return Scores(
+        *(float(values.mean()) for values in (found.precision[:, at], found.recall[:, at], average[:, 0], average))
+    )

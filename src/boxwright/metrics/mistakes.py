@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of every object and every confident detection: right, or wrong in one of five ways. Counted, it is the confusion matrix."""
+"""What became of every object and every confident detection: right, or wrong in one of five ways.
+
+Counted, it is the confusion matrix.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,14 @@ from boxwright.metrics.flat import Flat
 from boxwright.metrics.matching import iou_rows, joined
 from boxwright.metrics.regions import spared
 
-RIGHT, WRONG_CLASS, BADLY_PLACED, DUPLICATE, BACKGROUND, MISSED = KINDS = ("right", "wrong class", "badly placed", "duplicate", "background", "missed")
+RIGHT, WRONG_CLASS, BADLY_PLACED, DUPLICATE, BACKGROUND, MISSED = KINDS = (
+    "right",
+    "wrong class",
+    "badly placed",
+    "duplicate",
+    "background",
+    "missed",
+)
 MIN_TOUCH = 0.1  # overlap below which a box has nothing to do with an object
 SURE = 0.7  # confidence from which on a contradiction may be the label's fault
 CLOSE = 0.7  # overlap from which on two boxes mean the same object
@@ -21,9 +31,12 @@ CLOSE = 0.7  # overlap from which on two boxes mean the same object
 
 @dataclass(frozen=True)
 class Outcome:
-    """One object or detection. `said` and `true` are classes, `box` and `label_box` xyxy in native pixels; what there is none of is None.
+    """One object or detection.
 
-    `iou` is the overlap with the object it belongs to, or with the nearest one; `almost` the confidence with which a missed object would have been found.
+    `said` and `true` are classes, `box` and `label_box` xyxy in native pixels; what there is none of is None.
+
+    `iou` is the overlap with the object it belongs to, or with the nearest one; `almost` the confidence with which a
+    missed object would have been found.
     """
 
     kind: str
@@ -38,7 +51,10 @@ class Outcome:
 
 
 class _Near(NamedTuple):
-    """Of every detection, or of every label, the nearest on the other side: its place and the overlap. -1 and 0 where there is none."""
+    """Of every detection, or of every label, the nearest on the other side.
+
+    Its place and the overlap. -1 and 0 where there is none.
+    """
 
     place: np.ndarray
     iou: np.ndarray
@@ -47,17 +63,28 @@ class _Near(NamedTuple):
 def outcomes(flat: Flat, min_confidence: float = MIN_CONFIDENCE) -> list[Outcome]:
     """Everything that is there or was said, image after image; what was said of a region to ignore is no outcome."""
     sure = (flat.detections[:, 4] > min_confidence) & ~spared(flat, min_confidence)
-    found, found_images, labels, label_images = flat.detections[sure], flat.detection_images[sure], flat.labels, flat.label_images
+    found, found_images, labels, label_images = (
+        flat.detections[sure],
+        flat.detection_images[sure],
+        flat.labels,
+        flat.label_images,
+    )
     matched = found_objects(found, labels, found_images, label_images)
     near = _nearest(found, found_images, labels, label_images)
     same = _nearest(found, found_images, labels, label_images, same_class=True)
-    listed = [_matched(found[d], labels[g], int(found_images[d]), float(iou)) for d, g, iou in zip(*matched, strict=True)]
+    listed = [
+        _matched(found[d], labels[g], int(found_images[d]), float(iou)) for d, g, iou in zip(*matched, strict=True)
+    ]
     false = np.setdiff1d(np.arange(len(found)), matched.detection)
     listed += [_alone(found[row], int(found_images[row]), (near, same), int(row), labels) for row in false]
     almost = _found_below(flat, flat.detections[:, 4] <= min_confidence)
     for row in np.setdiff1d(np.arange(len(labels)), matched.label):
         box = _box(labels[row, 1:])
-        listed.append(Outcome(MISSED, int(label_images[row]), None, int(labels[row, 0]), None, 0.0, None, box, almost.get(int(row))))
+        listed.append(
+            Outcome(
+                MISSED, int(label_images[row]), None, int(labels[row, 0]), None, 0.0, None, box, almost.get(int(row))
+            )
+        )
     return sorted(listed, key=lambda one: (one.image, -(one.confidence or 0.0)))
 
 
@@ -84,7 +111,14 @@ def _box(corners: np.ndarray) -> tuple[float, ...]:
     return tuple(round(float(value), 2) for value in corners)
 
 
-def _nearest(found: np.ndarray, found_images: np.ndarray, labels: np.ndarray, label_images: np.ndarray, *, same_class: bool = False) -> _Near:
+def _nearest(
+    found: np.ndarray,
+    found_images: np.ndarray,
+    labels: np.ndarray,
+    label_images: np.ndarray,
+    *,
+    same_class: bool = False,
+) -> _Near:
     """The nearest label of every detection, of any class or of its own."""
     detection, label = joined(found_images, label_images)
     if same_class:
@@ -93,7 +127,10 @@ def _nearest(found: np.ndarray, found_images: np.ndarray, labels: np.ndarray, la
     iou = iou_rows(found[detection, :4], labels[label, 1:])
     order = np.lexsort((iou, detection))
     near = _Near(np.full(len(found), -1), np.zeros(len(found)))
-    near.place[detection[order]], near.iou[detection[order]] = label[order], iou[order]  # the last write stands: the highest overlap
+    near.place[detection[order]], near.iou[detection[order]] = (
+        label[order],
+        iou[order],
+    )  # the last write stands: the highest overlap
     return near
 
 

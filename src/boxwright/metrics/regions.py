@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Regions to ignore: crowds, difficult objects. A detection in one that stands on no object is neither right nor wrong.
 
-M detections, L labels, K regions. A detection lies in a region of its class and image that covers at least half of it, at every
-IoU threshold; the COCO protocol, which asks for as much as its threshold, has its own way (`coco.py`).
+M detections, L labels, K regions. A detection lies in a region of its class and image that covers at least half of it,
+at every IoU threshold; the COCO protocol, which asks for as much as its threshold, has its own way (`coco.py`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ def covered(flat: Flat) -> np.ndarray:
     result = np.zeros(len(found), bool)
     if not len(flat.regions):
         return result
-    detection, region = joined(keys(flat.detection_images, found[:, 5], flat.num_classes), keys(flat.region_images, flat.regions[:, 0], flat.num_classes))
+    detection, region = joined(
+        keys(flat.detection_images, found[:, 5], flat.num_classes),
+        keys(flat.region_images, flat.regions[:, 0], flat.num_classes),
+    )
     boxes, regions = found[detection, :4].astype(np.float64), flat.regions[region, 1:].astype(np.float64)
     side = (np.minimum(boxes[:, 2:], regions[:, 2:]) - np.maximum(boxes[:, :2], regions[:, :2])).clip(0)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
@@ -35,13 +38,17 @@ def hits_of(flat: Flat) -> np.ndarray:
     """Which detection found a label of its class, at every threshold. (M, T) bool"""
     found, labels = flat.detections, flat.labels
     found_keys, label_keys = (
-        keys(images, classes, flat.num_classes) for images, classes in ((flat.detection_images, found[:, 5]), (flat.label_images, labels[:, 0]))
+        keys(images, classes, flat.num_classes)
+        for images, classes in ((flat.detection_images, found[:, 5]), (flat.label_images, labels[:, 0]))
     )
     return hits(found[:, :4], found_keys, labels[:, 1:], label_keys)
 
 
 def left_out(flat: Flat, right: np.ndarray) -> np.ndarray | None:
-    """Of the detections that are not right at a threshold those that count for nothing; None: there are none. (M, T) bool, (M, T) bool"""
+    """Of the detections that are not right at a threshold those that count for nothing; None: there are none.
+
+    (M, T) bool, (M, T) bool
+    """
     inside = covered(flat)
     return ~right & inside[:, None] if inside.any() else None
 
@@ -61,11 +68,21 @@ def spared(flat: Flat, min_confidence: float) -> np.ndarray:
 def confusion_of(flat: Flat, min_confidence: float = MIN_CONFIDENCE) -> np.ndarray:
     """The confusion matrix without what lies in regions. (C + 1, C + 1) int"""
     kept = ~spared(flat, min_confidence)
-    return confusion(flat.detections[kept], flat.labels, flat.detection_images[kept], flat.label_images, flat.num_classes, min_confidence=min_confidence)
+    return confusion(
+        flat.detections[kept],
+        flat.labels,
+        flat.detection_images[kept],
+        flat.label_images,
+        flat.num_classes,
+        min_confidence=min_confidence,
+    )
 
 
 def found_above(flat: Flat, min_confidence: float) -> tuple[int, int]:
-    """Objects that a detection of their class above a confidence lies on, and how many detections count there: what P and R are made of."""
+    """Objects that a detection of their class above a confidence lies on, and how many detections count there.
+
+    What P and R are made of.
+    """
     right, sure = hits_of(flat)[:, :1], flat.detections[:, 4] > min_confidence
     nothing = left_out(flat, right)
     counted = sure if nothing is None else sure & ~nothing[:, 0]
@@ -81,6 +98,8 @@ def coco_input(flat: Flat) -> CocoInput:
     if not len(flat.regions):
         return CocoInput(flat.detections, flat.detection_images, labels, images, areas=areas)
     crowd = np.arange(len(labels) + len(flat.regions)) >= len(labels)
-    areas = None if areas is None else np.concatenate((areas, np.ones(len(flat.regions))))  # the area of what is ignored anyway is of no account
+    areas = (
+        None if areas is None else np.concatenate((areas, np.ones(len(flat.regions))))
+    )  # the area of what is ignored anyway is of no account
     labels, images = np.concatenate((labels, flat.regions)), np.concatenate((images, flat.region_images))
     return CocoInput(flat.detections, flat.detection_images, labels, images, crowd, areas)

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How sure a number is: the validation as it would have come out with other images of the same kind (bootstrap over images).
+"""How sure a number is.
 
-B rounds, N images, C classes that have labels, T IoU thresholds. A round draws N images with replacement; an image drawn twice counts twice.
-Two runs that are drawn the same images can be compared pair by pair, which shows differences that two intervals would hide.
+The validation as it would have come out with other images of the same kind (bootstrap over images).
+
+B rounds, N images, C classes that have labels, T IoU thresholds. A round draws N images with replacement; an image
+drawn twice counts twice. Two runs that are drawn the same images can be compared pair by pair, which shows differences
+that two intervals would hide.
 """
 
 from __future__ import annotations
@@ -44,7 +47,11 @@ class Rounds:
 
     def mean(self, thresholds: slice = slice(None)) -> np.ndarray:
         """MAP of every round over these thresholds. (1 + B,)"""
-        values: np.ndarray = np.nanmean(self.average_precision[:, :, thresholds], axis=(1, 2)) if len(self.classes) else np.zeros(len(self.average_precision))
+        values: np.ndarray = (
+            np.nanmean(self.average_precision[:, :, thresholds], axis=(1, 2))
+            if len(self.classes)
+            else np.zeros(len(self.average_precision))
+        )
         return values
 
     def of_class(self, row: int) -> np.ndarray:
@@ -63,7 +70,11 @@ def interval(values: np.ndarray) -> Interval:
 def image_weights(num_images: int, rounds: int, seed: int) -> np.ndarray:
     """How often each image counts: once in the validation itself, as drawn in the rounds. (1 + B, N)"""
     draw = generator(seed, Purpose.BOOTSTRAP, num_images)
-    drawn = [np.bincount(draw.integers(num_images, size=num_images), minlength=num_images) for _ in range(rounds)] if num_images else []
+    drawn = (
+        [np.bincount(draw.integers(num_images, size=num_images), minlength=num_images) for _ in range(rounds)]
+        if num_images
+        else []
+    )
     return np.stack([np.ones(num_images), *drawn])
 
 
@@ -80,12 +91,20 @@ def resampled(flat: Flat, weights: np.ndarray) -> Rounds:
         labels = weights[:, flat.label_images[flat.labels[:, 0] == number]].sum(axis=1)
         for first in range(0, len(weights), CHUNK):
             rows = slice(first, first + CHUNK)
-            result[rows, row] = _areas(hits[mine], weights[rows][:, flat.detection_images[mine]], labels[rows], None if out is None else out[mine])
+            result[rows, row] = _areas(
+                hits[mine],
+                weights[rows][:, flat.detection_images[mine]],
+                labels[rows],
+                None if out is None else out[mine],
+            )
     return Rounds(classes, result)
 
 
 def _areas(hits: np.ndarray, weights: np.ndarray, num_labels: np.ndarray, out: np.ndarray | None) -> np.ndarray:
-    """AP of one class in some rounds at every threshold. hits (m, T), weights (b, m), num_labels (b,), left out (m, T) -> (b, T)"""
+    """AP of one class.
+
+    In some rounds at every threshold. hits (m, T), weights (b, m), num_labels (b,), left out (m, T) -> (b, T)
+    """
     said = weights.cumsum(axis=1)
     columns = []
     for t in range(hits.shape[1]):
@@ -100,16 +119,25 @@ def _areas(hits: np.ndarray, weights: np.ndarray, num_labels: np.ndarray, out: n
 
 
 def _area(right: np.ndarray, said: np.ndarray, total: np.ndarray, num_labels: np.ndarray) -> np.ndarray:
-    """The trapezoid of 101 recall points under a stairway: how many points each stair covers, and a line from its end down to (1, 0). (b, k) -> (b,)"""
+    """The trapezoid of 101 recall points under a stairway.
+
+    How many points each stair covers, and a line from its end down to (1, 0). (b, k) -> (b,)
+    """
     if not right.shape[1]:
         return np.zeros(len(right))
     reached = right / (num_labels[:, None] + EPS)
-    stairs = np.maximum.accumulate(np.divide(right, said, out=np.zeros_like(right), where=said > 0)[:, ::-1], axis=1)[:, ::-1]
+    stairs = np.maximum.accumulate(np.divide(right, said, out=np.zeros_like(right), where=said > 0)[:, ::-1], axis=1)[
+        :, ::-1
+    ]
     points = np.searchsorted(RECALL_POINTS, reached, "left")  # recall points below this recall
     covered = np.diff(points, axis=1, prepend=0)
     last, end = right[:, -1] / np.maximum(total, EPS), reached[:, -1]
     beyond = RECALL_POINTS[None, :]
-    line = np.where(np.arange(len(RECALL_POINTS)) >= points[:, -1:], last[:, None] * (1 - beyond) / np.maximum(1 - end, EPS)[:, None], 0.0)
+    line = np.where(
+        np.arange(len(RECALL_POINTS)) >= points[:, -1:],
+        last[:, None] * (1 - beyond) / np.maximum(1 - end, EPS)[:, None],
+        0.0,
+    )
     line[:, -1] = 0.0
     first = np.where(points[:, -1] > 0, stairs[np.arange(len(stairs)), (points > 0).argmax(axis=1)], line[:, 0])
     area: np.ndarray = ((stairs * covered).sum(axis=1) + line.sum(axis=1) - first / 2) / (len(RECALL_POINTS) - 1)

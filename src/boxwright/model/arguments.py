@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words of a row against the signature of its block: right kind, right number, within bounds, defaults filled in."""
+"""The words of a row against the signature of its block.
+
+Right kind, right number, within bounds, defaults filled in.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,9 @@ def _size(value: object) -> bool:
 
 
 def _sides(value: object) -> bool:
-    return _whole(value, 0, MAX_COUNT) or (isinstance(value, list) and len(value) == 4 and all(_whole(item, 0, MAX_COUNT) for item in value))  # noqa: PLR2004 -- sides
+    return _whole(value, 0, MAX_COUNT) or (
+        isinstance(value, list) and len(value) == 4 and all(_whole(item, 0, MAX_COUNT) for item in value)  # noqa: PLR2004 -- left, right, top, bottom
+    )
 
 
 _CHECKS: dict[str, tuple[Any, str]] = {
@@ -60,8 +65,14 @@ _CHECKS: dict[str, tuple[Any, str]] = {
     "sides": (_sides, "a whole number, or a list of four: left, right, top, bottom"),
     "optional": (lambda v: v is None or _whole(v, 0, MAX_COUNT), "a whole number from 0 on, or None"),
     "flag": (lambda v: isinstance(v, bool), "True or False"),
-    "share": (lambda v: isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) and 0 < v <= 8, "a number above 0"),  # noqa: PLR2004
-    "act": (lambda v: isinstance(v, bool | ActivationSpec) or v is None, "True, False or an activation such as nn.SiLU()"),
+    "share": (
+        lambda v: isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) and 0 < v <= 8,  # noqa: PLR2004 -- far beyond any use
+        "a number above 0",
+    ),
+    "act": (
+        lambda v: isinstance(v, bool | ActivationSpec) or v is None,
+        "True, False or an activation such as nn.SiLU()",
+    ),
     "one": (lambda v: _whole(v, 1, 1), "1, the axis of the channels"),
     "word": (lambda v: isinstance(v, str) and v in {"nearest", "bilinear"}, "'nearest' or 'bilinear'"),
     "none": (lambda v: v is None, "None"),

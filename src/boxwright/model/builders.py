@@ -17,7 +17,14 @@ from boxwright.model.spec import ModelSpec, Row
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FAULTS = (RuntimeError, ValueError, TypeError, AssertionError, IndexError, ZeroDivisionError)  # of the framework, when sizes do not fit
+FAULTS = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    AssertionError,
+    IndexError,
+    ZeroDivisionError,
+)  # of the framework, when sizes do not fit
 
 
 class Style(NamedTuple):
@@ -29,7 +36,10 @@ class Style(NamedTuple):
 
 
 def module_of(row: Row, style: Style) -> nn.Module:
-    """The module of one row; a row repeated in sequence becomes a Sequential. Raises ModelError where its arguments do not go together."""
+    """The module of one row; a row repeated in sequence becomes a Sequential.
+
+    Raises ModelError where its arguments do not go together.
+    """
     builder = BUILDERS[row.block]
     try:
         first = builder(row, row.in_channels[0], style)
@@ -37,7 +47,9 @@ def module_of(row: Row, style: Style) -> nn.Module:
             return first
         return nn.Sequential(first, *(builder(row, row.out_channels, style) for _ in range(row.sequence - 1)))
     except FAULTS as error:
-        raise ModelError(row.place, f"{row.title}: {first_line(error)}", "Mend its arguments or the channels that come in") from None
+        raise ModelError(
+            row.place, f"{row.title}: {first_line(error)}", "Mend its arguments or the channels that come in"
+        ) from None
 
 
 def first_line(error: Exception) -> str:

@@ -61,7 +61,10 @@ class Detector(nn.Module):
         return max(self.strides)
 
     def forward(self, images: torch.Tensor) -> SparseMaps | Inference:
-        """Training: maps for the loss. Evaluation: decoded predictions with the raw maps. images (B, 3, H, W) in 0..1"""
+        """Training: maps for the loss.
+
+        Evaluation: decoded predictions with the raw maps. images (B, 3, H, W) in 0..1
+        """
         answer: SparseMaps | Inference = self.head(self.features(images))
         return answer
 
@@ -79,7 +82,10 @@ class Detector(nn.Module):
 
 
 def build(spec: ModelSpec, *, seed: int = 0, fits: Callable[[Detector], None] | None = None) -> Detector:
-    """The network of this description with initial weights keyed by seed and name. `fits` may refuse its shape before it takes memory."""
+    """The network of this description with initial weights keyed by seed and name.
+
+    `fits` may refuse its shape before it takes memory.
+    """
     detector = shape_only(spec)
     if fits is not None:
         fits(detector)
@@ -92,7 +98,10 @@ def build(spec: ModelSpec, *, seed: int = 0, fits: Callable[[Detector], None] | 
 
 
 def shape_only(spec: ModelSpec) -> Detector:
-    """The network without memory behind its tensors: for counting, and for strides. Raises ModelError when rows do not fit."""
+    """The network without memory behind its tensors: for counting, and for strides.
+
+    Raises ModelError when rows do not fit.
+    """
     with torch.device("meta"):
         detector = Detector(spec)
         _require_bearable(detector)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folding: a batch normalisation in evaluation is a fixed scale and shift, which the convolution before it can carry."""
+"""Folding.
+
+A batch normalisation in evaluation is a fixed scale and shift, which the convolution before it can carry.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,15 @@ def fused(detector: Detector) -> Detector:
 def folded_conv(conv: nn.Conv2d, bn: nn.BatchNorm2d) -> nn.Conv2d:
     """One convolution with bias that does what both did."""
     with torch.device("meta"):
-        shape = conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups
+        shape = (
+            conv.in_channels,
+            conv.out_channels,
+            conv.kernel_size,
+            conv.stride,
+            conv.padding,
+            conv.dilation,
+            conv.groups,
+        )
         empty = nn.Conv2d(*shape, dtype=conv.weight.dtype)  # type: ignore[arg-type]  # sizes of an existing layer
     result = empty.to_empty(device=conv.weight.device).requires_grad_(requires_grad=False)
     assert bn.running_mean is not None  # statistics are tracked

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The closed grammar of arguments in model YAMLs. The family evaluates these words as program text; here they are parsed.
+"""The closed grammar of arguments in model YAMLs.
+
+The family evaluates these words as program text; here they are parsed.
 
     argument   := number | true | false | none | name | word | list
     activation := ["nn."] NAME ["(" number {"," number} ")"]

@@ -24,14 +24,20 @@ CLASS_PRIOR = 0.6  # the bias start gives each class this share of an even guess
 
 
 class Inference(NamedTuple):
-    """`decoded`: boxes cxcywh in pixels and probabilities, (B, P, 5 + C). `maps`: the raw answers, for validation losses."""
+    """`decoded`: boxes cxcywh in pixels and probabilities, (B, P, 5 + C).
+
+    `maps`: the raw answers, for validation losses.
+    """
 
     decoded: torch.Tensor
     maps: HeadMaps
 
 
 class Detect(nn.Module):
-    """Anchors, the convolutions, decoding. Weight names: `m.<level>`; buffer `anchors` (L, A, 2) in units of the level's stride."""
+    """Anchors, the convolutions, decoding.
+
+    Weight names: `m.<level>`; buffer `anchors` (L, A, 2) in units of the level's stride.
+    """
 
     anchors: torch.Tensor
 
@@ -67,10 +73,14 @@ class Detect(nn.Module):
         return torch.cat([self._decoded_level(level, raw) for level, raw in enumerate(raws)], 1)
 
     def _decoded_level(self, level: int, raw: torch.Tensor) -> torch.Tensor:
-        raw = raw.to(torch.promote_types(raw.dtype, torch.float32))  # half precision would round coordinates to whole pixels
+        raw = raw.to(
+            torch.promote_types(raw.dtype, torch.float32)
+        )  # half precision would round coordinates to whole pixels
         b, _, h, w, answers = raw.shape
         y, x = torch.meshgrid(torch.arange(h, device=raw.device), torch.arange(w, device=raw.device), indexing="ij")
-        offsets = torch.stack((x, y), -1).type_as(raw) - 0.5  # and to its device: a traced network keeps the one it was traced on
+        offsets = (
+            torch.stack((x, y), -1).type_as(raw) - 0.5
+        )  # and to its device: a traced network keeps the one it was traced on
         stride = self.strides[level]
         anchors_px = (self.anchors[level] * stride).to(raw.dtype).view(1, -1, 1, 1, 2)
         share = raw.sigmoid()
@@ -80,7 +90,10 @@ class Detect(nn.Module):
 
     @torch.no_grad()
     def start_biases(self, class_frequencies: torch.Tensor | None = None) -> None:
-        """Biases that make the first guesses few and even: 8 objects per 640-pixel image, classes equal or as frequent as given."""
+        """Biases that make the first guesses few and even.
+
+        8 objects per 640-pixel image, classes equal or as frequent as given.
+        """
         if class_frequencies is None:
             class_bias = torch.tensor(math.log(CLASS_PRIOR / (self.num_classes - 0.99999)))
         else:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory of activations, by keeping a ledger of every tensor that an operation makes and that is still there, on shapes alone."""
+"""Memory of activations, by keeping a ledger of every tensor that an operation makes.
+
+And that is still there, on shapes alone.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ from boxwright.model.spec import ModelSpec
 
 @dataclass(frozen=True)
 class ActivationMemory:
-    """In bytes, float32, weights and the loss left out. `training`: what one forward pass keeps for backward. `inference`: the peak of one pass."""
+    """In bytes, float32, weights and the loss left out. `training`: what one forward pass keeps for backward.
+
+    `inference`: the peak of one pass.
+    """
 
     training: int
     inference: int

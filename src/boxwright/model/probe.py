@@ -36,7 +36,11 @@ def _passed(row: Row, module: nn.Module, inputs: Sequence[torch.Tensor]) -> torc
     """The map of one row."""
     sizes_hw = [f"{x.shape[2]}x{x.shape[3]}" for x in inputs]
     if len(set(sizes_hw)) > 1:
-        raise _unfit(row, f"its inputs have maps of different sizes ({', '.join(sizes_hw)} for an image of {PROBE_SIZE}x{PROBE_SIZE})")
+        raise _unfit(
+            row,
+            f"its inputs have maps of different sizes ({', '.join(sizes_hw)} for an image of "
+            f"{PROBE_SIZE}x{PROBE_SIZE})",
+        )
     if row.block == "C3TR" and inputs[0][0, 0].numel() > MAX_TOKENS:
         raise _unfit(row, f"attention over a map of {sizes_hw[0]} is beyond any memory")
     try:
@@ -47,16 +51,26 @@ def _passed(row: Row, module: nn.Module, inputs: Sequence[torch.Tensor]) -> torc
     if out.shape[1] != row.out_channels:
         raise _unfit(row, f"{out.shape[1]} channels come out of it where {row.out_channels} were asked for")
     if not 0 < out.numel() <= MAX_MAP:
-        raise _unfit(row, f"its map would be {'x'.join(map(str, out.shape[1:]))} for an image of {PROBE_SIZE}x{PROBE_SIZE}")
+        raise _unfit(
+            row, f"its map would be {'x'.join(map(str, out.shape[1:]))} for an image of {PROBE_SIZE}x{PROBE_SIZE}"
+        )
     return out
 
 
 def _stride(head: Row, level: int, x: torch.Tensor) -> int:
     height, width = x.shape[2:]
     if height != width or PROBE_SIZE % height:
-        raise _unfit(head, f"level {level} has a map of {height}x{width} for an image of {PROBE_SIZE}x{PROBE_SIZE}, which is no whole stride")
+        raise _unfit(
+            head,
+            f"level {level} has a map of {height}x{width} for an image of {PROBE_SIZE}x{PROBE_SIZE}, which is no whole "
+            "stride",
+        )
     return PROBE_SIZE // height
 
 
 def _unfit(row: Row, what: str) -> ModelError:
-    return ModelError(row.place, f"the rows do not fit together: {row.title}: {what}", "Compare it with the rows it takes its input from")
+    return ModelError(
+        row.place,
+        f"the rows do not fit together: {row.title}: {what}",
+        "Compare it with the rows it takes its input from",
+    )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Receptive fields: how many pixels of the image, at most, one cell of a row's map depends on, along one side.
 
-Every block is a chain of windows along its longest way: a window of k cells widens the field by k - 1 cells of its input,
-a stride makes cells larger, enlarging makes them smaller.
+Every block is a chain of windows along its longest way: a window of k cells widens the field by k - 1 cells of its
+input, a stride makes cells larger, enlarging makes them smaller.
 """
 
 from __future__ import annotations

@@ -6,7 +6,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["width", "count", "size", "flag", "share", "act", "word", "sizes", "none", "classes", "anchors", "optional", "one", "sides"]
+Kind = Literal[
+    "width",
+    "count",
+    "size",
+    "flag",
+    "share",
+    "act",
+    "word",
+    "sizes",
+    "none",
+    "classes",
+    "anchors",
+    "optional",
+    "one",
+    "sides",
+]
 Channels = Literal["width", "same", "sum", "contract", "expand", "detect"]
 
 REQUIRED = object()
@@ -23,7 +38,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Signature:
-    """How a block is called and how many channels come out. `inner_repeat`: the row's number goes in after the width."""
+    """How a block is called and how many channels come out.
+
+    `inner_repeat`: the row's number goes in after the width.
+    """
 
     parameters: tuple[Parameter, ...]
     channels: Channels = "width"
@@ -68,7 +86,14 @@ SIGNATURES: dict[str, Signature] = {
             Parameter("shortcut", "flag", False),
         )
     ),
-    "MixConv2d": Signature((_WIDTH, Parameter("kernels", "sizes", (1, 3)), Parameter("stride", "count", 1), Parameter("equal_channels", "flag", True))),
+    "MixConv2d": Signature(
+        (
+            _WIDTH,
+            Parameter("kernels", "sizes", (1, 3)),
+            Parameter("stride", "count", 1),
+            Parameter("equal_channels", "flag", True),
+        )
+    ),
     "DWConvTranspose2d": Signature(
         (
             _WIDTH,
@@ -82,9 +107,17 @@ SIGNATURES: dict[str, Signature] = {
     "Contract": Signature((Parameter("gain", "count", 2),), channels="contract"),
     "Expand": Signature((Parameter("gain", "count", 2),), channels="expand"),
     "Detect": Signature((Parameter("classes", "classes"), Parameter("anchors", "anchors")), channels="detect"),
-    "nn.Upsample": Signature((Parameter("size", "none", None), Parameter("factor", "count", 2), Parameter("mode", "word", "nearest")), channels="same"),
-    "nn.ConvTranspose2d": Signature((_WIDTH, Parameter("kernel", "count"), Parameter("stride", "count", 1), Parameter("padding", "optional", 0))),
-    "nn.MaxPool2d": Signature((Parameter("kernel", "count"), Parameter("stride", "optional", None), Parameter("padding", "optional", 0)), channels="same"),
+    "nn.Upsample": Signature(
+        (Parameter("size", "none", None), Parameter("factor", "count", 2), Parameter("mode", "word", "nearest")),
+        channels="same",
+    ),
+    "nn.ConvTranspose2d": Signature(
+        (_WIDTH, Parameter("kernel", "count"), Parameter("stride", "count", 1), Parameter("padding", "optional", 0))
+    ),
+    "nn.MaxPool2d": Signature(
+        (Parameter("kernel", "count"), Parameter("stride", "optional", None), Parameter("padding", "optional", 0)),
+        channels="same",
+    ),
     "nn.ZeroPad2d": Signature((Parameter("sides", "sides"),), channels="same"),
     "nn.BatchNorm2d": Signature((), channels="same"),
     "nn.Identity": Signature((), channels="same"),

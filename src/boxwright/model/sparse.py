@@ -41,11 +41,15 @@ class SparseMaps:
         """Objectness everywhere, boxes and classes at these cells."""
         feature = self.features[level]
         weight, bias = self.weights[level]
-        objectness, gathered = _tap(feature, weight[:, OBJECTNESS].to(feature.dtype), cells.image, cells.row, cells.column)
+        objectness, gathered = _tap(
+            feature, weight[:, OBJECTNESS].to(feature.dtype), cells.image, cells.row, cells.column
+        )
         objectness = objectness.float() + bias[:, OBJECTNESS, None, None]
         return Answers(objectness, self._rows(gathered.float(), weight, bias, cells.anchor))
 
-    def _rows(self, gathered: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, anchor: torch.Tensor) -> torch.Tensor:
+    def _rows(
+        self, gathered: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, anchor: torch.Tensor
+    ) -> torch.Tensor:
         """One small product in full precision for all anchors, then the row of the right one. (K, F) -> (K, 4 + C)"""
         kept = [i for i in range(weight.shape[1]) if i != OBJECTNESS]
         with torch.autocast(gathered.device.type, enabled=False):
@@ -57,12 +61,18 @@ class SparseMaps:
 class _Tap(torch.autograd.Function):
     """A product with a few rows of weights at every cell, and the bare features of some cells.
 
-    One function, so that backward writes the feature gradient once: the product's part, with the few rows added in place.
+    One function, so that backward writes the feature gradient once: the product's part, with the few rows added in
+    place.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, feature: torch.Tensor, weight: torch.Tensor, image: torch.Tensor, row: torch.Tensor, column: torch.Tensor
+        ctx: Any,
+        feature: torch.Tensor,
+        weight: torch.Tensor,
+        image: torch.Tensor,
+        row: torch.Tensor,
+        column: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         ctx.save_for_backward(feature, weight, image, row, column)
         b, _, h, w = feature.shape

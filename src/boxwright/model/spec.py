@@ -21,8 +21,26 @@ MAX_CLASSES = 100_000
 MAX_IN_CHANNELS = 1024
 MAX_NOTES = 50  # unknown keys that are told
 
-KNOWN_KEYS = {"nc", "depth_multiple", "width_multiple", "anchors", "backbone", "head", "ch", "activation", "channel_multiple", "csp_activation"}
-IGNORED_KEYS = {"inplace", "yaml_file", "names", "strides", "flipud", "fliplr"}  # carried by files of the field, without effect on the network
+KNOWN_KEYS = {
+    "nc",
+    "depth_multiple",
+    "width_multiple",
+    "anchors",
+    "backbone",
+    "head",
+    "ch",
+    "activation",
+    "channel_multiple",
+    "csp_activation",
+}
+IGNORED_KEYS = {
+    "inplace",
+    "yaml_file",
+    "names",
+    "strides",
+    "flipud",
+    "fliplr",
+}  # carried by files of the field, without effect on the network
 DEFAULT_ACTIVATION = ActivationSpec("SiLU")
 
 Anchors = tuple[tuple[tuple[float, float], ...], ...]
@@ -72,7 +90,13 @@ class ModelSpec:
         return len(self.anchors_px[0])
 
 
-def read_spec(document: Document, *, num_classes: int | None = None, in_channels: int | None = None, anchors_per_level: int | None = None) -> ModelSpec:
+def read_spec(
+    document: Document,
+    *,
+    num_classes: int | None = None,
+    in_channels: int | None = None,
+    anchors_per_level: int | None = None,
+) -> ModelSpec:
     """Work a model YAML out; the keyword arguments replace what it says. Raises ModelError with file, row and word."""
     return _Reader(document, num_classes, in_channels, anchors_per_level).spec()
 
@@ -90,7 +114,9 @@ def width_of(channels: int, width_multiple: float, multiple: int) -> int:
 class _Reader:
     """One pass over one document. Holds what every row needs to know."""
 
-    def __init__(self, document: Document, num_classes: int | None, in_channels: int | None, anchors_per_level: int | None) -> None:
+    def __init__(
+        self, document: Document, num_classes: int | None, in_channels: int | None, anchors_per_level: int | None
+    ) -> None:
         self.document = document
         self.raw = document.mapping()
         self.depth = self._number("depth_multiple", 1.0)
@@ -117,10 +143,16 @@ class _Reader:
             self.rows.append(self._row(index, address, row))
             self.out_channels.append(self.rows[-1].out_channels)
         if (blocks := sum(row.sequence * row.inner for row in self.rows)) > MAX_BLOCKS:
-            raise self._error("depth_multiple", f"the rows with their repeats are {blocks} blocks (at most {MAX_BLOCKS})", "Reduce depth_multiple or repeats")
+            raise self._error(
+                "depth_multiple",
+                f"the rows with their repeats are {blocks} blocks (at most {MAX_BLOCKS})",
+                "Reduce depth_multiple or repeats",
+            )
         detect = self._detect_row(listed)
         anchors = self._anchors_px(len(detect.sources))
-        saved = sorted(s for row in self.rows for s, raw in zip(row.sources, _as_tuple(row.raw_from), strict=True) if raw != -1)
+        saved = sorted(
+            s for row in self.rows for s, raw in zip(row.sources, _as_tuple(row.raw_from), strict=True) if raw != -1
+        )
         return ModelSpec(
             name=_stem(self.document.name),
             num_classes=self.num_classes,
@@ -136,18 +168,34 @@ class _Reader:
         )
 
     def _source(self) -> dict[str, Any]:
-        anchors = self.anchors if isinstance(self.anchors, int) else [[side for pair in level for side in pair] for level in self.anchors]
+        anchors = (
+            self.anchors
+            if isinstance(self.anchors, int)
+            else [[side for pair in level for side in pair] for level in self.anchors]
+        )
         return {**self.raw, "nc": self.num_classes, "ch": self.in_channels, "anchors": anchors}
 
     def _detect_row(self, listed: list[tuple[tuple[str | int, ...], Any]]) -> Row:
         detects = [row for row in self.rows if row.block == "Detect"]
         if len(detects) != 1 or self.rows[-1].block != "Detect":
             place = self.document.place(*listed[-1][0]) if listed else self.document.name
-            raise ModelError(place, f"the last row has to be the one Detect row; found {len(detects)}", "End the head with [[rows], 1, Detect, [nc, anchors]]")
+            raise ModelError(
+                place,
+                f"the last row has to be the one Detect row; found {len(detects)}",
+                "End the head with [[rows], 1, Detect, [nc, anchors]]",
+            )
         (detect,) = detects
         classes, anchors = detect.arguments
-        if detect.sequence != 1 or classes not in (self.num_classes, self.raw.get("nc")) or anchors not in (self.anchors, self.raw["anchors"]):
-            raise ModelError(detect.place, f"{detect.title}: it disagrees with the keys nc and anchors, or is repeated", "Write 1, Detect, [nc, anchors]")
+        if (
+            detect.sequence != 1
+            or classes not in (self.num_classes, self.raw.get("nc"))
+            or anchors not in (self.anchors, self.raw["anchors"])
+        ):
+            raise ModelError(
+                detect.place,
+                f"{detect.title}: it disagrees with the keys nc and anchors, or is repeated",
+                "Write 1, Detect, [nc, anchors]",
+            )
         return detect
 
     def _note(self, key: str) -> str:
@@ -185,25 +233,41 @@ class _Reader:
 
     def _anchors(self) -> int | Anchors:
         if "anchors" not in self.raw:
-            raise ModelError(self.document.name, "has no key 'anchors'", "Add the pairs of each level, or a number of anchors per level")
+            raise ModelError(
+                self.document.name,
+                "has no key 'anchors'",
+                "Add the pairs of each level, or a number of anchors per level",
+            )
         value = self.raw["anchors"]
         if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 100:  # noqa: PLR2004 -- far beyond any use
             return value
         if not isinstance(value, list) or not value:
-            raise self._error("anchors", f"anchors are {value!r}", "Give one list of width, height pairs per level, or a whole number")
+            raise self._error(
+                "anchors", f"anchors are {value!r}", "Give one list of width, height pairs per level, or a whole number"
+            )
         levels = tuple(self._anchor_level(i, level) for i, level in enumerate(value))
         if len({len(level) for level in levels}) != 1:
-            raise self._error("anchors", "the levels have different numbers of anchors", "Give every level as many pairs")
+            raise self._error(
+                "anchors", "the levels have different numbers of anchors", "Give every level as many pairs"
+            )
         return levels
 
     def _anchor_level(self, index: int, level: object) -> tuple[tuple[float, float], ...]:
         place = self.document.place("anchors", index)
         numbers = level if isinstance(level, list) else []
-        sound = all(isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) and n > 0 for n in numbers)
+        sound = all(
+            isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) and n > 0 for n in numbers
+        )
         if not numbers or not sound:
-            raise ModelError(place, f"anchors of level {index} are {level!r}", "Give positive numbers: width, height, width, height, ...")
+            raise ModelError(
+                place,
+                f"anchors of level {index} are {level!r}",
+                "Give positive numbers: width, height, width, height, ...",
+            )
         if len(numbers) % 2:
-            raise ModelError(place, f"anchors of level {index} are {len(numbers)} numbers, so a width lacks its height", "Give pairs")
+            raise ModelError(
+                place, f"anchors of level {index} are {len(numbers)} numbers, so a width lacks its height", "Give pairs"
+            )
         return tuple((float(w), float(h)) for w, h in zip(numbers[::2], numbers[1::2], strict=True))
 
     def _anchors_px(self, num_levels: int) -> Anchors:
@@ -211,7 +275,11 @@ class _Reader:
             placeholder = tuple((2.0 * k, 2.0 * k + 1) for k in range(self.anchors))
             return (placeholder,) * num_levels
         if len(self.anchors) != num_levels:
-            raise self._error("anchors", f"there are anchors for {len(self.anchors)} levels, but Detect has {num_levels} inputs", "Make them agree")
+            raise self._error(
+                "anchors",
+                f"there are anchors for {len(self.anchors)} levels, but Detect has {num_levels} inputs",
+                "Make them agree",
+            )
         return self.anchors
 
     # -- rows
@@ -232,20 +300,40 @@ class _Reader:
         sources = self._sources(place, index, origin)
         signature = self._signature(place, index, name)
         if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MAX_REPEATS:
-            raise ModelError(place, f"row {index}: the number of repeats is {number!r}", f"Give a whole number from 1 to {MAX_REPEATS}")
+            raise ModelError(
+                place,
+                f"row {index}: the number of repeats is {number!r}",
+                f"Give a whole number from 1 to {MAX_REPEATS}",
+            )
         repeats = depth_of(number, self.depth)
         in_channels = tuple(self.in_channels if s == -1 else self.out_channels[s] for s in sources)
         arguments = self._arguments(place, index, str(name), signature, words)
         out_channels = self._out_channels(place, index, signature, arguments, in_channels)
         if signature.channels not in {"sum", "detect"} and len(sources) != 1:
-            raise ModelError(place, f"row {index}: {name} takes one input, not {len(sources)}", "Put a Concat row before it")
+            raise ModelError(
+                place, f"row {index}: {name} takes one input, not {len(sources)}", "Put a Concat row before it"
+            )
         tag = self._tag(place, index, raw[4]) if len(raw) == 5 else ""  # noqa: PLR2004 -- the optional fifth item
         sequence, inner = (1, repeats) if signature.inner_repeat else (repeats, 1)
-        return Row(index, sources, str(name), arguments, in_channels, out_channels, sequence, inner, self._raw_from(origin), tag, place)
+        return Row(
+            index,
+            sources,
+            str(name),
+            arguments,
+            in_channels,
+            out_channels,
+            sequence,
+            inner,
+            self._raw_from(origin),
+            tag,
+            place,
+        )
 
     def _tag(self, place: str, index: int, tag: object) -> str:
         if not isinstance(tag, str) or not tag or tag in self.tags:
-            raise ModelError(place, f"row {index}: the tag {tag!r} is no new word", "A tag is a word that no other row has")
+            raise ModelError(
+                place, f"row {index}: the tag {tag!r} is no new word", "A tag is a word that no other row has"
+            )
         self.tags[tag] = index
         return tag
 
@@ -254,13 +342,23 @@ class _Reader:
         return numbers if isinstance(origin, list) else numbers[0]
 
     def _sources(self, place: str, index: int, origin: object) -> tuple[int, ...]:
-        items: tuple[Any, ...] = tuple(self.tags.get(item, item) if isinstance(item, str) else item for item in _as_tuple(origin))
+        items: tuple[Any, ...] = tuple(
+            self.tags.get(item, item) if isinstance(item, str) else item for item in _as_tuple(origin)
+        )
         if not items or any(isinstance(item, bool) or not isinstance(item, int) for item in items):
             known = f" (tags so far: {', '.join(self.tags)})" if self.tags else ""
-            raise ModelError(place, f"row {index} takes its input from {origin!r}{known}", "Give -1, a row number, a tag, or a list of them")
+            raise ModelError(
+                place,
+                f"row {index} takes its input from {origin!r}{known}",
+                "Give -1, a row number, a tag, or a list of them",
+            )
         for item in items:
             if not -index - 1 <= item < index or (item < -1 and index + item < 0):
-                raise ModelError(place, f"row {index} takes its input from row {item}, which does not stand before it", f"Rows before it: 0 to {index - 1}")
+                raise ModelError(
+                    place,
+                    f"row {index} takes its input from row {item}, which does not stand before it",
+                    f"Rows before it: 0 to {index - 1}",
+                )
         return tuple(item if item >= 0 else (index - 1 if item == -1 else index + item) for item in items)
 
     def _signature(self, place: str, index: int, name: object) -> Signature:
@@ -289,7 +387,9 @@ class _Reader:
         anchors = self.anchors if isinstance(self.anchors, int) else len(self.anchors[0])
         return anchors * (self.num_classes + 5)
 
-    def _out_channels(self, place: str, index: int, signature: Signature, arguments: tuple[Any, ...], in_channels: tuple[int, ...]) -> int:
+    def _out_channels(
+        self, place: str, index: int, signature: Signature, arguments: tuple[Any, ...], in_channels: tuple[int, ...]
+    ) -> int:
         match signature.channels:
             case "width":
                 count = arguments[0]

@@ -19,7 +19,10 @@ from boxwright.model.work import count_work
 
 @dataclass(frozen=True)
 class RowSummary:
-    """One row: where from, what, with how many parameters and operations, and the map that comes out at the stated size."""
+    """One row.
+
+    Where from, what, with how many parameters and operations, and the map that comes out at the stated size.
+    """
 
     index: int
     source: int | tuple[int, ...]
@@ -37,7 +40,10 @@ class RowSummary:
 
 @dataclass(frozen=True)
 class Summary:
-    """A network in numbers. `layers` counts modules without parts, each once; `gflops` is two operations per product and sum."""
+    """A network in numbers.
+
+    `layers` counts modules without parts, each once; `gflops` is two operations per product and sum.
+    """
 
     name: str
     num_classes: int

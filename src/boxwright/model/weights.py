@@ -22,7 +22,11 @@ Adapted = tuple[torch.Tensor, str]  # a tensor made to fit, and how
 
 @dataclass(frozen=True)
 class Transfer:
-    """What came over. `adapted`: made to fit, and how; `other_shape`: here and there, but of different shapes; `absent`: only here; `unused`: only there."""
+    """What came over.
+
+    `adapted`: made to fit, and how; `other_shape`: here and there, but of different shapes; `absent`: only here;
+    `unused`: only there.
+    """
 
     matched: tuple[str, ...]
     other_shape: tuple[str, ...]
@@ -42,7 +46,11 @@ class Transfer:
     def account(self) -> list[str]:
         """What did not come over, in words."""
         lines = [f"adapted: {how}" for how in self.adapted]
-        for names, why in ((self.other_shape, "other shape"), (self.absent, "not in the file"), (self.unused, "not in the network")):
+        for names, why in (
+            (self.other_shape, "other shape"),
+            (self.absent, "not in the file"),
+            (self.unused, "not in the network"),
+        ):
             if names:
                 shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")  # noqa: PLR2004 -- what fits on a line
                 lines.append(f"{len(names)} left out ({why}): {shown}")
@@ -50,17 +58,27 @@ class Transfer:
 
 
 @torch.no_grad()
-def transfer(detector: Detector, state: Mapping[str, torch.Tensor], *, skip: Iterable[str] = (), classes: ClassPairs | None = None) -> Transfer:
+def transfer(
+    detector: Detector,
+    state: Mapping[str, torch.Tensor],
+    *,
+    skip: Iterable[str] = (),
+    classes: ClassPairs | None = None,
+) -> Transfer:
     """Copy what fits by name and shape, leaving out names that contain a word of `skip`.
 
-    A first layer for another number of input channels is made to fit. With `classes`, pairs of a class here and one there,
-    the head takes over the rows of these classes and keeps its own for the others.
+    A first layer for another number of input channels is made to fit. With `classes`, pairs of a class here and one
+    there, the head takes over the rows of these classes and keeps its own for the others.
     """
     skipped = tuple(skip)
     mine = detector.state_dict()
     offered = {name: tensor for name, tensor in state.items() if not any(word in name for word in skipped)}
     made = _made_to_fit(detector, mine, offered, classes)
-    matched = [name for name, tensor in offered.items() if name in mine and name not in made and mine[name].shape == tensor.shape]
+    matched = [
+        name
+        for name, tensor in offered.items()
+        if name in mine and name not in made and mine[name].shape == tensor.shape
+    ]
     for name in matched:
         mine[name].copy_(offered[name])
     for name, (tensor, _) in made.items():
@@ -86,13 +104,21 @@ def _folded(name: str) -> str:
     return " ".join(name.casefold().split())
 
 
-def _made_to_fit(detector: Detector, mine: Mapping[str, torch.Tensor], offered: Mapping[str, torch.Tensor], classes: ClassPairs | None) -> dict[str, Adapted]:
+def _made_to_fit(
+    detector: Detector,
+    mine: Mapping[str, torch.Tensor],
+    offered: Mapping[str, torch.Tensor],
+    classes: ClassPairs | None,
+) -> dict[str, Adapted]:
     made = _first_layer(detector, mine, offered)
     if classes is None:
         return made
     last, head = len(detector.spec.rows) - 1, detector.head
     for name in (f"model.{last}.m.{level}.{part}" for level in range(head.num_levels) for part in ("weight", "bias")):
-        if name in offered and (tensor := _class_rows(mine[name], offered[name], head.num_anchors, classes)) is not None:
+        if (
+            name in offered
+            and (tensor := _class_rows(mine[name], offered[name], head.num_anchors, classes)) is not None
+        ):
             made[name] = tensor, f"({len(classes)} of {head.num_classes} classes by name)"
     return made
 
@@ -111,8 +137,12 @@ def _class_rows(own: torch.Tensor, other: torch.Tensor, num_anchors: int, classe
     return made
 
 
-def _first_layer(detector: Detector, mine: Mapping[str, torch.Tensor], offered: Mapping[str, torch.Tensor]) -> dict[str, Adapted]:
-    """The first convolution for another number of channels: each gets their mean, scaled so that a grey image is answered alike.
+def _first_layer(
+    detector: Detector, mine: Mapping[str, torch.Tensor], offered: Mapping[str, torch.Tensor]
+) -> dict[str, Adapted]:
+    """The first convolution for another number of channels.
+
+    Each gets their mean, scaled so that a grey image is answered alike.
 
     A Focus layer sees every channel four times, one pixel phase after the other; each phase is adapted for itself.
     """
@@ -122,33 +152,58 @@ def _first_layer(detector: Detector, mine: Mapping[str, torch.Tensor], offered: 
     if own is None or other is None or own.dim() != 4 or other.dim() != 4 or own.shape[1] == other.shape[1]:  # noqa: PLR2004 -- a convolution's weight
         return {}
     here, there = detector.spec.in_channels, other.shape[1] // phases
-    if own.shape[1] != here * phases or other.shape[1] % phases or (own.shape[0], *own.shape[2:]) != (other.shape[0], *other.shape[2:]):
+    if (
+        own.shape[1] != here * phases
+        or other.shape[1] % phases
+        or (own.shape[0], *own.shape[2:]) != (other.shape[0], *other.shape[2:])
+    ):
         return {}
     by_phase = other.view(len(other), phases, there, *other.shape[2:])
     each = by_phase.mean(2, keepdim=True) * (there / here)
-    return {name: (each.expand(-1, -1, here, -1, -1).reshape(own.shape), f"({there} to {here} input channels: their mean, scaled by {there}/{here})")}
+    return {
+        name: (
+            each.expand(-1, -1, here, -1, -1).reshape(own.shape),
+            f"({there} to {here} input channels: their mean, scaled by {there}/{here})",
+        )
+    }
 
 
 def require_fit(detector: Detector, state: Mapping[str, torch.Tensor], where: str) -> None:
-    """Whether every tensor of the network is there in its shape, asked before any memory is taken for it. Raises WeightsError."""
-    lacking = [name for name, tensor in detector.state_dict().items() if name not in state or state[name].shape != tensor.shape]
+    """Whether every tensor of the network is there in its shape, asked before any memory is taken for it.
+
+    Raises WeightsError.
+    """
+    lacking = [
+        name for name, tensor in detector.state_dict().items() if name not in state or state[name].shape != tensor.shape
+    ]
     if lacking:
-        what = f"does not fit the network that it describes: {len(lacking)} tensors are missing or of another shape, such as {lacking[0]}"
+        what = (
+            f"does not fit the network that it describes: {len(lacking)} tensors are missing or of another "
+            "shape, "
+            f"such as {lacking[0]}"
+        )
         raise WeightsError(where, what, "Give weights of this network")
 
 
 def require_numbers(tensors: Mapping[str, torch.Tensor], where: str) -> None:
-    """Every value is a number, and no variance is below zero. Raises WeightsError with the first tensor in which one is not."""
+    """Every value is a number, and no variance is below zero.
+
+    Raises WeightsError with the first tensor in which one is not.
+    """
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             what = f"has values in '{name}' that are no finite numbers (NaN or infinite), so it can detect nothing"
             raise WeightsError(where, what, "Give a checkpoint from before its training failed")
         if name.endswith("running_var") and bool((tensor < 0).any()):
-            raise WeightsError(where, f"has variances below zero in '{name}', which no training leaves", "Give another checkpoint")
+            raise WeightsError(
+                where, f"has variances below zero in '{name}', which no training leaves", "Give another checkpoint"
+            )
 
 
 def load_exactly(detector: Detector, state: Mapping[str, torch.Tensor], where: str) -> None:
     """Every tensor of the network, or an error. Raises WeightsError."""
     found = transfer(detector, state)
     if len(found.matched) != found.total:
-        raise WeightsError(where, f"does not fit the network ({'; '.join(found.account())})", "Give weights of this network")
+        raise WeightsError(
+            where, f"does not fit the network ({'; '.join(found.account())})", "Give weights of this network"
+        )

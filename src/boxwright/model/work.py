@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much a network does for one image, row by row, counted on shapes: operations, numbers normalised, the map that comes out."""
+"""How much a network does for one image, row by row, counted on shapes.
+
+Operations, numbers normalised, the map that comes out.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Work:
-    """Of one row. `operations`: two per product and sum of convolutions and linear maps. `normed`: numbers that batch normalisations put out."""
+    """Of one row. `operations`: two per product and sum of convolutions and linear maps.
+
+    `normed`: numbers that batch normalisations put out.
+    """
 
     operations: int = 0
     normed: int = 0
@@ -30,10 +36,14 @@ def count_work(detector: Detector, image_size: int) -> list[Work]:
     rows = [Work() for _ in detector.model]
     hooks = [module.register_forward_hook(_sizing(work)) for work, module in zip(rows, detector.model, strict=True)]
     for work, row in zip(rows, detector.model, strict=True):
-        hooks += [module.register_forward_hook(_counting(work)) for module in row.modules() if isinstance(module, _COUNTED)]
+        hooks += [
+            module.register_forward_hook(_counting(work)) for module in row.modules() if isinstance(module, _COUNTED)
+        ]
     training = detector.training
     with torch.no_grad():
-        detector.eval()(torch.empty(1, detector.spec.in_channels, image_size, image_size, device=detector.head.anchors.device))
+        detector.eval()(
+            torch.empty(1, detector.spec.in_channels, image_size, image_size, device=detector.head.anchors.device)
+        )
     detector.train(training)
     for hook in hooks:
         hook.remove()
@@ -57,13 +67,19 @@ def _counting(work: Work) -> Callable[..., None]:
             case nn.BatchNorm2d():
                 work.normed += output.numel()
             case nn.Conv2d():
-                work.operations += 2 * output.numel() * module.in_channels // module.groups * math.prod(module.kernel_size)
+                work.operations += (
+                    2 * output.numel() * module.in_channels // module.groups * math.prod(module.kernel_size)
+                )
             case nn.ConvTranspose2d():
-                work.operations += 2 * inputs[0].numel() * module.out_channels // module.groups * math.prod(module.kernel_size)
+                work.operations += (
+                    2 * inputs[0].numel() * module.out_channels // module.groups * math.prod(module.kernel_size)
+                )
             case nn.Linear():
                 work.operations += 2 * inputs[0].numel() * module.out_features
             case nn.MultiheadAttention():
                 tokens, images, width = inputs[0].shape
-                work.operations += 2 * images * tokens * width * (4 * width + 2 * tokens)  # four maps, scores, weighted sums
+                work.operations += (
+                    2 * images * tokens * width * (4 * width + 2 * tokens)
+                )  # four maps, scores, weighted sums
 
     return note

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The library of compiled kernels: found, checked, switched. The one place of this room that knows foreign functions.
 
-Without the library (no compiler when the package was installed) everything goes the portable way, with numbers of the same law.
+Without the library (no compiler when the package was installed) everything goes the portable way, with numbers of the
+same law.
 """
 
 from __future__ import annotations
@@ -24,8 +25,14 @@ _SIGNATURES = {
     "boxwright_render": (None, (_POINTER, _LONG, _POINTER, _WHOLE, _WHOLE, _POINTER)),
     "boxwright_labels": (_LONG, (ctypes.c_char_p, _LONG, _REAL, _POINTER, _POINTER, _POINTER, _POINTER)),
     "boxwright_suppress": (_LONG, (_POINTER, _LONG, _LONG, _POINTER, _POINTER, _POINTER, _POINTER)),
-    "boxwright_match": (None, (_POINTER, _POINTER, _LONG, _POINTER, _POINTER, _LONG, _WHOLE, _POINTER, _LONG, _POINTER)),
-    "boxwright_normalize_forward": (_WHOLE, (_POINTER, _LONG, _LONG, _POINTER, _POINTER, _REAL, _POINTER, _POINTER, _POINTER, _POINTER, _WHOLE)),
+    "boxwright_match": (
+        None,
+        (_POINTER, _POINTER, _LONG, _POINTER, _POINTER, _LONG, _WHOLE, _POINTER, _LONG, _POINTER),
+    ),
+    "boxwright_normalize_forward": (
+        _WHOLE,
+        (_POINTER, _LONG, _LONG, _POINTER, _POINTER, _REAL, _POINTER, _POINTER, _POINTER, _POINTER, _WHOLE),
+    ),
     "boxwright_normalize_backward": (_WHOLE, (*(_POINTER,) * 2, _LONG, _LONG, *(_POINTER,) * 7, _WHOLE)),
     "boxwright_areas": (None, (_POINTER, _LONG, _LONG, _REAL, _POINTER, _LONG, _POINTER)),
 }
@@ -95,4 +102,8 @@ def described() -> str:
     """Which way is gone, in words."""
     if kernels() is not None:
         return "compiled kernels"
-    return "portable kernels (compiled ones are switched off)" if _opened() is not None else "portable kernels (no compiled ones were built at installation)"
+    return (
+        "portable kernels (compiled ones are switched off)"
+        if _opened() is not None
+        else "portable kernels (no compiled ones were built at installation)"
+    )

@@ -28,7 +28,9 @@ def read(content: bytes, rounding: float) -> Rows | None:
     most = len(content) // SHORTEST_ROW + 1
     classes, boxes = np.empty(most, np.int32), np.empty((most, 4), np.float32)
     first, points = np.empty(most + 1, np.int64), np.empty((len(content) // (2 * SHORTEST_NUMBER) + 1, 2), np.float32)
-    count = library.boxwright_labels(content, len(content), rounding, classes.ctypes.data, boxes.ctypes.data, first.ctypes.data, points.ctypes.data)
+    count = library.boxwright_labels(
+        content, len(content), rounding, classes.ctypes.data, boxes.ctypes.data, first.ctypes.data, points.ctypes.data
+    )
     if count < 0:
         return None
     return Rows(classes[:count].copy(), boxes[:count].copy(), first[: count + 1].copy(), points[: first[count]].copy())

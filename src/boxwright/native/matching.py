@@ -8,8 +8,17 @@ import numpy as np
 from boxwright.native.binary import require
 
 
-def match(detections_xyxy: np.ndarray, detection_keys: np.ndarray, labels_xyxy: np.ndarray, label_keys: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """Each detection takes its best label of the same key, each label its first detection, at every threshold. (M, T) bool."""
+def match(
+    detections_xyxy: np.ndarray,
+    detection_keys: np.ndarray,
+    labels_xyxy: np.ndarray,
+    label_keys: np.ndarray,
+    thresholds: np.ndarray,
+) -> np.ndarray:
+    """Each detection takes its best label of the same key, each label its first detection, at every threshold.
+
+    (M, T) bool.
+    """
     library = require()
     assert detections_xyxy.dtype == labels_xyxy.dtype
     assert detections_xyxy.dtype in {np.dtype(np.float32), np.dtype(np.float64)}
@@ -37,6 +46,10 @@ def match(detections_xyxy: np.ndarray, detection_keys: np.ndarray, labels_xyxy: 
 def areas(hits: np.ndarray, num_labels: float, recall_points: np.ndarray) -> np.ndarray:
     """Area under the precision envelope of one class, whose hits (M, T) are by falling confidence. (T,) float64."""
     library = require()
-    rows, grid, result = np.ascontiguousarray(hits, bool), np.ascontiguousarray(recall_points, np.float64), np.empty(hits.shape[1])
+    rows, grid, result = (
+        np.ascontiguousarray(hits, bool),
+        np.ascontiguousarray(recall_points, np.float64),
+        np.empty(hits.shape[1]),
+    )
     library.boxwright_areas(rows.ctypes.data, *rows.shape, num_labels, grid.ctypes.data, len(grid), result.ctypes.data)
     return result

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One sample drawn in one pass: tiles on a canvas through a map, blended, recoloured, flipped, straight into its planes."""
+"""One sample drawn in one pass.
+
+Tiles on a canvas through a map, blended, recoloured, flipped, straight into its planes.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,29 @@ if TYPE_CHECKING:
 
 # The layouts of render.cpp.
 _TILE = np.dtype(
-    [("pixels", "u8"), ("stride", "i8"), ("height", "i4"), ("width", "i4"), ("x", "i4"), ("y", "i4"), *((side, "i4") for side in ("x1", "y1", "x2", "y2"))]
+    [
+        ("pixels", "u8"),
+        ("stride", "i8"),
+        ("height", "i4"),
+        ("width", "i4"),
+        ("x", "i4"),
+        ("y", "i4"),
+        *((side, "i4") for side in ("x1", "y1", "x2", "y2")),
+    ]
 )
 _SCENE = np.dtype([("tiles", "u8"), ("num_tiles", "i8"), ("inverse", "f8", (9,))])
-_LOOK = np.dtype([("share", "f4"), ("gains", "f4", (3,)), ("up_down", "i4"), ("left_right", "i4"), ("border", "i4"), ("plain", "i4")])
+_LOOK = np.dtype(
+    [("share", "f4"), ("gains", "f4", (3,)), ("up_down", "i4"), ("left_right", "i4"), ("border", "i4"), ("plain", "i4")]
+)
 
 
 @dataclass(frozen=True)
 class Painting:
-    """One scene: tiles as (pixels (H, W, 3) uint8 BGR, first pixel x, y, window x1, y1, x2, y2), and the map from output to canvas (3, 3)."""
+    """One scene.
+
+    Tiles as (pixels (H, W, 3) uint8 BGR, first pixel x, y, window x1, y1, x2, y2), and the map from output to canvas
+    (3, 3).
+    """
 
     tiles: Sequence[tuple[np.ndarray, tuple[int, int], tuple[int, int, int, int]]]
     inverse: np.ndarray
@@ -31,7 +48,9 @@ class Painting:
 
 @dataclass(frozen=True)
 class Look:
-    """What happens to the picture as a whole. `border` shows where no tile is; `share` is that of the first of two scenes.
+    """What happens to the picture as a whole.
+
+    `border` shows where no tile is; `share` is that of the first of two scenes.
 
     `plain` uses portable instructions only, which say the same.
     """
@@ -50,9 +69,19 @@ def draw(paintings: Sequence[Painting], look: Look, out: np.ndarray) -> None:
     assert out.dtype == np.uint8
     assert out.flags.c_contiguous
     tables = [_table(painting) for painting in paintings]
-    scenes = np.array([(table.ctypes.data, len(table), painting.inverse.reshape(9)) for (table, _), painting in zip(tables, paintings, strict=True)], _SCENE)
-    words = np.array((look.share, look.gains_hsv, look.flip_up_down, look.flip_left_right, look.border, look.plain), _LOOK)
-    library.boxwright_render(scenes.ctypes.data, len(scenes), words.ctypes.data, out.shape[1], out.shape[2], out.ctypes.data)
+    scenes = np.array(
+        [
+            (table.ctypes.data, len(table), painting.inverse.reshape(9))
+            for (table, _), painting in zip(tables, paintings, strict=True)
+        ],
+        _SCENE,
+    )
+    words = np.array(
+        (look.share, look.gains_hsv, look.flip_up_down, look.flip_left_right, look.border, look.plain), _LOOK
+    )
+    library.boxwright_render(
+        scenes.ctypes.data, len(scenes), words.ctypes.data, out.shape[1], out.shape[2], out.ctypes.data
+    )
 
 
 def _table(painting: Painting) -> tuple[np.ndarray, list[np.ndarray]]:

@@ -10,7 +10,16 @@ import numpy as np
 from boxwright.native.binary import require
 
 _RULES = np.dtype(
-    [("min_score", "f4"), ("max_iou", "f4"), ("multi_label", "i4"), ("agnostic", "i4"), ("shift", "f4"), ("unused", "i4"), ("candidates", "i8"), ("det", "i8")]
+    [
+        ("min_score", "f4"),
+        ("max_iou", "f4"),
+        ("multi_label", "i4"),
+        ("agnostic", "i4"),
+        ("shift", "f4"),
+        ("unused", "i4"),
+        ("candidates", "i8"),
+        ("det", "i8"),
+    ]
 )
 
 
@@ -38,6 +47,12 @@ def suppress(prediction: np.ndarray, limits: Limits, classes: tuple[int, ...] | 
     rules = np.array((*limits[:5], 0, *limits[5:]), _RULES)
     out, capped = np.empty((min(limits.max_det, len(prediction) * num_classes), 6), np.float32), np.zeros(1, np.int64)
     count = library.boxwright_suppress(
-        prediction.ctypes.data, len(prediction), num_classes, wanted.ctypes.data, rules.ctypes.data, out.ctypes.data, capped.ctypes.data
+        prediction.ctypes.data,
+        len(prediction),
+        num_classes,
+        wanted.ctypes.data,
+        rules.ctypes.data,
+        out.ctypes.data,
+        capped.ctypes.data,
     )
     return out[:count].copy(), int(capped[0])

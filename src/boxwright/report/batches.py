@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sheets of a batch as the network sees it: with its targets, or with what is predicted. B images, N targets, R regions to ignore, M detections."""
+"""Sheets of a batch as the network sees it: with its targets, or with what is predicted.
+
+B images, N targets, R regions to ignore, M detections.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,18 @@ IGNORED = "ignored"
 
 
 def batch_sheet(
-    images: np.ndarray, targets: np.ndarray, names: Sequence[str], paths: Sequence[str], max_images: int = 16, *, regions: np.ndarray | None = None
+    images: np.ndarray,
+    targets: np.ndarray,
+    names: Sequence[str],
+    paths: Sequence[str],
+    max_images: int = 16,
+    *,
+    regions: np.ndarray | None = None,
 ) -> np.ndarray:
     """The first images of a batch with their targets, and regions to ignore in dashes.
 
-    (B, 3, H, W) uint8 RGB, (N, 6) image, class, cx, cy, w, h normalised, (R, 5) likewise without class -> (h, w, 3) uint8
+    (B, 3, H, W) uint8 RGB, (N, 6) image, class, cx, cy, w, h normalised, (R, 5) likewise without class -> (h, w, 3)
+    uint8
     """
     shown = images[:max_images]
     owners = targets[:, 0].astype(np.int64)
@@ -40,7 +50,14 @@ def batch_sheet(
         classes = mine[:, 1].astype(np.int64)
         if regions is not None:
             cell = _with_regions(cell, regions[regions[:, 0] == number, 1:])
-        cells.append(draw_boxes(cell, boxes, [name_of(names, int(number)) for number in classes], [colour(int(number)) for number in classes]))
+        cells.append(
+            draw_boxes(
+                cell,
+                boxes,
+                [name_of(names, int(number)) for number in classes],
+                [colour(int(number)) for number in classes],
+            )
+        )
     return grid(cells, [PurePath(path).name for path in paths[: len(cells)]], cell_px=_cell_px(len(shown)))
 
 
@@ -58,7 +75,10 @@ def prediction_sheet(
     min_score: float = MIN_CONFIDENCE,
     max_images: int = 16,
 ) -> np.ndarray:
-    """The first images of a batch with what is predicted on them. (B, 3, H, W) uint8 RGB; per image (M, 6) xyxy px, score, class -> (h, w, 3) uint8"""
+    """The first images of a batch with what is predicted on them.
+
+    (B, 3, H, W) uint8 RGB; per image (M, 6) xyxy px, score, class -> (h, w, 3) uint8
+    """
     shown = images[:max_images]
     cells = []
     for image, rows in zip(shown, detections, strict=False):
@@ -66,12 +86,19 @@ def prediction_sheet(
         sure = rows[rows[:, 4] >= min_score]
         sure = sure[np.argsort(-sure[:, 4], kind="stable")]
         captions = [f"{name_of(names, int(number))} {score:.2f}" for score, number in sure[:, 4:6]]
-        cells.append(draw_boxes(cell, sure[:, :4] * np.tile(gain_xy, 2), captions, [colour(int(number)) for number in sure[:, 5]]))
+        cells.append(
+            draw_boxes(
+                cell, sure[:, :4] * np.tile(gain_xy, 2), captions, [colour(int(number)) for number in sure[:, 5]]
+            )
+        )
     return grid(cells, [PurePath(path).name for path in paths[: len(cells)]], cell_px=_cell_px(len(shown)))
 
 
 def _cell(image_chw: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The image as large as its cell, and by how much its pixels grew. Boxes are drawn afterwards, so that lines and letters stay clear."""
+    """The image as large as its cell, and by how much its pixels grew.
+
+    Boxes are drawn afterwards, so that lines and letters stay clear.
+    """
     image_rgb = np.ascontiguousarray(image_chw.transpose(1, 2, 0))
     cell = fitted(image_rgb, _cell_px(count))
     return cell, np.array((cell.shape[1] / max(image_rgb.shape[1], 1), cell.shape[0] / max(image_rgb.shape[0], 1)))

@@ -74,8 +74,13 @@ def note(axes: Axes, text: str) -> None:
 
 
 def add_legend(place: Axes | Figure, handles: Sequence[Artist], labels: Sequence[str], **where: Any) -> None:
-    """A legend without a frame. A label is lines of legible text, also one that the figure library would take for a command."""
-    legend = place.legend(list(handles), ["."] * len(handles), frameon=False, fontsize=NOTE_PT, labelcolor=INK, handlelength=1.6, **where)
+    """A legend without a frame.
+
+    A label is lines of legible text, also one that the figure library would take for a command.
+    """
+    legend = place.legend(
+        list(handles), ["."] * len(handles), frameon=False, fontsize=NOTE_PT, labelcolor=INK, handlelength=1.6, **where
+    )
     for text, label in zip(legend.get_texts(), labels, strict=True):
         text.set_text(_no_formula(label))
     legend.get_title().set_fontsize(NOTE_PT)

@@ -34,15 +34,26 @@ if TYPE_CHECKING:
 
 Normalised = Literal["column", "row"] | None
 
-TITLES = {"column": "Confusion: share of each true class", "row": "Confusion: share of each predicted class", None: "Confusion: objects"}
+TITLES = {
+    "column": "Confusion: share of each true class",
+    "row": "Confusion: share of each predicted class",
+    None: "Confusion: objects",
+}
 NO_COUNT = (0.95, 0.95, 0.95, 1.0)  # a cell of a class that never occurs
 WANTED_INCHES, MIN_CELL_INCHES, MAX_CELL_INCHES = 9.0, 0.125, 0.9
 MATRIX_INCHES = (4.0, 14.0)
-TITLE_INCHES, LABEL_INCHES, SCALE_INCHES = 0.7, 0.42, 0.9  # room above; for the word beside the names; for the scale of shades
+TITLE_INCHES, LABEL_INCHES, SCALE_INCHES = (
+    0.7,
+    0.42,
+    0.9,
+)  # room above; for the word beside the names; for the scale of shades
 MAX_NUMBER_PT, MIN_NUMBER_PT, MIN_TICK_PT = 11.0, 5.0, 5.0
 LETTER = 0.64  # width of a digit as a share of its height in this font
 LINE = 1.25  # height of a line of text as a share of its letters
-FINE_GRID, FINE_SIDE = "#f2f2f2", 50  # the grid of a matrix with more rows than this, which would else be all that is seen
+FINE_GRID, FINE_SIDE = (
+    "#f2f2f2",
+    50,
+)  # the grid of a matrix with more rows than this, which would else be all that is seen
 DARK = 0.3  # luminance of a ground that asks for white letters; our ink is not quite black
 BACKGROUND = "background"
 
@@ -62,7 +73,9 @@ class _Names:
 
     @property
     def below_inches(self) -> float:
-        standing = [inches_of(word, self.size_pt) for word, upright in zip(self.words, self.upright, strict=True) if upright]
+        standing = [
+            inches_of(word, self.size_pt) for word, upright in zip(self.words, self.upright, strict=True) if upright
+        ]
         return max(standing, default=self.size_pt * LINE / POINTS_PER_INCH)
 
 
@@ -74,7 +87,9 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], normalised: Norma
     side = len(matrix)
     assert side
     assert matrix.shape == (side, side)
-    inches = float(np.clip(float(np.clip(WANTED_INCHES / side, MIN_CELL_INCHES, MAX_CELL_INCHES)) * side, *MATRIX_INCHES))
+    inches = float(
+        np.clip(float(np.clip(WANTED_INCHES / side, MIN_CELL_INCHES, MAX_CELL_INCHES)) * side, *MATRIX_INCHES)
+    )
     cell_pt = inches / (side + _gap(side)) * POINTS_PER_INCH
     words = _names(names, side - 1, cell_pt)
     values = _values(matrix, normalised)
@@ -83,12 +98,23 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], normalised: Norma
     width, height = left + inches + SCALE_INCHES, bottom + inches + TITLE_INCHES
 
     def draw(figure: Figure) -> None:
-        axes = dressed(figure.add_axes((left / width, bottom / height, inches / width, inches / height)), "", "true class", "predicted class", grid=False)
+        axes = dressed(
+            figure.add_axes((left / width, bottom / height, inches / width, inches / height)),
+            "",
+            "true class",
+            "predicted class",
+            grid=False,
+        )
         _write_title(axes, TITLES[normalised])
         _fill(axes, values / highest)
         _write_names(axes, words, side)
         _write_numbers(axes, values, highest, "{:.2f}" if normalised else "{:.0f}", cell_pt)
-        _add_scale(figure.add_axes(((left + inches + 0.2) / width, (bottom + inches / 4) / height, 0.13 / width, inches / 2 / height)), highest)
+        _add_scale(
+            figure.add_axes(
+                ((left + inches + 0.2) / width, (bottom + inches / 4) / height, 0.13 / width, inches / 2 / height)
+            ),
+            highest,
+        )
 
     return rendered((width, height), draw, arranged=False)
 
@@ -125,8 +151,20 @@ def _centres(side: int) -> np.ndarray:
 
 
 def _write_title(axes: Axes, title: str) -> None:
-    for text, height_pt, size_pt, ink in ((title, 24, TITLE_PT, INK), ("last row: missed objects; last column: false alarms", 9, NOTE_PT, FAINT)):
-        axes.annotate(text, (0, 1), (0, height_pt), "axes fraction", "offset points", fontsize=size_pt, color=ink, annotation_clip=False)
+    for text, height_pt, size_pt, ink in (
+        (title, 24, TITLE_PT, INK),
+        ("last row: missed objects; last column: false alarms", 9, NOTE_PT, FAINT),
+    ):
+        axes.annotate(
+            text,
+            (0, 1),
+            (0, height_pt),
+            "axes fraction",
+            "offset points",
+            fontsize=size_pt,
+            color=ink,
+            annotation_clip=False,
+        )
 
 
 def _fill(axes: Axes, shares: np.ndarray) -> None:
@@ -138,14 +176,23 @@ def _fill(axes: Axes, shares: np.ndarray) -> None:
     for rows, y_edges in blocks:
         for columns, x_edges in blocks:
             if colours[rows, columns].size:
-                axes.pcolormesh(x_edges, y_edges, colours[rows, columns], edgecolors=GRID if side <= FINE_SIDE else FINE_GRID, linewidth=min(12 / side, 0.8))
+                axes.pcolormesh(
+                    x_edges,
+                    y_edges,
+                    colours[rows, columns],
+                    edgecolors=GRID if side <= FINE_SIDE else FINE_GRID,
+                    linewidth=min(12 / side, 0.8),
+                )
     axes.set(xlim=(0, start + 1), ylim=(start + 1, 0))
     for spine in axes.spines.values():
         spine.set_visible(False)
 
 
 def _shade(shares: np.ndarray) -> np.ndarray:
-    """How dark a share is drawn: by its root, so that a few objects out of a hundred are not lost beside a full diagonal."""
+    """How dark a share is drawn.
+
+    By its root, so that a few objects out of a hundred are not lost beside a full diagonal.
+    """
     result: np.ndarray = np.sqrt(shares)
     return result
 
@@ -169,11 +216,21 @@ def _write_numbers(axes: Axes, values: np.ndarray, highest: float, form: str, ce
         red, green, blue = (int(part) for part in colours[row, column, :3])
         ink = "white" if luminance((red, green, blue)) < DARK else INK
         word = form.format(values[row, column])
-        axes.text(centres[column], centres[row], word if float(word) else "", ha="center", va="center", fontsize=size_pt, color=ink)
+        axes.text(
+            centres[column],
+            centres[row],
+            word if float(word) else "",
+            ha="center",
+            va="center",
+            fontsize=size_pt,
+            color=ink,
+        )
 
 
 def _add_scale(axes: Axes, highest: float) -> None:
-    axes.pcolormesh((0, 1), np.linspace(0, highest, 257), _shade(np.linspace(0, 1, 256))[:, None], cmap=shades(), vmin=0, vmax=1)
+    axes.pcolormesh(
+        (0, 1), np.linspace(0, highest, 257), _shade(np.linspace(0, 1, 256))[:, None], cmap=shades(), vmin=0, vmax=1
+    )
     dressed(axes, grid=False).set_xticks([])
     axes.yaxis.tick_right()
     for spine in axes.spines.values():

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Predictions beside the truth, for people: what was found, what was missed, what is not there. L labels, M detections."""
+"""Predictions beside the truth, for people: what was found, what was missed, what is not there.
+
+L labels, M detections.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,9 @@ def contact_sheet(
     min_score: float = MIN_CONFIDENCE,
     max_images: int = 12,
 ) -> np.ndarray:
-    """Pairs of truth and prediction with a legend. (H, W, 3) uint8 each, Detections, (L, 5) class, x1, y1, x2, y2 px -> (h, w, 3) uint8
+    """Pairs of truth and prediction with a legend.
+
+    (H, W, 3) uint8 each, Detections, (L, 5) class, x1, y1, x2, y2 px -> (h, w, 3) uint8
 
     A detection is right where it overlaps a label of its class, as in the confusion matrix; each label counts once.
     """
@@ -54,8 +59,13 @@ def contact_sheet(
     for image_rgb, found, truth in list(zip(images_rgb, detections, truths, strict=True))[:max_images]:
         sure = found.filter(min_score=min_score)
         of_labels, of_detections = outcomes(sure, truth)
-        left.append(_drawn(image_rgb, truth[:, 1:5], [name_of(found.names, int(number)) for number in truth[:, 0]], of_labels))
-        captions = [f"{name_of(found.names, int(number))} {score:.2f}" for number, score in zip(sure.classes, sure.scores, strict=True)]
+        left.append(
+            _drawn(image_rgb, truth[:, 1:5], [name_of(found.names, int(number)) for number in truth[:, 0]], of_labels)
+        )
+        captions = [
+            f"{name_of(found.names, int(number))} {score:.2f}"
+            for number, score in zip(sure.classes, sure.scores, strict=True)
+        ]
         right.append(_drawn(image_rgb, sure.boxes_xyxy_px, captions, of_detections))
         counts = of_labels.count(FOUND), of_labels.count(MISSED), of_detections.count(FALSE)
         texts.append("{}   {} found, {} missed, {} false".format(PurePath(found.path).name, *counts).strip())
@@ -66,11 +76,17 @@ def contact_sheet(
 def outcomes(detections: Detections, truth: np.ndarray) -> tuple[list[Outcome], list[Outcome]]:
     """What became of every label and every detection of one image. truth (L, 5)"""
     pairs = overlapping_pairs(
-        detections.boxes_xyxy_px.astype(np.float64), detections.classes, truth[:, 1:5].astype(np.float64), truth[:, 0].astype(np.int64), MIN_IOU
+        detections.boxes_xyxy_px.astype(np.float64),
+        detections.classes,
+        truth[:, 1:5].astype(np.float64),
+        truth[:, 0].astype(np.int64),
+        MIN_IOU,
     )
     matched = one_to_one(pairs)
     labels, rows = set(matched.label.tolist()), set(matched.detection.tolist())
-    return [FOUND if i in labels else MISSED for i in range(len(truth))], [FOUND if i in rows else FALSE for i in range(len(detections))]
+    return [FOUND if i in labels else MISSED for i in range(len(truth))], [
+        FOUND if i in rows else FALSE for i in range(len(detections))
+    ]
 
 
 def _drawn(image_rgb: np.ndarray, boxes_xyxy_px: np.ndarray, captions: list[str], results: list[Outcome]) -> np.ndarray:
@@ -80,7 +96,13 @@ def _drawn(image_rgb: np.ndarray, boxes_xyxy_px: np.ndarray, captions: list[str]
     order = sorted(range(len(results)), key=lambda i: results[i] is FOUND)
     chosen = [results[i] for i in order]
     boxes = boxes_xyxy_px[order].reshape(-1, 4) * gain
-    return draw_boxes(cell, boxes, [captions[i] for i in order], [result.ink for result in chosen], style=[result.style for result in chosen])
+    return draw_boxes(
+        cell,
+        boxes,
+        [captions[i] for i in order],
+        [result.ink for result in chosen],
+        style=[result.style for result in chosen],
+    )
 
 
 def _legend(width_px: int) -> np.ndarray:

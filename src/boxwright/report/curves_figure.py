@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The four curves of a validation: precision over recall, and F1, precision, recall over confidence. C classes, G grid points."""
+"""The four curves of a validation: precision over recall, and F1, precision, recall over confidence.
+
+C classes, G grid points.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,16 @@ def pr_curve(curves: Curves, names: Sequence[str]) -> np.ndarray:
     precision, recall = (_mean(values[:, curves.operating_point]) for values in (curves.precision, curves.recall))
     average = curves.average_precision[:, 0]
     text = f"precision {precision:.3f}\nrecall {recall:.3f}\nat confidence {curves.confidence:.3f}"
-    plot = _Plot("Precision and recall", ("recall", "precision"), "AP at IoU 0.50", curves.recall_precision, average, (recall, precision), text, _mean(average))
+    plot = _Plot(
+        "Precision and recall",
+        ("recall", "precision"),
+        "AP at IoU 0.50",
+        curves.recall_precision,
+        average,
+        (recall, precision),
+        text,
+        _mean(average),
+    )
     return _figure(plot, curves, names)
 
 
@@ -67,7 +79,14 @@ def _over_confidence(word: str, lines: np.ndarray, curves: Curves, names: Sequen
     mean, confidence = _mean(values), curves.confidence
     text = f"{word} {mean:.3f}\nat confidence {confidence:.3f}"
     plot = _Plot(
-        f"{word[0].upper()}{word[1:]} and confidence", ("confidence", word), f"{word} at {confidence:.3f}", lines, values, (confidence, mean), text, mean
+        f"{word[0].upper()}{word[1:]} and confidence",
+        ("confidence", word),
+        f"{word} at {confidence:.3f}",
+        lines,
+        values,
+        (confidence, mean),
+        text,
+        mean,
     )
     return _figure(plot, curves, names)
 
@@ -84,11 +103,15 @@ def _figure(plot: _Plot, curves: Curves, names: Sequence[str]) -> np.ndarray:
             note(axes, "no labelled objects")
             return
         point = _mark(axes, *plot.point_xy)
-        bold = axes.plot(CONFIDENCE_GRID, plot.lines.mean(axis=0), color=INK, linewidth=2.6, zorder=4, solid_capstyle="round")
+        bold = axes.plot(
+            CONFIDENCE_GRID, plot.lines.mean(axis=0), color=INK, linewidth=2.6, zorder=4, solid_capstyle="round"
+        )
         handles, labels = _class_lines(axes, plot, curves, names)
         word = "all classes" if len(curves.classes) > 1 else name_of(names, int(curves.classes[0]))
         labels = [f"{plot.mean:.3f}  {word}", *labels, plot.point_text]
-        add_legend(figure, [*bold, *handles, point], labels, title=plot.heading, alignment="left", loc="outside right upper")
+        add_legend(
+            figure, [*bold, *handles, point], labels, title=plot.heading, alignment="left", loc="outside right upper"
+        )
 
     return rendered(SIZE_INCHES, draw)
 
@@ -96,7 +119,9 @@ def _figure(plot: _Plot, curves: Curves, names: Sequence[str]) -> np.ndarray:
 def _mark(axes: Axes, x: float, y: float) -> Line2D:
     """The operating point. Its numbers stand in the legend, where they cover nothing."""
     axes.axvline(x, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-    return axes.plot([x], [y], "o", markersize=8, color=SECOND, markeredgecolor="white", markeredgewidth=1.5, zorder=6, clip_on=False)[0]
+    return axes.plot(
+        [x], [y], "o", markersize=8, color=SECOND, markeredgecolor="white", markeredgewidth=1.5, zorder=6, clip_on=False
+    )[0]
 
 
 def _class_lines(axes: Axes, plot: _Plot, curves: Curves, names: Sequence[str]) -> tuple[list[Line2D], list[str]]:
@@ -108,7 +133,10 @@ def _class_lines(axes: Axes, plot: _Plot, curves: Curves, names: Sequence[str]) 
     words = [f"{plot.values[row]:.3f}  {name_of(names, int(curves.classes[row]))}" for row in order]
     named = order if count <= MAX_LINES else np.concatenate((order[:ENDS], order[-ENDS:]))
     style: dict[str, Any] = {"linewidth": 1.3 if count <= MAX_LINES else 0.9, "alpha": 0.9, "zorder": 3}
-    lines = [axes.plot(CONFIDENCE_GRID, plot.lines[row], color=class_colour(int(curves.classes[row])), **style)[0] for row in named]
+    lines = [
+        axes.plot(CONFIDENCE_GRID, plot.lines[row], color=class_colour(int(curves.classes[row])), **style)[0]
+        for row in named
+    ]
     if count <= MAX_LINES:
         return lines, words
     every = [np.column_stack((CONFIDENCE_GRID, line)) for line in plot.lines]

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands out in a data set, in words: what it does to a training, and what to do about it. Split facts are those of report.json."""
+"""What stands out in a data set, in words: what it does to a training, and what to do about it.
+
+Split facts are those of report.json.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,11 @@ def advice(document: dict[str, Any]) -> list[tuple[str, str]]:
 def _leakage(document: dict[str, Any]) -> list[tuple[str, str]]:
     count = len(document["leakage"])
     what = f"{_many(count, 'pair')} of pictures lie{'s' if count == 1 else ''} in two splits"
-    return [(what, "What was trained on is measured again: numbers come out too good. Keep each picture in one split.")] if count else []
+    return (
+        [(what, "What was trained on is measured again: numbers come out too good. Keep each picture in one split.")]
+        if count
+        else []
+    )
 
 
 def _missing(train: dict[str, Any], val: dict[str, Any] | None, names: list[str]) -> list[tuple[str, str]]:
@@ -45,9 +52,19 @@ def _missing(train: dict[str, Any], val: dict[str, Any] | None, names: list[str]
     few = [number for number, count in enumerate(counts) if 0 < count < FEW_OBJECTS]
     found = []
     if asked:
-        found.append((f"no object to learn from, but some in val: {_named(asked, names)}", "Every one of them will be missed. Label some, or drop the class."))
+        found.append(
+            (
+                f"no object to learn from, but some in val: {_named(asked, names)}",
+                "Every one of them will be missed. Label some, or drop the class.",
+            )
+        )
     if idle := [number for number in none if number not in asked]:
-        found.append((f"no object of {_named(idle, names)}", "The class costs a little and gives nothing. Drop it from `names`, unless it is to come."))
+        found.append(
+            (
+                f"no object of {_named(idle, names)}",
+                "The class costs a little and gives nothing. Drop it from `names`, unless it is to come.",
+            )
+        )
     if few:
         words = f"fewer than {FEW_OBJECTS} objects in train: {_named(few, names)}"
         found.append((words, "Expect little of them. Label more, merge classes, or begin from trained weights."))
@@ -59,16 +76,34 @@ def _unlabelled(train: dict[str, Any]) -> list[tuple[str, str]]:
     if bare <= BACKGROUND_SHARE * train["images"]:
         return []
     words = f"{bare} of {train['images']} training images have no label file"
-    return [(words, "They train as pictures without objects. If they were only not labelled yet, leave them out until they are.")]
+    return [
+        (
+            words,
+            (
+                "They train as pictures without objects. If they were only not labelled yet, leave them out until they "
+                "are."
+            ),
+        )
+    ]
 
 
 def _unmeasured(train: dict[str, Any] | None, val: dict[str, Any], names: list[str]) -> list[tuple[str, str]]:
     found = []
     absent = [number for number, count in enumerate(val["classes"]) if not count and train and train["classes"][number]]
     if absent:
-        found.append((f"no object in val: {_named(absent, names)}", "Nothing measures them. `boxwright data split` spreads classes evenly."))
+        found.append(
+            (
+                f"no object in val: {_named(absent, names)}",
+                "Nothing measures them. `boxwright data split` spreads classes evenly.",
+            )
+        )
     if val["images"] < FEW_IMAGES:
-        found.append((f"val has {_many(val['images'], 'image')}", "Chance moves the numbers by several points. Read them with --ci, or measure on more."))
+        found.append(
+            (
+                f"val has {_many(val['images'], 'image')}",
+                "Chance moves the numbers by several points. Read them with --ci, or measure on more.",
+            )
+        )
     return found
 
 
@@ -80,7 +115,9 @@ def _shifted(train: dict[str, Any], val: dict[str, Any], names: list[str]) -> li
         if min(here, there) >= COUNTED and max(shares) > SHIFT * min(shares):
             moved.append(number)
     words = f"another share of objects in val than in train: {_named(moved, names)}"
-    return [(words, "The splits may come from different places. `boxwright data split` divides evenly.")] if moved else []
+    return (
+        [(words, "The splits may come from different places. `boxwright data split` divides evenly.")] if moved else []
+    )
 
 
 def _tiny(train: dict[str, Any], image_size: int) -> list[tuple[str, str]]:
@@ -93,7 +130,12 @@ def _tiny(train: dict[str, Any], image_size: int) -> list[tuple[str, str]]:
 def _anchors(anchors: dict[str, Any]) -> list[tuple[str, str]]:
     if not anchors["per_box"] or anchors["recall"] >= ANCHOR_RECALL:
         return []
-    return [(f"{1 - anchors['recall']:.1%} of training boxes fit no anchor", "A training finds better anchors by itself, unless --noautoanchor is given.")]
+    return [
+        (
+            f"{1 - anchors['recall']:.1%} of training boxes fit no anchor",
+            "A training finds better anchors by itself, unless --noautoanchor is given.",
+        )
+    ]
 
 
 def _named(numbers: list[int], names: list[str]) -> str:

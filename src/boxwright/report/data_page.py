@@ -20,17 +20,21 @@ if TYPE_CHECKING:
     import numpy as np
 
 STYLE = """
-:root{color-scheme:light dark;--ink:#1d2330;--soft:#667085;--line:#e3e7ee;--paper:#fff;--ground:#f5f7fa;--bar:#3b6fd4;--bad:#b42318;--good:#067647}
+:root{color-scheme:light dark;--ink:#1d2330;--soft:#667085;--line:#e3e7ee;
+--paper:#fff;--ground:#f5f7fa;--bar:#3b6fd4;--bad:#b42318;--good:#067647}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e9ef;--soft:#98a2b3;--line:#2c3440;--paper:#171c24;
 --ground:#0f131a;--bar:#6f9bf0;--bad:#f97066;--good:#47cd89}}
 *{box-sizing:border-box}body{margin:0;background:var(--ground);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
-main{max-width:1180px;margin:0 auto;padding:32px 20px 80px}h1{font-size:26px;margin:0 0 4px}h2{font-size:19px;margin:40px 0 12px}
+main{max-width:1180px;margin:0 auto;padding:32px 20px 80px}h1{font-size:26px;margin:0 0 4px}
+h2{font-size:19px;margin:40px 0 12px}
 h3{font-size:15px;margin:0 0 10px}
 .soft{color:var(--soft)}.grid{display:grid;gap:16px;grid-template-columns:repeat(auto-fit,minmax(330px,1fr))}
 .card{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:16px;overflow:auto}
 .figures{display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(140px,1fr));margin:16px 0}
-.figure{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:12px 16px}.figure b{display:block;font-size:24px}
-table{border-collapse:collapse;width:100%}td,th{padding:4px 10px 4px 0;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
+.figure{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:12px 16px}
+.figure b{display:block;font-size:24px}
+table{border-collapse:collapse;width:100%}
+td,th{padding:4px 10px 4px 0;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
 .bars td{vertical-align:middle}
 .bars td:first-child{white-space:nowrap}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.track{background:var(--line);border-radius:3px;height:10px;min-width:80px}
@@ -42,18 +46,31 @@ img{max-width:100%;border-radius:8px;border:1px solid var(--line)}code{font-size
 
 
 def page(document: dict[str, Any], mosaics: dict[str, np.ndarray]) -> str:
-    """The whole page. `document` is what report.json holds, `mosaics` a sheet of samples per split, (H, W, 3) uint8 RGB."""
+    """The whole page.
+
+    `document` is what report.json holds, `mosaics` a sheet of samples per split, (H, W, 3) uint8 RGB.
+    """
     names = document["names"]
-    body = [f"<h1>{_text(document['title'])}</h1><div class=soft>{_text(document['data'])}</div>", _figures(document), _stands_out(document), _faults(document)]
+    body = [
+        f"<h1>{_text(document['title'])}</h1><div class=soft>{_text(document['data'])}</div>",
+        _figures(document),
+        _stands_out(document),
+        _faults(document),
+    ]
     for split, facts in document["splits"].items():
         body += [f"<h2>{_text(split)}</h2>", _split(facts, names, document["image_size"])]
         if split in mosaics:
             body.append(
-                f"<div class=card style='margin-top:16px'><h3>Samples</h3><img alt='samples of {_text(split)}' src='{_embedded(mosaics[split])}'></div>"
+                f"<div class=card style='margin-top:16px'><h3>Samples</h3><img alt='samples of {_text(split)}' "
+                f"src='{_embedded(mosaics[split])}'></div>"
             )
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     head = f'<meta charset=utf-8><meta http-equiv=Content-Security-Policy content="{policy}">'
-    head += f"<meta name=viewport content='width=device-width'><title>{_text(document['title'])}</title><style>{STYLE}</style>"
+    head += (
+        "<meta "
+        "name=viewport "
+        f"content='width=device-width'><title>{_text(document['title'])}</title><style>{STYLE}</style>"
+    )
     return f"<!doctype html><html lang=en><head>{head}</head><body><main>{''.join(body)}</main></body></html>\n"
 
 
@@ -75,15 +92,23 @@ def _figures(document: dict[str, Any]) -> str:
         (sum(s["objects"] for s in splits.values()), "objects"),
         (len(document["names"]), "classes"),
     ]
-    shown += [(len(document["duplicates"]), "pairs alike"), (len(document["leakage"]), "across splits"), (sum(document["findings"].values()), "findings")]
+    shown += [
+        (len(document["duplicates"]), "pairs alike"),
+        (len(document["leakage"]), "across splits"),
+        (sum(document["findings"].values()), "findings"),
+    ]
     shown += [(f"{anchors['recall']:.1%}", f"of boxes fit the anchors of {anchors['network']}")]
-    cells = "".join(f"<div class=figure><b>{_text(value)}</b><span class=soft>{_text(what)}</span></div>" for value, what in shown)
+    cells = "".join(
+        f"<div class=figure><b>{_text(value)}</b><span class=soft>{_text(what)}</span></div>" for value, what in shown
+    )
     return f"<div class=figures>{cells}</div>"
 
 
 def _stands_out(document: dict[str, Any]) -> str:
     """What to know before a training."""
-    rows = "".join(f"<li><b>{_text(what[:1].upper() + what[1:])}.</b> {_text(remedy)}</li>" for what, remedy in document["advice"])
+    rows = "".join(
+        f"<li><b>{_text(what[:1].upper() + what[1:])}.</b> {_text(remedy)}</li>" for what, remedy in document["advice"]
+    )
     content = f"<ol>{rows}</ol>" if rows else "Nothing that a training would suffer from."
     return f"<h2>What stands out</h2><div class=card>{content}</div>"
 
@@ -91,14 +116,26 @@ def _stands_out(document: dict[str, Any]) -> str:
 def _faults(document: dict[str, Any]) -> str:
     cards = []
     if document["leakage"]:
-        rows = [(pair["first"], pair["second"], "the same file" if pair["exact"] else "nearly the same") for pair in document["leakage"]]
+        rows = [
+            (pair["first"], pair["second"], "the same file" if pair["exact"] else "nearly the same")
+            for pair in document["leakage"]
+        ]
         cards.append(_card("Pictures in two splits", _table(("one", "other", ""), rows), "bad"))
     within = [pair for pair in document["duplicates"] if len(set(pair["splits"])) == 1]
     if within:
-        rows = [(pair["first"], pair["second"], "the same file" if pair["exact"] else "nearly the same") for pair in within[:100]]
+        rows = [
+            (pair["first"], pair["second"], "the same file" if pair["exact"] else "nearly the same")
+            for pair in within[:100]
+        ]
         cards.append(_card("Pictures that are there twice", _table(("one", "other", ""), rows), "bad"))
     if document["findings"]:
-        cards.append(_card("Findings by rule", _bars(document["findings"].items()) + "<p class=soft><code>boxwright data check</code> lists each of them.</p>"))
+        cards.append(
+            _card(
+                "Findings by rule",
+                _bars(document["findings"].items())
+                + "<p class=soft><code>boxwright data check</code> lists each of them.</p>",
+            )
+        )
     if not cards:
         cards.append(_card("Faults", "No finding, no picture twice, none in two splits.", "good"))
     return f"<h2>Faults</h2><div class=grid>{''.join(cards)}</div>"
@@ -110,7 +147,9 @@ def _card(title: str, content: str, kind: str = "") -> str:
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     head = "".join(f"<th>{_text(word)}</th>" for word in header)
-    lines = "".join("<tr>" + "".join(f"<td><code>{_text(_short(cell))}</code></td>" for cell in row) + "</tr>" for row in rows)
+    lines = "".join(
+        "<tr>" + "".join(f"<td><code>{_text(_short(cell))}</code></td>" for cell in row) + "</tr>" for row in rows
+    )
     return f"<table><tr>{head}</tr>{lines}</table>"
 
 
@@ -138,11 +177,27 @@ def _bars(counts: Iterable[tuple[str, int]], inks: Sequence[str] | None = None) 
 
 def _split(facts: dict[str, Any], names: Sequence[str], image_size: int) -> str:
     backgrounds = facts["backgrounds_by_kind"]
-    summary = [("images", facts["images"]), ("objects", facts["objects"]), ("regions to ignore", facts["ignored"]), ("left out", facts["skipped"])]
-    summary += [("without objects, empty label file", len(backgrounds["empty file"])), ("without objects, no label file", len(backgrounds["no file"]))]
-    summary += [(f"boxes under 8 px at {image_size}", facts["tiny_count"]), ("boxes that fill the image", facts["huge_count"])]
+    summary = [
+        ("images", facts["images"]),
+        ("objects", facts["objects"]),
+        ("regions to ignore", facts["ignored"]),
+        ("left out", facts["skipped"]),
+    ]
+    summary += [
+        ("without objects, empty label file", len(backgrounds["empty file"])),
+        ("without objects, no label file", len(backgrounds["no file"])),
+    ]
+    summary += [
+        (f"boxes under 8 px at {image_size}", facts["tiny_count"]),
+        ("boxes that fill the image", facts["huge_count"]),
+    ]
     cards = [
-        _card("In short", "<table>" + "".join(f"<tr><td>{_text(what)}</td><td class=n>{value:,}</td></tr>" for what, value in summary) + "</table>"),
+        _card(
+            "In short",
+            "<table>"
+            + "".join(f"<tr><td>{_text(what)}</td><td class=n>{value:,}</td></tr>" for what, value in summary)
+            + "</table>",
+        ),
         _card("Objects of each class", _by_class(facts["classes"], names)),
         _card("Images with each class", _by_class(facts["images_with_class"], names)),
         _card(f"Size of objects at {image_size} (root of area)", _bars(facts["size_px"].items())),
@@ -171,7 +226,9 @@ def _by_class(counts: Sequence[int], names: Sequence[str]) -> str:
 
 def _map(places: list[list[int]]) -> str:
     most = max((count for row in places for count in row), default=0) or 1
-    cells = "".join(f"<i title='{count}' style='opacity:{0.06 + 0.94 * count / most:.3f}'></i>" for row in places for count in row)
+    cells = "".join(
+        f"<i title='{count}' style='opacity:{0.06 + 0.94 * count / most:.3f}'></i>" for row in places for count in row
+    )
     return f"<div class=map style='grid-template-columns:repeat({len(places)},1fr);max-width:280px'>{cells}</div>"
 
 

@@ -12,9 +12,14 @@ COLUMNS, CELL_PX, GAP_PX, TITLE_PX = 8, 160, 8, 18
 
 
 def feature_sheet(maps: np.ndarray, title: str) -> np.ndarray:
-    """Every map from its own least value (dark) to its own greatest (bright), numbered. (F, h, w) float -> (H, W, 3) uint8"""
+    """Every map from its own least value (dark) to its own greatest (bright), numbered.
+
+    (F, h, w) float -> (H, W, 3) uint8
+    """
     captions = [str(number) for number in range(len(maps))]
-    sheet = grid([_shown(one) for one in maps], captions, columns=min(COLUMNS, max(len(maps), 1)), cell_px=CELL_PX, gap=GAP_PX)
+    sheet = grid(
+        [_shown(one) for one in maps], captions, columns=min(COLUMNS, max(len(maps), 1)), cell_px=CELL_PX, gap=GAP_PX
+    )
     line = text_line(title, sheet.shape[1] - 2 * GAP_PX, TITLE_PX)
     head = np.full((line.shape[0] + GAP_PX, sheet.shape[1], 3), 255, np.uint8)
     head[GAP_PX:, GAP_PX:-GAP_PX] = line

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures for a report: close-ups of what went wrong and whole images, small enough that a page of thousands of images stays light."""
+"""Pictures for a report.
+
+Close-ups of what went wrong and whole images, small enough that a page of thousands of images stays light.
+"""
 
 from __future__ import annotations
 
@@ -56,12 +59,24 @@ class Gallery:
     worst: list[dict[str, Any]] = field(default_factory=list)
 
 
-def gallery(listed: Sequence[Outcome], paths: Sequence[str], names: tuple[str, ...], doubts: dict[Outcome, str], kind: Kind = USUAL) -> Gallery:
-    """Pictures of the most telling outcomes. `paths` by place; `doubts` says of some of them what may be wrong with the label."""
+def gallery(
+    listed: Sequence[Outcome],
+    paths: Sequence[str],
+    names: tuple[str, ...],
+    doubts: dict[Outcome, str],
+    kind: Kind = USUAL,
+) -> Gallery:
+    """Pictures of the most telling outcomes.
+
+    `paths` by place; `doubts` says of some of them what may be wrong with the label.
+    """
     chosen = chosen_ones(listed, doubts)
     worst = worst_images(listed)
     made, budget = Gallery(), _Budget()
-    images = {place: [one for one in chosen if one.image == place] for place in dict.fromkeys([*worst, *(one.image for one in chosen)])}
+    images = {
+        place: [one for one in chosen if one.image == place]
+        for place in dict.fromkeys([*worst, *(one.image for one in chosen)])
+    }
     items: dict[Outcome, dict[str, Any]] = {}
     for place, mine in images.items():
         try:
@@ -71,9 +86,18 @@ def gallery(listed: Sequence[Outcome], paths: Sequence[str], names: tuple[str, .
         here = [one for one in listed if one.image == place]
         if place in worst:
             wrong = sum(one.kind != RIGHT for one in here)
-            made.worst.append({"path": paths[place], "wrong": wrong, "right": len(here) - wrong, "picture": budget.picture(whole(pixels, here, names))})
+            made.worst.append(
+                {
+                    "path": paths[place],
+                    "wrong": wrong,
+                    "right": len(here) - wrong,
+                    "picture": budget.picture(whole(pixels, here, names)),
+                }
+            )
         for one in mine:
-            items[one] = item(one, paths[place], names, doubts.get(one, "")) | {"picture": budget.picture(close_up(pixels, one))}
+            items[one] = item(one, paths[place], names, doubts.get(one, "")) | {
+                "picture": budget.picture(close_up(pixels, one))
+            }
     made.items = [items[one] for one in chosen if one in items and items[one]["picture"]]
     return made
 
@@ -118,14 +142,19 @@ def item(one: Outcome, path: str, names: tuple[str, ...], doubt: str) -> dict[st
 
 def close_up(pixels_rgb: np.ndarray, one: Outcome) -> np.ndarray:
     """What is around an outcome, with its boxes: the label dashed in blue, the prediction in vermilion."""
-    boxes = [(box, ink, style) for box, ink, style in ((one.label_box, TRUTH, "dashed"), (one.box, SAID, "solid")) if box is not None]
+    boxes = [
+        (box, ink, style)
+        for box, ink, style in ((one.label_box, TRUTH, "dashed"), (one.box, SAID, "solid"))
+        if box is not None
+    ]
     corners = np.array([box for box, _, _ in boxes], np.float64)
     x1, y1, x2, y2 = _view(corners, pixels_rgb.shape[:2])
     cut = pixels_rgb[y1:y2, x1:x2]
     shown = fitted(cut, CLOSE_UP_PX)
     gain = np.array([shown.shape[1] / cut.shape[1], shown.shape[0] / cut.shape[0]] * 2)
     placed = (corners - [x1, y1, x1, y1]) * gain
-    return draw_boxes(shown, placed, [""] * len(boxes), [ink for _, ink, _ in boxes], 2, style=[style for _, _, style in boxes])  # type: ignore[misc]  # the two words above
+    inks, styles = [ink for _, ink, _ in boxes], [style for _, _, style in boxes]
+    return draw_boxes(shown, placed, [""] * len(boxes), inks, 2, style=styles)  # type: ignore[arg-type]  # two words
 
 
 def _view(corners: np.ndarray, size_hw: tuple[int, ...]) -> tuple[int, int, int, int]:
@@ -134,7 +163,9 @@ def _view(corners: np.ndarray, size_hw: tuple[int, ...]) -> tuple[int, int, int,
     side = max(float((high - low).max()) * (1 + 2 * AROUND), MIN_VIEW_PX)
     centre = (low + high) / 2
     height, width = size_hw
-    x1, y1 = (int(np.clip(c - side / 2, 0, max(limit - side, 0))) for c, limit in zip(centre, (width, height), strict=True))
+    x1, y1 = (
+        int(np.clip(c - side / 2, 0, max(limit - side, 0))) for c, limit in zip(centre, (width, height), strict=True)
+    )
     return x1, y1, int(min(x1 + max(side, 1), width)), int(min(y1 + max(side, 1), height))
 
 
@@ -144,6 +175,11 @@ def whole(pixels_rgb: np.ndarray, here: Sequence[Outcome], names: tuple[str, ...
     gain = np.array([shown.shape[1] / pixels_rgb.shape[1], shown.shape[0] / pixels_rgb.shape[0]] * 2)
     wrong = [one for one in here if one.kind != RIGHT]
     boxes = np.array([one.box if one.box is not None else one.label_box for one in wrong], np.float64).reshape(-1, 4)
-    captions = [f"missed {names[one.true]}" if one.true is not None and one.said is None else f"{names[one.said or 0]}" for one in wrong]
+    captions = [
+        f"missed {names[one.true]}" if one.true is not None and one.said is None else f"{names[one.said or 0]}"
+        for one in wrong
+    ]
     inks = [TRUTH if one.kind == MISSED else SAID for one in wrong]
-    return draw_boxes(shown, boxes * gain, captions, inks, style=["dashed" if one.kind == MISSED else "solid" for one in wrong])
+    return draw_boxes(
+        shown, boxes * gain, captions, inks, style=["dashed" if one.kind == MISSED else "solid" for one in wrong]
+    )

@@ -42,7 +42,10 @@ LINE = 1.15  # height of a line of text as a share of its letters
 
 
 def labels_figure(boxes_cxcywh_norm: np.ndarray, classes: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Objects of each class, their boxes over each other, where they are and how large. (N, 4), (N,) -> (H, W, 3) uint8"""
+    """Objects of each class, their boxes over each other, where they are and how large.
+
+    (N, 4), (N,) -> (H, W, 3) uint8
+    """
     boxes = np.asarray(boxes_cxcywh_norm, np.float64).reshape(-1, 4)
     numbers = np.asarray(classes).astype(np.int64)
     chosen = thinned(len(boxes), MAX_BOXES)
@@ -108,7 +111,9 @@ def _overlay(axes: Axes, sizes_wh: np.ndarray, numbers: np.ndarray) -> None:
     half = sizes_wh / 2
     corners = np.stack([0.5 + half * sign for sign in ((-1, -1), (1, -1), (1, 1), (-1, 1))], axis=1)
     inks = [class_colour(int(number)) for number in numbers]
-    axes.add_collection(PolyCollection(list(corners), facecolors="none", edgecolors=inks, linewidths=0.6, alpha=0.35), autolim=False)
+    axes.add_collection(
+        PolyCollection(list(corners), facecolors="none", edgecolors=inks, linewidths=0.6, alpha=0.35), autolim=False
+    )
     axes.set(xlim=(0, 1), ylim=(1, 0), xticks=[], yticks=[], aspect="equal")
     for spine in axes.spines.values():
         spine.set_visible(True)

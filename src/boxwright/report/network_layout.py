@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the rows of a network stand on a picture: one line each, in a column for every stride, with lines for what goes where.
+"""Where the rows of a network stand on a picture.
 
-A skip connection joins maps of one size, so it runs down its own column, in a lane beside the boxes. Lengths are in pixels.
+One line each, in a column for every stride, with lines for what goes where.
+
+A skip connection joins maps of one size, so it runs down its own column, in a lane beside the boxes. Lengths are in
+pixels.
 """
 
 from __future__ import annotations
@@ -145,7 +148,9 @@ def _frame(plan: _Plan) -> Iterator[Box | Way | Words]:
     for row in summary.rows:
         yield Words(LEFT - 10, plan.y(row.index), str(row.index), SMALL, FAINT, "end")
         if row.tag:
-            yield Words(LEFT - 10, plan.y(row.index) + 12, shortened(row.tag, SMALL - 1, LEFT - 14), SMALL - 1, FAINT, "end")
+            yield Words(
+                LEFT - 10, plan.y(row.index) + 12, shortened(row.tag, SMALL - 1, LEFT - 14), SMALL - 1, FAINT, "end"
+            )
     for name, first in (("backbone", 0), ("head", plan.backbone)):
         y = TOP + first * PITCH
         yield Words(24, y, name, SMALL, FAINT)
@@ -158,7 +163,11 @@ def _boxes(plan: _Plan) -> Iterator[Box | Words]:
         colour = family_colour(row.block)
         x, y, width = _extent(plan, row)
         yield Box(x - width / 2, y - BOX_H / 2, width, BOX_H, tint(colour), colour)
-        channels = str(row.channels) if plan.columns[row.index] is not None else f"{plan.summary.num_classes} + 5, {plan.spec.num_anchors} anchors"
+        channels = (
+            str(row.channels)
+            if plan.columns[row.index] is not None
+            else f"{plan.summary.num_classes} + 5, {plan.spec.num_anchors} anchors"
+        )
         room = round(width - 24 - text_width(channels, SMALL))
         yield Words(x - width / 2 + 9, y, shortened(label_of(row), TEXT, room), TEXT)
         yield Words(x + width / 2 - 9, y, channels, SMALL, FAINT, "end")
@@ -175,7 +184,14 @@ def _extent(plan: _Plan, row: RowSummary) -> tuple[float, float, float]:
 def _ways(plan: _Plan) -> Iterator[Way | Words]:
     x, y = plan.place(0)
     side = plan.summary.image_size
-    yield Words(x, TOP - 12, legible(TIMES.join((f"image {plan.spec.in_channels}", str(side), str(side)))), SMALL, FAINT, "middle")
+    yield Words(
+        x,
+        TOP - 12,
+        legible(TIMES.join((f"image {plan.spec.in_channels}", str(side), str(side)))),
+        SMALL,
+        FAINT,
+        "middle",
+    )
     yield Way(((x, TOP - 5), (x, y - BOX_H / 2)), DIRECT)
     lanes = _Lanes()
     for row in plan.spec.rows:

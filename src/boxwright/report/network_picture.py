@@ -33,7 +33,9 @@ Point = tuple[float, float]
 def as_svg(drawing: Drawing) -> str:
     """The picture as SVG."""
     w, h = drawing.width, drawing.height
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}" font-family="{FONTS}">'
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}" font-family="{FONTS}">'
+    )
     return "\n".join([head, *(_svg(item) for item in drawing.items), "</svg>"]) + "\n"
 
 
@@ -45,11 +47,19 @@ def _svg(item: Box | Way | Words) -> str:
             return f'<rect {place} fill="{_hex(item.fill)}"{stroke}/>'
         case Way():
             dashes = ' stroke-dasharray="3 4"' if item.dashed else ""
-            line = f'<path d="{_data(_rounded(item))}" fill="none" stroke="{_hex(item.colour)}" stroke-width="{LINE}"{dashes}/>'
+            line = (
+                f'<path d="{_data(_rounded(item))}" fill="none" '
+                f'stroke="{_hex(item.colour)}" '
+                f'stroke-width="{LINE}"{dashes}/>'
+            )
             tip = " ".join(f"{x:g},{y:g}" for x, y in _tip(item))
             return line + (f'<polygon points="{tip}" fill="{_hex(item.colour)}"/>' if item.arrow else "")
         case Words():
-            place = f'x="{item.x:g}" y="{item.y + BASELINE * item.size:g}" font-size="{item.size}" text-anchor="{item.anchor}" fill="{_hex(item.colour)}"'
+            place = (
+                f'x="{item.x:g}" y="{item.y + BASELINE * item.size:g}" '
+                f'font-size="{item.size}" '
+                f'text-anchor="{item.anchor}" fill="{_hex(item.colour)}"'
+            )
             weight = ' font-weight="bold"' if item.bold else ""
             return f"<text {place}{weight}>{html.escape(printable(item.text))}</text>"
 
@@ -73,21 +83,48 @@ def _put(axes: Axes, item: Box | Way | Words) -> None:
         case Box():
             style = f"round,pad=0,rounding_size={item.radius}"
             edge = "none" if item.stroke is None else _hex(item.stroke)
-            axes.add_patch(FancyBboxPatch((item.x, item.y), item.w, item.h, boxstyle=style, facecolor=_hex(item.fill), edgecolor=edge, linewidth=0.9))
+            axes.add_patch(
+                FancyBboxPatch(
+                    (item.x, item.y),
+                    item.w,
+                    item.h,
+                    boxstyle=style,
+                    facecolor=_hex(item.fill),
+                    edgecolor=edge,
+                    linewidth=0.9,
+                )
+            )
         case Way():
             steps = _rounded(item)
-            codes = [Curve.MOVETO if kind == "M" else Curve.LINETO if kind == "L" else Curve.CURVE3 for kind, points in steps for _ in points]
+            codes = [
+                Curve.MOVETO if kind == "M" else Curve.LINETO if kind == "L" else Curve.CURVE3
+                for kind, points in steps
+                for _ in points
+            ]
             curve = Curve([point for _, points in steps for point in points], codes)
             dashes = (0, (2.5, 3)) if item.dashed else "solid"
             width = LINE * POINTS_PER_UNIT
-            axes.add_patch(PathPatch(curve, fill=False, edgecolor=_hex(item.colour), linewidth=width, linestyle=dashes, capstyle="butt"))
+            axes.add_patch(
+                PathPatch(
+                    curve, fill=False, edgecolor=_hex(item.colour), linewidth=width, linestyle=dashes, capstyle="butt"
+                )
+            )
             if item.arrow:
                 axes.fill(*zip(*_tip(item), strict=True), color=_hex(item.colour), linewidth=0)
         case Words():
             side = {"start": "left", "middle": "center", "end": "right"}[item.anchor]
             weight = "bold" if item.bold else "normal"
             size = item.size * POINTS_PER_UNIT
-            axes.text(item.x, item.y + BASELINE * item.size, plain(item.text), size=size, color=_hex(item.colour), ha=side, va="baseline", weight=weight)
+            axes.text(
+                item.x,
+                item.y + BASELINE * item.size,
+                plain(item.text),
+                size=size,
+                color=_hex(item.colour),
+                ha=side,
+                va="baseline",
+                weight=weight,
+            )
 
 
 def _rounded(way: Way) -> list[tuple[str, list[Point]]]:

@@ -26,7 +26,14 @@ _FAMILIES: dict[str, Colour] = {
     "C3TR": _ATTENTION,
     "Detect": _HEAD,
 }
-_KERNEL_STRIDE = {"Conv": (1, 2), "DWConv": (1, 2), "Focus": (1, 2), "GhostConv": (1, 2), "CrossConv": (1, 2), "nn.MaxPool2d": (0, 1)}  # places of arguments
+_KERNEL_STRIDE = {
+    "Conv": (1, 2),
+    "DWConv": (1, 2),
+    "Focus": (1, 2),
+    "GhostConv": (1, 2),
+    "CrossConv": (1, 2),
+    "nn.MaxPool2d": (0, 1),
+}  # places of arguments
 
 
 def family_colour(block: str) -> Colour:

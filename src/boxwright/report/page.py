@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A report as one HTML file that needs nothing from anywhere: words and tables are in it as they are, pictures and charts are drawn from data it holds."""
+"""A report as one HTML file that needs nothing from anywhere.
+
+Words and tables are in it as they are, pictures and charts are drawn from data it holds.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +22,31 @@ def page(documents: list[dict[str, Any]]) -> str:
     """The report of one run, or several beside each other."""
     single = len(documents) == 1
     documents = told_apart(clear(documents))
-    environment = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    style, script = ((ASSETS / name).read_text(encoding="utf-8") for name in ("style.css", "page.js" if single else "compare.js"))
+    environment = Environment(
+        loader=FileSystemLoader(ASSETS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style, script = (
+        (ASSETS / name).read_text(encoding="utf-8") for name in ("style.css", "page.js" if single else "compare.js")
+    )
     template = environment.get_template("report.html" if single else "compare.html")
     drawn = [{key: value for key, value in one.items() if key in DRAWN} for one in documents]
-    data = as_script(drawn[0] if single else [{key: one[key] for key in ("name", "history", "classes")} for one in drawn])
+    data = as_script(
+        drawn[0] if single else [{key: one[key] for key in ("name", "history", "classes")} for one in drawn]
+    )
     rows = differing(documents)
     beside = {"numbers": numbers(documents), "differing": rows, "other_data": "data" in dict(rows)}
     return template.render(run=documents[0], runs=documents, style=style, script=script, data=data, **beside)
 
 
 def clear(value: Any) -> Any:
-    """The same with every text as it can be shown: a name cannot turn the direction of the words around it, nor hide in nothing."""
+    """The same with every text as it can be shown.
+
+    A name cannot turn the direction of the words around it, nor hide in nothing.
+    """
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, dict):
@@ -48,7 +64,10 @@ def told_apart(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def numbers(documents: list[dict[str, Any]]) -> list[tuple[str, list[tuple[str, bool]]]]:
-    """Every number of the runs beside each other, as text, and whether it is the best of several. What is below zero is not known."""
+    """Every number of the runs beside each other, as text, and whether it is the best of several.
+
+    What is below zero is not known.
+    """
     rows = []
     for name in dict.fromkeys(name for document in documents for name in document["metrics"]):
         values = [document["metrics"].get(name, -1) for document in documents]
@@ -58,7 +77,10 @@ def numbers(documents: list[dict[str, Any]]) -> list[tuple[str, list[tuple[str, 
 
 
 def differing(documents: list[dict[str, Any]]) -> list[tuple[str, list[Any]]]:
-    """Settings that not all runs share, in their order, with the value of each run; a dash where a run knows no such setting."""
+    """Settings that not all runs share, in their order, with the value of each run.
+
+    A dash where a run knows no such setting.
+    """
     each = [{one["key"]: one["value"] for one in document["settings"]} for document in documents]
     keys = dict.fromkeys(key for settings in each for key in settings)
     rows = [(key, [settings.get(key, UNKNOWN) for settings in each]) for key in keys]
@@ -70,4 +92,10 @@ DRAWN = {"name", "history", "curves", "classes", "confusion", "gallery", "worst"
 
 def as_script(document: Any) -> str:
     """JSON that can stand inside a page: nothing in it can end the element it stands in."""
-    return json.dumps(document, separators=(",", ":")).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026").replace("\u2028", "\\u2028")
+    return (
+        json.dumps(document, separators=(",", ":"))
+        .replace("<", "\\u003c")
+        .replace(">", "\\u003e")
+        .replace("&", "\\u0026")
+        .replace("\u2028", "\\u2028")
+    )

@@ -22,19 +22,33 @@ PANELS = (
     *("train/box_loss", "train/obj_loss", "train/cls_loss", "metrics/precision", "metrics/recall"),
     *("val/box_loss", "val/obj_loss", "val/cls_loss", "metrics/mAP_0.5", "metrics/mAP_0.5:0.95"),
 )
-SCORES = ("metrics/precision", "metrics/recall", "metrics/mAP_0.5", "metrics/mAP_0.5:0.95")  # in the order of the fitness weights
+SCORES = (
+    "metrics/precision",
+    "metrics/recall",
+    "metrics/mAP_0.5",
+    "metrics/mAP_0.5:0.95",
+)  # in the order of the fitness weights
 SIZE_INCHES = (15.0, 6.4)
 SMOOTHING = 0.025  # standard deviation of the smoothing, as a share of the epochs
 MIN_SMOOTHING = 1.5  # in epochs
 MIN_SMOOTHED = 5  # values below which a smoothed line says nothing
 VALUE_STYLE: dict[str, Any] = {"color": ACCENT, "alpha": 0.45, "linewidth": 0.9, "marker": "o", "markeredgewidth": 0}
 SMOOTH_STYLE: dict[str, Any] = {"color": INK, "linewidth": 1.6, "solid_capstyle": "round"}
-BEST_STYLE: dict[str, Any] = {"color": SECOND, "marker": "o", "markersize": 6.5, "markeredgecolor": "white", "markeredgewidth": 1.2, "linestyle": "none"}
+BEST_STYLE: dict[str, Any] = {
+    "color": SECOND,
+    "marker": "o",
+    "markersize": 6.5,
+    "markeredgecolor": "white",
+    "markeredgewidth": 1.2,
+    "linestyle": "none",
+}
 
 
 def figure_of(table: Mapping[str, Sequence[float | None]]) -> np.ndarray:
     """The figure of a results.csv as it was read, empty cells None. -> (H, W, 3) uint8"""
-    return results_figure({key: [np.nan if value is None else value for value in values] for key, values in table.items()})
+    return results_figure(
+        {key: [np.nan if value is None else value for value in values] for key, values in table.items()}
+    )
 
 
 def results_figure(columns: Mapping[str, Sequence[float]]) -> np.ndarray:
@@ -43,7 +57,9 @@ def results_figure(columns: Mapping[str, Sequence[float]]) -> np.ndarray:
     Columns of E values each under the names of results.csv; NaN where there is none, and "epoch" may be missing.
     """
     values = {name: _finite(column) for name, column in columns.items()}
-    epochs = values.get("epoch", np.arange(max((len(column) for column in values.values()), default=0), dtype=np.float64))
+    epochs = values.get(
+        "epoch", np.arange(max((len(column) for column in values.values()), default=0), dtype=np.float64)
+    )
     best = best_epoch(values)
 
     def draw(figure: Figure) -> None:
@@ -62,14 +78,19 @@ def results_figure(columns: Mapping[str, Sequence[float]]) -> np.ndarray:
 
 def best_epoch(columns: Mapping[str, np.ndarray]) -> int | None:
     """The first row with the highest fitness; None where no epoch has one."""
-    weighted = [(columns.get(name, np.empty(0)), weight) for name, weight in zip(SCORES, FITNESS_WEIGHTS, strict=True) if weight]
+    weighted = [
+        (columns.get(name, np.empty(0)), weight) for name, weight in zip(SCORES, FITNESS_WEIGHTS, strict=True) if weight
+    ]
     length = min(len(column) for column, _ in weighted)
     fitness = sum((_finite(column[:length]) * weight for column, weight in weighted), np.zeros(length))
     return int(np.nanargmax(fitness)) if np.isfinite(fitness).any() else None
 
 
 def smoothed(values: np.ndarray) -> np.ndarray:
-    """At each place the line that fits its neighbours best, those nearby most: means alone would flatten both ends. (E,) finite -> (E,)"""
+    """At each place the line that fits its neighbours best, those nearby most: means alone would flatten both ends.
+
+    (E,) finite -> (E,)
+    """
     width = max(len(values) * SMOOTHING, MIN_SMOOTHING)
     away = np.arange(len(values))[None, :] - np.arange(len(values))[:, None]
     bell = np.exp(-((away / width) ** 2) / 2)

@@ -44,11 +44,17 @@ def schedule_figure(rows: Sequence[dict[str, Any]], ema_decay: Sequence[float]) 
 
 def _warmup_length(rows: Sequence[dict[str, Any]]) -> int:
     """Batches until momentum and accumulation stay."""
-    moving = [i for i, row in enumerate(rows) if (row["momentum"], row["accumulate"]) != (rows[-1]["momentum"], rows[-1]["accumulate"])]
+    moving = [
+        i
+        for i, row in enumerate(rows)
+        if (row["momentum"], row["accumulate"]) != (rows[-1]["momentum"], rows[-1]["accumulate"])
+    ]
     return moving[-1] + 1 if moving else 0
 
 
-def _fill(panels: Sequence[Axes], rows: Sequence[dict[str, Any]], ema_decay: Sequence[float], chosen: np.ndarray) -> None:
+def _fill(
+    panels: Sequence[Axes], rows: Sequence[dict[str, Any]], ema_decay: Sequence[float], chosen: np.ndarray
+) -> None:
     rates, momentum, accumulate, average = panels
     if not len(chosen):
         for axes in panels:
@@ -56,10 +62,15 @@ def _fill(panels: Sequence[Axes], rows: Sequence[dict[str, Any]], ema_decay: Seq
         return
     curves = _merged({group: np.array([rows[i]["lr"][group] for i in chosen]) for group in rows[0]["lr"]})
     style: dict[str, Any] = {"linewidth": 1.8, "marker": "o" if len(chosen) <= FEW_POINTS else ""}
-    lines = [rates.plot(chosen, values, color=class_colour(number), **style)[0] for number, values in enumerate(curves.values())]
+    lines = [
+        rates.plot(chosen, values, color=class_colour(number), **style)[0]
+        for number, values in enumerate(curves.values())
+    ]
     add_legend(rates, lines, list(curves), loc="best")
     momentum.plot(chosen, [rows[i]["momentum"] for i in chosen], color=class_colour(0), **style)
-    accumulate.plot(chosen, [rows[i]["accumulate"] for i in chosen], color=class_colour(0), drawstyle="steps-mid", **style)
+    accumulate.plot(
+        chosen, [rows[i]["accumulate"] for i in chosen], color=class_colour(0), drawstyle="steps-mid", **style
+    )
     average.plot(chosen, [ema_decay[i] for i in chosen], color=class_colour(0), **style)
     for axes in panels:
         axes.margins(x=0.01)

@@ -29,7 +29,14 @@ def study_figure(points: Mapping[int, tuple[float, float]]) -> np.ndarray:
         axes.plot(times[best : best + 1], values[best : best + 1], "o", color=SECOND, markersize=8, zorder=5)
         for place, size in enumerate(sizes):
             ink = SECOND if place == best else INK
-            axes.annotate(str(size), (times[place], values[place]), (4, -11), textcoords="offset points", fontsize=NOTE_PT, color=ink)
+            axes.annotate(
+                str(size),
+                (times[place], values[place]),
+                (4, -11),
+                textcoords="offset points",
+                fontsize=NOTE_PT,
+                color=ink,
+            )
         axes.set_xlim(left=0)
         axes.margins(y=0.15)
 

@@ -28,7 +28,9 @@ def anchors_px(detector: Detector) -> np.ndarray:
     return pixels
 
 
-def check_anchors(detector: Detector, index: Index, *, image_size: int, anchor_t: float, threshold: float, seed: int) -> str:
+def check_anchors(
+    detector: Detector, index: Index, *, image_size: int, anchor_t: float, threshold: float, seed: int
+) -> str:
     """Replace anchors that fit badly by better ones. One line about what was found and done."""
     sizes = jittered_sizes(index, image_size, seed)
     before = anchors_px(detector)

@@ -18,12 +18,18 @@ PLAN = "config.yaml"
 
 
 def is_unsaved(folder: Path) -> bool:
-    """Whether a run, of which no whole checkpoint is there, has a plan and no epoch behind it. What was lost after an epoch is told, not trained over."""
+    """Whether a run, of which no whole checkpoint is there, has a plan and no epoch behind it.
+
+    What was lost after an epoch is told, not trained over.
+    """
     return (folder / PLAN).is_file() and not read_log(folder / "events.jsonl").epochs
 
 
 def plan_of_run(folder: Path, asked: Resolved[TrainSettings], given: set[str]) -> Resolved[TrainSettings]:
-    """The settings of a run from its config.yaml, and over them what was `given` now. Raises SettingError for a plan that cannot be read."""
+    """The settings of a run from its config.yaml, and over them what was `given` now.
+
+    Raises SettingError for a plan that cannot be read.
+    """
     stored, notes = file_layer(TrainSettings, read_yaml(folder / PLAN), "plan of the run")
     values = {key: value for key, value in stored.values.items() if key != "resume"}
     now = {key: getattr(asked.settings, key) for key in sorted(given - {"resume", "project", "name", "exist_ok"})}

@@ -31,11 +31,19 @@ def best_by(text: str) -> BestBy:
     while place < len(text):
         term = _TERM.match(text, place)
         if term is None or (found and not term[1]):
-            raise SettingError("--best-by", f"'{text[place:]}' is no part of a sum", "Write one name, or numbers times names with + or - between them")
+            raise SettingError(
+                "--best-by",
+                f"'{text[place:]}' is no part of a sum",
+                "Write one name, or numbers times names with + or - between them",
+            )
         place = term.end()
         if term[3] not in KNOWN:
             near = nearest(term[3], KNOWN)
-            raise SettingError("--best-by", f"there is no number '{term[3]}'", f"Did you mean '{near}'?" if near else f"There is: {', '.join(KNOWN)}")
+            raise SettingError(
+                "--best-by",
+                f"there is no number '{term[3]}'",
+                f"Did you mean '{near}'?" if near else f"There is: {', '.join(KNOWN)}",
+            )
         found.append((term[3], _weight(term[2]) * (-1 if term[1] == "-" else 1)))
     if not found:
         raise SettingError("--best-by", "nothing is named", f"There is: {', '.join(KNOWN)}")
@@ -51,14 +59,20 @@ def _weight(text: str | None) -> float:
 
 @dataclass
 class KeptBests:
-    """`--keep-best`: checkpoints beside best.pt, each the best by a number of its own. `values` are the highest so far."""
+    """`--keep-best`: checkpoints beside best.pt, each the best by a number of its own.
+
+    `values` are the highest so far.
+    """
 
     judges: dict[str, BestBy]
     values: dict[str, float]
 
     @classmethod
     def of(cls, texts: tuple[str, ...], values: dict[str, float], weights: Path) -> KeptBests:
-        """What is asked for, and how far a run that goes on had come, as far as its files are in this folder. Raises SettingError."""
+        """What is asked for, and how far a run that goes on had come, as far as its files are in this folder.
+
+        Raises SettingError.
+        """
         there = {name: value for name, value in values.items() if is_whole(weights / f"best_{name}.pt")}
         return cls({re.sub(r"[^\w.]+", "-", text).strip("-"): best_by(text) for text in texts}, there)
 
@@ -71,7 +85,9 @@ class KeptBests:
 
 
 def settle_best(path: Path, state: TrainState, stored: dict[str, Any]) -> str:
-    """A best counts when it is on the disk: what to say where best.pt is not, or not whole. It is made anew where `stored` is of its epoch.
+    """A best counts when it is on the disk: what to say where best.pt is not, or not whole.
+
+    It is made anew where `stored` is of its epoch.
 
     Otherwise its weights are lost, and the best from here on counts. Raises WriteError.
     """

@@ -37,6 +37,7 @@ from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import LossRules, class_weights_of, rules_for
 from boxwright.model.detector import Detector
 from boxwright.runs.anchors import check_anchors
+from boxwright.runs.evaluation.in_training import ValidationData
 from boxwright.runs.plan import TrainPlan
 from boxwright.system.device import CACHE_SHARE, free_memory_bytes, is_cuda, loader_threads
 from boxwright.system.precision import Precision, candidates, not_offered
@@ -64,17 +65,10 @@ class TrainingData:
         batches = self.batches
         if self.by_weight and isinstance(batches, ShuffledBatches):
             weights = weights_of_images(self.samples.index, class_maps)
-            batches = replace(batches, image_weights=weights if batches.image_weights is None else weights * batches.image_weights)
+            batches = replace(
+                batches, image_weights=weights if batches.image_weights is None else weights * batches.image_weights
+            )
         return batches.batches(epoch, first)
-
-
-@dataclass(frozen=True)
-class ValidationData:
-    """The validation side of the data."""
-
-    loader: Loader
-    samples: PlainSamples
-    batches: RectangularBatches
 
 
 def training_data(plan: TrainPlan, warn: Callable[[str], None]) -> TrainingData:
@@ -83,7 +77,14 @@ def training_data(plan: TrainPlan, warn: Callable[[str], None]) -> TrainingData:
     kind = plan.data.dataset.kind
     store = _training_store(plan)
     paste = partial(choose, index, settings.copy_paste) if settings.copy_paste > 0 else None
-    planner = Planner(settings.part(AugmentSettings), index.sizes_wh, plan.train_size, mosaic_allowed=not settings.rect, paste=paste, grid=plan.grid)
+    planner = Planner(
+        settings.part(AugmentSettings),
+        index.sizes_wh,
+        plan.train_size,
+        mosaic_allowed=not settings.rect,
+        paste=paste,
+        grid=plan.grid,
+    )
     closed = settings.epochs - settings.close_mosaic if settings.close_mosaic else None
     samples = TrainingSamples(planner, index, store, seed=settings.seed, closed_from=closed, report=warn)
     samples.plug = Plug() if settings.albumentations else None
@@ -132,11 +133,16 @@ def weights_of_images(index: Index, class_maps: list[float]) -> np.ndarray:
     counts = np.bincount(index.classes.astype(np.int64), minlength=num_classes)
     maps = np.zeros(num_classes)
     maps[: len(class_maps)] = class_maps
-    return image_weights(index.classes.astype(np.int64), index.image_of_object, len(index), adapted_class_weights(counts, maps))
+    return image_weights(
+        index.classes.astype(np.int64), index.image_of_object, len(index), adapted_class_weights(counts, maps)
+    )
 
 
 def validation_data(plan: TrainPlan, warn: Callable[[str], None], promised: int = 0) -> ValidationData:
-    """Samples, order and loader of the validation split. `promised`: bytes of memory that training images are going to take."""
+    """Samples, order and loader of the validation split.
+
+    `promised`: bytes of memory that training images are going to take.
+    """
     settings, index = plan.settings, plan.data.splits["val"]
     word = {"val": "ram"}.get(settings.cache, settings.cache)
     keep = "no" if settings.noval else KEPT.get(word, "no")
@@ -146,7 +152,9 @@ def validation_data(plan: TrainPlan, warn: Callable[[str], None], promised: int 
     size = settings.batch_size * settings.val_batch_factor
     order = RectangularBatches(index.sizes_wh, size, plan.val_size, plan.grid, settings.val_pad)
     samples = PlainSamples(index, store, report=warn)
-    loader = Loader(samples, threads=loader_threads(settings.workers), pinned=is_cuda(plan.device), kind=plan.data.dataset.kind)
+    loader = Loader(
+        samples, threads=loader_threads(settings.workers), pinned=is_cuda(plan.device), kind=plan.data.dataset.kind
+    )
     return ValidationData(loader, samples, order)
 
 
@@ -158,7 +166,9 @@ def _require_memory(setting: str, store: ImageStore, images: int, promised: int 
         raise SettingError(setting, what, f"Leave --{setting.replace('_', '-')} out or choose a smaller --imgsz")
 
 
-def machines_of(plan: TrainPlan, batches_per_epoch: int, tell: Callable[[str], None], warn: Callable[[str], None]) -> Machinery:
+def machines_of(
+    plan: TrainPlan, batches_per_epoch: int, tell: Callable[[str], None], warn: Callable[[str], None]
+) -> Machinery:
     """The network and everything that trains it, and lines about it."""
     settings = plan.settings
     detector = plan.detector
@@ -170,7 +180,9 @@ def machines_of(plan: TrainPlan, batches_per_epoch: int, tell: Callable[[str], N
     schedule = Schedule(settings.part(ScheduleSettings), batches_per_epoch, settings.batch_size)
     groups = parameter_groups(detector, settings.decay_rule)
     decay = settings.weight_decay * schedule.weight_decay_factor
-    optimizer = make_optimizer(detector, settings.part(OptimizerSettings), groups, momentum=settings.momentum, weight_decay=decay)
+    optimizer = make_optimizer(
+        detector, settings.part(OptimizerSettings), groups, momentum=settings.momentum, weight_decay=decay
+    )
     loss = DetectionLoss(loss_rules(plan), detector.head.anchors, detector.strides, plan.data.num_classes)
     precision = _precision(plan, detector, loss, warn)
     tell(_about_optimizer(settings.optimizer, groups, decay, schedule))
@@ -191,18 +203,37 @@ def loss_rules(plan: TrainPlan) -> LossRules:
     """What the loss of this training is made of."""
     settings, data, levels = plan.settings, plan.data, len(plan.detector.strides)
     weights = class_weights_of(settings.class_weights, data.names)
-    return rules_for(settings.part(LossSettings), num_classes=data.num_classes, num_levels=levels, image_size=plan.train_size, class_weights=weights)
+    return rules_for(
+        settings.part(LossSettings),
+        num_classes=data.num_classes,
+        num_levels=levels,
+        image_size=plan.train_size,
+        class_weights=weights,
+    )
 
 
 def _fit_anchors(plan: TrainPlan, tell: Callable[[str], None]) -> None:
     settings = plan.settings
     if settings.noautoanchor:
         if plan.detector.spec.placeholder_anchors:
-            raise SettingError("noautoanchor", "the network asks for anchors to be found, and finding them is switched off", "Leave --noautoanchor out")
+            raise SettingError(
+                "noautoanchor",
+                "the network asks for anchors to be found, and finding them is switched off",
+                "Leave --noautoanchor out",
+            )
         return
     index = plan.data.splits["train"]
     threshold = settings.autoanchor_threshold
-    tell(check_anchors(plan.detector, index, image_size=plan.train_size, anchor_t=settings.anchor_t, threshold=threshold, seed=settings.seed))
+    tell(
+        check_anchors(
+            plan.detector,
+            index,
+            image_size=plan.train_size,
+            anchor_t=settings.anchor_t,
+            threshold=threshold,
+            seed=settings.seed,
+        )
+    )
 
 
 @torch.no_grad()
@@ -225,7 +256,11 @@ def _precision(plan: TrainPlan, detector: Detector, loss: DetectionLoss, warn: C
 
 
 def _about_optimizer(name: str, groups: Groups, decay: float, schedule: Schedule) -> str:
-    return f"optimizer: {name}, {groups}; weight decay {decay:.6g}, accumulate {schedule.accumulate}, warm-up {schedule.warmup_batches} batches"
+    return (
+        f"optimizer: {name}, {groups}; weight decay {decay:.6g}, accumulate {schedule.accumulate}, "
+        "warm-up "
+        f"{schedule.warmup_batches} batches"
+    )
 
 
 def batch_shape(plan: TrainPlan) -> BatchShape:

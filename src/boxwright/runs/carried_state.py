@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What un-stripped weights bring along without --resume, where the recipe says so: the trainers up to 2021 went on where they stood."""
+"""What un-stripped weights bring along without --resume, where the recipe says so.
+
+The trainers up to 2021 went on where they stood.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,32 @@ class Carried:
     with_average: bool
 
     def into(self, machines: Machinery, state: TrainState) -> None:
-        """Optimizer, best fitness, results and position; with the average where the recipe says so. What does not fit is left out."""
+        """Optimizer, best fitness, results and position; with the average where the recipe says so.
+
+        What does not fit is left out.
+        """
         stored = TrainState.from_document(self.document["state"])
-        shapes = {name: parameter.shape for name, parameter in machines.detector.named_parameters() if parameter.requires_grad}
-        memory = {name: kept for name, kept in self.document["optimizer"]["memory"].items() if name in shapes and _fits(kept, shapes[name])}
+        shapes = {
+            name: parameter.shape for name, parameter in machines.detector.named_parameters() if parameter.requires_grad
+        }
+        memory = {
+            name: kept
+            for name, kept in self.document["optimizer"]["memory"].items()
+            if name in shapes and _fits(kept, shapes[name])
+        }
         restore_state(machines.detector, machines.optimizer, memory)
-        state.epoch, state.best_fitness, state.best_epoch, state.history = stored.epoch, stored.best_fitness, stored.best_epoch, stored.history
+        state.epoch, state.best_fitness, state.best_epoch, state.history = (
+            stored.epoch,
+            stored.best_fitness,
+            stored.best_epoch,
+            stored.history,
+        )
         mine = machines.average.network.state_dict()
-        average = {name: tensor for name, tensor in self.document["ema"].items() if name in mine and mine[name].shape == tensor.shape}
+        average = {
+            name: tensor
+            for name, tensor in self.document["ema"].items()
+            if name in mine and mine[name].shape == tensor.shape
+        }
         if self.with_average and average.keys() == mine.keys():
             machines.average.network.load_state_dict(average)
             machines.average.updates = self.document["ema_updates"]
@@ -50,5 +71,11 @@ def epochs_after(settings: TrainSettings, carried: Carried) -> tuple[int, str]:
     """How many epochs the run has in all, and what to say: more behind it than asked for means that many more."""
     done = int(carried.document["state"]["epoch"])
     if done > settings.epochs and settings.finetune_extends == "any-weights":
-        return done + settings.epochs, f"the weights have {done} epochs behind them; {settings.epochs} more follow, up to {done + settings.epochs}"
+        return (
+            done + settings.epochs,
+            (
+                f"the weights have {done} epochs behind them; {settings.epochs} more follow, up to "
+                f"{done + settings.epochs}"
+            ),
+        )
     return settings.epochs, f"the weights bring their optimizer and go on at epoch {done} of {settings.epochs}"

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 FLOAT_BYTES = 4
 MB = 1e6
-FIRST, ALWAYS = 2, 4  # files of a new run: best.pt and last.pt; then the one before, and a newer one while it is written
+FIRST, ALWAYS = (
+    2,
+    4,
+)  # files of a new run: best.pt and last.pt; then the one before, and a newer one while it is written
 
 
 def checkpoint_bytes(plan: TrainPlan) -> int:
@@ -25,12 +28,23 @@ def checkpoint_bytes(plan: TrainPlan) -> int:
 
 
 def require_room(folder: Path, plan: TrainPlan) -> str:
-    """What to say about a disk that may become too small, '' for one with room. Raises WriteError where the first save could not succeed."""
+    """What to say about a disk that may become too small, '' for one with room.
+
+    Raises WriteError where the first save could not succeed.
+    """
     size, free = checkpoint_bytes(plan), free_disk_bytes(folder)
     needed, wanted = (FIRST, ALWAYS) if plan.resumed is None else (1, 1)
     if free < needed * size:
-        about = f"a checkpoint takes {size / MB:.1f} MB, {needed} of them have to be written, and {free / MB:.1f} MB of the disk are free"
+        about = (
+            f"a checkpoint takes {size / MB:.1f} MB, {needed} of them have to be written, and {free / MB:.1f} "
+            "MB "
+            "of the disk are free"
+        )
         raise WriteError(str(folder), about, "Free some space, or choose another place with --project")
     if free < wanted * size:
-        return f"{free / MB:.1f} MB of the disk are free, and {wanted} checkpoints of {size / MB:.1f} MB each will be needed at one time"
+        return (
+            f"{free / MB:.1f} MB of the disk are free, and {wanted} checkpoints of {size / MB:.1f} MB each will "
+            "be "
+            "needed at one time"
+        )
     return ""

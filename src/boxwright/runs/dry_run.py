@@ -31,12 +31,29 @@ def planned(plan: TrainPlan) -> Answer:
     memory, duration = estimate.memory_of(plan), estimate.time_of(plan, batches, steps)
     parts = [
         ["dry run: nothing is written", f"recipe {settings.recipe} on {describe(plan.device)}, run folder {folder}"],
-        [*table(records.settings_rows(plan), ("setting", "value", "from")), "all others are built in or the recipe's: `boxwright config show` names them"],
+        [
+            *table(records.settings_rows(plan), ("setting", "value", "from")),
+            "all others are built in or the recipe's: `boxwright config show` names them",
+        ],
         *([[*plan.notes, *plan.lines]] if plan.notes or plan.lines else []),
         [f"data: {plan.data.dataset.file}", *_data(plan)],
-        [f"network: {plan.detector.spec.name}, grid {plan.grid}, sizes {plan.train_size} train, {plan.val_size} val", *_rows(plan)],
-        [f"optimizer: {settings.part(OptimizerSettings).optimizer}, {groups}; weight decay {settings.weight_decay * schedule.weight_decay_factor:.6g}"],
-        [f"{settings.epochs} epochs of {batches} batches of {settings.batch_size}, {steps} optimizer steps, warm-up to batch {schedule.warmup_batches}"],
+        [
+            f"network: {plan.detector.spec.name}, grid {plan.grid}, sizes {plan.train_size} train, {plan.val_size} val",
+            *_rows(plan),
+        ],
+        [
+            (
+                f"optimizer: {settings.part(OptimizerSettings).optimizer}, {groups}; weight decay "
+                f"{settings.weight_decay * schedule.weight_decay_factor:.6g}"
+            )
+        ],
+        [
+            (
+                f"{settings.epochs} epochs of {batches} batches of {settings.batch_size}, {steps} optimizer steps, "
+                "warm-up "
+                f"to batch {schedule.warmup_batches}"
+            )
+        ],
         [*_schedule(schedule), *records.about_warmup(schedule)],
         estimate.lines_of(plan, memory, duration),
     ]
@@ -66,16 +83,25 @@ def optimizer_steps(schedule: Schedule) -> int:
 
 def _data(plan: TrainPlan) -> list[str]:
     keys = ("used", "background", "skipped", "boxes")
-    return table([(split, *(index.counts()[key] for key in keys)) for split, index in plan.data.splits.items()], ("split", *keys))
+    return table(
+        [(split, *(index.counts()[key] for key in keys)) for split, index in plan.data.splits.items()], ("split", *keys)
+    )
 
 
 def _rows(plan: TrainPlan) -> list[str]:
-    return table([(name, f"{total:,}", f"{training:,}") for name, total, training in trains(plan.detector)], ("row", "parameters", "trained"))
+    return table(
+        [(name, f"{total:,}", f"{training:,}") for name, total, training in trains(plan.detector)],
+        ("row", "parameters", "trained"),
+    )
 
 
 def _schedule(schedule: Schedule) -> list[str]:
     epochs = range(schedule.settings.epochs)
-    shown = [epoch for epoch in epochs if epoch < 5 or epoch % max(len(epochs) // 10, 1) == 0 or epoch + 1 == len(epochs)]  # noqa: PLR2004 -- the warm-up is of interest
+    shown = [
+        epoch
+        for epoch in epochs
+        if epoch < 5 or epoch % max(len(epochs) // 10, 1) == 0 or epoch + 1 == len(epochs)  # noqa: PLR2004 -- the warm-up is of interest
+    ]
     rows = []
     for epoch in shown:
         now = schedule.at(epoch * schedule.batches_per_epoch)

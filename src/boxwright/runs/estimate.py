@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a training will need, before it is begun: memory from the shapes of its tensors, time from a few steps on random pixels."""
+"""What a training will need, before it is begun.
+
+Memory from the shapes of its tensors, time from a few steps on random pixels.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,10 @@ def precision_of(plan: TrainPlan) -> Name:
 
 
 def time_of(plan: TrainPlan, batches: int, steps: int) -> TimeEstimate | None:
-    """What a run of so many batches an epoch and optimizer steps in all takes; None when a step does not fit in memory."""
+    """What a run of so many batches an epoch and optimizer steps in all takes.
+
+    None when a step does not fit in memory.
+    """
     prepare_process(plan.device, plan.settings.threads)
     try:
         return _measured(plan, batches, steps)
@@ -164,15 +170,21 @@ def lines_of(plan: TrainPlan, memory: MemoryEstimate, duration: TimeEstimate | N
     settings, name = plan.settings, precision_of(plan)
     size = largest_size(plan.train_size, plan.grid) if settings.multi_scale else plan.train_size
     memory_line = (
-        f"memory (estimated from shapes): {memory.peak / MIB:.0f} MiB, of which {memory.held / MIB:.0f} MiB for weights, average, gradients and optimizer; "
+        f"memory (estimated from shapes): {memory.peak / MIB:.0f} MiB, of which {memory.held / MIB:.0f} MiB for "
+        "weights, average, gradients and optimizer; "
         f"a batch of {settings.batch_size} at {size} pixels in {name} adds {memory.batch / MIB:.0f} MiB, "
         f"a validation batch of {settings.batch_size * settings.val_batch_factor} {memory.validation / MIB:.0f} MiB"
     )
     if duration is None:
-        return [memory_line, "time: unknown, a step of this batch size does not fit in memory; --batch -1 measures what does"]
+        return [
+            memory_line,
+            "time: unknown, a step of this batch size does not fit in memory; --batch -1 measures what does",
+        ]
     time_line = (
-        f"time (estimated from a few steps on random pixels): {in_words(duration.run)}, of which an epoch takes {in_words(duration.epoch)}; "
-        f"{1e3 * duration.batch:.0f} ms a batch, {1e3 * duration.step:.0f} ms an optimizer step, {1e3 * duration.validated_image:.1f} ms an image validated"
+        f"time (estimated from a few steps on random pixels): {in_words(duration.run)}, of which an epoch takes "
+        f"{in_words(duration.epoch)}; "
+        f"{1e3 * duration.batch:.0f} ms a batch, {1e3 * duration.step:.0f} ms an optimizer step, "
+        f"{1e3 * duration.validated_image:.1f} ms an image validated"
     )
     return [memory_line, time_line, "reading and augmenting images, suppression and saving are not in it"]
 
@@ -188,4 +200,7 @@ def in_words(seconds: float) -> str:
 
 def document_of(memory: MemoryEstimate, duration: TimeEstimate | None) -> dict[str, Any]:
     """Both estimates as plain values."""
-    return {"memory_bytes": {**asdict(memory), "peak": memory.peak}, "seconds": None if duration is None else asdict(duration)}
+    return {
+        "memory_bytes": {**asdict(memory), "peak": memory.peak},
+        "seconds": None if duration is None else asdict(duration),
+    }

@@ -11,10 +11,10 @@ from boxwright.config.schema.train import TrainSettings
 from boxwright.engine.checkpoint import read_checkpoint, stripped
 from boxwright.engine.state import TrainState
 from boxwright.model.detector import Detector
-from boxwright.runs.done import DONE
 from boxwright.runs.evaluation.coco_ids import CocoIds
 from boxwright.runs.evaluation.files import coco_results
 from boxwright.runs.evaluation.in_training import RunValidation
+from boxwright.runs.inputs.done import DONE
 from boxwright.runs.naming import put_behind, suffix_of
 from boxwright.runs.pictures import RunPictures
 from boxwright.runs.plan import TrainPlan
@@ -66,12 +66,16 @@ class Ending:
         results, fitness = dict(state.results), state.best_fitness
         held = self._stripped(best) if best.exists() else None
         if held is not None:
-            lines.append(self._about_best(best.with_stem(f"best{suffix}"), best.stat().st_size, int(held["stripped_from_epoch"])))
+            lines.append(
+                self._about_best(best.with_stem(f"best{suffix}"), best.stat().st_size, int(held["stripped_from_epoch"]))
+            )
         if held is not None and self._final_validation == "best":
             more, fitness = self._validated(best)
             results |= more
         self._draw(held)
-        lines += self._predictions({"none": "last", "best": "best", "coco-last-and-best": "final_epoch"}[self._final_validation])
+        lines += self._predictions(
+            {"none": "last", "best": "best", "coco-last-and-best": "final_epoch"}[self._final_validation]
+        )
         if self._final_validation == "coco-last-and-best":
             for path in (place for place in (last, best) if place.exists()):
                 more, fitness = self._validated_as_in_2021(path)
@@ -82,11 +86,19 @@ class Ending:
         put_behind(self.folder, suffix)
         last, best = (path.with_stem(f"{path.stem}{suffix}") for path in (last, best))
         lines.append(f"results in {self.folder}")
-        record = {"reason": reason, "epochs": state.epoch, "hours": hours, "best_epoch": state.best_epoch, "best_fitness": state.best_fitness}
+        record = {
+            "reason": reason,
+            "epochs": state.epoch,
+            "hours": hours,
+            "best_epoch": state.best_epoch,
+            "best_fitness": state.best_fitness,
+        }
         write_json(self.folder / DONE, {**record, "results": results, "at": self.validation.read_at})
         if is_whole(last):
             remove(previous_of(weights / "last.pt"))  # kept in case the last one was damaged
-        self.tell(RunEnded(reason, state.epoch, hours, state.best_epoch, state.best_fitness, str(self.folder), tuple(lines)))
+        self.tell(
+            RunEnded(reason, state.epoch, hours, state.best_epoch, state.best_fitness, str(self.folder), tuple(lines))
+        )
         return Finished(results, fitness, last, best)
 
     @property
@@ -100,7 +112,9 @@ class Ending:
             case "80-classes":
                 return path.endswith("coco.yaml") and self.plan.data.num_classes == COCO_CLASSES
             case "val-entry":
-                return any(source.place.as_posix().endswith("coco/val2017.txt") for source in dataset.sources.get("val", ()))
+                return any(
+                    source.place.as_posix().endswith("coco/val2017.txt") for source in dataset.sources.get("val", ())
+                )
 
     @property
     def tells_once_more(self) -> bool:
@@ -126,7 +140,9 @@ class Ending:
         self._load(path)
         settings = self.plan.settings
         rules = replace(self.validation.rules, max_iou=settings.final_iou_coco if self.is_coco else settings.final_iou)
-        return self.validation(self.network, None, per_class=shows_classes(settings, self.plan.data.num_classes), keep=True, rules=rules)
+        return self.validation(
+            self.network, None, per_class=shows_classes(settings, self.plan.data.num_classes), keep=True, rules=rules
+        )
 
     def _validated_as_in_2021(self, path: Path) -> tuple[dict[str, float | None], float]:
         """The same in half precision and without pictures."""
@@ -147,18 +163,35 @@ class Ending:
         self.pictures.ending(self.validation)
         if held is not None:
             own = self._final_validation == "best"
-            judged = f"numbers of best.pt, epoch {held['stripped_from_epoch']}" if own else f"numbers of the last epoch, {self.state.epoch - 1}"
+            judged = (
+                f"numbers of best.pt, epoch {held['stripped_from_epoch']}"
+                if own
+                else f"numbers of the last epoch, {self.state.epoch - 1}"
+            )
             self.pictures.report(self.validation, held, self.state.best_epoch, judged)
 
     def _predictions(self, name: str) -> list[str]:
-        """For COCO: what the last validation found, as COCO results, and where they are in words. The numbers are ours: no id is guessed."""
+        """For COCO: what the last validation found, as COCO results, and where they are in words.
+
+        The numbers are ours: no id is guessed.
+        """
         path, found = self.folder / f"{name}_predictions.json", self.validation.last
         if not self.is_coco:
             return []
         if found is None:
             return [f"no predictions of {name}.pt: nothing was validated"]
-        write_text(path, json.dumps(coco_results(found.metrics.flat, self.plan.data.splits["val"], CocoIds(self.plan.data.names))) + "\n")
-        return [f"predictions in {path}, images and classes numbered from 0; `boxwright val --save-json --ids FILE` takes the ids of an annotation file"]
+        write_text(
+            path,
+            json.dumps(coco_results(found.metrics.flat, self.plan.data.splits["val"], CocoIds(self.plan.data.names)))
+            + "\n",
+        )
+        return [
+            (
+                f"predictions in {path}, images and classes numbered from 0; `boxwright val --save-json --ids FILE` "
+                "takes "
+                "the ids of an annotation file"
+            )
+        ]
 
     def _about_length(self, reason: str, hours: float) -> str:
         epochs = self.state.epoch
@@ -172,4 +205,8 @@ class Ending:
         if held == state.best_epoch:
             return f"{told}: best epoch {held}, fitness {state.best_fitness:.4g}"
         why = "never in the final epoch" if not self.plan.settings.best_in_final_epoch else "not in every epoch"
-        return f"{told}: epoch {held}; epoch {state.best_epoch} was better, fitness {state.best_fitness:.4g}, but this run saves its best {why}"
+        return (
+            f"{told}: epoch {held}; epoch {state.best_epoch} was better, fitness {state.best_fitness:.4g}, but "
+            "this "
+            f"run saves its best {why}"
+        )

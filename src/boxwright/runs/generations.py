@@ -22,12 +22,19 @@ class Generation(NamedTuple):
 
 
 def generations(folder: Path) -> Iterator[Generation]:
-    """Every whole one, each read when it is asked for: last.pt, the one before, and where both are gone, files kept for use that still hold all of it."""
+    """Every whole one, each read when it is asked for.
+
+    Last.pt, the one before, and where both are gone, files kept for use that still hold all of it.
+    """
     last = checkpoint_of(folder, "last")
     for path in (last, previous_of(last)):
         if (found := _generation(path)) is not None:
             yield found
-    others = [found for path in sorted(last.parent.glob("*.pt")) if path not in {last, previous_of(last)} and (found := _generation(path)) is not None]
+    others = [
+        found
+        for path in sorted(last.parent.glob("*.pt"))
+        if path not in {last, previous_of(last)} and (found := _generation(path)) is not None
+    ]
     yield from sorted(others, key=lambda found: _place(found.document), reverse=True)
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a run and its files are called. The trainers of 2020 put the run's name behind those of a run that is done, and take it off again to go on."""
+"""How a run and its files are called.
+
+The trainers of 2020 put the run's name behind those of a run that is done, and take it off again to go on.
+"""
 
 from __future__ import annotations
 

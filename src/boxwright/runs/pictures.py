@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pictures of a run: labels at the start, first batches, curves and predictions at the end. A failing picture never ends a run."""
+"""The pictures of a run: labels at the start, first batches, curves and predictions at the end.
+
+A failing picture never ends a run.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,12 @@ if TYPE_CHECKING:
 
 TRAIN_BATCHES = 3
 MAX_NAMED = 4  # images of a batch that a message names
-CURVES = {"PR": curves_figure.pr_curve, "F1": curves_figure.f1_curve, "P": curves_figure.p_curve, "R": curves_figure.r_curve}
+CURVES = {
+    "PR": curves_figure.pr_curve,
+    "F1": curves_figure.f1_curve,
+    "P": curves_figure.p_curve,
+    "R": curves_figure.r_curve,
+}
 
 
 class RunPictures:
@@ -38,8 +46,14 @@ class RunPictures:
     def labels(self) -> None:
         """Statistics of the training labels."""
         index = self.plan.data.splits["train"]
-        self._draw("labels.jpg", "labels", lambda: labels_figure.labels_figure(index.boxes, index.classes, self.plan.data.names))
-        self._draw("labels_correlogram.jpg", "label correlations", lambda: correlogram_figure.correlogram_figure(index.boxes))
+        self._draw(
+            "labels.jpg",
+            "labels",
+            lambda: labels_figure.labels_figure(index.boxes, index.classes, self.plan.data.names),
+        )
+        self._draw(
+            "labels_correlogram.jpg", "label correlations", lambda: correlogram_figure.correlogram_figure(index.boxes)
+        )
 
     def train_batch(self, number: int, batch: Batch) -> None:
         """One of the first batches as the network sees it."""
@@ -53,11 +67,17 @@ class RunPictures:
         paths = [index.paths[image] for image in batch.image_numbers]
         name = f"not_finite_batch{number}"
         try:
-            write_json(self.folder / f"{name}.json", {"batch": number, "paths": paths, "labels": batch.targets.tolist()})
+            write_json(
+                self.folder / f"{name}.json", {"batch": number, "paths": paths, "labels": batch.targets.tolist()}
+            )
             write_image(self.folder / f"{name}.jpg", self._targets(batch, index))
         except (WriteError, ValueError, ArithmeticError, MemoryError) as error:
             self.tell(Warned(f"the batch could not be written down ({error})"))
-        return f", last with {', '.join(paths[:MAX_NAMED])}{' ...' if len(paths) > MAX_NAMED else ''} (all of it in {self.folder / name}.json and .jpg)"
+        return (
+            f", last with {', '.join(paths[:MAX_NAMED])}{' ...' if len(paths) > MAX_NAMED else ''} (all of it "
+            "in "
+            f"{self.folder / name}.json and .jpg)"
+        )
 
     def ending(self, validation: RunValidation) -> None:
         """Curves, confusion and predictions of the final validation, and the course of the run."""
@@ -66,11 +86,23 @@ class RunPictures:
             metrics = validation.last.metrics
             for name, figure in CURVES.items():
                 self._draw(f"{name}_curve.png", f"{name} curve", partial(figure, metrics.curves, names))
-            self._draw("confusion_matrix.png", "confusion matrix", lambda: confusion_figure.confusion_figure(metrics.confusion, names))
+            self._draw(
+                "confusion_matrix.png",
+                "confusion matrix",
+                lambda: confusion_figure.confusion_figure(metrics.confusion, names),
+            )
         for seen in validation.kept:
             title = f"validation batch {seen.number}"
-            self._draw(f"val_batch{seen.number}_labels.jpg", f"{title}, labels", partial(self._targets, seen.batch, self.plan.data.splits["val"]))
-            self._draw(f"val_batch{seen.number}_pred.jpg", f"{title}, predictions", partial(self._predictions, seen.batch, seen.rows))
+            self._draw(
+                f"val_batch{seen.number}_labels.jpg",
+                f"{title}, labels",
+                partial(self._targets, seen.batch, self.plan.data.splits["val"]),
+            )
+            self._draw(
+                f"val_batch{seen.number}_pred.jpg",
+                f"{title}, predictions",
+                partial(self._predictions, seen.batch, seen.rows),
+            )
         results = self.folder / "results.csv"
         if results.exists():
             self._draw("results.png", "results", lambda: results_figure.figure_of(table.read(results)))
@@ -81,7 +113,19 @@ class RunPictures:
             return
         data = self.plan.data
         try:
-            write_report(Source(self.folder, validation.last, data.names, data.splits, "val", checkpoint, best_epoch, data.dataset.kind, judged))
+            write_report(
+                Source(
+                    self.folder,
+                    validation.last,
+                    data.names,
+                    data.splits,
+                    "val",
+                    checkpoint,
+                    best_epoch,
+                    data.dataset.kind,
+                    judged,
+                )
+            )
         except (WriteError, ValueError, ArithmeticError, MemoryError, LookupError) as error:
             self.tell(Warned(f"the report could not be made ({error}); `boxwright report {self.folder}` tries again"))
 

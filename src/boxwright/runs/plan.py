@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from boxwright.commands.dataset.fetch import ensure_present
 from boxwright.config.conflicts import place_of
 from boxwright.config.load import Resolved
 from boxwright.config.schema.model import ModelSettings
@@ -19,6 +18,7 @@ from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec
 from boxwright.model.weights import ClassPairs, load_exactly, require_fit, same_classes, transfer
 from boxwright.runs.carried_state import Carried, carried_of, epochs_after
+from boxwright.runs.inputs.fetch_data import ensure_present
 from boxwright.runs.inputs.open_data import (
     OpenData,
     OpenWeights,
@@ -70,7 +70,12 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
     _refuse_what_cannot_act(resolved)
     writing = not settings.dry_run
     fetched = ensure_present(settings.data) if settings.allow_download and writing else ()
-    how = {"single_class": settings.single_cls, "strict": settings.strict, "trusting": settings.trust_cache, "writing": writing}
+    how = {
+        "single_class": settings.single_cls,
+        "strict": settings.strict,
+        "trusting": settings.trust_cache,
+        "writing": writing,
+    }
     data = open_data(settings.data, ("train", "val"), **how)
     require_training_objects(data)
     about_data = _fitting_data(resolved, data)
@@ -100,7 +105,20 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
         lines.append(told)
         changed = settings.model_copy(update={"batch_size": batch})
         resolved = replace(resolved, settings=changed, sources={**resolved.sources, "batch_size": "measured"})
-    return TrainPlan(resolved, data, detector, device, grid, sizes[0], sizes[1], document, tuple(lines), tuple(notes), frozen, carried)
+    return TrainPlan(
+        resolved,
+        data,
+        detector,
+        device,
+        grid,
+        sizes[0],
+        sizes[1],
+        document,
+        tuple(lines),
+        tuple(notes),
+        frozen,
+        carried,
+    )
 
 
 # Accepted so that old command lines are understood, and refused where they would be silently without effect.
@@ -130,7 +148,9 @@ def _refuse_what_cannot_act(resolved: Resolved[TrainSettings]) -> None:
         source = resolved.sources[key]
         asked = source.startswith("--") or source in {"python", f"{key}=value"}  # old option files name every option
         if asked and getattr(settings, key) != TrainSettings.model_fields[key].default and not getattr(settings, other):
-            raise SettingError(place_of(resolved, key), f"it is for {what}, and there is none in this run", "Leave it out")
+            raise SettingError(
+                place_of(resolved, key), f"it is for {what}, and there is none in this run", "Leave it out"
+            )
 
 
 def _fitting_data(resolved: Resolved[TrainSettings], data: OpenData) -> list[str]:
@@ -139,13 +159,26 @@ def _fitting_data(resolved: Resolved[TrainSettings], data: OpenData) -> list[str
     class_weights_of(settings.class_weights, data.names, resolved.sources["class_weights"])
     if settings.copy_paste > 0 and not data.splits["train"].has_polygons:
         remedy = "Leave copy_paste out, or use labels with outlines (class x1 y1 x2 y2 ...)"
-        raise SettingError("copy_paste", "no label of the training split is an outline, and only outlines can be pasted", remedy)
+        raise SettingError(
+            "copy_paste", "no label of the training split is an outline, and only outlines can be pasted", remedy
+        )
     if settings.albumentations and not kind.usual:
-        raise SettingError("albumentations", f"it changes pictures of 3 channels of 8 bits, and these have {kind.channels} of {kind.depth}", "Leave it out")
+        raise SettingError(
+            "albumentations",
+            f"it changes pictures of 3 channels of 8 bits, and these have {kind.channels} of {kind.depth}",
+            "Leave it out",
+        )
     about_pool = _about_pool(settings.decode_pool, len(data.splits["train"]))
     if kind.usual or settings.aug == "none" or not any((settings.hsv_h, settings.hsv_s, settings.hsv_v)):
         return about_pool
-    return [*about_pool, f"hsv_h, hsv_s and hsv_v are off: images have {kind.channels} channels of {kind.depth}, and hue is for colour pictures of 8 bits"]
+    return [
+        *about_pool,
+        (
+            f"hsv_h, hsv_s and hsv_v are off: images have {kind.channels} channels of {kind.depth}, and hue is for "
+            "colour "
+            "pictures of 8 bits"
+        ),
+    ]
 
 
 def _about_pool(size: int, images: int) -> list[str]:
@@ -157,10 +190,15 @@ def _about_pool(size: int, images: int) -> list[str]:
     return []
 
 
-def _network(settings: TrainSettings, data: OpenData, weights: OpenWeights | None, resumed: OpenWeights | None) -> tuple[Detector, list[str]]:
+def _network(
+    settings: TrainSettings, data: OpenData, weights: OpenWeights | None, resumed: OpenWeights | None
+) -> tuple[Detector, list[str]]:
     """The network, with its weights, and what to say about it."""
     if resumed is not None:
-        detector = build(spec_of_weights(resumed), fits=lambda shape: require_fit(shape, resumed.document["model"], str(resumed.path)))
+        detector = build(
+            spec_of_weights(resumed),
+            fits=lambda shape: require_fit(shape, resumed.document["model"], str(resumed.path)),
+        )
         load_exactly(detector, resumed.document["model"], str(resumed.path))
         return detector, []
     spec, lines = _spec(settings, data, weights)
@@ -170,13 +208,21 @@ def _network(settings: TrainSettings, data: OpenData, weights: OpenWeights | Non
     return detector, lines
 
 
-def _transferred(detector: Detector, weights: OpenWeights, settings: TrainSettings, names: tuple[str, ...]) -> list[str]:
+def _transferred(
+    detector: Detector, weights: OpenWeights, settings: TrainSettings, names: tuple[str, ...]
+) -> list[str]:
     """Take weights over, and say what came and what did not. Raises WeightsError when nothing that was learnt fits."""
     classes = _shared_classes(settings, weights, names)
-    moved = transfer(detector, weights.document.get("ema") or weights.document["model"], skip=_skipped(settings), classes=classes)
+    moved = transfer(
+        detector, weights.document.get("ema") or weights.document["model"], skip=_skipped(settings), classes=classes
+    )
     account = [f"{moved} from {weights.path}", *moved.account()]
     if not moved.learnt:
-        what = f"does not fit the network: {len(moved.matched)} of {moved.total} tensors match by name and shape, and none of them was learnt"
+        what = (
+            f"does not fit the network: {len(moved.matched)} of {moved.total} tensors match by name and shape, "
+            "and "
+            "none of them was learnt"
+        )
         raise WeightsError(str(weights.path), what, "Give weights of this network, or its description with --cfg")
     return account
 
@@ -201,7 +247,9 @@ def _spec(settings: ModelSettings, data: OpenData, weights: OpenWeights | None) 
         cfg = settings.cfg or DEFAULT_CFG
         spec = spec_of_cfg(cfg, num_classes=data.num_classes, in_channels=channels, anchors_per_level=anchors)
         stated = spec_of_cfg(cfg).num_classes
-    note = f"nc {stated} of the network becomes {data.num_classes}, the data set's" if stated != data.num_classes else ""
+    note = (
+        f"nc {stated} of the network becomes {data.num_classes}, the data set's" if stated != data.num_classes else ""
+    )
     return spec, [note] if note else []
 
 

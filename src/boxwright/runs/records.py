@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run writes about itself: settings with their sources, old-style option files, counts of the data, what it ran on."""
+"""What a run writes about itself.
+
+Settings with their sources, old-style option files, counts of the data, what it ran on.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,9 @@ def write_records(folder: Path, plan: TrainPlan) -> None:
         head="# Every setting of this run and where it came from. --config FILE repeats it.\n",
     )
     kinds = {key: spelling_of(field).kind for key, field in TrainSettings.model_fields.items()}
-    by_hyp_file = {key for key, source in resolved.sources.items() if source.startswith("hyp file")}  # may hold more than hyperparameters
+    by_hyp_file = {
+        key for key, source in resolved.sources.items() if source.startswith("hyp file")
+    }  # may hold more than hyperparameters
     hyp = {key: value for key, value in values.items() if (kinds[key] == "hyp" or key in by_hyp_file) and value != []}
     flags = {key: value for key, value in values.items() if kinds[key] == "flag"}
     write_yaml(folder / "hyp.yaml", hyp)
@@ -57,7 +62,9 @@ def checkpoint_facts(plan: TrainPlan) -> dict[str, Any]:
         "sources": plan.resolved.sources,
         "data": {
             "yaml": str(plan.data.dataset.file),
-            "fingerprints": {split: index.fingerprint() for split, index in splits.items()},  # what earlier versions compare
+            "fingerprints": {
+                split: index.fingerprint() for split, index in splits.items()
+            },  # what earlier versions compare
             "contents": {split: one.whole for split, one in prints.items()},
         },
         "data_prints": {split: torch.from_numpy(one.prints) for split, one in prints.items()},
@@ -102,7 +109,16 @@ def machine(device: torch.device) -> dict[str, Any]:
 def about_warmup(schedule: Schedule) -> list[str]:
     """What to say of a warm-up that is longer than the run."""
     warm, total = schedule.warmup_batches, schedule.settings.epochs * schedule.batches_per_epoch
-    return [f"the warm-up of {warm} batches outlasts the run of {total}; warmup_cap=true or warmup_min_batches=0 shorten it"] if warm >= total else []
+    return (
+        [
+            (
+                f"the warm-up of {warm} batches outlasts the run of {total}; warmup_cap=true or warmup_min_batches=0 "
+                "shorten it"
+            )
+        ]
+        if warm >= total
+        else []
+    )
 
 
 def settings_line(plan: TrainPlan) -> str:
@@ -130,7 +146,11 @@ def _chosen(plan: TrainPlan) -> list[str]:
 
 def _hyp(plan: TrainPlan) -> dict[str, Any]:
     values = plan.settings.model_dump()
-    return {key: value for key, value in values.items() if spelling_of(TrainSettings.model_fields[key]).kind == "hyp" and value != ()}
+    return {
+        key: value
+        for key, value in values.items()
+        if spelling_of(TrainSettings.model_fields[key]).kind == "hyp" and value != ()
+    }
 
 
 def _word(value: object) -> str:

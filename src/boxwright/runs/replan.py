@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run that goes on under another plan: how the rate continues, and where the position lies in batches of another size."""
+"""A run that goes on under another plan.
+
+How the rate continues, and where the position lies in batches of another size.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ from boxwright.errors import SettingError
 PLACE = "--resume"
 
 
-def replanned(resolved: Resolved[TrainSettings], before: TrainSettings, state: dict[str, Any]) -> tuple[Resolved[TrainSettings], list[str]]:
+def replanned(
+    resolved: Resolved[TrainSettings], before: TrainSettings, state: dict[str, Any]
+) -> tuple[Resolved[TrainSettings], list[str]]:
     """The settings with the curve of another number of epochs, and what to say about it.
 
     A number that the run has behind it already means that many more.
@@ -26,23 +31,33 @@ def replanned(resolved: Resolved[TrainSettings], before: TrainSettings, state: d
     epochs = settings.epochs
     if epochs <= state["epoch"]:
         epochs = done + settings.epochs
-        told.append(f"{done} epochs are done, and --epochs {settings.epochs} asks for no more than that: {settings.epochs} more follow, up to {epochs}")
+        told.append(
+            f"{done} epochs are done, and --epochs {settings.epochs} asks for no more than that: {settings.epochs} "
+            f"more follow, up to {epochs}"
+        )
     kind = settings.extend if settings.extend != "auto" else ("stretch" if done < before.epochs else "restart")
     if kind == "stretch" and done >= before.epochs:
-        raise SettingError("--extend", "the curve of a finished run is at its end, there is nothing to stretch", "Give tail or restart")
+        raise SettingError(
+            "--extend", "the curve of a finished run is at its end, there is nothing to stretch", "Give tail or restart"
+        )
     join = f"{kind}@{done}/{before.epochs}"
     words = {
         "stretch": "the rest of its curve is stretched, without a jump and to the same end",
         "tail": "its curve ends as planned, and the last level is kept",
         "restart": "a new curve begins at lr0",
     }
-    told.append(f"{before.epochs} epochs become {epochs}; learning rate from epoch {done} on: {words[kind]} (--extend {kind})")
+    told.append(
+        f"{before.epochs} epochs become {epochs}; learning rate from epoch {done} on: {words[kind]} (--extend {kind})"
+    )
     changed = settings.model_copy(update={"epochs": epochs, "lr_joins": (*before.lr_joins, join)})
     return replace(resolved, settings=changed), told
 
 
 def in_other_batches(state: dict[str, Any], images: int, before: int, now: int) -> dict[str, Any]:
-    """The position of a run in batches of another size: the same images are behind it. Raises SettingError where there is no such place."""
+    """The position of a run in batches of another size: the same images are behind it.
+
+    Raises SettingError where there is no such place.
+    """
     if before == now:
         return state
     old_length, new_length = math.ceil(images / before), math.ceil(images / now)
@@ -54,7 +69,13 @@ def in_other_batches(state: dict[str, Any], images: int, before: int, now: int) 
     else:
         fitting = [size for size in range(1, before * 2 + 1) if seen % size == 0 and size != before]
         what = f"the run stands inside epoch {state['epoch']} behind image {seen}, which is no multiple of {now}"
-        raise SettingError("batch_size", what, f"Take one of {', '.join(map(str, fitting))}, or go on with {before} until the epoch ends")
-    waited = state["epoch"] * old_length + state["batch"] - state["last_step"]  # batches since the last step, counted to the next one
+        raise SettingError(
+            "batch_size",
+            what,
+            f"Take one of {', '.join(map(str, fitting))}, or go on with {before} until the epoch ends",
+        )
+    waited = (
+        state["epoch"] * old_length + state["batch"] - state["last_step"]
+    )  # batches since the last step, counted to the next one
     number = state["epoch"] * new_length + batch
     return {**state, "batch": batch, "last_step": number - max(1, round(waited * before / now)), "parts": 1}

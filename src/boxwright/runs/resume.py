@@ -44,7 +44,18 @@ FREE = {
     "dry_run",
 }
 # What may change and is shown: another run from here on, and a sound one.
-CHANGEABLE = {"epochs", "batch_size", "data", "close_mosaic", "multi_scale", "label_smoothing", "clip_norm", "max_nonfinite_steps", "on_nonfinite", "hyp"}
+CHANGEABLE = {
+    "epochs",
+    "batch_size",
+    "data",
+    "close_mosaic",
+    "multi_scale",
+    "label_smoothing",
+    "clip_norm",
+    "max_nonfinite_steps",
+    "on_nonfinite",
+    "hyp",
+}
 # Hyperparameters that describe the network, which is there already.
 FIXED_HYP = {"anchors"}
 
@@ -62,17 +73,31 @@ class Change:
 def checkpoint_place(settings: TrainSettings) -> Path:
     """Where the state to go on from lies, or would lie. Raises SettingError when no run is named and none is found."""
     if settings.weights and settings.resume_settings == "stored":
-        raise SettingError("resume + weights", "a resumed run goes on with its own weights", "Leave --weights out, or leave --resume out to start a new run")
-    named = settings.weights or (settings.resume if isinstance(settings.resume, str) else "")  # weights are given where the command line counts
+        raise SettingError(
+            "resume + weights",
+            "a resumed run goes on with its own weights",
+            "Leave --weights out, or leave --resume out to start a new run",
+        )
+    named = settings.weights or (
+        settings.resume if isinstance(settings.resume, str) else ""
+    )  # weights are given where the command line counts
     if not named:
         found = newest_checkpoint(settings.project)
         if found is None:
-            raise SettingError("--resume", f"there is no last.pt below {settings.project}", "Give the path of one, or leave --resume out")
+            raise SettingError(
+                "--resume",
+                f"there is no last.pt below {settings.project}",
+                "Give the path of one, or leave --resume out",
+            )
         return found
     path = Path(named)
     path = checkpoint_of(path, "last") if path.is_dir() else path
     if settings.weights and not (run_of(path) / PLAN).is_file():
-        raise SettingError("resume + weights", f"{path} lies in no run folder", "Give one that does, or leave --resume out to start a new run")
+        raise SettingError(
+            "resume + weights",
+            f"{path} lies in no run folder",
+            "Give one that does, or leave --resume out to start a new run",
+        )
     return path
 
 
@@ -87,7 +112,10 @@ def is_own(path: Path) -> bool:
 
 
 def find_checkpoint(settings: TrainSettings) -> OpenWeights:
-    """The checkpoint to go on from: the one that is named, or the next whole one of its run. Raises when there is none or it cannot be continued."""
+    """The checkpoint to go on from: the one that is named, or the next whole one of its run.
+
+    Raises when there is none or it cannot be continued.
+    """
     path = checkpoint_place(settings)
     flag = "--weights" if settings.weights else "--resume"
     try:
@@ -96,11 +124,17 @@ def find_checkpoint(settings: TrainSettings) -> OpenWeights:
         older = next(generations(run_of(path)), None) if path == checkpoint_of(run_of(path), "last") else None
         if older is None:
             raise
-        return OpenWeights(older.path, older.document, f"{error.where}: {error.what}. Going on from {older.path.name} instead")
+        return OpenWeights(
+            older.path, older.document, f"{error.where}: {error.what}. Going on from {older.path.name} instead"
+        )
     if legacy.is_legacy(checkpoint) and resumable(checkpoint.document):
         return checkpoint
     if checkpoint.document.get("epoch") == STRIPPED_EPOCH or checkpoint.document.get("state") is None:
-        raise WeightsError(str(path), "was stripped of its training state when its run ended", "Resume last.pt, or start a new run with --weights")
+        raise WeightsError(
+            str(path),
+            "was stripped of its training state when its run ended",
+            "Resume last.pt, or start a new run with --weights",
+        )
     return checkpoint
 
 
@@ -118,12 +152,18 @@ def given_keys(asked: Resolved[TrainSettings]) -> set[str]:
 def merged(asked: Resolved[TrainSettings], checkpoint: OpenWeights) -> tuple[Resolved[TrainSettings], list[Change]]:
     """The settings to go on with, and what differs. Raises for what cannot change, by name.
 
-    The stored ones count, and what the user wrote beside them; where the recipe that is asked for says so, all of the command line counts.
+    The stored ones count, and what the user wrote beside them; where the recipe that is asked for says so, all of the
+    command line counts.
     """
     before = stored_settings(checkpoint)
     whole = before.resume_settings == asked.settings.resume_settings == "command-line"
-    keys = set(TrainSettings.model_fields) - {"weights"} if whole else given_keys(asked)  # given ones are the checkpoint, not what its run began with
-    values, sources = before.model_dump(), {**dict.fromkeys(TrainSettings.model_fields, "built-in"), **checkpoint.document["sources"]}
+    keys = (
+        set(TrainSettings.model_fields) - {"weights"} if whole else given_keys(asked)
+    )  # given ones are the checkpoint, not what its run began with
+    values, sources = (
+        before.model_dump(),
+        {**dict.fromkeys(TrainSettings.model_fields, "built-in"), **checkpoint.document["sources"]},
+    )
     changes = []
     for key in sorted(keys):
         mine, theirs = getattr(asked.settings, key), getattr(before, key)
@@ -131,7 +171,9 @@ def merged(asked: Resolved[TrainSettings], checkpoint: OpenWeights) -> tuple[Res
             continue
         if not _may_change(key):
             what = f"{key} is {mine!r} here and {theirs!r} in the run that is resumed, which cannot change on the way"
-            raise SettingError(asked.sources[key], what, f"Leave it out, or start a new run with --weights {checkpoint.path}")
+            raise SettingError(
+                asked.sources[key], what, f"Leave it out, or start a new run with --weights {checkpoint.path}"
+            )
         values[key], sources[key] = mine, asked.sources[key]
         if key not in FREE:
             changes.append(Change(key, theirs, mine, asked.sources[key]))
@@ -160,17 +202,26 @@ def require_same_data(data: OpenData, checkpoint: OpenWeights) -> None:
     remedy = f"{'Give that data with --data' if moved else 'Restore the data'}, or start a new run with --weights"
     where = f" of {here}" if moved else ""
     if names := renamed(checkpoint.names, data.names):
-        raise SettingError("--resume", f"the class names{where} are not those that this run was trained with ({names})", remedy)
+        raise SettingError(
+            "--resume", f"the class names{where} are not those that this run was trained with ({names})", remedy
+        )
     for split, index in data.splits.items():
         changed = _changed(data, split, checkpoint.document)
         if changed is None and stored["fingerprints"].get(split) == index.fingerprint():
             continue
         told = f" ({changed})" if changed else ""
-        raise SettingError("--resume", f"split '{split}'{where} is not what {stored['yaml']} held when this run was trained on it{told}", remedy)
+        raise SettingError(
+            "--resume",
+            f"split '{split}'{where} is not what {stored['yaml']} held when this run was trained on it{told}",
+            remedy,
+        )
 
 
 def _changed(data: OpenData, split: str, document: dict[str, Any]) -> str | None:
-    """What of a split is another now, in words as far as it is known; None when nothing is, as far as the checkpoint covers it."""
+    """What of a split is another now, in words as far as it is known.
+
+    None when nothing is, as far as the checkpoint covers it.
+    """
     stated = contents_of(document).get(split)
     if stated is None:
         return None
@@ -190,14 +241,24 @@ def contents_of(document: dict[str, Any]) -> dict[str, str]:
     return found if isinstance(found, dict) else {}
 
 
-def lines_of(stored: dict[str, Any], state: TrainState, machine: dict[str, Any], *, replanned: bool, trusting: bool = False) -> list[str]:
+def lines_of(
+    stored: dict[str, Any], state: TrainState, machine: dict[str, Any], *, replanned: bool, trusting: bool = False
+) -> list[str]:
     """Where the run goes on, and whether it does so to the bit."""
     if "precision" not in stored:
         return [f"going on in epoch {state.epoch}; not exact, since another program wrote the file"]
     before = {**stored["machine"], "precision": stored["precision"]["name"]}
     ignored = {"description", "platform"}
-    differs = [f"{key} {before[key]} -> {machine[key]}" for key in machine if key not in ignored and before.get(key) != machine[key]]
-    exact = "exact: the same bits as without the interruption" if not differs else f"not exact to the last bit, because {', '.join(differs)}"
+    differs = [
+        f"{key} {before[key]} -> {machine[key]}"
+        for key in machine
+        if key not in ignored and before.get(key) != machine[key]
+    ]
+    exact = (
+        "exact: the same bits as without the interruption"
+        if not differs
+        else f"not exact to the last bit, because {', '.join(differs)}"
+    )
     if not differs and machine["device"] != "cpu":
         exact = f"the same machine; {machine['device']} kernels may differ in the last bits"
     elif not differs and not contents_of(stored):

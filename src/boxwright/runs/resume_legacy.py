@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Going on from a checkpoint of the original program that still has its optimizer: its settings, its memory, its place in the run.
+"""Going on from a checkpoint of the original program that still has its optimizer.
+
+Its settings, its memory, its place in the run.
 
 What a legacy file does not keep, and a resumed run therefore cannot repeat, is said in one note (INEXACT).
 """
@@ -35,14 +37,41 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 INEXACT = (
-    "going on from a file of the original program: epoch, optimizer, average and best fitness are taken over; not exact are "
-    "the weights, if it stored them in half precision, the order and augmentation of images, gradients that waited for a step, "
+    "going on from a file of the original program: epoch, optimizer, average and best fitness are taken over; not "
+    "exact are "
+    "the weights, if it stored them in half precision, the order and augmentation of images, gradients that waited for "
+    "a step, "
     "and the epoch of the best result, which counts as the last one"
 )
 # Of a start, not of a training: each start has its own.
-_OF_A_START = {"weights", "cfg", "resume", "project", "name", "exist_ok", "device", "workers", "quiet", "hyp", "config", "recipe"}
-CHANGEABLE = {"data", "epochs", "project", "name", "recipe", "nosave", "console"}  # beside what may change when a run of ours goes on
-_SAME_ERA = (("7.0", {"evolve_population"}), ("6.2", {"seed", "cos_lr"}), ("6.0", {"patience", "freeze", "save_period"}))
+_OF_A_START = {
+    "weights",
+    "cfg",
+    "resume",
+    "project",
+    "name",
+    "exist_ok",
+    "device",
+    "workers",
+    "quiet",
+    "hyp",
+    "config",
+    "recipe",
+}
+CHANGEABLE = {
+    "data",
+    "epochs",
+    "project",
+    "name",
+    "recipe",
+    "nosave",
+    "console",
+}  # beside what may change when a run of ours goes on
+_SAME_ERA = (
+    ("7.0", {"evolve_population"}),
+    ("6.2", {"seed", "cos_lr"}),
+    ("6.0", {"patience", "freeze", "save_period"}),
+)
 _MEMORY = {"SGD": "momentum_buffer", "Adam": "exp_avg", "AdamW": "exp_avg", "RMSProp": "square_avg"}
 
 
@@ -51,8 +80,13 @@ def is_legacy(checkpoint: OpenWeights) -> bool:
     return isinstance(checkpoint.document.get("legacy"), LegacyCheckpoint)
 
 
-def resumed_settings(asked: Resolved[TrainSettings], checkpoint: OpenWeights, free: set[str]) -> Resolved[TrainSettings]:
-    """The settings of the run that goes on: its own, over those of the recipe of its year. Raises when a flag contradicts them."""
+def resumed_settings(
+    asked: Resolved[TrainSettings], checkpoint: OpenWeights, free: set[str]
+) -> Resolved[TrainSettings]:
+    """The settings of the run that goes on: its own, over those of the recipe of its year.
+
+    Raises when a flag contradicts them.
+    """
     legacy, path = _legacy(checkpoint), checkpoint.path
     given = {key: source for key, source in asked.sources.items() if not source.startswith(("built-in", "recipe"))}
     options, hyp = _options(legacy, path)
@@ -87,7 +121,11 @@ def _options(legacy: LegacyCheckpoint, path: Path) -> tuple[dict[str, Any], dict
     if not options and (folder / "opt.yaml").is_file():
         options = read_yaml(folder / "opt.yaml").mapping()
     if not options:
-        raise WeightsError(str(path), f"does not hold the options of its run, and there is no {folder / 'opt.yaml'}", "Start a new run with --weights")
+        raise WeightsError(
+            str(path),
+            f"does not hold the options of its run, and there is no {folder / 'opt.yaml'}",
+            "Start a new run with --weights",
+        )
     hyp = options.get("hyp")
     if not isinstance(hyp, dict):
         hyp = read_yaml(folder / "hyp.yaml").mapping() if (folder / "hyp.yaml").is_file() else {}
@@ -117,7 +155,9 @@ def resumed_checkpoint(checkpoint: OpenWeights, settings: TrainSettings) -> Open
     assert legacy.optimizer is not None  # asked for before
     best = -1.0 if legacy.best_fitness is None else legacy.best_fitness
     patience = Patience(settings.patience, max(best, 0.0), max(legacy.epoch, 0), legacy.epoch)
-    state = TrainState(patience, epoch=legacy.epoch + 1, last_step=NEVER_STEPPED, best_fitness=best, best_epoch=legacy.epoch)
+    state = TrainState(
+        patience, epoch=legacy.epoch + 1, last_step=NEVER_STEPPED, best_fitness=best, best_epoch=legacy.epoch
+    )
     document = {
         **checkpoint.document,
         "state": state.document(),
@@ -129,7 +169,10 @@ def resumed_checkpoint(checkpoint: OpenWeights, settings: TrainSettings) -> Open
 
 
 def named_memory(checkpoint: OpenWeights, settings: TrainSettings) -> dict[str, dict[str, Any]]:
-    """The optimizer's memory by parameter name: groups in the order of the recipe, in each the parameters in the file's order."""
+    """The optimizer's memory by parameter name.
+
+    Groups in the order of the recipe, in each the parameters in the file's order.
+    """
     legacy, path = _legacy(checkpoint), checkpoint.path
     stored = legacy.optimizer
     assert stored is not None  # asked for before
@@ -145,20 +188,32 @@ def named_memory(checkpoint: OpenWeights, settings: TrainSettings) -> dict[str, 
         if _fits(stored, order, shapes):
             numbers = [number for group in stored.groups for number in group["params"]]
             names = [name for group in order for name in group]
-            return {name: _memory(stored.memory[number]) for number, name in zip(numbers, names, strict=True) if _remembers(stored, number)}
-    raise WeightsError(str(path), "holds an optimizer whose groups do not fit its network", "Start a new run with --weights")
+            return {
+                name: _memory(stored.memory[number])
+                for number, name in zip(numbers, names, strict=True)
+                if _remembers(stored, number)
+            }
+    raise WeightsError(
+        str(path), "holds an optimizer whose groups do not fit its network", "Start a new run with --weights"
+    )
 
 
 def _fits(stored: LegacyOptimizer, order: Sequence[list[str]], shapes: dict[str, tuple[int, ...]]) -> bool:
     """Whether every remembered tensor has the shape of the parameter it would belong to."""
     if [len(group["params"]) for group in stored.groups] != [len(names) for names in order]:
         return False
-    pairs = ((number, name) for group, names in zip(stored.groups, order, strict=True) for number, name in zip(group["params"], names, strict=True))
+    pairs = (
+        (number, name)
+        for group, names in zip(stored.groups, order, strict=True)
+        for number, name in zip(group["params"], names, strict=True)
+    )
     return all(_shape(stored.memory.get(number, {})) in {None, shapes[name]} for number, name in pairs)
 
 
 def _shape(memory: dict[str, Any]) -> tuple[int, ...] | None:
-    return next((tuple(value.shape) for value in memory.values() if isinstance(value, torch.Tensor) and value.dim()), None)
+    return next(
+        (tuple(value.shape) for value in memory.values() if isinstance(value, torch.Tensor) and value.dim()), None
+    )
 
 
 def _remembers(stored: LegacyOptimizer, number: int) -> bool:
@@ -167,7 +222,11 @@ def _remembers(stored: LegacyOptimizer, number: int) -> bool:
 
 def _memory(stored: dict[str, Any]) -> dict[str, Any]:
     """One parameter's memory in full precision; Adam's count of steps as a tensor, as the framework has it today."""
-    made = {key: value.float() if isinstance(value, torch.Tensor) else value for key, value in stored.items() if value is not None}
+    made = {
+        key: value.float() if isinstance(value, torch.Tensor) else value
+        for key, value in stored.items()
+        if value is not None
+    }
     return made | ({"step": torch.tensor(float(made["step"]))} if "step" in made else {})
 
 
@@ -178,7 +237,9 @@ def with_average_updates(plan: TrainPlan) -> TrainPlan:
         return plan
     settings = plan.settings
     per_epoch = math.ceil(len(plan.data.splits["train"]) / settings.batch_size)
-    updates: float = plan.resumed["state"]["epoch"] * per_epoch / Schedule(settings, per_epoch, settings.batch_size).accumulate
+    updates: float = (
+        plan.resumed["state"]["epoch"] * per_epoch / Schedule(settings, per_epoch, settings.batch_size).accumulate
+    )
     updates = updates if settings.recipe == "2020.7" else math.floor(updates)
     return replace(plan, resumed={**plan.resumed, "ema_updates": updates})
 
@@ -187,7 +248,11 @@ def require_same_classes(plan: TrainPlan, checkpoint: OpenWeights) -> None:
     """The data has to be what the run was trained on, as far as a legacy file can tell. Raises SettingError."""
     names = checkpoint.names
     if plan.detector.head.num_classes != plan.data.num_classes or (names and names != plan.data.names):
-        what = f"the classes of the data ({', '.join(plan.data.names[:5])}) are not those of the resumed run ({', '.join(names[:5])})"
+        what = (
+            f"the classes of the data ({', '.join(plan.data.names[:5])}) are not those of the resumed "
+            "run "
+            f"({', '.join(names[:5])})"
+        )
         raise SettingError("--resume", what, "Give its data with --data, or start a new run with --weights")
 
 

@@ -93,7 +93,9 @@ class RunServices:
         if self.observers:
             index = self.training.samples.index
             paths = [index.paths[image] for image in batch.image_numbers]
-            self.observers.call("on_train_batch_end", number, self.network, pixels, batch.targets, paths, self.pictures.on)
+            self.observers.call(
+                "on_train_batch_end", number, self.network, pixels, batch.targets, paths, self.pictures.on
+            )
 
     def report_batch(self, number: int, batch: Batch) -> str:
         """Write down a batch that was not finite."""

@@ -24,9 +24,9 @@ from boxwright.runs import records
 from boxwright.runs import resume as resuming
 from boxwright.runs.best_by import KeptBests, best_by, settle_best
 from boxwright.runs.disk_space import require_room
-from boxwright.runs.done import DONE
-from boxwright.runs.evaluation.in_training import RunValidation
+from boxwright.runs.evaluation.in_training import RunValidation, ValidationData
 from boxwright.runs.finish import Ending, shows_classes
+from boxwright.runs.inputs.done import DONE
 from boxwright.runs.naming import name_of
 from boxwright.runs.pictures import RunPictures
 from boxwright.runs.plan import TrainPlan
@@ -66,7 +66,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """Where a run lies and what it came to. `results` are the last validation's, by key; `exit_code` is the command's."""
+    """Where a run lies and what it came to.
+
+    `results` are the last validation's, by key; `exit_code` is the command's.
+    """
 
     folder: Path
     best: Path
@@ -112,7 +115,9 @@ class _Run:
 
     def trainer(self, saving: Saving, stops: Stops) -> Trainer:
         """The trainer with everything it asks for."""
-        services = RunServices(self, self.machines.detector, self.training, self.state, saving, stops, self.observers, self.pictures)
+        services = RunServices(
+            self, self.machines.detector, self.training, self.state, saving, stops, self.observers, self.pictures
+        )
         settings, shape = self.plan.settings.part(LoopSettings), assembly.batch_shape(self.plan)
         return Trainer(self.machines, settings, shape, services, self.state, self.running)
 
@@ -130,12 +135,17 @@ class _Run:
 
     def _document(self) -> dict[str, Any]:
         facts = {**self.facts, "thresholds": self.validation.thresholds, "bests": dict(self.bests.values)}
-        if self.logged is not None and self.state.batch:  # the row of an epoch shows its last batch, and there may be none left after a restart
+        if (
+            self.logged is not None and self.state.batch
+        ):  # the row of an epoch shows its last batch, and there may be none left after a restart
             facts["logged"] = {**asdict(self.logged), "losses": list(self.logged.losses)}
         return snapshot(self.machines, self.state, self.running, facts)
 
     def save(self, saving: Saving, kind: str, epoch: int) -> None:
-        """Write a checkpoint. last.pt comes after everything else of its epoch: until it is there, the epoch is trained again."""
+        """Write a checkpoint. last.pt comes after everything else of its epoch.
+
+        Until it is there, the epoch is trained again.
+        """
         if kind == "last":
             for name in self.bests.improved(self.validation.numbers):
                 saving(f"best_{name}", epoch, for_use=True)
@@ -232,25 +242,46 @@ def _interrupted(run: _Run, reason: str, hours: float) -> TrainResult:
     state = run.state
     lines = (f"stopped: {reason}", way_on(run.folder))
     run.bus.tell(RunEnded(reason, state.epoch, hours, state.best_epoch, state.best_fitness, str(run.folder), lines))
-    return TrainResult(run.folder, run.weights / "best.pt", run.weights / "last.pt", state.results, state.epoch, reason, EXIT_TRY_AGAIN)
+    return TrainResult(
+        run.folder, run.weights / "best.pt", run.weights / "last.pt", state.results, state.epoch, reason, EXIT_TRY_AGAIN
+    )
 
 
 def _bus(plan: TrainPlan, folder: Path, observers: Observers, told: list[str]) -> Bus:
-    """Every sink, with the files of a run that goes on cut back to what is whole in them; what is `told` is said first."""
+    """Every sink, with the files of a run that goes on cut back to what is whole in them.
+
+    What is `told` is said first.
+    """
     settings = plan.settings
     for place in (folder, folder / "weights"):
         sweep_unfinished(place)  # what an interrupted write left; the whole files are there
     past = _past(plan)
     told.append(mend(folder / "events.jsonl"))
     log = read_log(folder / "events.jsonl")
-    told.append(cut_classes(folder / "classes.jsonl", plan.resumed["state"]["epoch"] if plan.resumed is not None else 0, log.validations))
+    told.append(
+        cut_classes(
+            folder / "classes.jsonl", plan.resumed["state"]["epoch"] if plan.resumed is not None else 0, log.validations
+        )
+    )
     console = Console(settings.console, quiet=settings.quiet)
-    board = rebuilt(folder, log, past, settings.tensorboard_tags) if past else TensorBoard(folder, (), settings.tensorboard_tags)
+    board = (
+        rebuilt(folder, log, past, settings.tensorboard_tags)
+        if past
+        else TensorBoard(folder, (), settings.tensorboard_tags)
+    )
     tables: list[Sink] = [CsvTable(folder / "results.csv", past), ClassTable(folder / "classes.jsonl"), board]
     if settings.results_file == "txt":
         told.append(about_text(folder / "results.txt"))
         tables.append(TextTable(folder / "results.txt", past, log.steps, _logged(plan)))
-    bus = Bus([console, *tables, EventLog(folder / "events.jsonl", _logged(plan)), TextLog(folder / "run.log"), EventObservers(observers)])
+    bus = Bus(
+        [
+            console,
+            *tables,
+            EventLog(folder / "events.jsonl", _logged(plan)),
+            TextLog(folder / "run.log"),
+            EventObservers(observers),
+        ]
+    )
     for text in filter(None, told):
         bus.tell(Warned(text))
     return bus
@@ -287,20 +318,54 @@ def _assembled(plan: TrainPlan, claim: Claim, bus: Bus, observers: Observers) ->
         state = restore(machines, running, plan.resumed)
         state.patience = replace(state.patience, epochs=plan.settings.patience)
         machine = records.machine(plan.device) | {"precision": machines.precision.name}
-        told += resuming.lines_of(plan.resumed, state, machine, replanned=plan.replanned, trusting=plan.settings.trust_cache)
-        if "precision" in plan.resumed and (lost := settle_best(folder / "weights" / "best.pt", state, plan.resumed)):  # of a run of ours, in its folder
+        told += resuming.lines_of(
+            plan.resumed, state, machine, replanned=plan.replanned, trusting=plan.settings.trust_cache
+        )
+        if "precision" in plan.resumed and (
+            lost := settle_best(folder / "weights" / "best.pt", state, plan.resumed)
+        ):  # of a run of ours, in its folder
             warn(lost)
     elif plan.carried is not None:
         plan.carried.into(machines, state)
     rules, judge = replace(VALIDATION_RULES, max_iou=plan.settings.val_iou), best_by(plan.settings.best_by)
-    validation = RunValidation(validating, plan.data.names, rules, machines.loss, machines.precision, plan.device, bus.tell, judge, observers=observers)
+    validation = RunValidation(
+        validating,
+        plan.data.names,
+        rules,
+        machines.loss,
+        machines.precision,
+        plan.device,
+        bus.tell,
+        judge,
+        observers=observers,
+    )
     pictures = RunPictures(folder, plan, bus.tell)
     facts = records.checkpoint_facts(plan)
     facts["evaluation"] |= {"precision": machines.precision.name, "threads": facts["machine"]["threads"]}
     bests = KeptBests.of(plan.settings.keep_best, (plan.resumed or {}).get("bests", {}), folder / "weights")
-    run = _Run(plan, claim, bus, training, machines, validation, pictures, observers, facts, state, running, bests, _logged(plan))
+    run = _Run(
+        plan,
+        claim,
+        bus,
+        training,
+        machines,
+        validation,
+        pictures,
+        observers,
+        facts,
+        state,
+        running,
+        bests,
+        _logged(plan),
+    )
     bus.tell(
-        RunStarted(str(folder), tuple(_opening_lines(plan, folder, machines, told)), state.epoch, plan.settings.epochs, plan.settings.model_dump(mode="json"))
+        RunStarted(
+            str(folder),
+            tuple(_opening_lines(plan, folder, machines, told)),
+            state.epoch,
+            plan.settings.epochs,
+            plan.settings.model_dump(mode="json"),
+        )
     )
     if plan.resumed is None:
         bus.tell(LabelsCounted(tuple(plan.data.splits["train"].class_counts(plan.data.num_classes).tolist())))
@@ -308,13 +373,16 @@ def _assembled(plan: TrainPlan, claim: Claim, bus: Bus, observers: Observers) ->
     return run
 
 
-def _data(plan: TrainPlan, warn: Callable[[str], None]) -> tuple[assembly.TrainingData, assembly.ValidationData]:
+def _data(plan: TrainPlan, warn: Callable[[str], None]) -> tuple[assembly.TrainingData, ValidationData]:
     training = assembly.training_data(plan, warn)
     promised = training.samples.store.bytes_needed() if plan.settings.cache == "ram" else 0
     validating = assembly.validation_data(plan, warn, promised)
     stores = {"training": training.samples.store, "validation": validating.samples.store}
     if alone := {split: store.unshared for split, store in stores.items() if store.unshared}:
-        warn(f"decoded {' and '.join(alone)} images stay in this process alone, and others cannot share them: {next(iter(alone.values()))}")
+        warn(
+            f"decoded {' and '.join(alone)} images stay in this process alone, and others cannot share them: "
+            f"{next(iter(alone.values()))}"
+        )
     return training, validating
 
 
@@ -326,14 +394,38 @@ def _opening_lines(plan: TrainPlan, folder: Path, machines: Machinery, told: lis
         f"boxwright: recipe {settings.recipe}, {machines.precision.name} on {describe(plan.device)}",
         records.settings_line(plan),
         records.hyp_line(plan),
-        f"data: {plan.data.dataset.file}: {_counted(train)} for training, {_counted(val)} for validation, {plan.data.num_classes} classes",
-        f"network: {plan.detector.spec.name}, {sum(p.numel() for p in plan.detector.parameters()):,} parameters, strides {plan.detector.strides}",
+        (
+            f"data: {plan.data.dataset.file}: {_counted(train)} for training, {_counted(val)} for validation, "
+            f"{plan.data.num_classes} classes"
+        ),
+        (
+            f"network: {plan.detector.spec.name}, {sum(p.numel() for p in plan.detector.parameters()):,} parameters, "
+            f"strides {plan.detector.strides}"
+        ),
         *told,
-        f"image sizes {plan.train_size} train, {plan.val_size} val; {loader_threads(settings.workers)} loader threads, {binary.described()}",
+        (
+            f"image sizes {plan.train_size} train, {plan.val_size} val; {loader_threads(settings.workers)} loader "
+            "threads, "
+            f"{binary.described()}"
+        ),
         f"logging to {folder}",
         f"training for {settings.epochs} epochs of {machines.schedule.batches_per_epoch} batches",
-        *(["noval: only the final epoch is validated; until then there is no best.pt, and nothing stops the run early"] if settings.noval else []),
-        *(["nosave: only the final epoch is saved; if the run is interrupted, it cannot be resumed"] if settings.nosave else []),
+        *(
+            [
+                (
+                    "noval: only the final epoch is validated; until then there is no best.pt, and nothing stops the "
+                    "run "
+                    "early"
+                )
+            ]
+            if settings.noval
+            else []
+        ),
+        *(
+            ["nosave: only the final epoch is saved; if the run is interrupted, it cannot be resumed"]
+            if settings.nosave
+            else []
+        ),
         *records.about_warmup(machines.schedule),
     ]
 
@@ -348,7 +440,11 @@ def _require_best(run: _Run, first_epoch: int) -> None:
     """A best epoch of this start of the run has its weights, unless they were not to be saved. Raises SavingError."""
     state, settings = run.state, run.plan.settings
     is_final = state.best_epoch + 1 == settings.epochs
-    due = state.best_epoch >= first_epoch and (settings.best_in_final_epoch or not is_final) and (not settings.nosave or state.best_epoch + 1 == state.epoch)
+    due = (
+        state.best_epoch >= first_epoch
+        and (settings.best_in_final_epoch or not is_final)
+        and (not settings.nosave or state.best_epoch + 1 == state.epoch)
+    )
     if due and not (run.weights / "best.pt").exists():
         raise SavingError(f"{run.weights / 'best.pt'} of epoch {state.best_epoch} is gone: something else removed it")
 
@@ -356,12 +452,23 @@ def _require_best(run: _Run, first_epoch: int) -> None:
 def _ended(run: _Run, reason: str, hours: float, first_epoch: int) -> TrainResult:
     state = run.state
     _require_best(run, first_epoch)
-    ending = Ending(run.plan, run.folder, run.machines.average.network, run.validation, run.pictures, state, run.bus.tell, first_epoch)
+    ending = Ending(
+        run.plan,
+        run.folder,
+        run.machines.average.network,
+        run.validation,
+        run.pictures,
+        state,
+        run.bus.tell,
+        first_epoch,
+    )
     try:
         done = ending.finish(reason, hours)
     except WriteError as error:
         raise SavingError(f"all epochs are trained, and the end of the run could not be written ({error})") from None
     if ending.tells_once_more:
-        run.observers.call("on_fit_epoch_end", list(done.results.values()), state.epoch - 1, state.best_fitness, done.fitness)
+        run.observers.call(
+            "on_fit_epoch_end", list(done.results.values()), state.epoch - 1, state.best_fitness, done.fitness
+        )
     run.observers.call("on_train_end", done.last, done.best, run.pictures.on, state.epoch - 1, done.results)
     return TrainResult(run.folder, done.best, done.last, done.results, state.epoch, reason)

@@ -14,7 +14,10 @@ SECONDS_PER_HOUR = 3600
 
 @dataclass
 class Stops:
-    """Asked after every step; `reason` is '' while there is none. `hours` counts this start of the run, 0 = no limit."""
+    """Asked after every step; `reason` is '' while there is none.
+
+    `hours` counts this start of the run, 0 = no limit.
+    """
 
     signal: StopRequest
     observers: Observers

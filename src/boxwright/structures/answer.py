@@ -26,7 +26,10 @@ class Answer:
 
 
 def table(rows: Sequence[tuple[object, ...]], header: tuple[str, ...] = ()) -> list[str]:
-    """Lines of columns as wide as their longest word, which are counted as they will be printed. A column of numbers stands to the right."""
+    """Lines of columns as wide as their longest word, which are counted as they will be printed.
+
+    A column of numbers stands to the right.
+    """
     lines = [tuple(printable(str(cell)) for cell in row) for row in ([header] if header else []) + list(rows)]
     if not lines:
         return []
@@ -36,7 +39,10 @@ def table(rows: Sequence[tuple[object, ...]], header: tuple[str, ...] = ()) -> l
 
 
 def _line(cells: tuple[str, ...], widths: list[int], right: list[bool]) -> str:
-    aligned = [cell.rjust(width) if to_right else cell.ljust(width) for cell, width, to_right in zip(cells, widths, right, strict=True)]
+    aligned = [
+        cell.rjust(width) if to_right else cell.ljust(width)
+        for cell, width, to_right in zip(cells, widths, right, strict=True)
+    ]
     return "  ".join(aligned).rstrip()
 
 

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Batch:
-    """`images` (B, C, H, W) uint8 or uint16, RGB where C is 3, valid until the next batch is asked for; `targets` (N, 6) image, class, cx, cy, w, h normalised.
+    """`images` (B, C, H, W) uint8 or uint16, RGB where C is 3, valid until the next batch is asked for.
 
-    `image_numbers` (B,) are the places of the images in their index; `wait_s` is how long the loop had to wait for it. `regions` (K, 5) image, cx, cy,
-    w, h normalised, where nothing is right or wrong; None where there are none, so that nobody works for them.
+    `targets` (N, 6) image, class, cx, cy, w, h normalised.
+
+    `image_numbers` (B,) are the places of the images in their index; `wait_s` is how long the loop had to wait for it.
+    `regions` (K, 5) image, cx, cy, w, h normalised, where nothing is right or wrong; None where there are none, so that
+    nobody works for them.
     """
 
     images: torch.Tensor
@@ -54,11 +57,20 @@ class Batch:
     def part(self, first: int, last: int) -> Batch:
         """Images first..last-1 and what belongs to them, over the same pixels."""
         regions = None if self.regions is None else part_of(self.regions, first, last)
-        return Batch(self.images[first:last], part_of(self.targets, first, last), self.image_numbers[first:last], self.wait_s, regions)
+        return Batch(
+            self.images[first:last],
+            part_of(self.targets, first, last),
+            self.image_numbers[first:last],
+            self.wait_s,
+            regions,
+        )
 
 
 def part_of(rows: torch.Tensor, first: int, last: int) -> torch.Tensor:
-    """The rows of images first..last-1, which are counted from 0 then; their first column is the image. (N, M) -> (n, M)"""
+    """The rows of images first..last-1, which are counted from 0 then; their first column is the image.
+
+    (N, M) -> (n, M)
+    """
     mine = rows[(rows[:, 0] >= first) & (rows[:, 0] < last)].clone()
     mine[:, 0] -= first
     return mine

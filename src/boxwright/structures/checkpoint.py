@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a checkpoint of this program holds: the one place that knows its keys. A digest says that a file is whole, not that it makes sense."""
+"""What a checkpoint of this program holds: the one place that knows its keys.
+
+A digest says that a file is whole, not that it makes sense.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +95,9 @@ Row = dict[Text, float | None]  # results of an epoch; NaN is a result, too
 class _Part(BaseModel):
     """Every value in its own type. Keys that nobody knows are another version's, and left alone."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, strict=True, extra="ignore", arbitrary_types_allowed=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, strict=True, extra="ignore", arbitrary_types_allowed=True
+    )
 
 
 class StoredEvaluation(_Part):
@@ -142,7 +147,10 @@ class StoredState(_Part):
 
     @model_validator(mode="after")
     def _is_numbered(self) -> StoredState:
-        if any(type(row.get("epoch")) not in {int, float} or not 0 <= (row["epoch"] or 0) < MOST_EPOCHS for row in self.history):
+        if any(
+            type(row.get("epoch")) not in {int, float} or not 0 <= (row["epoch"] or 0) < MOST_EPOCHS
+            for row in self.history
+        ):
             raise ValueError("a row of its history has no number of an epoch")
         return self
 
@@ -186,7 +194,10 @@ class StoredData(_Part):
 
 
 class StoredCheckpoint(_Part):
-    """A checkpoint. Without `state` it is for use; with it a run can go on, and everything that this takes has to be there."""
+    """A checkpoint.
+
+    Without `state` it is for use; with it a run can go on, and everything that this takes has to be there.
+    """
 
     model: Annotated[Tensors, Field(min_length=1)]
     network: NetworkText
@@ -226,27 +237,52 @@ class StoredCheckpoint(_Part):
 
     def _require_resumable(self, state: StoredState, shapes: Mapping[str, torch.Size]) -> None:
         """Everything that going on takes is there, and belongs to the network. Raises ValueError."""
-        needed = ("ema", "ema_updates", "optimizer", "gradients", "precision", "balance", "running", "torch_rng", "data")
+        needed = (
+            "ema",
+            "ema_updates",
+            "optimizer",
+            "gradients",
+            "precision",
+            "balance",
+            "running",
+            "torch_rng",
+            "data",
+        )
         given = {"settings", "sources", "machine", "evaluation", "network_name", "strides"} - self.model_fields_set
         if lacking := [name for name in (*needed, *sorted(given)) if name in given or getattr(self, name) is None]:
             raise ValueError(f"it lacks {', '.join(lacking)}, and a run needs that to go on")
-        assert self.optimizer is not None and self.gradients is not None and self.balance is not None and self.running is not None  # noqa: PT018 -- as was just asked
+        assert self.optimizer is not None
+        assert self.gradients is not None
+        assert self.balance is not None
+        assert self.running is not None
         if len(state.class_maps) not in {0, len(self.names)}:
             raise ValueError("its state has numbers of other classes")
-        if any(shapes.get(name) != tensor.shape or tensor.dtype != torch.float32 for name, tensor in self.gradients.items()):
+        if any(
+            shapes.get(name) != tensor.shape or tensor.dtype != torch.float32 for name, tensor in self.gradients.items()
+        ):
             raise ValueError("its gradients are not those of its network")
         required = MEMORY.get(str(self.settings.get("optimizer")), frozenset())
         for name, memory in self.optimizer.memory.items():
-            if name not in shapes or (memory and not required <= memory.keys()) or not all(_remembers(value, shapes[name]) for value in memory.values()):
+            if (
+                name not in shapes
+                or (memory and not required <= memory.keys())
+                or not all(_remembers(value, shapes[name]) for value in memory.values())
+            ):
                 raise ValueError(f"its optimizer remembers something else than it should of {name[:MOST_SHOWN]!r}")
-        if self.balance.dim() != 1 or not self.balance.is_floating_point() or len(self.balance) != len(self.strides or self.balance):
+        if (
+            self.balance.dim() != 1
+            or not self.balance.is_floating_point()
+            or len(self.balance) != len(self.strides or self.balance)
+        ):
             raise ValueError("its balance is not one number for every level")
         if self.running.sums.shape != (3,) or not self.running.sums.is_floating_point():
             raise ValueError("its running losses are not three")
 
 
 def _remembers(value: torch.Tensor | float | None, shape: torch.Size) -> bool:
-    return not isinstance(value, torch.Tensor) or (value.shape in {shape, torch.Size()} and value.dtype == torch.float32)
+    return not isinstance(value, torch.Tensor) or (
+        value.shape in {shape, torch.Size()} and value.dtype == torch.float32
+    )
 
 
 class StoredDescription(_Part):
@@ -265,7 +301,9 @@ def require_sound(document: Mapping[str, Any], where: str) -> None:
     try:
         StoredCheckpoint.model_validate(dict(document))
     except ValidationError as error:
-        raise WeightsError(where, f"is no sound checkpoint: {first_fault(error)}", "Give one as it was written") from None
+        raise WeightsError(
+            where, f"is no sound checkpoint: {first_fault(error)}", "Give one as it was written"
+        ) from None
 
 
 def first_fault(error: ValidationError) -> str:
@@ -274,7 +312,9 @@ def first_fault(error: ValidationError) -> str:
     key = ".".join(str(part)[:MOST_SHOWN] for part in first["loc"])
     why = first["msg"].removeprefix("Value error, ")
     given = first.get("input")
-    shown = f"{given!r:.{MOST_SHOWN}}" if isinstance(given, str | int | float | None) and first["type"] != "missing" else ""
+    shown = (
+        f"{given!r:.{MOST_SHOWN}}" if isinstance(given, str | int | float | None) and first["type"] != "missing" else ""
+    )
     return f"{key}: {why}{f' ({shown})' if shown else ''}" if key else why
 
 

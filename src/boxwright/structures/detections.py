@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Detections:
     """Boxes of one image, best first. M detections.
 
-    `boxes_xyxy_px` (M, 4) float32 in pixels of the upright image of `size_hw`; `scores` (M,) float32; `classes` (M,) int64.
+    `boxes_xyxy_px` (M, 4) float32 in pixels of the upright image of `size_hw`; `scores` (M,) float32; `classes` (M,)
+    int64.
     """
 
     boxes_xyxy_px: np.ndarray
@@ -33,9 +34,18 @@ class Detections:
         assert not count or 0 <= self.classes.min() <= self.classes.max() < len(self.names)
 
     @classmethod
-    def from_rows(cls, rows: np.ndarray, names: tuple[str, ...], size_hw: tuple[int, int], path: str = "") -> Detections:
+    def from_rows(
+        cls, rows: np.ndarray, names: tuple[str, ...], size_hw: tuple[int, int], path: str = ""
+    ) -> Detections:
         """From rows x1, y1, x2, y2, score, class. (M, 6)"""
-        return cls(rows[:, :4].astype(np.float32), rows[:, 4].astype(np.float32), rows[:, 5].astype(np.int64), names, size_hw, path)
+        return cls(
+            rows[:, :4].astype(np.float32),
+            rows[:, 4].astype(np.float32),
+            rows[:, 5].astype(np.int64),
+            names,
+            size_hw,
+            path,
+        )
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -44,9 +54,13 @@ class Detections:
         return iter(self.records())
 
     def __getitem__(self, chosen: np.ndarray | slice | list[int]) -> Detections:
-        return replace(self, boxes_xyxy_px=self.boxes_xyxy_px[chosen], scores=self.scores[chosen], classes=self.classes[chosen])
+        return replace(
+            self, boxes_xyxy_px=self.boxes_xyxy_px[chosen], scores=self.scores[chosen], classes=self.classes[chosen]
+        )
 
-    def filter(self, *, min_score: float = 0.0, classes: Iterable[int | str] | None = None, min_side_px: float = 0.0) -> Detections:
+    def filter(
+        self, *, min_score: float = 0.0, classes: Iterable[int | str] | None = None, min_side_px: float = 0.0
+    ) -> Detections:
         """Those that score enough, are of these classes (numbers or names) and are large enough."""
         wanted = self.scores >= min_score
         if classes is not None:
@@ -56,12 +70,17 @@ class Detections:
 
     def numpy(self) -> np.ndarray:
         """Rows x1, y1, x2, y2, score, class. (M, 6) float32"""
-        return np.concatenate((self.boxes_xyxy_px, self.scores[:, None], self.classes[:, None].astype(np.float32)), axis=1)
+        return np.concatenate(
+            (self.boxes_xyxy_px, self.scores[:, None], self.classes[:, None].astype(np.float32)), axis=1
+        )
 
     def records(self) -> list[dict[str, Any]]:
         """One dictionary per detection, of plain values."""
         rows = zip(self.boxes_xyxy_px.tolist(), self.scores.tolist(), self.classes.tolist(), strict=True)
-        return [{"box_xyxy_px": box, "score": score, "class": number, "name": self.names[number]} for box, score, number in rows]
+        return [
+            {"box_xyxy_px": box, "score": score, "class": number, "name": self.names[number]}
+            for box, score, number in rows
+        ]
 
     def counts(self) -> dict[str, int]:
         """How many of each class, by name, in the order of the classes."""

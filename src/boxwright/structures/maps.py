@@ -31,7 +31,10 @@ class Answers(NamedTuple):
 
 
 class HeadMaps(Protocol):
-    """Raw (before the sigmoid) answers of a head. Whether they are computed everywhere or only where asked is its affair."""
+    """Raw (before the sigmoid) answers of a head.
+
+    Whether they are computed everywhere or only where asked is its affair.
+    """
 
     @property
     def num_levels(self) -> int:

@@ -22,7 +22,10 @@ LONGEST = 1 << 20  # characters; ten thousand class names are a fifth of it
 
 @dataclass(frozen=True)
 class GraphSuppression:
-    """Suppression inside the graph: its thresholds, the best scored candidates that enter it, the rows that come out."""
+    """Suppression inside the graph.
+
+    Its thresholds, the best scored candidates that enter it, the rows that come out.
+    """
 
     conf_thres: float
     iou_thres: float
@@ -33,7 +36,10 @@ class GraphSuppression:
 
 @dataclass(frozen=True)
 class Passport:
-    """Classes, strides, anchors in pixels by level, and what may go in: `batch` images of `image_size`, or any number and size when `dynamic`."""
+    """Classes, strides, anchors in pixels by level, and what may go in.
+
+    `batch` images of `image_size`, or any number and size when `dynamic`.
+    """
 
     names: tuple[str, ...]
     strides: tuple[int, ...]
@@ -51,21 +57,32 @@ class Passport:
 
     def words(self) -> dict[str, str]:
         """All of it under our key, and the most wanted parts by themselves for other programs."""
-        parts = {"names": json.dumps(list(self.names)), "stride": str(max(self.strides)), "imgsz": str(self.image_size), "license": self.licence}
+        parts = {
+            "names": json.dumps(list(self.names)),
+            "stride": str(max(self.strides)),
+            "imgsz": str(self.image_size),
+            "license": self.licence,
+        }
         return {KEY: json.dumps({"version": VERSION, **asdict(self)}), **parts}
 
 
 def read_passport(text: str | None, where: str) -> Passport:
     """The passport of a file of ours. Raises WeightsError for files of others and damaged ones."""
     if text is None:
-        raise WeightsError(where, "was not exported by this program: it does not say its classes and strides", "Export it with `boxwright export`")
+        raise WeightsError(
+            where,
+            "was not exported by this program: it does not say its classes and strides",
+            "Export it with `boxwright export`",
+        )
     try:
         version = json.loads(text[:LONGEST])["version"]  # a longer one is cut, and so makes no sense
         if version == VERSION:
             return _checked(text)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise WeightsError(where, "says what it is in words that make no sense", "Export it anew") from None
-    raise WeightsError(where, f"was exported in format version {version}, this program reads {VERSION}", "Use a newer program")
+    raise WeightsError(
+        where, f"was exported in format version {version}, this program reads {VERSION}", "Use a newer program"
+    )
 
 
 class _Suppression(BaseModel):
@@ -114,5 +131,7 @@ def _checked(text: str) -> Passport:
         anchors_px=tuple(tuple((float(w), float(h)) for w, h in level) for level in found.anchors_px),
         suppression=None if inside is None else GraphSuppression(**inside.model_dump()),
         evaluation=sound_evaluation(found.evaluation),
-        **found.model_dump(include={"input_channels", "image_size", "batch", "dynamic", "half", "licence", "network", "program"}),
+        **found.model_dump(
+            include={"input_channels", "image_size", "batch", "dynamic", "half", "licence", "network", "program"}
+        ),
     )

@@ -11,7 +11,10 @@ NO_REGIONS = np.zeros((0, 4), np.float32)
 
 
 class Truth(NamedTuple):
-    """`objects` (N, 5) class, cx, cy, w, h and `regions` (K, 4) cx, cy, w, h to ignore, float32, normalised to the picture."""
+    """`objects` (N, 5) class, cx, cy, w, h and `regions` (K, 4) cx, cy, w, h to ignore, float32, normalised.
+
+    To the picture.
+    """
 
     objects: np.ndarray
     regions: np.ndarray = NO_REGIONS

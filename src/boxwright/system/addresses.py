@@ -14,7 +14,8 @@ NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<
 MAX_NAME = 253
 HTTPS_PORT = 443
 
-# IPv6: what is given out for the open network (RFC 4291), without the parts of it that lead elsewhere. All that is outside
+# IPv6: what is given out for the open network (RFC 4291), without the parts of it that lead elsewhere. All that is
+# outside
 # of it is refused: this machine, neighbours, IPv4 written as IPv6 (::a.b.c.d, ::ffff:a.b.c.d), translation (64:ff9b::).
 GIVEN_OUT = ipaddress.IPv6Network("2000::/3")
 LEAD_ELSEWHERE = (

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Unpacking archives that strangers made: plain files of the kinds that were asked for, inside the target only, bounded.
+"""Unpacking archives that strangers made.
 
-Bounded are the number of files and folders, the bytes, how much larger they are than the archive, and names. What a file is
-called decides whether it is written; nothing is written over.
+Plain files of the kinds that were asked for, inside the target only, bounded.
+
+Bounded are the number of files and folders, the bytes, how much larger they are than the archive, and names. What a
+file is called decides whether it is written; nothing is written over.
 """
 
 from __future__ import annotations
@@ -61,7 +63,11 @@ class Unpacked:
             return ""
         kinds = [f"{count:,} {suffix}" for suffix, count in self.left_out.most_common(SHOWN_SUFFIXES)]
         more = ", ..." if len(self.left_out) > len(kinds) else ""
-        return f"{self.left_out.total():,} files were left out, which are no pictures, labels or lists ({', '.join(kinds)}{more})"
+        return (
+            f"{self.left_out.total():,} files were left out, which are no pictures, labels or "
+            "lists "
+            f"({', '.join(kinds)}{more})"
+        )
 
 
 def unpack(archive: Path, target: Path, max_bytes: int, suffixes: frozenset[str]) -> Unpacked:
@@ -134,7 +140,9 @@ class _Writing:
         for chunk in member.content:
             total += len(chunk)
             if total > self._left:
-                raise ArchiveError(str(self.archive), "unpacks to more than is allowed", "Raise --max-gib if you trust it")
+                raise ArchiveError(
+                    str(self.archive), "unpacks to more than is allowed", "Raise --max-gib if you trust it"
+                )
             if member.packed and total > MEMBER_FREE_BYTES and total > member.packed * MAX_RATIO:
                 raise too_tight(self.archive, f"'{member.name}'")
             whole = self._max_bytes - self._left + total
@@ -158,4 +166,9 @@ def _parts(archive: Path, member: Member) -> tuple[str, ...]:
 def _is_name(part: str) -> bool:
     """Whether this is the name of a file on every system: '..', 'C:' and the like are none."""
     is_drive = part[1:2] == ":"
-    return part.isprintable() and not is_drive and not part.endswith((".", " ", ":")) and len(part.encode()) <= MAX_PART_BYTES
+    return (
+        part.isprintable()
+        and not is_drive
+        and not part.endswith((".", " ", ":"))
+        and len(part.encode()) <= MAX_PART_BYTES
+    )

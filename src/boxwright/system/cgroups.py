@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the control groups of Linux grant this process: each limit of its own group and of all groups above it counts."""
+"""What the control groups of Linux grant this process.
+
+Each limit of its own group and of all groups above it counts.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ MEMBERSHIP = Path("/proc/self/cgroup")  # lines `number:controllers:/path`; one 
 
 
 class _Memory(NamedTuple):
-    """Where a group says its limit, its use, and the part of it that the system gives back when asked: pages of files that were read."""
+    """Where a group says its limit, its use, and the part of it that the system gives back when asked.
+
+    Pages of files that were read.
+    """
 
     controller: str
     limit: str
@@ -50,14 +56,19 @@ def granted_memory_bytes() -> int:
     free = sys.maxsize
     for version in _MEMORY:
         for group in _groups(version.controller):
-            with contextlib.suppress(OSError, ValueError):  # "max" stands for no limit, as does a number beyond all memory in version 1
+            with contextlib.suppress(
+                OSError, ValueError
+            ):  # "max" stands for no limit, as does a number beyond all memory in version 1
                 left = int((group / version.limit).read_text()) - int((group / version.used).read_text())
                 free = min(free, left + _entry(group / "memory.stat", version.given_back))
     return free
 
 
 def _groups(controller: str) -> Iterator[Path]:
-    """The folders of our group and of those above it, of version 2 without a controller. Inside a container only the uppermost may be there."""
+    """The folders of our group and of those above it, of version 2 without a controller.
+
+    Inside a container only the uppermost may be there.
+    """
     base = ROOT / controller if controller else ROOT
     parts: tuple[str, ...] = ()
     with contextlib.suppress(OSError):

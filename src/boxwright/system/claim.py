@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who works in a run folder: one living process at a time, named in `claim.json` while it does.
 
-A claim is made by giving a whole file its name, which every file system does for one process only, network file systems too; no
-lock is needed. Whether its owner lives is asked of the system where the owner runs here. An owner on another machine, or in another
-container, gives a sign of life by touching the file every few seconds, and its claim lapses when none was seen for a while. Only
-the file server's clock and one's own waiting count, so that clocks need not agree.
+A claim is made by giving a whole file its name, which every file system does for one process only, network file systems
+too; no lock is needed. Whether its owner lives is asked of the system where the owner runs here. An owner on another
+machine, or in another container, gives a sign of life by touching the file every few seconds, and its claim lapses when
+none was seen for a while. Only the file server's clock and one's own waiting count, so that clocks need not agree.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ BEAT_S = 15.0  # between signs of life
 LAPSE_S = 90.0  # without a sign of life
 MAX_BYTES = 4096
 _BOOT, _PROCESSES, _STAT = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid"), "/proc/{}/stat"
-_START_FIELD = 19  # of what follows the name in a process's stat: ticks from the start of the machine to that of the process
+_START_FIELD = (
+    19  # of what follows the name in a process's stat: ticks from the start of the machine to that of the process
+)
 
 
 class ClaimedError(UserError):
@@ -48,7 +50,10 @@ class ClaimLostError(BoxwrightError):
 
 @dataclass(frozen=True)
 class Owner:
-    """A process among all that ever ran: its machine, since when that runs, which processes see each other, number and start; since when it is here."""
+    """A process among all that ever ran.
+
+    Its machine, since when that runs, which processes see each other, number and start; since when it is here.
+    """
 
     host: str
     boot: str
@@ -62,7 +67,15 @@ class Owner:
     def myself(cls) -> Owner:
         """This process."""
         pid = os.getpid()
-        return cls(platform.node(), _boot(), _space(), pid, _started(pid), time.strftime("%Y-%m-%d %H:%M:%S"), secrets.token_hex(8))
+        return cls(
+            platform.node(),
+            _boot(),
+            _space(),
+            pid,
+            _started(pid),
+            time.strftime("%Y-%m-%d %H:%M:%S"),
+            secrets.token_hex(8),
+        )
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}, since {self.since}"
@@ -112,10 +125,15 @@ class Claim:
         self._beating = threading.Thread(target=self._beat, name="boxwright claim", daemon=True)
 
     def require(self) -> None:
-        """Raise ClaimLostError when somebody else has the folder now. A claim that is gone with its folder is for others to report."""
+        """Raise ClaimLostError when somebody else has the folder now.
+
+        A claim that is gone with its folder is for others to report.
+        """
         found = owner_of(self._file)
         if found is not None and found.token != self.owner.token:
-            what = f"was taken over by {found}, while this process gave no sign of life for {LAPSE_S:.0f} seconds or more"
+            what = (
+                f"was taken over by {found}, while this process gave no sign of life for {LAPSE_S:.0f} seconds or more"
+            )
             raise ClaimLostError(f"{self.folder}: {what}. It is left to that one")
 
     def begin(self) -> None:
@@ -140,7 +158,9 @@ class Claim:
 
 @contextlib.contextmanager
 def claimed(folder: Path, wait: Callable[[float], None] = time.sleep) -> Iterator[Claim]:
-    """Have a folder for oneself while this lasts. Raises ClaimedError when somebody else has it, WriteError when it cannot be written.
+    """Have a folder for oneself while this lasts.
+
+    Raises ClaimedError when somebody else has it, WriteError when it cannot be written.
 
     `wait` takes seconds: an owner elsewhere who gave a sign of life lately is watched for the next one.
     """
@@ -210,7 +230,11 @@ def _require_lapsed(path: Path, wait: Callable[[float], None]) -> None:
 
 
 def _claimed_error(path: Path, owner: Owner) -> ClaimedError:
-    return ClaimedError(str(path.parent), f"a training works in it already: {owner}", "Wait until that one has ended or end it, or take another folder")
+    return ClaimedError(
+        str(path.parent),
+        f"a training works in it already: {owner}",
+        "Wait until that one has ended or end it, or take another folder",
+    )
 
 
 def _take_away(path: Path, owner: Owner | None) -> None:
@@ -230,7 +254,10 @@ def _take_away(path: Path, owner: Owner | None) -> None:
 
 
 def owner_of(path: Path) -> Owner | None:
-    """Who is named in a claim; None when there is none, or one that is no whole document: it was torn, and its writer with it."""
+    """Who is named in a claim.
+
+    None when there is none, or one that is no whole document: it was torn, and its writer with it.
+    """
     try:
         with path.open("rb") as file:
             stored = json.loads(file.read(MAX_BYTES))
@@ -243,7 +270,10 @@ def owner_of(path: Path) -> Owner | None:
 
 
 def _touched(path: Path) -> float:
-    """When the last sign of life came, by the clock of the file server. Opening asks it anew, where a look alone may be answered from a cache."""
+    """When the last sign of life came, by the clock of the file server.
+
+    Opening asks it anew, where a look alone may be answered from a cache.
+    """
     try:
         with path.open("rb") as file:
             return os.fstat(file.fileno()).st_mtime

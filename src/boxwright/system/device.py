@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Devices: which one, its switches, its precision, and what it can do. Process-wide settings are made here and nowhere else."""
+"""Devices: which one, its switches, its precision, and what it can do.
+
+Process-wide settings are made here and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +45,13 @@ def choose_device(word: str) -> torch.device:
         return torch.device("mps")
     number = wanted.removeprefix("cuda:").removeprefix("cuda") or "0"
     if "," in number:
-        raise DeviceError(f"--device {word}", "several devices are not offered yet", f"Give one. There is: {_present()}")
+        raise DeviceError(
+            f"--device {word}", "several devices are not offered yet", f"Give one. There is: {_present()}"
+        )
     if not number.isdecimal():  # unlike isdigit, only what int() reads
-        raise DeviceError(f"--device {word}", "is no device", f"Give cpu, mps, a GPU number, or nothing. There is: {_present()}")
+        raise DeviceError(
+            f"--device {word}", "is no device", f"Give cpu, mps, a GPU number, or nothing. There is: {_present()}"
+        )
     if not torch.cuda.is_available() or int(number) >= torch.cuda.device_count():
         raise DeviceError(f"--device {word}", "there is no such GPU", f"There is: {_present()}")
     return torch.device("cuda", int(number))
@@ -89,7 +96,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _present() -> str:
-    gpus = [f"{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    gpus = (
+        [f"{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+        if torch.cuda.is_available()
+        else []
+    )
     return ", ".join([*gpus, *(["mps"] if torch.backends.mps.is_available() else []), "cpu"])
 
 
@@ -102,7 +113,10 @@ def describe(device: torch.device) -> str:
 
 
 def cpu_capability(device: torch.device) -> str:
-    """The instruction set that compute kernels use on a CPU, since other ones round otherwise; '' for another device."""
+    """The instruction set that compute kernels use on a CPU, since other ones round otherwise.
+
+    '' for another device.
+    """
     return str(torch.backends.cpu.get_cpu_capability()) if is_cpu(device) else ""
 
 
@@ -110,10 +124,15 @@ def cpu_capability(device: torch.device) -> str:
 def configured_process(device: torch.device, threads: int = 0, *, kernels: bool = True) -> Iterator[None]:
     """The switches of the whole process while work goes on, and as they were afterwards.
 
-    Compute threads, image library without its own, deterministic kernels, compiled kernels or portable ones. What stays is that
-    the C library keeps memory for reuse.
+    Compute threads, image library without its own, deterministic kernels, compiled kernels or portable ones. What stays
+    is that the C library keeps memory for reuse.
     """
-    before = torch.get_num_threads(), cv2.getNumThreads(), torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
+    before = (
+        torch.get_num_threads(),
+        cv2.getNumThreads(),
+        torch.backends.cudnn.benchmark,
+        torch.backends.cudnn.deterministic,
+    )
     # What torch starts with are physical cores, or what OMP_NUM_THREADS says; a container may grant less.
     torch.set_num_threads(threads or min(before[0], usable_cores()))
     cv2.setNumThreads(0)
@@ -130,7 +149,10 @@ def configured_process(device: torch.device, threads: int = 0, *, kernels: bool 
 
 
 def prepare_process(device: torch.device, threads: int = 0) -> None:
-    """Process-wide switches, once: compute threads, image library without its own, deterministic kernels, memory kept for reuse."""
+    """Process-wide switches, once.
+
+    Compute threads, image library without its own, deterministic kernels, memory kept for reuse.
+    """
     cv2.setNumThreads(0)
     torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
     if is_cuda(device):
@@ -146,7 +168,10 @@ def keep_memory() -> bool:
         return False
     try:
         library = ctypes.CDLL("libc.so.6")
-        return all(library.mallopt(*pair) for pair in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _KEEP_BYTES), (_M_TOP_PAD, _TOP_PAD_BYTES)))
+        return all(
+            library.mallopt(*pair)
+            for pair in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _KEEP_BYTES), (_M_TOP_PAD, _TOP_PAD_BYTES))
+        )
     except (OSError, AttributeError):
         return False
 
@@ -156,7 +181,9 @@ def lower_this_thread() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             this = threading.get_native_id()
-            os.setpriority(os.PRIO_PROCESS, this, os.getpriority(os.PRIO_PROCESS, this) + LOADER_NICENESS)  # the system cuts it at its lowest
+            os.setpriority(
+                os.PRIO_PROCESS, this, os.getpriority(os.PRIO_PROCESS, this) + LOADER_NICENESS
+            )  # the system cuts it at its lowest
 
 
 def loader_threads(asked: int) -> int:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one door to the network: https only, to public addresses only, each redirect checked again, bounded in size and time.
+"""The one door to the network.
+
+Https only, to public addresses only, each redirect checked again, bounded in size and time.
 
 The name is looked up once; connections go to the addresses that were checked, so no second look-up can lead elsewhere.
 Time is that of the clock from the first step to the last; what comes over the wire is counted, headers as well.
@@ -111,7 +113,9 @@ def fetch(url: str, target: Path, limits: Limits, progress: Callable[[int, int],
     except (OSError, http.client.HTTPException, UnicodeError) as error:
         budget.wait_s()  # says so when the time is over
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise FetchError(shown(budget.url), f"cannot be fetched ({reason[:120]})", "Check the address and the connection") from None
+        raise FetchError(
+            shown(budget.url), f"cannot be fetched ({reason[:120]})", "Check the address and the connection"
+        ) from None
     finally:
         if not whole:
             remove(target)
@@ -131,7 +135,9 @@ def _stated(answer: http.client.HTTPResponse, url: str, limits: Limits) -> int |
     return int(word)
 
 
-def _pieces(answer: http.client.HTTPResponse, budget: _Budget, limits: Limits, update: Callable[[bytes], None]) -> Iterator[bytes]:
+def _pieces(
+    answer: http.client.HTTPResponse, budget: _Budget, limits: Limits, update: Callable[[bytes], None]
+) -> Iterator[bytes]:
     """The content as it comes, in pieces of at most CHUNK bytes."""
     received = 0
     while piece := answer.read1(CHUNK):

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one door through which files are made, whole or not at all, and through which files of strangers are opened: regular ones only.
+"""The one door through which files are made, whole or not at all, and through which files of strangers are opened.
 
-Writing: beside the place, flushed, renamed, folder flushed. Reading: no device, pipe or socket, and never more than a stated number of bytes.
+Regular ones only.
+
+Writing: beside the place, flushed, renamed, folder flushed. Reading: no device, pipe or socket, and never more than a
+stated number of bytes.
 """
 
 from __future__ import annotations
@@ -29,11 +32,19 @@ if TYPE_CHECKING:
 
 
 TEMPORARY_MARK = ".boxwright-part-"  # a name that holds this is an unfinished write
-STEM_BYTES = 180  # of a name, so that an ending, a number or the mark above still fits into the 255 that file systems take
+STEM_BYTES = (
+    180  # of a name, so that an ending, a number or the mark above still fits into the 255 that file systems take
+)
 
 
 # A pipe is opened without waiting for a writer and a terminal without making it ours; what a system lacks is left out.
-_READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_READING = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
 _PIECE = 1 << 24  # bytes read at once of a file that does not say how long it is
 
 
@@ -43,7 +54,10 @@ class WriteError(UserError):
 
 @contextlib.contextmanager
 def opened_regular(path: str | Path) -> Iterator[tuple[int, int]]:
-    """A descriptor for reading and the size in bytes of a regular file. Raises OSError: for devices, pipes, sockets and folders as well."""
+    """A descriptor for reading and the size in bytes of a regular file.
+
+    Raises OSError: for devices, pipes, sockets and folders as well.
+    """
     with open_regular(path) as file:
         yield file.fileno(), os.fstat(file.fileno()).st_size
 
@@ -78,7 +92,9 @@ def read_regular(path: str | Path, most_bytes: int) -> bytes:
 
 
 def _in_words(count: int) -> str:
-    return f"{count >> 30} GiB" if count >= 1 << 30 else f"{count >> 20} MiB" if count >= 1 << 20 else f"{count:,} bytes"
+    return (
+        f"{count >> 30} GiB" if count >= 1 << 30 else f"{count >> 20} MiB" if count >= 1 << 20 else f"{count:,} bytes"
+    )
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -179,7 +195,10 @@ def write_image(path: Path, image_rgb: np.ndarray, *, quality: int = 90, durable
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add one line to a log in one write. A line before it that was torn by a full disk or a kill stays a line of its own."""
+    """Add one line to a log in one write.
+
+    A line before it that was torn by a full disk or a kill stays a line of its own.
+    """
     try:
         with path.open("ab+") as file:
             torn = file.seek(0, os.SEEK_END) > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
@@ -189,13 +208,18 @@ def append_line(path: Path, line: str) -> None:
 
 
 def open_shared(path: Path, size: int) -> np.memmap[Any, np.dtype[np.uint8]]:
-    """A file of this many bytes as memory that is shared with whoever else has it open; made of zeros when it is not there. Raises WriteError.
+    """A file of this many bytes as memory that is shared with whoever else has it open.
 
-    The disk gives all of it at once: a write to memory whose place on a full disk is missing would end the process without a word.
+    Made of zeros when it is not there. Raises WriteError.
+
+    The disk gives all of it at once: a write to memory whose place on a full disk is missing would end the process
+    without a word.
     """
     make_folder(path.parent)
     try:
-        if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):  # a link would lead to somebody else's file, a pipe to nowhere
+        if os.path.lexists(path) and not stat.S_ISREG(
+            path.lstat().st_mode
+        ):  # a link would lead to somebody else's file, a pipe to nowhere
             raise WriteError(str(path), "is no regular file", "Remove it")
         with path.open("ab") as file:
             there = file.tell()
@@ -260,7 +284,8 @@ def link_file(source: Path, target: Path) -> None:
 def move_new(source: Path, target: Path) -> None:
     """Give a finished file or folder a name that nothing has: never in place of something. Raises WriteError.
 
-    The system itself refuses to give a folder the name of a file or of a folder with content, and to link to a taken name.
+    The system itself refuses to give a folder the name of a file or of a folder with content, and to link to a taken
+    name.
     """
     try:
         if source.is_dir():

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is in an ONNX file, read from its bytes by a reader of our own before the runtime sees them.
 
-Only the parts of the format that the exporter writes are known: a graph without graphs inside, numbers inside the file, operators
-of the standard. Any other part, also one that the runtime might skip, is refused.
+Only the parts of the format that the exporter writes are known: a graph without graphs inside, numbers inside the file,
+operators of the standard. Any other part, also one that the runtime might skip, is refused.
 """
 
 from __future__ import annotations
@@ -97,8 +97,17 @@ _PARTS: dict[str, dict[int, tuple[str, tuple[int, ...]]]] = {
     },
     "OPSET": {1: ("domain", (_BYTES,)), 2: ("version", (_WHOLE,))},
     "WORD": {1: ("key", (_BYTES,)), 2: ("value", (_BYTES,))},
-    "GRAPH": {1: ("NODE", (_BYTES,)), **dict.fromkeys((2, 10, 11, 12, 13), ("text", (_BYTES,))), 5: ("TENSOR", (_BYTES,))},
-    "NODE": {**dict.fromkeys((1, 2, 3, 6), ("text", (_BYTES,))), 4: ("operator", (_BYTES,)), 5: ("ATTRIBUTE", (_BYTES,)), 7: ("domain", (_BYTES,))},
+    "GRAPH": {
+        1: ("NODE", (_BYTES,)),
+        **dict.fromkeys((2, 10, 11, 12, 13), ("text", (_BYTES,))),
+        5: ("TENSOR", (_BYTES,)),
+    },
+    "NODE": {
+        **dict.fromkeys((1, 2, 3, 6), ("text", (_BYTES,))),
+        4: ("operator", (_BYTES,)),
+        5: ("ATTRIBUTE", (_BYTES,)),
+        7: ("domain", (_BYTES,)),
+    },
     "ATTRIBUTE": {
         **dict.fromkeys((1, 4, 13), ("text", (_BYTES,))),
         2: ("number", (_SHORT,)),
@@ -172,9 +181,13 @@ class _Reader:
 
     def _require_allowed(self, name: str, value: Any) -> None:
         if name == "operator" and self._text(value) not in OPERATORS:
-            raise ForeignGraphError(f"its graph has the operator {self._text(value)[:60]!r}, which no network of this program needs")
+            raise ForeignGraphError(
+                f"its graph has the operator {self._text(value)[:60]!r}, which no network of this program needs"
+            )
         if name == "domain" and self._text(value):
-            raise ForeignGraphError(f"its graph has operators of {self._text(value)[:60]!r}, which are not in the standard")
+            raise ForeignGraphError(
+                f"its graph has operators of {self._text(value)[:60]!r}, which are not in the standard"
+            )
 
     def _parts(self, kind: str, begin: int, end: int) -> Iterator[tuple[str, Any]]:
         known = _PARTS[kind]
@@ -187,7 +200,9 @@ class _Reader:
             name, ways = known.get(tag >> 3, ("", ()))
             way = tag & 7
             if way not in ways:
-                raise ForeignGraphError(f"it has a part (number {tag >> 3} of {kind.lower()}) that no network of this program needs")
+                raise ForeignGraphError(
+                    f"it has a part (number {tag >> 3} of {kind.lower()}) that no network of this program needs"
+                )
             if way == _BYTES:
                 length, at = self._whole(at, end)
                 value: Any = (at, at + length)

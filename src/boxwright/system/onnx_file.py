@@ -27,7 +27,9 @@ def require_packages(flag: str, *names: str) -> None:
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise SettingError(
-            flag, f"needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed", f"pip install {' '.join(missing)}"
+            flag,
+            f"needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed",
+            f"pip install {' '.join(missing)}",
         )
 
 
@@ -47,9 +49,13 @@ class OnnxFile:
         options.log_severity_level = _FATAL_ONLY
         options.add_session_config_entry("session.use_env_allocators", "1")
         try:  # constants are folded outside of the limit, and the exporter has folded what there was
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"], disabled_optimizers=["ConstantFolding"])
+            self._session = onnxruntime.InferenceSession(
+                content, options, providers=["CPUExecutionProvider"], disabled_optimizers=["ConstantFolding"]
+            )
         except Exception as error:  # noqa: BLE001 -- the runtime raises many kinds for a file it does not understand
-            raise WeightsError(str(path), f"is no ONNX network that can be run ({_first_line(error)})", "Give another file") from None
+            raise WeightsError(
+                str(path), f"is no ONNX network that can be run ({_first_line(error)})", "Give another file"
+            ) from None
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """The floating numbers of the file by name."""
@@ -67,11 +73,15 @@ def _allowed(path: Path) -> tuple[bytes, OnnxContents]:
         size = path.stat().st_size
         content = path.read_bytes() if size <= MAX_BYTES else b""
     except OSError as error:
-        raise WeightsError(str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path") from None
+        raise WeightsError(
+            str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path"
+        ) from None
     try:
         return content, contents_of(content)
     except ForeignGraphError as error:
-        raise WeightsError(str(path), f"is no ONNX network that this program wrote: {error}", "Give one that `boxwright export` wrote") from None
+        raise WeightsError(
+            str(path), f"is no ONNX network that this program wrote: {error}", "Give one that `boxwright export` wrote"
+        ) from None
 
 
 @functools.cache
@@ -80,8 +90,12 @@ def _limit_memory() -> None:
     import onnxruntime  # noqa: PLC0415 -- an extra, only for those who use it
 
     there = min(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), granted_memory_bytes())
-    place = onnxruntime.OrtMemoryInfo("Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT)
-    onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg({"max_mem": max(there // 2, _LEAST_MEMORY)}))
+    place = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(
+        place, onnxruntime.OrtArenaCfg({"max_mem": max(there // 2, _LEAST_MEMORY)})
+    )
 
 
 def _first_line(error: Exception) -> str:

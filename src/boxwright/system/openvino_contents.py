@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is in the graph file of an OpenVINO network, read before the runtime sees it: layers of the standard's own operators, and words.
+"""What is in the graph file of an OpenVINO network, read before the runtime sees it.
 
-No document type and no entities of its own, text in UTF-8, no layers that hold graphs, and every constant inside the numbers.
+Layers of the standard's own operators, and words.
+
+No document type and no entities of its own, text in UTF-8, no layers that hold graphs, and every constant inside the
+numbers.
 """
 
 from __future__ import annotations
@@ -143,7 +146,8 @@ class _Reader:
             self.layer = words
             if words.get("type") not in LAYERS or not _VERSION.fullmatch(words.get("version", "")):
                 raise ForeignNetError(
-                    f"it has the layer {words.get('type', '')[:40]!r} of {words.get('version', '')[:40]!r}, which no network of this program needs"
+                    f"it has the layer {words.get('type', '')[:40]!r} of {words.get('version', '')[:40]!r}, which no "
+                    "network of this program needs"
                 )
         elif name == "data" and self.layer.get("type") == "Const":
             self._constant(words)
@@ -155,7 +159,12 @@ class _Reader:
 
     def _constant(self, words: dict[str, str]) -> None:
         kind, place, size = (words.get(word, "") for word in ("element_type", "offset", "size"))
-        if kind not in KINDS or not _COUNT.fullmatch(place) or not _COUNT.fullmatch(size) or int(place) + int(size) > self.num_bytes:
+        if (
+            kind not in KINDS
+            or not _COUNT.fullmatch(place)
+            or not _COUNT.fullmatch(size)
+            or int(place) + int(size) > self.num_bytes
+        ):
             raise ForeignNetError("it has a constant of another kind than numbers, or outside of them")
         if kind in FLOATS:
             self.found.constants[self.layer.get("name", "")] = (FLOATS[kind], int(place), int(size))

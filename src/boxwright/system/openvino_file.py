@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO files, a graph (.xml) and its numbers (.bin): the door to their runtime, which sees nothing but a graph that was read and allowed."""
+"""OpenVINO files, a graph (.xml) and its numbers (.bin).
+
+The door to their runtime, which sees nothing but a graph that was read and allowed.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,11 @@ class OpenVinoFile:
             options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
             self._network = core.compile_model(model, "CPU", options)
         except RuntimeError as error:
-            raise WeightsError(str(path), f"is no OpenVINO network that can be run ({' '.join(str(error).split())[:160]})", "Give another file") from None
+            raise WeightsError(
+                str(path),
+                f"is no OpenVINO network that can be run ({' '.join(str(error).split())[:160]})",
+                "Give another file",
+            ) from None
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """The floating numbers of the file by name."""
@@ -70,11 +77,17 @@ def _read(path: Path, limit: int) -> bytes:
             raise WeightsError(str(path), "is larger than a network", "Give another file")
         return path.read_bytes()
     except OSError as error:
-        raise WeightsError(str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path") from None
+        raise WeightsError(
+            str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path"
+        ) from None
 
 
 def _allowed(path: Path, graph: bytes, num_bytes: int) -> NetContents:
     try:
         return net_contents(graph, num_bytes)
     except ForeignNetError as error:
-        raise WeightsError(str(path), f"is no OpenVINO network that this program wrote: {error}", "Give one that `boxwright export` wrote") from None
+        raise WeightsError(
+            str(path),
+            f"is no OpenVINO network that this program wrote: {error}",
+            "Give one that `boxwright export` wrote",
+        ) from None

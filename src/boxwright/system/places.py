@@ -6,10 +6,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# For the library that OpenCV decodes films with: a film comes from a file, and is one of these containers. Playlists and lists of files are none.
+# For the library that OpenCV decodes films with: a film comes from a file, and is one of these containers. Playlists
+# and lists of files are none.
 _FILMS = "protocol_whitelist;file|format_whitelist;mov,matroska,avi,asf,mpeg,mpegvideo,mpegts,gif"
 _FILM_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
-MAX_PIXELS = 1 << 28  # of a picture that OpenCV decodes; what a header claims is checked before, and this is for headers that two readers read in two ways
+MAX_PIXELS = (
+    1 << 28
+    # of a picture that OpenCV decodes; what a header claims is checked before, and this is for headers that two readers
+    # read in two ways
+)
 
 
 def cache_folder() -> Path:

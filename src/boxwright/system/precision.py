@@ -30,7 +30,9 @@ class Precision:
     def __init__(self, name: Name, device: torch.device) -> None:
         self.name = name
         self.device = device
-        self.scaler = torch.amp.GradScaler(device.type, SCALE_START, SCALE_GROWTH, SCALE_BACKOFF, SCALE_INTERVAL, enabled=name == "fp16")
+        self.scaler = torch.amp.GradScaler(
+            device.type, SCALE_START, SCALE_GROWTH, SCALE_BACKOFF, SCALE_INTERVAL, enabled=name == "fp16"
+        )
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """The context of forward pass and loss."""
@@ -77,10 +79,13 @@ def half_of(device: torch.device) -> tuple[Name, str]:
     return ("bf16", "") if cpu_has_bf16() else ("fp32", "this processor has no half precision; float32 is used")
 
 
-def choose(names: list[Name], device: torch.device, answers: Callable[[Precision], torch.Tensor]) -> tuple[Precision, str]:
+def choose(
+    names: list[Name], device: torch.device, answers: Callable[[Precision], torch.Tensor]
+) -> tuple[Precision, str]:
     """The first precision whose answers agree with full precision's, and a note when one had to be passed over.
 
-    `answers` runs a forward and backward pass of the network and returns what it said, flattened, with the gradient's norm last.
+    `answers` runs a forward and backward pass of the network and returns what it said, flattened, with the gradient's
+    norm last.
     """
     full = answers(Precision("fp32", device))
     for name in names[:-1]:
@@ -88,7 +93,9 @@ def choose(names: list[Name], device: torch.device, answers: Callable[[Precision
         reason = _disagreement(full, answers(precision))
         if not reason:
             return precision, ""
-        return Precision("fp32", device), f"mixed precision {name} failed its self-test on this device ({reason}); training in float32"
+        return Precision(
+            "fp32", device
+        ), f"mixed precision {name} failed its self-test on this device ({reason}); training in float32"
     return Precision("fp32", device), ""
 
 
@@ -96,7 +103,11 @@ def not_offered(asked: str, chosen: Precision) -> str:
     """A note for those who asked for a precision that was not even tried on this device, or ''."""
     if asked not in {"bf16", "fp16"} or chosen.name == asked:
         return ""
-    return f"mixed precision {asked} is not offered on {chosen.device.type}; training in {'float32' if chosen.name == 'fp32' else chosen.name}"
+    return (
+        f"mixed precision {asked} is not offered on {chosen.device.type}; training "
+        "in "
+        f"{'float32' if chosen.name == 'fp32' else chosen.name}"
+    )
 
 
 def _disagreement(full: torch.Tensor, mixed: torch.Tensor) -> str:
@@ -107,4 +118,4 @@ def _disagreement(full: torch.Tensor, mixed: torch.Tensor) -> str:
     if not agreement >= MIN_AGREEMENT:
         return f"its answers agree with float32 to {agreement:.2f} only"
     ratio = float(mixed[-1] / full[-1].clamp(min=1e-12))
-    return "" if 0.5 < ratio < 2 else f"its gradients are {ratio:.2f} times as large"  # noqa: PLR2004 -- a factor of two either way
+    return "" if 0.5 < ratio < 2 else (f"its gradients are {ratio:.2f} times as large")  # noqa: PLR2004 -- a factor of two either way

@@ -19,7 +19,11 @@ def next_folder(project: str, name: str, *, exist_ok: bool, numbering: str) -> P
     base = Path(project)
     if numbering == "exp0-exp1":
         suffix = f"_{name}" if name else ""
-        taken = [int(n) for path in base.glob("exp*") if (n := path.name.removeprefix("exp").split("_")[0]).isdecimal()] if _is_folder(base) else []
+        taken = (
+            [int(n) for path in base.glob("exp*") if (n := path.name.removeprefix("exp").split("_")[0]).isdecimal()]
+            if _is_folder(base)
+            else []
+        )
         return base / f"exp{max(taken, default=-1) + 1}{suffix}"
     plain = base / (name or "exp")
     if exist_ok or not _is_taken(plain):
@@ -31,7 +35,10 @@ def next_folder(project: str, name: str, *, exist_ok: bool, numbering: str) -> P
 
 
 def _is_taken(folder: Path) -> bool:
-    """Whether something is there. A place that may not even be looked at is not taken: making it will say why it cannot be had."""
+    """Whether something is there.
+
+    A place that may not even be looked at is not taken: making it will say why it cannot be had.
+    """
     return os.path.lexists(folder)
 
 
@@ -57,7 +64,10 @@ def make_run_folder(folder: Path, *, exist_ok: bool) -> None:
 
 
 def set_weights_aside(folder: Path) -> Path | None:
-    """Where the weights of an earlier run in this folder are from now on, if there were any: a new one must not be taken for it. Raises WriteError."""
+    """Where the weights of an earlier run in this folder are from now on, if there were any.
+
+    A new one must not be taken for it. Raises WriteError.
+    """
     weights, earlier = folder / "weights", folder / EARLIER
     if not any(weights.glob("*.pt")):
         return None
@@ -69,7 +79,11 @@ def set_weights_aside(folder: Path) -> Path | None:
 
 def newest_checkpoint(project: str) -> Path | None:
     """The newest state of the run that was written to last, below a folder of runs."""
-    places = {path.parent.parent for path in Path(project).rglob("last*.pt") if path.parent.name == "weights"} if _is_folder(Path(project)) else set()
+    places = (
+        {path.parent.parent for path in Path(project).rglob("last*.pt") if path.parent.name == "weights"}
+        if _is_folder(Path(project))
+        else set()
+    )
     found = [path for path in (checkpoint_of(place, "last") for place in sorted(places)) if _written_at(path)]
     return max(found, key=_written_at, default=None)
 
@@ -81,8 +95,13 @@ def _written_at(path: Path) -> int:
 
 
 def checkpoint_of(folder: Path, kind: Literal["last", "best"]) -> Path:
-    """Where a run keeps its newest state or its best weights: the trainers of 2020 put the name of a run that is done behind both."""
+    """Where a run keeps its newest state or its best weights.
+
+    The trainers of 2020 put the name of a run that is done behind both.
+    """
     weights = folder / "weights"
-    named = [path.stem.removeprefix("last") for path in sorted(weights.glob("last*.pt")) if path.stem != "last.previous"]
+    named = [
+        path.stem.removeprefix("last") for path in sorted(weights.glob("last*.pt")) if path.stem != "last.previous"
+    ]
     suffix = "" if not named or (weights / "last.pt").exists() else named[0]
     return weights / f"{kind}{suffix}.pt"

@@ -35,7 +35,11 @@ def is_safetensors(path: Path) -> bool:
         return True
     with path.open("rb") as file:
         start = file.read(_LENGTH + 1)
-    return len(start) == _LENGTH + 1 and start[_LENGTH:] == b"{" and 1 < int.from_bytes(start[:_LENGTH], "little") <= _FORMAT_LIMIT
+    return (
+        len(start) == _LENGTH + 1
+        and start[_LENGTH:] == b"{"
+        and 1 < int.from_bytes(start[:_LENGTH], "little") <= _FORMAT_LIMIT
+    )
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -47,13 +51,29 @@ def read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str
         length = int.from_bytes(content[:_LENGTH], "little")
         header = json.loads(content[_LENGTH : _LENGTH + length])
     except OSError as error:
-        raise WeightsError(str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path") from None
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RuntimeError, RecursionError, AttributeError) as error:
+        raise WeightsError(
+            str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path"
+        ) from None
+    except (
+        safetensors.SafetensorError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        RecursionError,
+        AttributeError,
+    ) as error:
         reason = " ".join(str(error).split())[:120]
         raise WeightsError(str(path), f"is no sound safetensors file ({reason})", "Give another file") from None
-    strange = next((name for name, tensor in tensors.items() if tensor.dtype not in _NUMBERS or len(name) > _LONGEST_NAME), None)
+    strange = next(
+        (name for name, tensor in tensors.items() if tensor.dtype not in _NUMBERS or len(name) > _LONGEST_NAME), None
+    )
     if strange is not None or not 0 < len(tensors) <= _MOST_TENSORS:
-        what = "holds no tensors, or too many" if strange is None else f"holds a tensor that no detector has ({strange[:60]!r})"
+        what = (
+            "holds no tensors, or too many"
+            if strange is None
+            else f"holds a tensor that no detector has ({strange[:60]!r})"
+        )
         raise WeightsError(str(path), what, "Give the weights of a detector")
     words = header.get("__metadata__") or {}
     return tensors, {str(key): str(value) for key, value in words.items()}

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Memory that the processes of a user on a host share: files on a memory file system, held by locks.
 
-Who uses a file holds a shared lock on it, and who leaves last removes it. The system takes the locks of a killed process back,
-so that its file is left without one: the next one that asks for the same name goes on with it, and `sweep_unused` removes those
-that nobody asks for. A file is removed only under a lock that excludes all others, and who has waited for a lock looks whether
-the name still means the same file.
+Who uses a file holds a shared lock on it, and who leaves last removes it. The system takes the locks of a killed
+process back, so that its file is left without one: the next one that asks for the same name goes on with it, and
+`sweep_unused` removes those that nobody asks for. A file is removed only under a lock that excludes all others, and who
+has waited for a lock looks whether the name still means the same file.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class NotSharedError(Exception):
 class SharedMemory:
     """`size` bytes by name, zeros at first. Raises NotSharedError where they cannot be had.
 
-    All of it is taken at once: a write to memory that a full file system cannot give would end the process without a word.
+    All of it is taken at once: a write to memory that a full file system cannot give would end the process without a
+    word.
     """
 
     def __init__(self, name: str, size: int) -> None:
@@ -46,10 +47,14 @@ class SharedMemory:
             descriptor = _held(path, size)
         except (OSError, ValueError) as error:
             raise NotSharedError(_about(path, error)) from None
-        self.leave = weakref.finalize(self, _leave, descriptor, path, os.getpid())  # at the end of the process at the latest
+        self.leave = weakref.finalize(
+            self, _leave, descriptor, path, os.getpid()
+        )  # at the end of the process at the latest
         try:
             _take(descriptor, size, path.parent)
-            self.bytes: np.ndarray = np.frombuffer(mmap.mmap(descriptor, size), np.uint8)  # (size,) and it may be written to
+            self.bytes: np.ndarray = np.frombuffer(
+                mmap.mmap(descriptor, size), np.uint8
+            )  # (size,) and it may be written to
         except (OSError, ValueError) as error:
             self.leave()
             raise NotSharedError(_about(path, error)) from None
@@ -105,7 +110,10 @@ def _is_memory(folder: Path) -> bool:
 
 
 def _held(path: Path, size: int) -> int:
-    """A descriptor of the file under this name, with a shared lock on it; made when it is not there. Raises OSError and ValueError."""
+    """A descriptor of the file under this name, with a shared lock on it; made when it is not there.
+
+    Raises OSError and ValueError.
+    """
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
@@ -128,7 +136,10 @@ def _grow(descriptor: int, size: int) -> None:
 
 
 def _take(descriptor: int, size: int, folder: Path) -> None:
-    """Take the memory of the whole file; what it holds stays. Raises NotSharedError where there is too little, and OSError."""
+    """Take the memory of the whole file; what it holds stays.
+
+    Raises NotSharedError where there is too little, and OSError.
+    """
     missing = size - os.fstat(descriptor).st_blocks * BLOCK_BYTES
     if missing > min(_room(folder)):
         sweep_unused()

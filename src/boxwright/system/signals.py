@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
 ENDED_BY_SIGNAL = 128  # what a shell adds to the number of a signal that ended a program
-TERMINATIONS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))  # not every system has the second
+TERMINATIONS = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+)  # not every system has the second
 
 
 class TerminatedError(KeyboardInterrupt):
@@ -37,7 +39,10 @@ def exit_code(stop: KeyboardInterrupt) -> int:
 
 @contextlib.contextmanager
 def termination_heeded() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end what runs inside as Ctrl-C does. Only the main thread may ask for that; elsewhere nothing changes."""
+    """Let SIGTERM and SIGHUP end what runs inside as Ctrl-C does.
+
+    Only the main thread may ask for that; elsewhere nothing changes.
+    """
     with _answered(TERMINATIONS, _terminate):
         yield
 
@@ -47,7 +52,10 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
 
 
 class StopRequest:
-    """The first signal that asked to end, kept until somebody looks. A handler may do nothing more: no files, no locks."""
+    """The first signal that asked to end, kept until somebody looks.
+
+    A handler may do nothing more: no files, no locks.
+    """
 
     def __init__(self) -> None:
         self.number = 0

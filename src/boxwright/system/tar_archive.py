@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tar archives, plain or packed by gzip, bzip2 or xz, read strictly and as a stream: plain files and folders, nothing else.
+"""Tar archives, plain or packed by gzip, bzip2 or xz, read strictly and as a stream.
+
+Plain files and folders, nothing else.
 
 Every length is checked before anything of that length is read, and no list of members is kept.
 """
@@ -186,7 +188,9 @@ class _Stream:
                 return b""
             self.left -= len(piece)
             if self.left < 0:
-                raise ArchiveError(str(self.archive), "unpacks to more than is allowed", "Raise --max-gib if you trust it")
+                raise ArchiveError(
+                    str(self.archive), "unpacks to more than is allowed", "Raise --max-gib if you trust it"
+                )
             self._ready = memoryview(piece)
         found, self._ready = bytes(self._ready[:most]), self._ready[most:]
         return found
@@ -240,7 +244,9 @@ class _Gzip:
         return self._inner.unused_data
 
 
-def _unpacked(archive: Path, file: BinaryIO, make: Callable[[], _Gzip | bz2.BZ2Decompressor | lzma.LZMADecompressor]) -> Iterator[bytes]:
+def _unpacked(
+    archive: Path, file: BinaryIO, make: Callable[[], _Gzip | bz2.BZ2Decompressor | lzma.LZMADecompressor]
+) -> Iterator[bytes]:
     """One packed stream after another, with the ratio of the whole checked."""
     unpacker, streams, given, data = make(), 1, 0, b""
     while True:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tensor files: plain values and tensors, nothing pickled by name, checked by length and digest before anything is used.
+"""Tensor files.
+
+Plain values and tensors, nothing pickled by name, checked by length and digest before anything is used.
 
 A file is an ordinary zip that `torch.load(path, weights_only=True)` opens with torch alone. Its zip comment holds our
 header: format, version, length and SHA-256 of everything before it.
@@ -78,7 +80,9 @@ def read_tensors(path: Path) -> dict[str, Any]:
         contents = read_contents(content, OWN)
         document = Plainer(OWN, contents.size, keep_strides=True).plain(contents.tree)
     except OSError as error:
-        raise WeightsError(str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path") from None
+        raise WeightsError(
+            str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path"
+        ) from None
     except (RefusedError, RecursionError, MemoryError) as error:
         reason = str(error) if isinstance(error, RefusedError) else "it asks for more than a checkpoint needs"
         raise WeightsError(str(path), f"cannot be opened: {reason}", "Give another file") from None
@@ -120,7 +124,9 @@ def _require_whole(path: Path, content: bytes) -> None:
     header, behind = found
     if header.get("version") != VERSION:
         shown = str(header.get("version"))[:20]
-        raise WeightsError(str(path), f"was written in format version {shown}, this program reads {VERSION}", "Use a newer program")
+        raise WeightsError(
+            str(path), f"was written in format version {shown}, this program reads {VERSION}", "Use a newer program"
+        )
     length = len(content) - len(window) + behind  # all but the comment itself
     digest = hashlib.sha256(memoryview(content)[: length - 2])
     digest.update(b"\0\0")  # an end record without a comment counts 0 bytes of one
@@ -141,8 +147,9 @@ def next_of(path: Path) -> Path:
 def rotate_and_write(path: Path, document: dict[str, Any]) -> None:
     """Write a new generation; the one before stays as `NAME.previous.SUFFIX`. Raises WriteError.
 
-    At every moment there are two whole generations that do not share their bytes, as soon as there were two: a kill and one
-    damaged file leave one to go on from. A damaged file is no generation: it gives way without taking the place of a whole one.
+    At every moment there are two whole generations that do not share their bytes, as soon as there were two: a kill and
+    one damaged file leave one to go on from. A damaged file is no generation: it gives way without taking the place of
+    a whole one.
     """
     try:
         write_bytes(next_of(path), packed(document))
@@ -152,7 +159,10 @@ def rotate_and_write(path: Path, document: dict[str, Any]) -> None:
 
 
 def finish_rotation(path: Path) -> bool:
-    """Give a generation its name that a killed process had written already; whether there was one. Raises WriteError."""
+    """Give a generation its name that a killed process had written already; whether there was one.
+
+    Raises WriteError.
+    """
     coming = next_of(path)
     if not is_whole(coming):
         remove(coming)
@@ -187,7 +197,9 @@ def is_whole(path: Path) -> bool:
 
 
 def newest_whole(path: Path, read: Callable[[Path], dict[str, Any]] = read_tensors) -> tuple[dict[str, Any], Path, str]:
-    """The file, or the generation before it when it cannot be used; which one it was; and a note about what was passed over.
+    """The file, or the generation before it when it cannot be used; which one it was.
+
+    And a note about what was passed over.
 
     `read` raises WeightsError for what cannot be used.
     """

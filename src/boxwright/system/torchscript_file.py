@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """TorchScript files as the framework writes and loads them.
 
-Such a file is a program in a language of the framework, with operators that write and map files, and parts of it can run while
-it is loaded. So the framework loads only what was written here a moment before, for comparison. Files that are given to the
-program are read by `infer/traced` instead, and run by operators of its own choice.
+Such a file is a program in a language of the framework, with operators that write and map files, and parts of it can
+run while it is loaded. So the framework loads only what was written here a moment before, for comparison. Files that
+are given to the program are read by `infer/traced` instead, and run by operators of its own choice.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def own_module(content: bytes) -> torch.jit.ScriptModule:
 def advice_left_out() -> Iterator[None]:
     """The framework advises against this format, and users ask for it: that advice is left out.
 
-    So is the one that something may have become a constant: the comparison on images of several shapes finds out whether it matters.
+    So is the one that something may have become a constant: the comparison on images of several shapes finds out
+    whether it matters.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]  # it is there

@@ -9,7 +9,10 @@ from boxwright.system.device import is_cuda
 
 
 class PixelBuffer:
-    """One block of memory per shape, written anew by every batch. Fresh memory of this size costs more than the conversion."""
+    """One block of memory per shape, written anew by every batch.
+
+    Fresh memory of this size costs more than the conversion.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -17,18 +20,30 @@ class PixelBuffer:
         self._lane = _Lane(device) if is_cuda(device) else None
 
     def of(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (B, C, H, W) uint8 or uint16 -> float32 in 0..1 on the device, valid until the next call; the images may be written over from now on."""
+        """Images (B, C, H, W) uint8 or uint16 -> float32 in 0..1 on the device, valid until the next call.
+
+        The images may be written over from now on.
+        """
         shape = tuple(images.shape)
         if shape not in self._kept:
-            self._kept = {shape: torch.empty(shape, device=self.device).to(memory_format=torch.channels_last)}  # the last shape only
-        found = self._kept[shape].copy_(images if self._lane is None else self._lane.sent(images)).div_(255 if images.dtype == torch.uint8 else 65535)
+            self._kept = {
+                shape: torch.empty(shape, device=self.device).to(memory_format=torch.channels_last)
+            }  # the last shape only
+        found = (
+            self._kept[shape]
+            .copy_(images if self._lane is None else self._lane.sent(images))
+            .div_(255 if images.dtype == torch.uint8 else 65535)
+        )
         if self._lane is not None:
             self._lane.was_read()
         return found
 
 
 class _Lane:
-    """A stream of its own on which bytes travel to a GPU that still works on the batch before. They arrive at two places by turns."""
+    """A stream of its own on which bytes travel to a GPU that still works on the batch before.
+
+    They arrive at two places by turns.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -38,7 +53,11 @@ class _Lane:
         self._turn = 0
 
     def sent(self, images: torch.Tensor) -> torch.Tensor:
-        """The images on the GPU. Waits until they have left this memory, which takes no longer than the way: the loader writes the next ones there."""
+        """The images on the GPU.
+
+        Waits until they have left this memory, which takes no longer than the way: the loader writes the next ones
+        there.
+        """
         self._turn = 1 - self._turn
         work, read = torch.cuda.current_stream(self.device), self._read[self._turn]
         with torch.cuda.stream(self._stream):

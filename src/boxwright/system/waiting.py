@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 
-# GNU's OpenMP, which torch's Linux builds bring, turns in place some 300,000 times before a thread sleeps: milliseconds in which
-# it takes a core from the very thread it waits for, as soon as anything else runs. On two cores a step took 2.5 times as long.
+# GNU's OpenMP, which torch's Linux builds bring, turns in place some 300,000 times before a thread sleeps: milliseconds
+# in which
+# it takes a core from the very thread it waits for, as soon as anything else runs. On two cores a step took 2.5 times
+# as long.
 TURNS = "10000"
 
 

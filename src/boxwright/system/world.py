@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The processes that train one network together, and all that they say to each other. The only importer of `torch.distributed`.
+"""The processes that train one network together, and all that they say to each other.
 
-Decisions that depend on a clock, a signal, memory or a number are put to `agree` at fixed points, so that no process goes a way
-of its own. Every exchange has a number and a name, and where a process stands can be asked. So far there is one process; a
-world of one answers at once and costs nothing.
+The only importer of `torch.distributed`.
+
+Decisions that depend on a clock, a signal, memory or a number are put to `agree` at fixed points, so that no process
+goes a way of its own. Every exchange has a number and a name, and where a process stands can be asked. So far there is
+one process; a world of one answers at once and costs nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +26,10 @@ Value = TypeVar("Value")
 
 @dataclass
 class World:
-    """`rank` of `size` processes; `local_rank` among those of this host. `exchanges` counts what was said, `last` names it."""
+    """`rank` of `size` processes; `local_rank` among those of this host.
+
+    `exchanges` counts what was said, `last` names it.
+    """
 
     rank: int = 0
     size: int = 1
@@ -78,9 +83,14 @@ class World:
 
 
 def world_of_environment() -> World:
-    """The world that a launcher describes in the environment. Raises SettingError where it asks for more than one process."""
+    """The world that a launcher describes in the environment.
+
+    Raises SettingError where it asks for more than one process.
+    """
     asked = os.environ.get("WORLD_SIZE", "1")
     if asked.strip() not in {"", "1"}:
         what = f"a launcher asks for {asked} processes, and training in several is not offered yet"
-        raise SettingError("WORLD_SIZE", what, "Start one: boxwright train ... without torchrun, or with --nproc_per_node 1")
+        raise SettingError(
+            "WORLD_SIZE", what, "Start one: boxwright train ... without torchrun, or with --nproc_per_node 1"
+        )
     return World()

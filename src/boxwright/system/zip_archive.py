@@ -161,7 +161,9 @@ def _content_start(archive: Path, file: BinaryIO, entry: Entry) -> int:
 def _content(archive: Path, file: BinaryIO, entry: Entry, start: int) -> Iterator[bytes]:
     """The content in pieces, its length and checksum compared at the end."""
     file.seek(start)
-    pieces = _inflated(archive, file, entry.packed) if entry.method == DEFLATED else _stored(archive, file, entry.packed)
+    pieces = (
+        _inflated(archive, file, entry.packed) if entry.method == DEFLATED else _stored(archive, file, entry.packed)
+    )
     crc = done = 0
     for piece in pieces:
         done, crc = done + len(piece), zlib.crc32(piece, crc)

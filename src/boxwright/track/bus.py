@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bus: every event of a run, in order, to every sink. No sink can end a run, and none that is slow can hold it up.
 
-An inline sink (console, files) is called where an event is told. A queued sink (anything behind a network) has a thread and a
-queue of its own: when it is behind, what can be dropped is dropped, batches first, never epochs or files.
+An inline sink (console, files) is called where an event is told. A queued sink (anything behind a network) has a thread
+and a queue of its own: when it is behind, what can be dropped is dropped, batches first, never epochs or files.
 """
 
 from __future__ import annotations

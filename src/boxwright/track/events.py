@@ -57,7 +57,10 @@ class EpochStarted(Event):
 
 @dataclass(frozen=True)
 class StepLogged(Event):
-    """Where an epoch stands: running means, objects and width of the last batch, memory in bytes, share of time spent waiting for data."""
+    """Where an epoch stands.
+
+    Running means, objects and width of the last batch, memory in bytes, share of time spent waiting for data.
+    """
 
     droppable: ClassVar[bool] = True
 
@@ -85,7 +88,9 @@ class ClassResult:
     map50_95: float
     f1: float = 0.0
     best_confidence: float = 0.0  # where its own F1 is highest
-    coco: dict[str, float] = field(default_factory=dict)  # AP, AP_small, AP_medium, AP_large; -1 where there is nothing to measure
+    coco: dict[str, float] = field(
+        default_factory=dict
+    )  # AP, AP_small, AP_medium, AP_large; -1 where there is nothing to measure
 
 
 @dataclass(frozen=True)

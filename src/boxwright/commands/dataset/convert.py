@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`boxwright data convert`: label files, COCO JSON or Pascal VOC from any of the three. Written anew in a folder of its own, never in place."""
+"""`boxwright data convert`: label files, COCO JSON or Pascal VOC from any of the three.
+
+Written anew in a folder of its own, never in place.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ class _Names:
         return letter if letter.isprintable() and (self.blanks or not letter.isspace()) else "_"
 
     def of(self, path: str) -> str:
-        """The file's own name in letters that every list and format can hold, with a number where another image has the same stem."""
+        """The file's own name in letters that every list and format can hold.
+
+        With a number where another image has the same stem.
+        """
         stem, suffix = fitting("".join(map(self.letter, Path(path).stem))), Path(path).suffix
         free, number = stem, self.taken.get(stem.lower(), 1)
         while free.lower() in self.taken:
@@ -63,21 +69,32 @@ def run(resolved: Resolved[ConvertSettings]) -> Answer:
         files = [names.of(path) if settings.to != "voc" else f"{split}_{names.of(path)}" for path in index.paths]
         folder = out / ("JPEGImages" if settings.to == "voc" else f"images/{split}")
         _place_images(index, files, folder, settings.images)
-        {"yolo": _write_yolo, "coco": _write_coco, "voc": _write_voc}[settings.to](out, split, index, files, dataset.names)
+        {"yolo": _write_yolo, "coco": _write_coco, "voc": _write_voc}[settings.to](
+            out, split, index, files, dataset.names
+        )
         written += len(index)
         if settings.to == "yolo" and len(index.ignored):
-            notes.append(f"split '{split}': {len(index.ignored)} regions to ignore cannot be said in label files and are left out")
+            notes.append(
+                f"split '{split}': {len(index.ignored)} regions to ignore cannot be said in label files and are left "
+                "out"
+            )
     yaml = out / "data.yaml"
     write_yaml(yaml, _yaml(settings.to, tuple(indexes), dataset.names, dataset.kind._asdict()))
     lines = [f"{written} images in {len(indexes)} splits written to {out} ({settings.to})", str(yaml)]
-    return Answer(lines, {"yaml": str(yaml), "images": {split: len(index) for split, index in indexes.items()}, "format": settings.to}, tuple(notes))
+    return Answer(
+        lines,
+        {"yaml": str(yaml), "images": {split: len(index) for split, index in indexes.items()}, "format": settings.to},
+        tuple(notes),
+    )
 
 
 def require_new_folder(name: str) -> Path:
     """A folder that holds nothing yet. Raises SettingError."""
     out = Path(name)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise SettingError(f"--out {name}", "is there already and holds something", "Name a new folder; data is never changed in place")
+        raise SettingError(
+            f"--out {name}", "is there already and holds something", "Name a new folder; data is never changed in place"
+        )
     make_folder(out)
     return out.resolve()
 
@@ -125,18 +142,28 @@ def _write_coco(out: Path, split: str, index: Index, files: list[str], names: tu
         ignored = (np.zeros((0, 2)),) * len(record.ignored)
         classes = np.concatenate((record.classes, record.ignored[:, 0]))
         boxes = np.concatenate((record.boxes_cxcywh_norm, record.ignored[:, 1:]))
-        for place, (corners, outline) in enumerate(zip(_corners(boxes, record), (*record.polygons, *ignored), strict=True)):
+        for place, (corners, outline) in enumerate(
+            zip(_corners(boxes, record), (*record.polygons, *ignored), strict=True)
+        ):
             x1, y1, x2, y2 = corners
             points = (outline * record.size_wh).reshape(-1).round(4).tolist()
             box = [round(value, 4) for value in (x1, y1, x2 - x1, y2 - y1)]
             crowd = int(place >= len(record.classes))
-            entry = {"id": len(annotations) + 1, "image_id": number, "category_id": int(classes[place]) + FIRST_CATEGORY, "bbox": box}
+            entry = {
+                "id": len(annotations) + 1,
+                "image_id": number,
+                "category_id": int(classes[place]) + FIRST_CATEGORY,
+                "bbox": box,
+            }
             stated = float(record.areas_px[place]) if not crowd else np.nan
             area = round(stated if np.isfinite(stated) else box[2] * box[3], 4)
             annotations.append({**entry, "area": area, "iscrowd": crowd, "segmentation": [points] if points else []})
     make_folder(out / "annotations")
     categories = [{"id": number + FIRST_CATEGORY, "name": name} for number, name in enumerate(names)]
-    write_json(out / "annotations" / f"instances_{split}.json", {"images": images, "annotations": annotations, "categories": categories})
+    write_json(
+        out / "annotations" / f"instances_{split}.json",
+        {"images": images, "annotations": annotations, "categories": categories},
+    )
 
 
 def _corners(boxes_cxcywh_norm: np.ndarray, record: Record) -> list[list[float]]:
@@ -150,10 +177,16 @@ def _write_voc(out: Path, split: str, index: Index, files: list[str], names: tup
         make_folder(out / folder)
     for record, file in zip(index, files, strict=True):
         width, height = record.size_wh
-        lines = ["<annotation>", f"  <filename>{escape(file)}</filename>", f"  <size><width>{width}</width><height>{height}</height><depth>3</depth></size>"]
+        lines = [
+            "<annotation>",
+            f"  <filename>{escape(file)}</filename>",
+            f"  <size><width>{width}</width><height>{height}</height><depth>3</depth></size>",
+        ]
         lines += _objects(record.classes, _corners(record.boxes_cxcywh_norm, record), names, difficult=0)
         lines += _objects(record.ignored[:, 0], _corners(record.ignored[:, 1:], record), names, difficult=1)
-        write_text(out / "Annotations" / f"{Path(file).stem}.xml", "\n".join([*lines, "</annotation>", ""]), durable=False)
+        write_text(
+            out / "Annotations" / f"{Path(file).stem}.xml", "\n".join([*lines, "</annotation>", ""]), durable=False
+        )
     write_text(out / "ImageSets/Main" / f"{split}.txt", "".join(f"{Path(file).stem}\n" for file in files))
 
 
@@ -161,12 +194,22 @@ def _require_xml(place: str, names: tuple[str, ...]) -> None:
     """Refuse names that an XML file does not give back as they are. Raises DataError."""
     odd = next((name for name in names if not name.isprintable() or name.strip() != name or not name), None)
     if odd is not None:
-        raise DataError(place, f"the class '{odd}' has a name that XML cannot hold", "Rename it with 'rename:', or convert to yolo or coco")
+        raise DataError(
+            place,
+            f"the class '{odd}' has a name that XML cannot hold",
+            "Rename it with 'rename:', or convert to yolo or coco",
+        )
 
 
 def _objects(classes: np.ndarray, corners: list[list[float]], names: tuple[str, ...], *, difficult: int) -> list[str]:
     found = []
     for number, values in zip(classes.astype(int).tolist(), corners, strict=True):
-        box = "".join(f"<{key}>{round(value, 4)!r}</{key}>" for key, value in zip(("xmin", "ymin", "xmax", "ymax"), values, strict=True))
-        found.append(f"  <object><name>{escape(names[number])}</name><difficult>{difficult}</difficult><bndbox>{box}</bndbox></object>")
+        box = "".join(
+            f"<{key}>{round(value, 4)!r}</{key}>"
+            for key, value in zip(("xmin", "ymin", "xmax", "ymax"), values, strict=True)
+        )
+        found.append(
+            "  "
+            f"<object><name>{escape(names[number])}</name><difficult>{difficult}</difficult><bndbox>{box}</bndbox></object>"
+        )
     return found

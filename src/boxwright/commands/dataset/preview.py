@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`boxwright data preview`: the very samples that a training with these settings draws, with boxes and the recipe of each."""
+"""`boxwright data preview`.
+
+The very samples that a training with these settings draws, with boxes and the recipe of each.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ def run(resolved: Resolved[PreviewSettings]) -> Answer:
         stem = f"epoch{address.epoch}_image{address.image}_position{address.position}"
         pixels = batch.visible()
         regions = None if batch.regions is None else batch.regions.numpy()
-        write_image(folder / f"{stem}.png", batch_sheet(pixels, batch.targets.numpy(), names, [index.paths[address.image]], regions=regions))
+        write_image(
+            folder / f"{stem}.png",
+            batch_sheet(pixels, batch.targets.numpy(), names, [index.paths[address.image]], regions=regions),
+        )
         write_image(folder / f"{stem}_pixels.png", pixels[0].transpose(1, 2, 0))
         recipe = asdict(training.samples.plan(address))
         known = {"labels": batch.targets[:, 1:].tolist(), "ignored": [] if regions is None else regions[:, 1:].tolist()}
@@ -59,5 +65,7 @@ def _chosen(training: TrainingData, settings: PreviewSettings) -> list[Address]:
     missing = [number for number in settings.index if number not in first]
     if missing:
         what = f"no sample of epoch {settings.epoch} begins with image {missing[0]}"
-        raise SettingError("--index", what, f"Give numbers from 0 to {len(training.samples.index) - 1}, or another --epoch")
+        raise SettingError(
+            "--index", what, f"Give numbers from 0 to {len(training.samples.index) - 1}, or another --epoch"
+        )
     return [first[number] for number in settings.index]

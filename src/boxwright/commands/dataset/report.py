@@ -42,7 +42,12 @@ def run(resolved: Resolved[ReportSettings]) -> Answer:
     """Count, compare, draw, write."""
     settings = resolved.settings
     dataset = read_dataset(locate_data(settings.data), needed=())
-    scan = Scan(usable_cores(), clip_margin=dataset.policy.clip_margin, kind=dataset.kind, progress=Progress(f"reading {dataset.file}"))
+    scan = Scan(
+        usable_cores(),
+        clip_margin=dataset.policy.clip_margin,
+        kind=dataset.kind,
+        progress=Progress(f"reading {dataset.file}"),
+    )
     indexes = {split: findings_of(dataset, split, scan) for split in dataset.sources}
     document = _document(dataset, indexes, settings)
     document["advice"] = advice(document)
@@ -53,11 +58,17 @@ def run(resolved: Resolved[ReportSettings]) -> Answer:
     write_json(folder / "report.json", document)
     write_text(folder / "report.html", page(document, mosaics))
     lines = [
-        f"{split}: {facts['images']} images, {facts['objects']} objects, {facts['backgrounds']} backgrounds" for split, facts in document["splits"].items()
+        f"{split}: {facts['images']} images, {facts['objects']} objects, {facts['backgrounds']} backgrounds"
+        for split, facts in document["splits"].items()
     ]
-    lines.append(f"{len(document['duplicates'])} pairs of pictures alike, {len(document['leakage'])} of them in two splits")
+    lines.append(
+        f"{len(document['duplicates'])} pairs of pictures alike, {len(document['leakage'])} of them in two splits"
+    )
     anchors = document["anchors"]
-    lines.append(f"{anchors['recall']:.1%} of the training boxes fit the anchors of {anchors['network']}, {anchors['per_box']:.2f} anchors each")
+    lines.append(
+        f"{anchors['recall']:.1%} of the training boxes fit the anchors of {anchors['network']}, "
+        f"{anchors['per_box']:.2f} anchors each"
+    )
     lines += [f"- {what}. {remedy}" for what, remedy in document["advice"]]
     return Answer([*lines, str(folder / "report.html")], document, dataset.notes)
 
@@ -82,7 +93,9 @@ def _facts(dataset: Dataset, split: str, index: Index, image_size: int) -> dict[
     empty = np.flatnonzero(np.diff(index.first_object) == 0).tolist()
     kinds: dict[str, list[str]] = {"no file": [], "empty file": []}
     for number in empty:
-        kinds["empty file" if Path(label_of(dataset, split, index, number)).exists() else "no file"].append(index.paths[number])
+        kinds["empty file" if Path(label_of(dataset, split, index, number)).exists() else "no file"].append(
+            index.paths[number]
+        )
     return {**found, "backgrounds_by_kind": kinds, "ignored": len(index.ignored), "skipped": index.skipped}
 
 
@@ -92,7 +105,15 @@ def _pairs(dataset: Dataset, indexes: dict[str, Index]) -> list[dict[str, Any]]:
     found = []
     for pair in pairs_of(prints):
         (first_split, first), (second_split, second) = paths[pair.first], paths[pair.second]
-        found.append({"first": first, "second": second, "splits": [first_split, second_split], "likeness": pair.likeness, "exact": pair.exact})
+        found.append(
+            {
+                "first": first,
+                "second": second,
+                "splits": [first_split, second_split],
+                "likeness": pair.likeness,
+                "exact": pair.exact,
+            }
+        )
     return found
 
 
@@ -118,4 +139,6 @@ def _mosaic(dataset: Dataset, index: Index) -> np.ndarray:
         images.append(out)
         targets.append(np.concatenate((np.full((len(rows), 1), place), rows), axis=1))
     batch = Batch(torch.from_numpy(np.stack(images)), torch.from_numpy(np.concatenate(targets)), tuple(chosen))
-    return batch_sheet(batch.visible(), np.concatenate(targets), dataset.names, [index.paths[number] for number in chosen])
+    return batch_sheet(
+        batch.visible(), np.concatenate(targets), dataset.names, [index.paths[number] for number in chosen]
+    )

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`boxwright data split`: list files for training, validation and test, classes in equal shares, groups kept together."""
+"""`boxwright data split`.
+
+List files for training, validation and test, classes in equal shares, groups kept together.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,11 @@ def run(resolved: Resolved[SplitSettings]) -> Answer:
     """Divide, write lists, say what each part got."""
     settings = resolved.settings
     if settings.val + settings.test >= 1:
-        raise SettingError("--val + --test", f"{settings.val:g} and {settings.test:g} leave nothing to train on", "Give shares that sum to less than 1")
+        raise SettingError(
+            "--val + --test",
+            f"{settings.val:g} and {settings.test:g} leave nothing to train on",
+            "Give shares that sum to less than 1",
+        )
     dataset = _opened(settings)
     index = joined([open_split(dataset, split, threads=usable_cores()) for split in dataset.sources])
     odd = next((path for path in index.paths if not listable(path)), None)
@@ -62,11 +69,17 @@ def _opened(settings: SplitSettings) -> Dataset:
         dataset = read_dataset(place, needed=())
         odd = next((source for found in dataset.sources.values() for source in found if source.format == "coco"), None)
         if odd is not None:
-            raise SettingError(settings.data, "a COCO JSON cannot be divided by lists of images", "Run `boxwright data convert` first")
+            raise SettingError(
+                settings.data, "a COCO JSON cannot be divided by lists of images", "Run `boxwright data convert` first"
+            )
         return dataset
     names = settings.names or _names_in(place)
     if not names:
-        raise SettingError(settings.data, f"the folder says nowhere what its classes are called (looked for {', '.join(NAME_FILES)})", "Give --names")
+        raise SettingError(
+            settings.data,
+            f"the folder says nowhere what its classes are called (looked for {', '.join(NAME_FILES)})",
+            "Give --names",
+        )
     root = place.resolve()
     source = Source("yolo", root / "images" if (root / "images").is_dir() else root, root, names)
     return Dataset(root, root, {"all": (source,)}, names)
@@ -78,7 +91,11 @@ def _names_in(folder: Path) -> tuple[str, ...]:
             try:
                 lines = (folder / name).read_text(encoding="utf-8-sig").splitlines()
             except OSError as error:
-                raise DataError(str(folder / name), f"cannot be read ({(error.strerror or str(error)).lower()})", "Make it readable, or give --names") from None
+                raise DataError(
+                    str(folder / name),
+                    f"cannot be read ({(error.strerror or str(error)).lower()})",
+                    "Make it readable, or give --names",
+                ) from None
             except UnicodeDecodeError:
                 raise DataError(str(folder / name), "is not UTF-8 text", "Save it as UTF-8, or give --names") from None
             return tuple(line.strip() for line in lines if line.strip())
@@ -90,7 +107,9 @@ def _written(out: Path, dataset: Dataset, index: Index, part: np.ndarray, num_pa
     rules = {source.rule for source in sources}
     formats = {source.format for source in sources}
     if len(rules) > 1 or len(formats) > 1 or any(source.edits != sources[0].edits for source in sources):
-        raise SettingError(str(dataset.file), "its sources differ in format, label rule or classes", "Divide each of them alone")
+        raise SettingError(
+            str(dataset.file), "its sources differ in format, label rule or classes", "Divide each of them alone"
+        )
     rows, document = [], {}
     classes_of = [index.class_counts(dataset.num_classes)]
     for number in range(num_parts):
@@ -99,9 +118,16 @@ def _written(out: Path, dataset: Dataset, index: Index, part: np.ndarray, num_pa
         counts = np.bincount(index.classes[part[index.image_of_object] == number], minlength=dataset.num_classes)
         classes_of.append(counts)
         rows.append((PARTS[number], len(images), int(counts.sum()), *counts.tolist()))
-        document[PARTS[number]] = {"images": len(images), "classes": dict(zip(dataset.names, counts.tolist(), strict=True))}
+        document[PARTS[number]] = {
+            "images": len(images),
+            "classes": dict(zip(dataset.names, counts.tolist(), strict=True)),
+        }
     rule = next(iter(rules))
-    yaml = {"path": ".", **{PARTS[number]: f"{PARTS[number]}.txt" for number in range(num_parts)}, "format": next(iter(formats))}
+    yaml = {
+        "path": ".",
+        **{PARTS[number]: f"{PARTS[number]}.txt" for number in range(num_parts)},
+        "format": next(iter(formats)),
+    }
     if rule != USUAL_RULE:
         yaml["labels"] = f"{rule.before} -> {rule.after}" if rule.before else "beside"
     names = sources[0].names or dataset.names

@@ -27,8 +27,15 @@ class AugmentSettings(Slice):
     mixup_beta: float = recipe_field(32.0, "Both parameters of the Beta law that mixup blends by.", gt=0)
     mosaic_border_random: bool = recipe_field(
         default=False,
-        help_text="Draw for each mosaic how far its centre keeps from the edges of the canvas: a quarter to three quarters of the image, in steps of the grid.",
+        help_text="Draw for each mosaic how far its centre keeps from the edges of the canvas: a quarter to three "
+        "quarters of the image, in steps of the grid.",
     )
-    aug: Literal["full", "none"] = setting("full", "none: every training image is its letterboxed source, nothing else.", Spelling())
+    aug: Literal["full", "none"] = setting(
+        "full", "none: every training image is its letterboxed source, nothing else.", Spelling()
+    )
     close_mosaic: int = setting(0, "Epochs at the end without mosaic and mixup.", Spelling(metavar="N"), ge=0)
-    albumentations: bool = setting(default=False, help_text="Add the weak colour set of the albumentations package (an extra).", spelling=Spelling())
+    albumentations: bool = setting(
+        default=False,
+        help_text="Add the weak colour set of the albumentations package (an extra).",
+        spelling=Spelling(),
+    )

@@ -15,37 +15,77 @@ MAX_SEED = 10**18  # below what every generator here takes
 class LoopSettings(Slice):
     """What the trainer itself needs."""
 
-    batch_size: int = setting(16, "Images per batch over all processes; -1 = as many as fit.", Spelling(original=True, names=("batch",)), ge=-1)
+    batch_size: int = setting(
+        16,
+        "Images per batch over all processes; -1 = as many as fit.",
+        Spelling(original=True, names=("batch",)),
+        ge=-1,
+    )
     resume: bool | str = setting(
-        default=False, help_text="Continue the newest run, or the one of this checkpoint.", spelling=Spelling(original=True, bare=True, metavar="PATH")
+        default=False,
+        help_text="Continue the newest run, or the one of this checkpoint.",
+        spelling=Spelling(original=True, bare=True, metavar="PATH"),
     )
     nosave: bool = setting(default=False, help_text="Save only in the final epoch.", spelling=Spelling(original=True))
-    noval: bool = setting(default=False, help_text="Validate only in the final epoch.", spelling=Spelling(original=True, renamed=("notest",)))
+    noval: bool = setting(
+        default=False,
+        help_text="Validate only in the final epoch.",
+        spelling=Spelling(original=True, renamed=("notest",)),
+    )
     device: str = setting("", "cpu, mps, 0, or 0,1,2,3; '' = the first GPU, else the CPU.", Spelling(original=True))
-    threads: int = setting(0, "Compute threads on a CPU; 0 = as many as there are cores for this process.", Spelling(metavar="N"), ge=0, le=1024)
-    kernels: Literal["auto", "portable"] = setting("auto", "auto: compiled kernels where they were built; portable: never.", Spelling())
-    sync_bn: bool = setting(default=False, help_text="Share batch statistics between processes.", spelling=Spelling(original=True))
+    threads: int = setting(
+        0,
+        "Compute threads on a CPU; 0 = as many as there are cores for this process.",
+        Spelling(metavar="N"),
+        ge=0,
+        le=1024,
+    )
+    kernels: Literal["auto", "portable"] = setting(
+        "auto", "auto: compiled kernels where they were built; portable: never.", Spelling()
+    )
+    sync_bn: bool = setting(
+        default=False, help_text="Share batch statistics between processes.", spelling=Spelling(original=True)
+    )
     seed: int = setting(0, "Seed of everything random.", Spelling(original=True), ge=0, le=MAX_SEED)
-    patience: int = setting(100, "Epochs without improvement before stopping; 0 = never stop.", Spelling(original=True), ge=0)
-    save_period: int = setting(-1, "Also keep every epoch whose number divides by this; below 1 = off.", Spelling(original=True), ge=-1)
+    patience: int = setting(
+        100, "Epochs without improvement before stopping; 0 = never stop.", Spelling(original=True), ge=0
+    )
+    save_period: int = setting(
+        -1, "Also keep every epoch whose number divides by this; below 1 = off.", Spelling(original=True), ge=-1
+    )
     save_steps: int = setting(0, "Also save after this many optimizer steps; 0 = off.", Spelling(), ge=0)
     save_minutes: float = setting(10.0, "Also save after this many minutes within an epoch; 0 = off.", Spelling(), ge=0)
     time: float = setting(0.0, "Stop after this many hours; 0 = no limit.", Spelling(metavar="HOURS"), ge=0)
-    local_rank: int = setting(-1, "Accepted for old launch lines and ignored: the launcher's environment decides.", Spelling(original=True))
-    amp: Annotated[Literal["auto", "off", "bf16", "fp16"], BeforeValidator(lambda word: "off" if word == "fp32" else word)] = setting(
-        "auto", "Mixed precision; auto = what the device does well, if it passes the self-test.", Spelling()
+    local_rank: int = setting(
+        -1, "Accepted for old launch lines and ignored: the launcher's environment decides.", Spelling(original=True)
     )
+    amp: Annotated[
+        Literal["auto", "off", "bf16", "fp16"], BeforeValidator(lambda word: "off" if word == "fp32" else word)
+    ] = setting("auto", "Mixed precision; auto = what the device does well, if it passes the self-test.", Spelling())
     amp_on_cpu: bool = recipe_field(default=True, help_text="Whether --amp auto may choose bf16 on a CPU that has it.")
     dry_run: bool = setting(default=False, help_text="Print the whole plan and write nothing.", spelling=Spelling())
-    device_check: bool = setting(default=False, help_text="Run the self-test of the device and stop.", spelling=Spelling())
+    device_check: bool = setting(
+        default=False, help_text="Run the self-test of the device and stop.", spelling=Spelling()
+    )
     early_stopping: bool = recipe_field(default=True, help_text="Whether patience is looked at.")
-    best_in_final_epoch: bool = recipe_field(default=True, help_text="Whether best.pt may be written in the final epoch.")
-    max_nonfinite_steps: int = recipe_field(20, "Steps with a non-finite loss or gradient in a row that end the run.", ge=1)
+    best_in_final_epoch: bool = recipe_field(
+        default=True, help_text="Whether best.pt may be written in the final epoch."
+    )
+    max_nonfinite_steps: int = recipe_field(
+        20, "Steps with a non-finite loss or gradient in a row that end the run.", ge=1
+    )
     on_nonfinite: Literal["stop", "restore"] = setting(
-        "stop", "After too many non-finite steps in a row: stop, or put the last good weights back and go on behind those batches.", Spelling()
+        "stop",
+        "After too many non-finite steps in a row: stop, or put the last good weights back and go on behind those "
+        "batches.",
+        Spelling(),
     )
     resume_settings: Literal["stored", "command-line"] = recipe_field("stored", "Whose settings count on --resume.")
-    resume_backs_up_weights: bool = recipe_field(default=False, help_text="Copy the weights folder to weights_backup_epochN before resuming.")
+    resume_backs_up_weights: bool = recipe_field(
+        default=False, help_text="Copy the weights folder to weights_backup_epochN before resuming."
+    )
     finetune_extends: Literal["resume", "any-weights"] = recipe_field(
-        "resume", "Which start with more epochs behind it than --epochs trains that many more: resumed, or from any un-stripped weights."
+        "resume",
+        "Which start with more epochs behind it than --epochs trains that many more: resumed, or from any un-stripped "
+        "weights.",
     )

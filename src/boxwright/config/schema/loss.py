@@ -20,7 +20,9 @@ class LossSettings(Slice):
     anchor_t: float = hyperparameter(4.0, "A box and an anchor fit while no side differs by this factor.", gt=1, le=100)
     fl_gamma: float = hyperparameter(0.0, "Focusing of the focal loss; 0 = plain cross-entropy.", ge=0, le=10)
     class_weights: tuple[str, ...] = hyperparameter(
-        (), "Factor on the class loss of the objects of a class, and on nothing else: one number per class, or NAME:FACTOR of some of them."
+        (),
+        "Factor on the class loss of the objects of a class, and on nothing else: one number per class, or NAME:FACTOR "
+        "of some of them.",
     )
     label_smoothing: float = setting(0.0, "Smoothing of class targets.", Spelling(original=True), ge=0, lt=1)
     box_loss: Literal["ciou", "giou"] = recipe_field("ciou", "Overlap that the box loss maximises.")
@@ -28,7 +30,11 @@ class LossSettings(Slice):
     obj_gain_by_size: bool = recipe_field(default=True, help_text="Scale the objectness gain by (imgsz / 640) squared.")
     obj_gain_four_levels: float = recipe_field(1.0, "Factor on the objectness gain of networks with four levels.", gt=0)
     balance_other_levels: tuple[float, ...] = recipe_field(
-        (4.0, 1.0, 0.25, 0.06, 0.02), "Weight of objectness per level when there are not three (then 4, 1, 0.4).", min_length=1
+        (4.0, 1.0, 0.25, 0.06, 0.02),
+        "Weight of objectness per level when there are not three (then 4, 1, 0.4).",
+        min_length=1,
     )
     autobalance: bool = recipe_field(default=False, help_text="Let the level weights follow the losses.")
-    sort_obj_iou: bool = recipe_field(default=False, help_text="Where several targets share a cell, let the best overlap count instead of the last.")
+    sort_obj_iou: bool = recipe_field(
+        default=False, help_text="Where several targets share a cell, let the best overlap count instead of the last."
+    )

@@ -13,25 +13,45 @@ class ModelSettings(Slice):
 
     weights: str = setting("", "Weights to start from; '' = from scratch.", Spelling(original=True, metavar="PT"))
     cfg: str | None = setting(
-        None, "Model YAML: a path or a packaged name (default: what the weights say, else yolov5s).", Spelling(original=True, metavar="YAML")
+        None,
+        "Model YAML: a path or a packaged name (default: what the weights say, else yolov5s).",
+        Spelling(original=True, metavar="YAML"),
     )
-    match_names: bool = setting(default=False, help_text="Take class rows over from --weights by class name, not by position.", spelling=Spelling())
-    anchors: float = setting(0.0, "Anchors per level for autoanchor to find; 0 = those of the network.", Spelling(kind="hyp"), ge=0, le=100)
+    match_names: bool = setting(
+        default=False,
+        help_text="Take class rows over from --weights by class name, not by position.",
+        spelling=Spelling(),
+    )
+    anchors: float = setting(
+        0.0, "Anchors per level for autoanchor to find; 0 = those of the network.", Spelling(kind="hyp"), ge=0, le=100
+    )
     freeze: tuple[int | str, ...] = setting(
         (0,),
         "Rows that are not trained: one number N = the first N, several = exactly these; or name patterns.",
         Spelling(original=True, many=True, metavar="N"),
         min_length=1,
     )
-    freeze_bn: bool = setting(default=False, help_text="Also keep the running statistics of frozen normalisation layers.", spelling=Spelling())
-    noautoanchor: bool = setting(default=False, help_text="Keep the anchors as they are.", spelling=Spelling(original=True))
-    autoanchor_threshold: float = recipe_field(0.98, "Fit new anchors when fewer boxes than this share can be learnt.", ge=0, le=1)
+    freeze_bn: bool = setting(
+        default=False, help_text="Also keep the running statistics of frozen normalisation layers.", spelling=Spelling()
+    )
+    noautoanchor: bool = setting(
+        default=False, help_text="Keep the anchors as they are.", spelling=Spelling(original=True)
+    )
+    autoanchor_threshold: float = recipe_field(
+        0.98, "Fit new anchors when fewer boxes than this share can be learnt.", ge=0, le=1
+    )
     autoanchor_on_resume: bool = recipe_field(default=False, help_text="Check anchors at every start, also on resume.")
-    round_start_to_half: bool = recipe_field(default=True, help_text="Round weights and anchors of a new run once through half precision.")
+    round_start_to_half: bool = recipe_field(
+        default=True, help_text="Round weights and anchors of a new run once through half precision."
+    )
     weights_carry_state: Literal["none", "optimizer", "optimizer-and-ema"] = recipe_field(
         "none", "What un-stripped weights bring along without --resume, beside themselves."
     )
     skip_anchors_with: Literal["cfg-or-hyp", "cfg", "never"] = recipe_field(
-        "cfg-or-hyp", "When the anchors stored in weights are not taken over: an explicit --cfg or hyp 'anchors', --cfg alone, or never."
+        "cfg-or-hyp",
+        "When the anchors stored in weights are not taken over: an explicit --cfg or hyp 'anchors', --cfg alone, or "
+        "never.",
     )
-    cfg_always_builds: bool = recipe_field(default=False, help_text="Build from --cfg even when the weights describe their network.")
+    cfg_always_builds: bool = recipe_field(
+        default=False, help_text="Build from --cfg even when the weights describe their network."
+    )

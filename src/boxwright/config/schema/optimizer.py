@@ -23,13 +23,19 @@ class OptimizerSettings(Slice):
     optimizer: Annotated[Literal["SGD", "Adam", "AdamW", "RMSProp"], BeforeValidator(_in_any_case)] = setting(
         "SGD", "Optimizer.", Spelling(original=True, shorthand=(("adam", "Adam"),))
     )
-    weight_decay: float = hyperparameter(0.0005, "Weight decay of the 'weight' group at the nominal batch size.", ge=0, le=1)
+    weight_decay: float = hyperparameter(
+        0.0005, "Weight decay of the 'weight' group at the nominal batch size.", ge=0, le=1
+    )
     clip_norm: float = recipe_field(10.0, "Clip gradients to this global norm; 0 = do not clip.", ge=0)
     group_order: tuple[GroupName, GroupName, GroupName] = recipe_field(
-        ("bias", "weight", "norm"), "Order of the parameter groups, which is the order of the rates x/lr0, x/lr1, x/lr2 in the logs."
+        ("bias", "weight", "norm"),
+        "Order of the parameter groups, which is the order of the rates x/lr0, x/lr1, x/lr2 in the logs.",
     )
     decay_rule: Literal["by-name", "not-batchnorm", "not-norm"] = recipe_field(
         "not-norm",
-        "What decays: names with .weight and without .bn; every module's weight but BatchNorm's; every parameter but biases and norm weights.",
+        "What decays: names with .weight and without .bn; every module's weight but BatchNorm's; every parameter but "
+        "biases and norm weights.",
     )
-    clear_gradients_each_epoch: bool = recipe_field(default=True, help_text="Drop gradients that are left over when an epoch begins.")
+    clear_gradients_each_epoch: bool = recipe_field(
+        default=True, help_text="Drop gradients that are left over when an epoch begins."
+    )

@@ -20,12 +20,20 @@ DEFAULT_RECIPE = "7.0"
 class PresetSettings(Slice):
     """Which bundles of settings a run starts from."""
 
-    recipe: str = setting(DEFAULT_RECIPE, "Constants and rules of one of the five trainers: 2020.7, 2020.8, 6.0, 6.2, 7.0.", Spelling())
-    hyp: str = setting("", "Hyperparameter file: a path or a packaged name (default: by recipe).", Spelling(original=True, metavar="YAML"))
+    recipe: str = setting(
+        DEFAULT_RECIPE, "Constants and rules of one of the five trainers: 2020.7, 2020.8, 6.0, 6.2, 7.0.", Spelling()
+    )
+    hyp: str = setting(
+        "",
+        "Hyperparameter file: a path or a packaged name (default: by recipe).",
+        Spelling(original=True, metavar="YAML"),
+    )
     config: str = setting("", "Settings file, such as a run's config.yaml or opt.yaml.", Spelling(metavar="YAML"))
     default_hyp: str = recipe_field("scratch-low", "Hyperparameters of the recipe.")
     default_hyp_finetune: str = recipe_field("", "Hyperparameters of the recipe when weights are given; '' = the same.")
-    later_hyp_keys: tuple[str, ...] = recipe_field((), "Hyperparameters that the trainer of this recipe did not have: ignored in files, with one warning.")
+    later_hyp_keys: tuple[str, ...] = recipe_field(
+        (), "Hyperparameters that the trainer of this recipe did not have: ignored in files, with one warning."
+    )
 
 
 class TrainSettings(
@@ -41,4 +49,5 @@ class TrainSettings(
     RunSettings,
     EvolveSettings,
 ):
-    """Train a detector: from scratch, from weights, or on from where a run stopped."""  # flat for the user; every room takes its slice
+    # flat for the user; every room takes its slice
+    """Train a detector: from scratch, from weights, or on from where a run stopped."""

@@ -22,7 +22,9 @@ class RecipesSettings(Slice):
 class ScheduleVerbSettings(TrainSettings):
     """`boxwright schedule`."""
 
-    batches_per_epoch: int = setting(100, "Batches per epoch: images divided by batch size, rounded up.", Spelling(), gt=0)
+    batches_per_epoch: int = setting(
+        100, "Batches per epoch: images divided by batch size, rounded up.", Spelling(), gt=0
+    )
     out: str = setting("", "Also draw it: NAME.png.", Spelling(metavar="FILE"))
 
 
@@ -36,7 +38,9 @@ class ModelVerbSettings(Slice):
     """`boxwright model check`, and what `info` and `draw` share with it."""
 
     model: str = setting("", "Model YAML: a path or a packaged name.", Spelling(positional=True), min_length=1)
-    imgsz: int = setting(640, "Image size that work and map sizes are counted at.", Spelling(names=("img",)), ge=32, le=8192)
+    imgsz: int = setting(
+        640, "Image size that work and map sizes are counted at.", Spelling(names=("img",)), ge=32, le=8192
+    )
     nc: int | None = setting(None, "Number of classes, instead of the one in the file.", Spelling(), gt=0)
     ch: int | None = setting(None, "Input channels, instead of those in the file.", Spelling(), gt=0)
 
@@ -47,7 +51,13 @@ class ModelInfoSettings(ModelVerbSettings):
     batch_size: int = setting(1, "Images per batch, for memory and time.", Spelling(names=("batch",)), ge=1, le=1 << 16)
     profile: bool = setting(default=False, help_text="Measure the time of every row.")
     device: str = setting("", "Where to measure: cpu, mps, 0; '' = the first GPU, else the CPU.", Spelling())
-    threads: int = setting(0, "Compute threads on a CPU; 0 = as many as there are cores for this process.", Spelling(metavar="N"), ge=0, le=1024)
+    threads: int = setting(
+        0,
+        "Compute threads on a CPU; 0 = as many as there are cores for this process.",
+        Spelling(metavar="N"),
+        ge=0,
+        le=1024,
+    )
 
 
 class ModelDrawSettings(ModelVerbSettings):
@@ -66,14 +76,19 @@ class SampleSettings(Slice):
 class DemoSettings(TrainSettings):
     """`boxwright demo`: every setting of a training, from the packaged settings file `demo` on."""
 
-    config: str = setting("demo", "Settings file: the packaged one of the demonstration, or another.", Spelling(metavar="YAML"))
+    config: str = setting(
+        "demo", "Settings file: the packaged one of the demonstration, or another.", Spelling(metavar="YAML")
+    )
 
 
 class ReportSettings(Slice):
     """`boxwright report`."""
 
     runs: tuple[str, ...] = setting(
-        (), "Run folders: one is validated and its page made again, several stand on one page.", Spelling(positional=True, many=True), min_length=1
+        (),
+        "Run folders: one is validated and its page made again, several stand on one page.",
+        Spelling(positional=True, many=True),
+        min_length=1,
     )
     threads: int = setting(0, "Compute threads on a CPU; 0 = as in training.", Spelling(metavar="N"), ge=0, le=1024)
     project: str = setting("runs/report", "Folder of pages of several runs.", Spelling(), min_length=1)
@@ -106,11 +121,25 @@ class AnchorsSettings(Slice):
     """`boxwright anchors`."""
 
     data: str = setting("sample", "Data set: a YAML or a packaged name.", Spelling(original=True, metavar="YAML"))
-    cfg: str = setting("yolov5s", "Model YAML whose anchors are measured: a path or a packaged name.", Spelling(original=True, metavar="YAML"))
-    imgsz: tuple[int, ...] = setting(
-        (640,), "Image size in pixels.", Spelling(original=True, names=("img",), many=True, metavar="PX"), min_length=1, max_length=2
+    cfg: str = setting(
+        "yolov5s",
+        "Model YAML whose anchors are measured: a path or a packaged name.",
+        Spelling(original=True, metavar="YAML"),
     )
-    anchors: int = setting(0, "Anchors per level to find; 0 = as many as the network has.", Spelling(metavar="N"), ge=0, le=100)
-    anchor_t: float = setting(4.0, "A box and an anchor fit while no side differs by this factor.", Spelling(), gt=1, le=100)
-    generations: int = setting(1000, "Mutations that are tried on the clustered anchors.", Spelling(metavar="N"), ge=0, le=1_000_000)
+    imgsz: tuple[int, ...] = setting(
+        (640,),
+        "Image size in pixels.",
+        Spelling(original=True, names=("img",), many=True, metavar="PX"),
+        min_length=1,
+        max_length=2,
+    )
+    anchors: int = setting(
+        0, "Anchors per level to find; 0 = as many as the network has.", Spelling(metavar="N"), ge=0, le=100
+    )
+    anchor_t: float = setting(
+        4.0, "A box and an anchor fit while no side differs by this factor.", Spelling(), gt=1, le=100
+    )
+    generations: int = setting(
+        1000, "Mutations that are tried on the clustered anchors.", Spelling(metavar="N"), ge=0, le=1_000_000
+    )
     seed: int = setting(0, "Seed of the search.", Spelling(original=True), ge=0)

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The weak colour set of the albumentations package, for those who ask for it and have it: blur, median blur, grey, contrast.
+"""The weak colour set of the albumentations package, for those who ask for it and have it.
 
-Versions 2 are under the MIT licence. Its successor is under the AGPL and comes under the same module name; it is refused.
+Blur, median blur, grey, contrast.
+
+Versions 2 are under the MIT licence. Its successor is under the AGPL and comes under the same module name; it is
+refused.
 """
 
 from __future__ import annotations
@@ -55,7 +58,10 @@ def _package() -> ModuleType:
 
 
 class Plug:
-    """Changes finished pictures; where things are stays as it is. Each thread has transforms of its own, seeded anew for every picture."""
+    """Changes finished pictures; where things are stays as it is.
+
+    Each thread has transforms of its own, seeded anew for every picture.
+    """
 
     def __init__(self) -> None:
         require_package()

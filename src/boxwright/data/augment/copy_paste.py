@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copy-paste: objects with outlines, mirrored left-right on the canvas, where they hide little of what is there. N objects."""
+"""Copy-paste: objects with outlines, mirrored left-right on the canvas, where they hide little of what is there.
+
+N objects.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,18 @@ if TYPE_CHECKING:
 MAX_COVERED = 0.3  # of any box that is there
 
 
-def choose(index: Index, share: float, tiles: Sequence[Tile], canvas_hw: tuple[int, int], draw: np.random.Generator) -> tuple[tuple[int, int], ...]:
-    """Which objects of a canvas are pasted, as pairs (tile, object within its image). `share` is the share of objects that are tried."""
-    found = [(place, number, outline) for place, tile in enumerate(tiles) for number, outline in enumerate(outlines_on_canvas(tile, canvas_hw, index))]
+def choose(
+    index: Index, share: float, tiles: Sequence[Tile], canvas_hw: tuple[int, int], draw: np.random.Generator
+) -> tuple[tuple[int, int], ...]:
+    """Which objects of a canvas are pasted, as pairs (tile, object within its image).
+
+    `share` is the share of objects that are tried.
+    """
+    found = [
+        (place, number, outline)
+        for place, tile in enumerate(tiles)
+        for number, outline in enumerate(outlines_on_canvas(tile, canvas_hw, index))
+    ]
     outlined = [(place, number, outline) for place, number, outline in found if len(outline)]
     present = boxes_on_canvas([index.boxes[index.objects(tile.image)] for tile in tiles], tiles, canvas_hw)
     chosen = []
@@ -44,7 +56,10 @@ def covered(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 def outlines_of(scene: Scene, index: Index) -> list[np.ndarray]:
     """Where the pasted objects of a scene lie, in canvas pixels. (P, 2) each"""
-    return [mirrored(outlines_on_canvas(scene.tiles[place], scene.canvas_hw, index)[number], scene.canvas_hw) for place, number in scene.pastes]
+    return [
+        mirrored(outlines_on_canvas(scene.tiles[place], scene.canvas_hw, index)[number], scene.canvas_hw)
+        for place, number in scene.pastes
+    ]
 
 
 def onto(canvas: np.ndarray, scene: Scene, index: Index) -> None:

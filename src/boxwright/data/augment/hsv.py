@@ -11,7 +11,10 @@ HUES = 180  # OpenCV counts hue in steps of two degrees
 
 
 def with_gains(image_bgr: np.ndarray, gains_hsv: tuple[float, float, float]) -> np.ndarray:
-    """Hue times its gain modulo the circle, saturation and value times theirs, cut at full. (H, W, 3) uint8 -> the same"""
+    """Hue times its gain modulo the circle, saturation and value times theirs, cut at full.
+
+    (H, W, 3) uint8 -> the same
+    """
     if gains_hsv == (1.0, 1.0, 1.0):
         return image_bgr
     hsv = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2HSV)

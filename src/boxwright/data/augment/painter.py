@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a plan to pixels of any kind: colour pictures the fast way, other numbers of channels and pasted objects over a canvas. C channels."""
+"""From a plan to pixels of any kind.
+
+Colour pictures the fast way, other numbers of channels and pasted objects over a canvas. C channels.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,9 @@ class Painter:
             return
         image = self._scene(plan.scenes[0], load)
         if len(plan.scenes) > 1:
-            image = cv2.addWeighted(image, plan.share, self._scene(plan.scenes[1], load), 1 - plan.share, 0.0).reshape(image.shape)
+            image = cv2.addWeighted(image, plan.share, self._scene(plan.scenes[1], load), 1 - plan.share, 0.0).reshape(
+                image.shape
+            )
         if self.kind.usual:
             image = with_gains(image, plan.gains_hsv)[..., ::-1]
         image = image[::-1] if plan.flip_up_down else image
@@ -55,7 +60,9 @@ class Painter:
         for tile in scene.tiles:
             x1, y1, x2, y2 = tile.window_xyxy
             if x2 > x1 and y2 > y1:
-                height, width = (round(side * gain) for side, gain in zip(tile.loaded_hw, tile.gain_xy[::-1], strict=True))
+                height, width = (
+                    round(side * gain) for side, gain in zip(tile.loaded_hw, tile.gain_xy[::-1], strict=True)
+                )
                 pixels = resized(load(tile.image), (height, width), smooth=False).reshape(height, width, -1)
                 left, top = x1 - round(tile.offset_xy[0]), y1 - round(tile.offset_xy[1])
                 canvas[y1:y2, x1:x2] = pixels[top : top + y2 - y1, left : left + x2 - x1]
@@ -63,7 +70,10 @@ class Painter:
         matrix = scene.warp.matrix(scene.canvas_hw, scene.output_hw)
         if np.allclose(matrix, np.eye(3), atol=1e-12) and scene.canvas_hw == scene.output_hw:
             return canvas
-        parts = [self._warped(canvas[..., first : first + WARPED_TOGETHER], matrix, scene.output_hw) for first in range(0, canvas.shape[2], WARPED_TOGETHER)]
+        parts = [
+            self._warped(canvas[..., first : first + WARPED_TOGETHER], matrix, scene.output_hw)
+            for first in range(0, canvas.shape[2], WARPED_TOGETHER)
+        ]
         return np.concatenate(parts, axis=2)
 
     def _warped(self, canvas: np.ndarray, matrix: np.ndarray, output_hw: tuple[int, int]) -> np.ndarray:

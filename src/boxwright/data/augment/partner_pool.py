@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Partners from a pool: a mosaic takes its other images from those that the epoch has just come by, so that each is decoded once.
+"""Partners from a pool.
 
-The pool of a position holds the images of the last positions up to its own; those of the epoch before stand in front of the first.
-Every image is in the pools of equally many positions, so it is seen as often as when partners come from anywhere. Which images
-these are follows from the address alone: a resumed run decodes them again and draws the same.
+A mosaic takes its other images from those that the epoch has just come by, so that each is decoded once.
+
+The pool of a position holds the images of the last positions up to its own; those of the epoch before stand in front of
+the first. Every image is in the pools of equally many positions, so it is seen as often as when partners come from
+anywhere. Which images these are follows from the address alone: a resumed run decodes them again and draws the same.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ class Pool:
 
     def __init__(self, order: Callable[[int], np.ndarray], size: int) -> None:
         self.size = size
-        self.order = functools.lru_cache(maxsize=4)(order)  # this epoch's and the one's before, while batches are drawn ahead
+        self.order = functools.lru_cache(maxsize=4)(
+            order
+        )  # this epoch's and the one's before, while batches are drawn ahead
 
     def partners(self, epoch: int, position: int, draw: np.random.Generator, count: int) -> np.ndarray:
         """Image numbers, each position of the pool equally likely. (count,)"""

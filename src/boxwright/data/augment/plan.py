@@ -30,9 +30,12 @@ NOTHING_REPLACED: Mapping[int, int] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Tile:
-    """One image on a canvas. `loaded_hw` is its size when loaded; it is scaled by `gain_xy`, moved to `offset_xy`, and seen in `window`.
+    """One image on a canvas.
 
-    Boxes may have an offset of their own (`box_offset_xy`): a letterbox places them at exact halves, pixels at whole numbers.
+    `loaded_hw` is its size when loaded; it is scaled by `gain_xy`, moved to `offset_xy`, and seen in `window`.
+
+    Boxes may have an offset of their own (`box_offset_xy`): a letterbox places them at exact halves, pixels at whole
+    numbers.
     """
 
     image: int
@@ -67,7 +70,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Planner:
-    """Makes plans for one split. `sizes_wh` (N, 2) of its images, `image_size` the side of the output, `grid` the coarsest stride of the network."""
+    """Makes plans for one split.
+
+    `sizes_wh` (N, 2) of its images, `image_size` the side of the output, `grid` the coarsest stride of the network.
+    """
 
     settings: AugmentSettings
     sizes_wh: np.ndarray
@@ -86,7 +92,9 @@ class Planner:
         replaced: Mapping[int, int] = NOTHING_REPLACED,
         partners: Partners | None = None,
     ) -> Plan:
-        """The plan of the sample that starts from this image. Images that `replaced` names give way after everything is drawn.
+        """The plan of the sample that starts from this image.
+
+        Images that `replaced` names give way after everything is drawn.
 
         `partners` draws the other images of a mosaic; without it all images are equally likely.
         """
@@ -104,7 +112,9 @@ class Planner:
     def _any(self, draw: np.random.Generator, count: int) -> np.ndarray:
         return draw.integers(len(self.sizes_wh), size=count)
 
-    def _mosaics(self, image: int, draw: np.random.Generator, replaced: Mapping[int, int], partners: Partners) -> tuple[tuple[Scene, ...], float]:
+    def _mosaics(
+        self, image: int, draw: np.random.Generator, replaced: Mapping[int, int], partners: Partners
+    ) -> tuple[tuple[Scene, ...], float]:
         """One mosaic, or two to be blended."""
         first = self._mosaic(image, draw, replaced, partners)
         if draw.random() >= self.settings.mixup:
@@ -113,7 +123,10 @@ class Planner:
         return (first, second), float(draw.beta(self.settings.mixup_beta, self.settings.mixup_beta))
 
     def _mosaic(self, image: int, draw: np.random.Generator, replaced: Mapping[int, int], partners: Partners) -> Scene:
-        """Four images that meet at a random centre of a canvas twice as large as the output, at least a border away from its edges."""
+        """Four images that meet at a random centre of a canvas twice as large as the output, at least a border away.
+
+        From its edges.
+        """
         size = self.image_size
         border = self._border(draw)
         centre_x, centre_y = (int(v) for v in draw.uniform(border, 2 * size - border, 2))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plan applied to pixels: by the compiled kernel in one pass, else by OpenCV.
 
-OpenCV's way is one warp per tile straight into its part of the output where the map keeps axes, else a warp of a canvas.
+OpenCV's way is one warp per tile straight into its part of the output where the map keeps axes, else a warp of a
+canvas.
 """
 
 from __future__ import annotations
@@ -119,7 +120,10 @@ def _at_canvas_size(tile: Tile, pixels: np.ndarray) -> np.ndarray:
 
 
 def _by_windows(scene: Scene, matrix: np.ndarray, load: Callable[[int], np.ndarray]) -> np.ndarray:
-    """Every tile warped straight into the part of the output where it shows: no canvas is filled, nothing is computed twice."""
+    """Every tile warped straight into the part of the output where it shows.
+
+    No canvas is filled, nothing is computed twice.
+    """
     height, width = scene.output_hw
     out = _blank(scene.output_hw)
     scale_x, scale_y, move_x, move_y = matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]
@@ -129,7 +133,10 @@ def _by_windows(scene: Scene, matrix: np.ndarray, load: Callable[[int], np.ndarr
         if x2 > x1 and y2 > y1:
             pixels = _at_canvas_size(tile, load(tile.image))
             placed = np.array(
-                [[scale_x, 0.0, scale_x * tile.offset_xy[0] + move_x - x1], [0.0, scale_y, scale_y * tile.offset_xy[1] + move_y - y1]],
+                [
+                    [scale_x, 0.0, scale_x * tile.offset_xy[0] + move_x - x1],
+                    [0.0, scale_y, scale_y * tile.offset_xy[1] + move_y - y1],
+                ],
             )
             part = cv2.warpAffine(pixels, placed, (x2 - x1, y2 - y1), borderMode=cv2.BORDER_REPLICATE)
             out[y1:y2, x1:x2] = part
@@ -137,5 +144,8 @@ def _by_windows(scene: Scene, matrix: np.ndarray, load: Callable[[int], np.ndarr
 
 
 def _first_at(edge: float, scale: float, limit: int) -> int:
-    """The first output pixel whose centre shows a canvas pixel from this edge on: pixels lie half a canvas pixel before their edge."""
+    """The first output pixel whose centre shows a canvas pixel from this edge on.
+
+    Pixels lie half a canvas pixel before their edge.
+    """
     return min(max(math.ceil(edge - 0.5 * scale), 0), limit)

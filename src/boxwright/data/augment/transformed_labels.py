@@ -32,8 +32,13 @@ def labels_of(plan: Plan, index: Index) -> np.ndarray:
 
 
 def regions_of(plan: Plan, index: Index) -> np.ndarray:
-    """Regions to ignore, moved as boxes are, as far as they lie in the output, however little that is: cx, cy, w, h normalised. (K, 4) float32"""
-    boxes = _in_output(np.concatenate([_regions_of_scene(scene, index) for scene in plan.scenes]), plan).astype(np.float32)
+    """Regions to ignore, moved as boxes are, as far as they lie in the output, however little that is.
+
+    Cx, cy, w, h normalised. (K, 4) float32
+    """
+    boxes = _in_output(np.concatenate([_regions_of_scene(scene, index) for scene in plan.scenes]), plan).astype(
+        np.float32
+    )
     return boxes[(boxes[:, 2:] > 0).all(axis=1)]
 
 
@@ -53,7 +58,9 @@ def _in_output(corners: np.ndarray, plan: Plan) -> np.ndarray:
 def _regions_of_scene(scene: Scene, index: Index) -> np.ndarray:
     """Corners in output pixels. (K, 4) float64"""
     boxes = boxes_on_canvas([index.ignored_in(tile.image)[:, 1:] for tile in scene.tiles], scene.tiles, scene.canvas_hw)
-    on_it = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # one beside the canvas is a line by now, and a turned line has a box of its own
+    on_it = (boxes[:, 2:] > boxes[:, :2]).all(
+        axis=1
+    )  # one beside the canvas is a line by now, and a turned line has a box of its own
     return around_moved(boxes[on_it], scene.warp.matrix(scene.canvas_hw, scene.output_hw), scene.output_hw)
 
 
@@ -75,7 +82,9 @@ def _of_scene(scene: Scene, index: Index) -> np.ndarray:
     moved, kept = moved_boxes(boxes, matrix, scene.output_hw, scene.warp.scale)
     outlined = [i for i, outline in enumerate(outlines) if len(outline)]
     if outlined:
-        moved[outlined], kept[outlined] = moved_polygons([outlines[i] for i in outlined], matrix, scene.output_hw, scene.warp.scale)
+        moved[outlined], kept[outlined] = moved_polygons(
+            [outlines[i] for i in outlined], matrix, scene.output_hw, scene.warp.scale
+        )
     return np.concatenate((classes[kept, None], moved[kept]), axis=1)
 
 
@@ -87,11 +96,16 @@ def outlines_on_canvas(tile: Tile, canvas_hw: tuple[int, int], index: Index) -> 
     """The outlines of a tile's objects in canvas pixels, clipped to the canvas; empty for plain boxes. (P, 2) each"""
     height, width = _shown_hw(tile)
     scale, shift, limit = np.array((width, height)), np.array(tile.box_offset_xy), np.array(canvas_hw[::-1])
-    return [(outline * scale + shift).clip(0, limit) if len(outline) else outline for outline in index.polygons(tile.image)]
+    return [
+        (outline * scale + shift).clip(0, limit) if len(outline) else outline for outline in index.polygons(tile.image)
+    ]
 
 
 def boxes_on_canvas(boxes: Sequence[np.ndarray], tiles: Sequence[Tile], canvas_hw: tuple[int, int]) -> np.ndarray:
-    """The boxes of each tile's image, normalised, as corners in canvas pixels, clipped to the canvas. (n, 4) each -> (N, 4) float64"""
+    """The boxes of each tile's image, normalised, as corners in canvas pixels, clipped to the canvas.
+
+    (n, 4) each -> (N, 4) float64
+    """
     counts = [len(of_tile) for of_tile in boxes]
     size = np.repeat([_shown_hw(tile)[::-1] * 2 for tile in tiles], counts, axis=0)
     shift = np.repeat([tile.box_offset_xy * 2 for tile in tiles], counts, axis=0)

@@ -19,7 +19,9 @@ PEBBLE_GRID = 80  # distances are computed on a grid this fine and enlarged: the
 
 @dataclass(frozen=True)
 class Ground:
-    """What all kinds share: the side in pixels, two related colours, and coordinates (side, side) along and across a chance direction.
+    """What all kinds share.
+
+    The side in pixels, two related colours, and coordinates (side, side) along and across a chance direction.
 
     The picture spans 1, its middle is 0; so both coordinates lie within 0.71 of it.
     """
@@ -72,8 +74,12 @@ def draw_boards(rng: np.random.Generator, ground: Ground) -> np.ndarray:
     place = (ground.along + 0.75) / 1.5 * planks
     tone = rng.uniform(0.75, 1.1, planks + 1).astype(np.float32)[place.astype(int).clip(0, planks)]
     to_joint = np.minimum(place % 1, 1 - place % 1)
-    grain = 0.06 * np.sin(60 * ground.along + 4 * smooth(rng, ground.side, cells=3, octaves=2)) + 0.06 * smooth(rng, ground.side, cells=10, octaves=2)
-    result: np.ndarray = ((tone + grain) * (0.5 + to_joint * 14).clip(0.5, 1))[..., None] * ground.first.astype(np.float32)
+    grain = 0.06 * np.sin(60 * ground.along + 4 * smooth(rng, ground.side, cells=3, octaves=2)) + 0.06 * smooth(
+        rng, ground.side, cells=10, octaves=2
+    )
+    result: np.ndarray = ((tone + grain) * (0.5 + to_joint * 14).clip(0.5, 1))[..., None] * ground.first.astype(
+        np.float32
+    )
     return result
 
 
@@ -103,9 +109,13 @@ def draw_pebbles(rng: np.random.Generator, ground: Ground) -> np.ndarray:
     step = np.arange(PEBBLE_GRID, dtype=np.float32) / PEBBLE_GRID
     squared = (step[None, :, None] - centres[:, 0]) ** 2 + (step[:, None, None] - centres[:, 1]) ** 2
     nearest_two = np.sqrt(np.partition(squared, 1, axis=-1)[..., :2])
-    gap = cv2.resize(nearest_two[..., 1] - nearest_two[..., 0], (ground.side, ground.side), interpolation=cv2.INTER_CUBIC)
+    gap = cv2.resize(
+        nearest_two[..., 1] - nearest_two[..., 0], (ground.side, ground.side), interpolation=cv2.INTER_CUBIC
+    )
     height = (0.35 + 1.6 * math.sqrt(len(centres)) * gap).clip(0.35, 1)
-    result: np.ndarray = mix(0.5 + 0.3 * smooth(rng, ground.side, cells=8, octaves=2), ground.first, ground.second) * height[..., None]
+    result: np.ndarray = (
+        mix(0.5 + 0.3 * smooth(rng, ground.side, cells=8, octaves=2), ground.first, ground.second) * height[..., None]
+    )
     return result
 
 

@@ -48,7 +48,9 @@ def draw_wire(rng: np.random.Generator, side: int, _size: float) -> np.ndarray:
     mask = np.zeros((side, side), np.uint8)
     points = _fixed(bezier(rng.uniform(0, side, (4, 2))))
     thickness = max(1, round(int(rng.integers(1, 6)) * side / WIRE_SIDE))
-    return cv2.polylines(mask, [points], isClosed=False, color=255, thickness=thickness, lineType=cv2.LINE_AA, shift=SUBPIXEL_BITS)
+    return cv2.polylines(
+        mask, [points], isClosed=False, color=255, thickness=thickness, lineType=cv2.LINE_AA, shift=SUBPIXEL_BITS
+    )
 
 
 def draw_bar(rng: np.random.Generator, side: int, size: float) -> np.ndarray:

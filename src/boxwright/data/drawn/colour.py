@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Colours and their mixing. A colour is (3,) float64 RGB of 0..255; hues count in turns, all other shares from 0 to 1."""
+"""Colours and their mixing.
+
+A colour is (3,) float64 RGB of 0..255; hues count in turns, all other shares from 0 to 1.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,12 @@ def any_of(rng: np.random.Generator, saturation: Range, value: Range) -> np.ndar
 
 
 def typical_pair(
-    rng: np.random.Generator, hue: float, spread: float, saturation: Range = (0.5, 0.95), value: Range = (0.5, 0.95), odd: float = 0.3
+    rng: np.random.Generator,
+    hue: float,
+    spread: float,
+    saturation: Range = (0.5, 0.95),
+    value: Range = (0.5, 0.95),
+    odd: float = 0.3,
 ) -> tuple[np.ndarray, np.ndarray]:
     """A main colour around a typical hue and an accent that stands apart from it. (3,), (3,)
 
@@ -41,7 +49,10 @@ def typical_pair(
 
 
 def mix(share: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """A picture that is `first` where the share is 0 and `second` where it is 1. (H, W), (3,), (3,) -> (H, W, 3) float32"""
+    """A picture that is `first` where the share is 0 and `second` where it is 1.
+
+    (H, W), (3,), (3,) -> (H, W, 3) float32
+    """
     begin, step = first.astype(np.float32), (second - first).astype(np.float32)
     result: np.ndarray = begin + share.clip(0, 1)[..., None] * step
     return result

@@ -10,7 +10,12 @@ import numpy as np
 TURN = 2 * math.pi
 
 
-def arc(radius_xy: tuple[float, float], centre_xy: tuple[float, float] = (0.0, 0.0), angles: tuple[float, float] = (0.0, TURN), points: int = 64) -> np.ndarray:
+def arc(
+    radius_xy: tuple[float, float],
+    centre_xy: tuple[float, float] = (0.0, 0.0),
+    angles: tuple[float, float] = (0.0, TURN),
+    points: int = 64,
+) -> np.ndarray:
     """Part of an ellipse, by default all of it. (points, 2)"""
     angle = np.linspace(*angles, points)
     return np.stack([centre_xy[0] + radius_xy[0] * np.cos(angle), centre_xy[1] + radius_xy[1] * np.sin(angle)], axis=1)
@@ -44,5 +49,10 @@ def rectangle(left: float, top: float, right: float, bottom: float) -> np.ndarra
 def bezier(control: np.ndarray, points: int = 24) -> np.ndarray:
     """The cubic curve of four control points. (4, 2) -> (points, 2)"""
     t = np.linspace(0.0, 1.0, points)[:, None]
-    result: np.ndarray = (1 - t) ** 3 * control[0] + 3 * t * (1 - t) ** 2 * control[1] + 3 * t**2 * (1 - t) * control[2] + t**3 * control[3]
+    result: np.ndarray = (
+        (1 - t) ** 3 * control[0]
+        + 3 * t * (1 - t) ** 2 * control[1]
+        + 3 * t**2 * (1 - t) * control[2]
+        + t**3 * control[3]
+    )
     return result

@@ -9,8 +9,12 @@ import numpy as np
 MIN_CELLS = 2  # one cell has no slope
 
 
-def smooth(rng: np.random.Generator, side: int, cells: float, octaves: int = 3, gain: float = 0.55, stretch: float = 1.0) -> np.ndarray:
-    """Noise of about -1..1: `cells` cells a side in the first octave, twice as many in each further one. (side, side) float32
+def smooth(
+    rng: np.random.Generator, side: int, cells: float, octaves: int = 3, gain: float = 0.55, stretch: float = 1.0
+) -> np.ndarray:
+    """Noise of about -1..1: `cells` cells a side in the first octave, twice as many in each further one.
+
+    (side, side) float32
 
     Each octave is `gain` as strong as the one before; `stretch` multiplies the cells along x.
     """

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pen that draws one object: a square canvas with a colour and a coverage, in coordinates where the object spans -1..1."""
+"""The pen that draws one object.
+
+A square canvas with a colour and a coverage, in coordinates where the object spans -1..1.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,15 @@ class Pen:
     def stalk(self, points: np.ndarray, rgb: np.ndarray, width: float) -> None:
         """Draw a line that belongs to the object. (K, 2), (3,)"""
         self.line(points, rgb, width)
-        cv2.polylines(self.coverage, [self._fixed(points)], isClosed=False, color=255, thickness=self._thick(width), lineType=cv2.LINE_AA, shift=SUBPIXEL_BITS)
+        cv2.polylines(
+            self.coverage,
+            [self._fixed(points)],
+            isClosed=False,
+            color=255,
+            thickness=self._thick(width),
+            lineType=cv2.LINE_AA,
+            shift=SUBPIXEL_BITS,
+        )
 
     def hole(self, points: np.ndarray) -> None:
         """Take a polygon out of the object. (K, 2)"""
@@ -51,7 +62,13 @@ class Pen:
     def line(self, points: np.ndarray, rgb: np.ndarray, width: float) -> None:
         """Draw a line. (K, 2), (3,)"""
         cv2.polylines(
-            self.colour, [self._fixed(points)], isClosed=False, color=drawable(rgb), thickness=self._thick(width), lineType=cv2.LINE_AA, shift=SUBPIXEL_BITS
+            self.colour,
+            [self._fixed(points)],
+            isClosed=False,
+            color=drawable(rgb),
+            thickness=self._thick(width),
+            lineType=cv2.LINE_AA,
+            shift=SUBPIXEL_BITS,
         )
 
     def dot(self, centre_xy: tuple[float, float], radius: float, rgb: np.ndarray) -> None:

@@ -22,7 +22,10 @@ JPEG_QUALITIES = (75, 96)  # from, and below
 
 @dataclass(frozen=True)
 class DrawnImage:
-    """A picture (size, size, 3) uint8 RGB; class, cx, cy, w, h of its N objects as shares of the side (N, 5) float64; how well to compress it."""
+    """A picture (size, size, 3) uint8 RGB; class, cx, cy, w, h of its N objects as shares of the side (N, 5) float64.
+
+    How well to compress it.
+    """
 
     image_rgb: np.ndarray
     rows: np.ndarray
@@ -32,7 +35,8 @@ class DrawnImage:
 def draw(seed: int, split: str, index: int, size: int = SIZE) -> DrawnImage:
     """The picture at this place of the set; `split` is a key of SPLITS. A box holds exactly what is seen of its object.
 
-    Objects scale with `size`, grain and blur do not; another size is another picture. Raises ValueError for an unknown split.
+    Objects scale with `size`, grain and blur do not; another size is another picture. Raises ValueError for an unknown
+    split.
     """
     rng = generator(seed, Purpose.DRAWING, list(SPLITS).index(split), index)
     stage = draw_scene(rng, size)

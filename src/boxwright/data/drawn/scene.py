@@ -45,7 +45,10 @@ def choose_number(rng: np.random.Generator) -> int:
 
 
 def choose_sizes(rng: np.random.Generator, number: int) -> np.ndarray:
-    """Longer sides as shares of the picture's, spread over all octaves, in the order in which they are laid. (number,)"""
+    """Longer sides as shares of the picture's, spread over all octaves, in the order in which they are laid.
+
+    (number,)
+    """
     low, high = math.log(SMALLEST), math.log(LARGEST)
     sizes = np.exp(low + (high - low) * rng.beta(1.7, 1.5, number))
     result: np.ndarray = np.sort(sizes)[::-1] if happens(rng, SORTED_SHARE) else sizes
@@ -67,4 +70,6 @@ def _choose_corner(rng: np.random.Generator, stage: Stage, sprite: Sprite) -> tu
         y = other.centre_xy[1] + distance * math.sin(angle) - height / 2
         return int(x), int(y)
     over = HANGING_SHARE if happens(rng, HANGING_SHARE) else 0.0
-    return int(rng.uniform(-over * width, stage.side - width + over * width)), int(rng.uniform(-over * height, stage.side - height + over * height))
+    return int(rng.uniform(-over * width, stage.side - width + over * width)), int(
+        rng.uniform(-over * height, stage.side - height + over * height)
+    )

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The four grown things: starfish, leaf, fish, mushroom. Each is drawn with a pen in -1..1, with its own chances of form and colour."""
+"""The four grown things: starfish, leaf, fish, mushroom.
+
+Each is drawn with a pen in -1..1, with its own chances of form and colour.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,14 @@ BELLY = np.array([245.0, 245.0, 240.0])
 SAP = np.array([190.0, 200.0, 120.0])  # veins of the leaf
 
 STARFISH_BUMPS = ((0.2, 0.065), (0.36, 0.056), (0.52, 0.047), (0.67, 0.038), (0.8, 0.029))  # place along an arm, radius
-MUSHROOM_SPOTS = ((-0.55, -0.2, 0.14), (-0.12, -0.5, 0.17), (0.3, -0.22, 0.13), (0.6, -0.12, 0.1), (-0.2, -0.12, 0.1), (0.35, -0.6, 0.11))
+MUSHROOM_SPOTS = (
+    (-0.55, -0.2, 0.14),
+    (-0.12, -0.5, 0.17),
+    (0.3, -0.22, 0.13),
+    (0.6, -0.12, 0.1),
+    (-0.2, -0.12, 0.1),
+    (0.35, -0.6, 0.11),
+)
 
 
 def draw_starfish(pen: Pen, rng: np.random.Generator) -> None:
@@ -82,7 +92,19 @@ def draw_mushroom(pen: Pen, rng: np.random.Generator) -> None:
     main, _ = typical_pair(rng, hue=0.0, spread=0.12, odd=0.35)
     stem = hsv(rng.uniform(0.08, 0.14), rng.uniform(0.05, 0.3), rng.uniform(0.7, 0.95))
     half, height = rng.uniform(0.2, 0.34), rng.uniform(0.75, 1.05)
-    pen.outline(np.array([(-half * 0.8, -0.2), (half * 0.8, -0.2), (half, 0.55), (half * 1.25, 0.93), (-half * 1.25, 0.93), (-half, 0.55)]), stem)
+    pen.outline(
+        np.array(
+            [
+                (-half * 0.8, -0.2),
+                (half * 0.8, -0.2),
+                (half, 0.55),
+                (half * 1.25, 0.93),
+                (-half * 1.25, 0.93),
+                (-half, 0.55),
+            ]
+        ),
+        stem,
+    )
     for x in (-0.5 * half, 0.0, 0.5 * half):
         pen.line(np.array([(x, 0.1), (x * 1.3, 0.85)]), stem * 0.8, 0.03)
     pen.outline(_cap(height, brim=0.2, low=0.08), main)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The four made things: ball, crate, donut, gear. Each is drawn with a pen in -1..1, with its own chances of form and colour."""
+"""The four made things: ball, crate, donut, gear.
+
+Each is drawn with a pen in -1..1, with its own chances of form and colour.
+"""
 
 from __future__ import annotations
 

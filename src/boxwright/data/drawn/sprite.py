@@ -28,7 +28,10 @@ GLOSS, SHEEN, SHININESS = 60.0, 22.0, 24  # brightness of the highlight, glossy 
 
 @dataclass(frozen=True)
 class Sprite:
-    """An object on a small canvas: `rgb` (H, W, 3) float32, already times `coverage` (H, W) float32 0..1, and its size in pixels."""
+    """An object on a small canvas.
+
+    `rgb` (H, W, 3) float32, already times `coverage` (H, W) float32 0..1, and its size in pixels.
+    """
 
     rgb: np.ndarray
     coverage: np.ndarray
@@ -72,7 +75,10 @@ def _attitude(rng: np.random.Generator, shape: Shape) -> np.ndarray:
 
 
 def _turned(pen: Pen, attitude: np.ndarray, size: float) -> np.ndarray:
-    """The drawing, turned and scaled so that its longer side is `size`, on the smallest canvas. (H, W, 4) float32, premultiplied"""
+    """The drawing, turned and scaled so that its longer side is `size`, on the smallest canvas.
+
+    (H, W, 4) float32, premultiplied
+    """
     rows, columns = np.nonzero(pen.coverage > 255 * SOLID)
     points = attitude @ np.stack([columns, rows])
     low, high = points.min(axis=1), points.max(axis=1)
@@ -80,7 +86,9 @@ def _turned(pen: Pen, attitude: np.ndarray, size: float) -> np.ndarray:
     width, height = (np.ceil((high - low) * scale).astype(int) + 2 * MARGIN).tolist()
     shift = np.array([width - 1, height - 1]) / 2 - scale * (low + high) / 2
     matrix = np.hstack([attitude * scale, shift[:, None]])
-    soft = cv2.GaussianBlur(pen.premultiplied(), (0, 0), max(0.35 / scale, 0.3))  # what shrinking would turn into jagged edges
+    soft = cv2.GaussianBlur(
+        pen.premultiplied(), (0, 0), max(0.35 / scale, 0.3)
+    )  # what shrinking would turn into jagged edges
     return cv2.warpAffine(soft, matrix, (width, height), flags=cv2.INTER_LINEAR).astype(np.float32)
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stage: a ground on which sprites are laid, and which knows for every pixel whose it is. Labels are read off, not computed."""
+"""The stage: a ground on which sprites are laid, and which knows for every pixel whose it is.
+
+Labels are read off, not computed.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ SHADOW_STRENGTH = 0.45
 
 @dataclass(frozen=True)
 class Standing:
-    """An object on the stage: class number, area of all of it in pixels, where the middle of its canvas is, how far that reaches."""
+    """An object on the stage.
+
+    Class number, area of all of it in pixels, where the middle of its canvas is, how far that reaches.
+    """
 
     class_number: int
     area: int
@@ -32,7 +38,10 @@ class Standing:
 
 
 class Stage:
-    """`picture` (side, side, 3) float32 RGB is painted in place; `owner` (side, side) holds the number of the object seen there."""
+    """`picture` (side, side, 3) float32 RGB is painted in place.
+
+    `owner` (side, side) holds the number of the object seen there.
+    """
 
     def __init__(self, picture: np.ndarray, light: Light) -> None:
         self.picture = picture
@@ -43,7 +52,10 @@ class Stage:
         self.visible: list[int] = []  # pixels of each that can be seen
 
     def lay(self, sprite: Sprite, class_number: int, corner_xy: tuple[int, int]) -> bool:
-        """Lay a sprite down with its canvas at this corner, unless too little of it or of another object would be seen."""
+        """Lay a sprite down with its canvas at this corner, unless too little of it or.
+
+        Of another object would be seen.
+        """
         here, part = _overlap(self.side, sprite.hw, corner_xy)
         solid = sprite.solid
         area, seen = max(1, int(solid.sum())), solid[part]
@@ -71,7 +83,9 @@ class Stage:
 
     def _left_to_others(self, here: tuple[slice, slice], seen: np.ndarray) -> list[int]:
         """Pixels that each object keeps when these are taken."""
-        taken = np.bincount(self.owner[here][seen] + 1, minlength=len(self.visible) + 1)[1:]  # the first counts nobody's
+        taken = np.bincount(self.owner[here][seen] + 1, minlength=len(self.visible) + 1)[
+            1:
+        ]  # the first counts nobody's
         return [pixels - int(lost) for pixels, lost in zip(self.visible, taken, strict=True)]
 
     def _darken(self, sprite: Sprite, corner_xy: tuple[int, int]) -> None:
@@ -86,7 +100,9 @@ class Stage:
         self.picture[here] *= 1 - SHADOW_STRENGTH * shadow[part][..., None]
 
 
-def _overlap(side: int, hw: tuple[int, int], corner_xy: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+def _overlap(
+    side: int, hw: tuple[int, int], corner_xy: tuple[int, int]
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """Where a canvas with this corner lies in the picture, and which part of the canvas that is."""
     (height, width), (x, y) = hw, corner_xy
     top, bottom = min(max(y, 0), side), max(min(y + height, side), 0)

@@ -30,9 +30,12 @@ NOTHING = Annotated(NO_LABELS)
 
 
 class Listed(NamedTuple):
-    """A source as its listing gives it: image files, what was found while listing, how annotations of an image are read.
+    """A source as its listing gives it.
 
-    `names` are the native classes that the numbers of `read` stand for. `watched` are files beside images and label files that matter.
+    Image files, what was found while listing, how annotations of an image are read.
+
+    `names` are the native classes that the numbers of `read` stand for. `watched` are files beside images and label
+    files that matter.
     """
 
     files: list[str]
@@ -58,9 +61,19 @@ class Collector:
         self.findings.note(Finding(self.file, line, rule, "warning", text, action, fix))
 
     def add(
-        self, line: int | None, number: int, corners: np.ndarray, *, outline: np.ndarray | None = None, ignored: bool = False, area_px: float = np.nan
+        self,
+        line: int | None,
+        number: int,
+        corners: np.ndarray,
+        *,
+        outline: np.ndarray | None = None,
+        ignored: bool = False,
+        area_px: float = np.nan,
     ) -> None:
-        """One object, or a region to ignore, with its corners normalised, and its area where one is stated. (4,), outline (P, 2)"""
+        """One object, or a region to ignore, with its corners normalised, and its area where one is stated.
+
+        (4,), outline (P, 2)
+        """
         checked = self._checked(line, corners)
         if checked is None:
             return
@@ -68,7 +81,9 @@ class Collector:
         if ignored:
             self.regions.append(np.concatenate(([number], box)).astype(np.float32))
             return
-        key = number.to_bytes(4, "little", signed=True) + box.tobytes() + (b"" if outline is None else outline.tobytes())
+        key = (
+            number.to_bytes(4, "little", signed=True) + box.tobytes() + (b"" if outline is None else outline.tobytes())
+        )
         if key in self.seen:
             self.found(line, "duplicate", "the object repeats an earlier one", "Remove the repeated object")
             return
@@ -78,7 +93,9 @@ class Collector:
 
     def _checked(self, line: int | None, corners: np.ndarray) -> np.ndarray | None:
         if not np.isfinite(corners).all():
-            self.found(line, "not-finite", "the box holds NaN or infinity", "Remove the box or write its coordinates again")
+            self.found(
+                line, "not-finite", "the box holds NaN or infinity", "Remove the box or write its coordinates again"
+            )
             return None
         width, height = corners[2:] - corners[:2]
         if width <= 0 or height <= 0:
@@ -90,9 +107,17 @@ class Collector:
         rule = "slightly-outside" if out <= CLIP_MARGIN else "outside"
         clipped = corners.clip(0, 1)
         if out > self.clip_margin or (clipped[2:] <= clipped[:2]).any():
-            self.found(line, rule, f"the box reaches {out:.1%} of the side out of the image", "Draw the box inside the image")
+            self.found(
+                line, rule, f"the box reaches {out:.1%} of the side out of the image", "Draw the box inside the image"
+            )
             return None
-        self.found(line, rule, f"the box reaches {out:.2%} of the side out of the image", "Clip the box to the image", action="box clipped")
+        self.found(
+            line,
+            rule,
+            f"the box reaches {out:.2%} of the side out of the image",
+            "Clip the box to the image",
+            action="box clipped",
+        )
         return clipped
 
     def done(self) -> Annotated:

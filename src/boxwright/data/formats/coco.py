@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """COCO instances JSON: boxes and outlines in pixels, categories by id. Crowds become regions to ignore.
 
-Categories are numbered in the order of their ids. An outline decides the box, as in label files; its parts are joined by
-bridges of no width, which change neither box nor area. What an entry of another kind stands in the place of an id, a name
-or a list is refused with its line; a fault within an annotation is a finding of its image.
+Categories are numbered in the order of their ids. An outline decides the box, as in label files; its parts are joined
+by bridges of no width, which change neither box nor area. What an entry of another kind stands in the place of an id, a
+name or a list is refused with its line; a fault within an annotation is a finding of its image.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ class CocoImage(NamedTuple):
 
 @dataclass(slots=True)
 class CocoObject:
-    """An entry of 'annotations', as far as it matters. What is None is faulty; `parts` are outlines in pixels, one (P, 2) float64 each."""
+    """An entry of 'annotations', as far as it matters.
+
+    What is None is faulty; `parts` are outlines in pixels, one (P, 2) float64 each.
+    """
 
     line: int
     called: str
@@ -100,9 +103,13 @@ def read_coco(file: Path) -> CocoFile:
 def _require_lists(file: Path, kinds: dict[str, type], images: dict[str, CocoImage]) -> None:
     odd = next((key for key in ("images", "annotations", "categories") if kinds.get(key) is not list), "")
     if odd:
-        raise DataError(str(file), f"holds no list '{odd}'", "Name a COCO instances file: 'images', 'annotations' and 'categories'")
+        raise DataError(
+            str(file), f"holds no list '{odd}'", "Name a COCO instances file: 'images', 'annotations' and 'categories'"
+        )
     if not images:
-        raise DataError(str(file), "no entry of 'images' has 'id' and 'file_name'", "This is no COCO instances file; name another")
+        raise DataError(
+            str(file), "no entry of 'images' has 'id' and 'file_name'", "This is no COCO instances file; name another"
+        )
 
 
 # -- entries
@@ -111,8 +118,12 @@ def _require_lists(file: Path, kinds: dict[str, type], images: dict[str, CocoIma
 def _image(where: str, value: dict[str, Any]) -> CocoImage:
     name = value["file_name"]
     if not isinstance(name, str) or not _names_a_file(name):
-        raise DataError(where, f"'file_name' is {shown(name)}, which is no name of a file", "Write the name of the image")
-    return CocoImage(_id(where, value, "id", shown(name)), name, _scalar(value.get("width")), _scalar(value.get("height")))
+        raise DataError(
+            where, f"'file_name' is {shown(name)}, which is no name of a file", "Write the name of the image"
+        )
+    return CocoImage(
+        _id(where, value, "id", shown(name)), name, _scalar(value.get("width")), _scalar(value.get("height"))
+    )
 
 
 def _names_a_file(name: str) -> bool:
@@ -127,7 +138,11 @@ def _name_category(where: str, value: dict[str, Any], named: dict[int, str], tak
     """Note one category."""
     number, name = _whole(value.get("id")), value.get("name")
     if number is None or not isinstance(name, str) or not _is_text(name):
-        text = f"the category with the id {shown(value.get('id'))} and the name {shown(name)} has no whole number 'id' and text 'name'"
+        text = (
+            f"the category with the id {shown(value.get('id'))} and the name {shown(name)} has no whole number "
+            "'id' "
+            "and text 'name'"
+        )
         raise DataError(where, text, "Give every category both")
     if number in named:
         raise DataError(where, f"two categories have the id {number}", "Give them different ids")
@@ -186,7 +201,9 @@ def _object(line: int, value: dict[str, Any]) -> CocoObject:
         called=f"annotation {shown(value.get('id'))}",
         number=None,
         category=shown(value.get("category_id")),
-        box=tuple(map(_float, box)) if isinstance(box, list) and len(box) == BOX_NUMBERS and all(map(_is_number, box)) else None,
+        box=tuple(map(_float, box))
+        if isinstance(box, list) and len(box) == BOX_NUMBERS and all(map(_is_number, box))
+        else None,
         crowd=bool(crowd) if crowd is None or (isinstance(crowd, int | float) and crowd in {0, 1}) else None,
         area=_float(value["area"]) if _is_number(value.get("area")) else math.nan,
         parts=_parts(value.get("segmentation")),
@@ -213,7 +230,12 @@ def _parts(segmentation: Any) -> tuple[np.ndarray, ...] | None:
 
 
 def _is_polygon(part: Any) -> bool:
-    return isinstance(part, list) and len(part) >= 2 * MIN_POINTS and len(part) % 2 == 0 and set(map(type, part)) <= {int, float}
+    return (
+        isinstance(part, list)
+        and len(part) >= 2 * MIN_POINTS
+        and len(part) % 2 == 0
+        and set(map(type, part)) <= {int, float}
+    )
 
 
 def _points(part: list[float]) -> np.ndarray:
@@ -253,7 +275,11 @@ def _size(entry: CocoImage, size_wh: tuple[int, int], collector: Collector) -> n
     own = f"and it has {size_wh[0]} x {size_wh[1]}"
     if not all(_is_number(side) and 1 <= side <= MAX_SIDE for side in stated):
         if stated != (None, None):
-            text = f"says that {entry.name} has {shown(entry.width)} x {shown(entry.height)} pixels, which is no size, {own}; boxes are shares of that"
+            text = (
+                f"says that {entry.name} has {shown(entry.width)} x {shown(entry.height)} pixels, which is no "
+                "size, "
+                f"{own}; boxes are shares of that"
+            )
             collector.found(None, "size", text, "Correct width and height", action="kept")
         return np.array(size_wh, np.float64)
     if stated != size_wh:
@@ -263,15 +289,27 @@ def _size(entry: CocoImage, size_wh: tuple[int, int], collector: Collector) -> n
 
 
 def _add(collector: Collector, one: CocoObject, size: np.ndarray, enlarged: float) -> None:
-    """Take one annotation. Stated areas are brought to the pixels of the image, `enlarged` times what the entry says."""
+    """Take one annotation.
+
+    Stated areas are brought to the pixels of the image, `enlarged` times what the entry says.
+    """
     if one.box is None:
-        collector.found(one.line, "annotation", f"{one.called} has no 'bbox' of four numbers", "Write [x, y, width, height]")
+        collector.found(
+            one.line, "annotation", f"{one.called} has no 'bbox' of four numbers", "Write [x, y, width, height]"
+        )
         return
     if one.number is None:
-        collector.found(one.line, "class", f"{one.called} is of category {one.category}, which is not listed", "Add the category")
+        collector.found(
+            one.line, "class", f"{one.called} is of category {one.category}, which is not listed", "Add the category"
+        )
         return
     if one.crowd is None:
-        collector.found(one.line, "annotation", f"{one.called} has an 'iscrowd' that is neither 0 nor 1", "Write 0, or 1 for a crowd")
+        collector.found(
+            one.line,
+            "annotation",
+            f"{one.called} has an 'iscrowd' that is neither 0 nor 1",
+            "Write 0, or 1 for a crowd",
+        )
         return
     x, y, width, height = one.box
     corners = np.array([x, y, x + width, y + height], np.float64) / np.tile(size, 2)
@@ -283,9 +321,18 @@ def _add(collector: Collector, one: CocoObject, size: np.ndarray, enlarged: floa
     before = len(collector.findings)
     area = one.area * enlarged
     shape = corners if outline is None else box_xyxy(outline)
-    collector.add(None, one.number, shape, outline=outline, ignored=one.crowd, area_px=area if 0 < area < MAX_SIDE**2 else math.nan)
+    collector.add(
+        None,
+        one.number,
+        shape,
+        outline=outline,
+        ignored=one.crowd,
+        area_px=area if 0 < area < MAX_SIDE**2 else math.nan,
+    )
     found = collector.findings[before:]
-    collector.findings[before:] = [replace(finding, line=one.line, text=f"{one.called}: {finding.text}") for finding in found]
+    collector.findings[before:] = [
+        replace(finding, line=one.line, text=f"{one.called}: {finding.text}") for finding in found
+    ]
 
 
 def _overlap(one: np.ndarray, other: np.ndarray) -> float:

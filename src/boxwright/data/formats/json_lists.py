@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lists at the top of a large JSON document, one element at a time: a file takes the memory of one element, and each knows its line.
+"""The lists at the top of a large JSON document, one element at a time.
+
+A file takes the memory of one element, and each knows its line.
 
 Refused with file and line: what is no JSON, a key that stands twice, nesting and numbers beyond what the parser takes.
 """
@@ -28,7 +30,10 @@ _BLANKS = re.compile(r"[ \t\n\r]*")
 
 
 class Element(NamedTuple):
-    """One value under a key at the top. `number` is its place in the list; None: the key itself, before its elements."""
+    """One value under a key at the top.
+
+    `number` is its place in the list; None: the key itself, before its elements.
+    """
 
     key: str
     number: int | None
@@ -41,26 +46,36 @@ class _TwiceError(Exception):
 
 
 def elements(file: Path, wanted: frozenset[str]) -> Iterator[Element]:
-    """Every wanted key at the top with its kind (`list` or another type) as value, and after it each element of its list. Raises DataError."""
+    """Every wanted key at the top with its kind (`list` or another type) as value.
+
+    And after it each element of its list. Raises DataError.
+    """
     try:
         if file.stat().st_size > MAX_JSON_BYTES:
             raise DataError(str(file), f"is larger than {MAX_JSON_BYTES >> 30} GiB", "Divide it")
         with open_regular(file) as stream:
             yield from _Reader(str(file), stream).top(wanted)
     except OSError as error:
-        raise DataError(str(file), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path") from None
+        raise DataError(
+            str(file), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path"
+        ) from None
 
 
 def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise _TwiceError(next(key for number, key in enumerate(keys) if key in keys[:number]) if len(keys) < 1000 else "")  # noqa: PLR2004 -- to name it
+        raise _TwiceError(
+            next(key for number, key in enumerate(keys) if key in keys[:number]) if len(keys) < 1000 else ""  # noqa: PLR2004 -- to name it
+        )
     return found
 
 
 class _Reader:
-    """A window that moves over the text. `at` is where reading goes on, `line` that of the place up to which lines are counted."""
+    """A window that moves over the text.
+
+    `at` is where reading goes on, `line` that of the place up to which lines are counted.
+    """
 
     def __init__(self, name: str, stream: BinaryIO) -> None:
         self.name, self.stream = name, stream
@@ -73,7 +88,9 @@ class _Reader:
     def top(self, wanted: frozenset[str]) -> Iterator[Element]:
         if self._next() != "{":
             self._value(self._here())
-            raise DataError(self.name, "holds no 'images', 'annotations' and 'categories'", "Name a COCO instances file")
+            raise DataError(
+                self.name, "holds no 'images', 'annotations' and 'categories'", "Name a COCO instances file"
+            )
         seen: set[str] = set()
         for _ in self._members("{", "}"):
             key, line = self._key(), self._here()

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pascal VOC: one XML file per image, with boxes in pixels and names of classes. Difficult objects become regions to ignore.
+"""Pascal VOC: one XML file per image, with boxes in pixels and names of classes.
 
-The parser builds nothing by itself, follows no reference and takes what it needs: an XML file is data. Refused with their line are a document
-type with entities or a source of its own, an encoding that is not of the list, deep nesting, and long texts where a word is due.
+Difficult objects become regions to ignore.
+
+The parser builds nothing by itself, follows no reference and takes what it needs: an XML file is data. Refused with
+their line are a document type with entities or a source of its own, an encoding that is not of the list, deep nesting,
+and long texts where a word is due.
 """
 
 from __future__ import annotations
@@ -30,9 +33,20 @@ MAX_DEPTH = 32
 MAX_WORD = 1000  # characters of a name or a number
 MAX_SIDE = 1 << 24  # pixels; a stated size beyond is none
 SHOWN = 40  # characters of a name in a message
-_PARTS, _PAGES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16), (1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258)
+_PARTS, _PAGES = (
+    (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16),
+    (1250, 1251, 1252, 1253, 1254, 1255, 1256, 1257, 1258),
+)
 ENCODINGS = frozenset(
-    ("utf-8", "utf8", "utf-16", "us-ascii", "ascii", *(f"iso-8859-{part}" for part in _PARTS), *(f"windows-{page}" for page in _PAGES))
+    (
+        "utf-8",
+        "utf8",
+        "utf-16",
+        "us-ascii",
+        "ascii",
+        *(f"iso-8859-{part}" for part in _PARTS),
+        *(f"windows-{page}" for page in _PAGES),
+    )
 )  # one byte a character, or what the parser knows by itself
 COORDINATES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -118,7 +132,9 @@ def _require_known_encoding(_version: str, encoding: str | None, _standalone: in
 
 def _require_plain_doctype(_name: str, system_id: str | None, public_id: str | None, has_internal_subset: int) -> None:
     if system_id is not None or public_id is not None or has_internal_subset:
-        raise _RefusedError("it declares a document type with entities or a source of its own, which are not allowed in data")
+        raise _RefusedError(
+            "it declares a document type with entities or a source of its own, which are not allowed in data"
+        )
 
 
 def _refuse_entities(*_declaration: object) -> None:
@@ -135,11 +151,15 @@ def parse_voc(content: bytes) -> VocFile:
     except _RefusedError as error:
         raise DataError(str(builder.parser.CurrentLineNumber), str(error)) from None
     except UnicodeError:
-        raise DataError(str(builder.parser.CurrentLineNumber), "holds text that is not whole characters of its encoding") from None
+        raise DataError(
+            str(builder.parser.CurrentLineNumber), "holds text that is not whole characters of its encoding"
+        ) from None
     return builder.file
 
 
-def reader(numbers: dict[str, int], place: Callable[[str], str], clip_margin: float) -> Callable[[str, tuple[int, int]], Annotated]:
+def reader(
+    numbers: dict[str, int], place: Callable[[str], str], clip_margin: float
+) -> Callable[[str, tuple[int, int]], Annotated]:
     """Reads the annotations of an image. `numbers` gives every class its number; `place` the XML file of an image."""
     return lambda image, size_wh: read_image(place(image), size_wh, numbers, clip_margin)
 
@@ -186,11 +206,19 @@ def _size(voc: VocFile, size_wh: tuple[int, int], collector: Collector) -> np.nd
     if not any(stated):
         return np.array(size_wh * 2, np.float64)
     if not all(1 <= side <= MAX_SIDE for side in stated):
-        text = f"states a size that is none; boxes are taken as shares of the {size_wh[0]} x {size_wh[1]} pixels of the image"
+        text = (
+            f"states a size that is none; boxes are taken as shares of the {size_wh[0]} x {size_wh[1]} pixels "
+            "of "
+            "the image"
+        )
         collector.found(None, "size", text, "Correct <size>", action="kept")
         return np.array(size_wh * 2, np.float64)
     if stated != size_wh:
-        text = f"says {stated[0]:g} x {stated[1]:g} pixels, and the image has {size_wh[0]} x {size_wh[1]}; boxes are taken as shares of what it says"
+        text = (
+            f"says {stated[0]:g} x {stated[1]:g} pixels, and the image has {size_wh[0]} x {size_wh[1]}; boxes "
+            "are "
+            "taken as shares of what it says"
+        )
         collector.found(None, "size", text, "Correct <size>, or turn the image", action="kept")
     return np.array(stated * 2, np.float64)
 
@@ -199,17 +227,26 @@ def _add(collector: Collector, one: VocObject, size: np.ndarray, numbers: dict[s
     try:
         corners = np.array([_number((one.corners or {})[key]) for key in COORDINATES]) / size
     except (KeyError, ValueError):
-        collector.found(one.line, "not-a-number", f"object '{one.name[:SHOWN]}' has no box of four numbers", f"Write {', '.join(COORDINATES)}")
+        collector.found(
+            one.line,
+            "not-a-number",
+            f"object '{one.name[:SHOWN]}' has no box of four numbers",
+            f"Write {', '.join(COORDINATES)}",
+        )
         return
     if one.name not in numbers:
-        collector.found(one.line, "class", f"there is no class '{one.name[:SHOWN]}'", "Add it to 'names', or name it under 'drop'")
+        collector.found(
+            one.line, "class", f"there is no class '{one.name[:SHOWN]}'", "Add it to 'names', or name it under 'drop'"
+        )
         return
     collector.add(one.line, numbers[one.name], corners, ignored=one.difficult not in {"0", ""})
 
 
 def _number(word: str) -> float:
     """Raises ValueError."""
-    if not word.isascii() or "_" in word:  # Python reads 1_0 as ten, and digits of every script; an annotation does not mean that
+    if (
+        not word.isascii() or "_" in word
+    ):  # Python reads 1_0 as ten, and digits of every script; an annotation does not mean that
         raise ValueError(word)
     return float(word)
 
@@ -218,9 +255,16 @@ def _number(word: str) -> float:
 
 
 def images_of_list(file: Path, lines: Iterable[str]) -> list[Path]:
-    """The images that a list of names in ImageSets/Main means: NAME, or NAME with a number behind it, of which -1 says 'not in it'."""
+    """The images that a list of names in ImageSets/Main means.
+
+    NAME, or NAME with a number behind it, of which -1 says 'not in it'.
+    """
     folder = image_folder(file)
-    by_stem = {path.stem: path for path in sorted(folder.iterdir(), reverse=True) if path.suffix.lower() in SUFFIXES} if folder.is_dir() else {}
+    by_stem = (
+        {path.stem: path for path in sorted(folder.iterdir(), reverse=True) if path.suffix.lower() in SUFFIXES}
+        if folder.is_dir()
+        else {}
+    )
     found = []
     for line in lines:
         words = line.split()

@@ -26,7 +26,10 @@ MIN_CONTRAST = 4.0  # standard deviation of the small picture below which there 
 
 
 class Print(NamedTuple):
-    """What a picture is recognised by: the hash of its file, and its small version with mean 0 and length 1; all zero: too plain, or unreadable."""
+    """What a picture is recognised by: the hash of its file, and its small version with mean 0 and length 1.
+
+    All zero: too plain, or unreadable.
+    """
 
     digest: str
     small: np.ndarray  # (256,) float32
@@ -91,7 +94,9 @@ def _alike(small: np.ndarray, contents: np.ndarray) -> list[tuple[int, int, floa
         likeness = small[begin : begin + BLOCK] @ small[begin:].T
         other = contents[begin : begin + BLOCK, None] != contents[None, begin:]
         rows, columns = np.nonzero(np.triu((likeness >= MIN_LIKENESS) & other, 1))
-        for row, column in zip(rows[: MAX_PAIRS - len(found)].tolist(), columns[: MAX_PAIRS - len(found)].tolist(), strict=True):
+        for row, column in zip(
+            rows[: MAX_PAIRS - len(found)].tolist(), columns[: MAX_PAIRS - len(found)].tolist(), strict=True
+        ):
             found.append((begin + row, begin + column, round(float(likeness[row, column]), 4)))
         if len(found) >= MAX_PAIRS:
             break

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a split was when it was trained on: a digest of all that training sees, and small prints by image to tell what is another now.
+"""What a split was when it was trained on.
 
-It covers the bytes of image files, their names, objects as they are after class edits and policy, class names in their order, the kind
-of pixels, and how often each image is drawn. Where the data lies and when its files were written does not matter.
+A digest of all that training sees, and small prints by image to tell what is another now.
+
+It covers the bytes of image files, their names, objects as they are after class edits and policy, class names in their
+order, the kind of pixels, and how often each image is drawn. Where the data lies and when its files were written does
+not matter.
 """
 
 from __future__ import annotations
@@ -28,7 +31,11 @@ PARTS = ("name", "picture", "labels")
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """`whole` decides. `prints` (N, 3) int32 are of name, content and labels of every image: too short to decide, enough to tell which changed."""
+    """`whole` decides.
+
+    `prints` (N, 3) int32 are of name, content and labels of every image: too short to decide, enough to tell which
+    changed.
+    """
 
     whole: str
     prints: np.ndarray
@@ -51,7 +58,13 @@ def _prints(index: Index) -> np.ndarray:
     for image, path in enumerate(index.paths):
         mine, outlines, ignored = (slice(first[image], first[image + 1]) for first in (objects, points, regions))
         labels = zlib.crc32(index.classes[mine].tobytes())
-        for part in (index.boxes[mine], index.points[outlines], index.ignored[ignored], index.areas_px[mine], index.sizes_wh[image]):
+        for part in (
+            index.boxes[mine],
+            index.points[outlines],
+            index.ignored[ignored],
+            index.areas_px[mine],
+            index.sizes_wh[image],
+        ):
             labels = zlib.crc32(part.tobytes(), labels)
         found[image, 0] = zlib.crc32(short_name(path).encode("utf-8", "surrogateescape"))
         found[image, 2] = labels
@@ -61,7 +74,10 @@ def _prints(index: Index) -> np.ndarray:
 
 
 def difference(before: np.ndarray, index: Index, now: np.ndarray) -> str:
-    """What is another now than it was, in words: the first few images, and how many; '' when no image tells. (N, 3) int32, (N', 3) int32"""
+    """What is another now than it was, in words: the first few images, and how many; '' when no image tells.
+
+    (N, 3) int32, (N', 3) int32
+    """
     then = {int(row[0]): row for row in before}
     came = [image for image, row in enumerate(now) if int(row[0]) not in then]
     there = [(image, then[int(row[0])]) for image, row in enumerate(now) if int(row[0]) in then]
@@ -91,6 +107,10 @@ def renamed(before: Sequence[str], now: Sequence[str]) -> str:
         return ""
     if len(before) != len(now):
         return f"there were {len(before)} and are {len(now)}"
-    differ = [f"{number} was '{shortened(old)}' and is '{shortened(new)}'" for number, (old, new) in enumerate(zip(before, now, strict=True)) if old != new]
+    differ = [
+        f"{number} was '{shortened(old)}' and is '{shortened(new)}'"
+        for number, (old, new) in enumerate(zip(before, now, strict=True))
+        if old != new
+    ]
     more = f", and {len(differ) - SHOWN} more" if len(differ) > SHOWN else ""
     return f"{', '.join(differ[:SHOWN])}{more}"

@@ -53,11 +53,19 @@ class Index:
     points: np.ndarray  # (P, 2) float32
     findings: tuple[Finding, ...] = field(default=(), compare=False)
     skipped: int = 0
-    ignored: np.ndarray = field(default_factory=lambda: np.zeros((0, 5), np.float32))  # (K, 5) class, cx, cy, w, h: crowds, difficult objects
+    ignored: np.ndarray = field(
+        default_factory=lambda: np.zeros((0, 5), np.float32)
+    )  # (K, 5) class, cx, cy, w, h: crowds, difficult objects
     image_of_ignored: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))  # (K,) ascending
-    areas_px: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))  # (M,) as stated, NaN where not; empty: nothing is stated
-    source_of_image: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int16))  # (N,) which source of the split; empty: there is one
-    digests: np.ndarray = field(default_factory=lambda: NO_DIGESTS)  # (N, 16) of the content of every image file; empty: not known
+    areas_px: np.ndarray = field(
+        default_factory=lambda: np.zeros(0, np.float32)
+    )  # (M,) as stated, NaN where not; empty: nothing is stated
+    source_of_image: np.ndarray = field(
+        default_factory=lambda: np.zeros(0, np.int16)
+    )  # (N,) which source of the split; empty: there is one
+    digests: np.ndarray = field(
+        default_factory=lambda: NO_DIGESTS
+    )  # (N, 16) of the content of every image file; empty: not known
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -92,7 +100,9 @@ class Index:
     def areas_in(self, image: int) -> np.ndarray:
         """The stated areas of an image's objects, in square pixels, NaN where nothing is stated. (n,)"""
         objects = self.objects(image)
-        return self.areas_px[objects] if len(self.areas_px) else np.full(objects.stop - objects.start, np.nan, np.float32)
+        return (
+            self.areas_px[objects] if len(self.areas_px) else np.full(objects.stop - objects.start, np.nan, np.float32)
+        )
 
     @property
     def has_polygons(self) -> bool:
@@ -120,7 +130,10 @@ class Index:
         return result
 
     def fingerprint(self) -> str:
-        """A digest of file names and objects, not of pixels: what checkpoints up to 0.1 know a data set by. `fingerprint.py` covers content."""
+        """A digest of file names and objects, not of pixels: what checkpoints up to 0.1 know a data set by.
+
+        `fingerprint.py` covers content.
+        """
         digest = hashlib.sha256("\n".join(short_name(path) for path in self.paths).encode("utf-8", "surrogateescape"))
         for array in (self.sizes_wh, self.first_object, self.classes, self.boxes, self.points, self.ignored):
             digest.update(np.ascontiguousarray(array).tobytes())
@@ -128,7 +141,18 @@ class Index:
 
     def arrays(self) -> dict[str, Any]:
         """The flat arrays by name."""
-        names = ("sizes_wh", "first_object", "classes", "boxes", "first_point", "points", "ignored", "image_of_ignored", "areas_px", "digests")
+        names = (
+            "sizes_wh",
+            "first_object",
+            "classes",
+            "boxes",
+            "first_point",
+            "points",
+            "ignored",
+            "image_of_ignored",
+            "areas_px",
+            "digests",
+        )
         return {name: getattr(self, name) for name in names}
 
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes of an index on disk: a short head with all counts, then plain arrays and texts, nothing packed, so that nothing can grow.
+"""The bytes of an index on disk.
 
-Memory is set aside only for what the file really holds, and an index is made only of what a scan could have found.
-L images listed, N of them usable, M objects, P points, K regions to ignore.
+A short head with all counts, then plain arrays and texts, nothing packed, so that nothing can grow.
+
+Memory is set aside only for what the file really holds, and an index is made only of what a scan could have found. L
+images listed, N of them usable, M objects, P points, K regions to ignore.
 """
 
 from __future__ import annotations
@@ -43,7 +45,11 @@ class DamagedError(Exception):
 
 @dataclass(frozen=True)
 class Stored:
-    """What is kept. `listed` are all image files of the source, `stamps` (L,) uint64 of each with its annotations, `origin` that of the listing itself."""
+    """What is kept.
+
+    `listed` are all image files of the source, `stamps` (L,) uint64 of each with its annotations, `origin` that of the
+    listing itself.
+    """
 
     index: Index
     names: tuple[str, ...]
@@ -96,7 +102,10 @@ def _product(shape: tuple[int, ...]) -> int:
 
 
 def read_head(path: Path) -> tuple[Head, np.ndarray]:
-    """The head and the stamps, of a file whose length is that which its head says. Raises FileNotFoundError and DamagedError."""
+    """The head and the stamps, of a file whose length is that which its head says.
+
+    Raises FileNotFoundError and DamagedError.
+    """
     with _opened(path) as file:
         size = os.fstat(file.fileno()).st_size
         head = _head(file, size)
@@ -143,7 +152,9 @@ def _head(file: Any, size: int) -> Head:
     counts = found["counts"]
     if not isinstance(found["key"], str) or not isinstance(found["origin"], str) or not isinstance(counts, dict):
         raise DamagedError("its head is that of something else")
-    if set(counts) != {*_COUNTS, *_TEXTS} or not all(type(count) is int and 0 <= count <= MOST_BYTES for count in counts.values()):
+    if set(counts) != {*_COUNTS, *_TEXTS} or not all(
+        type(count) is int and 0 <= count <= MOST_BYTES for count in counts.values()
+    ):
         raise DamagedError("its counts are none")
     head = Head(found["key"], found["origin"], counts, _BEFORE + length)
     if size > MOST_BYTES or head.total() != size:
@@ -161,7 +172,10 @@ def read(path: Path, head: Head, root: str, most_bytes: int | None) -> Stored:
             content = _exactly(file, size)
     except FileNotFoundError:
         raise DamagedError("it is gone") from None
-    if hashlib.sha256(memoryview(content)[len(_MAGIC) + _SUM_BYTES :]).digest() != content[len(_MAGIC) : len(_MAGIC) + _SUM_BYTES]:
+    if (
+        hashlib.sha256(memoryview(content)[len(_MAGIC) + _SUM_BYTES :]).digest()
+        != content[len(_MAGIC) : len(_MAGIC) + _SUM_BYTES]
+    ):
         raise DamagedError("its checksum does not fit")
     arrays, at = {}, head.begin
     for name, (kind, shape) in head.shapes().items():
@@ -185,8 +199,18 @@ def _stored(head: Head, arrays: dict[str, np.ndarray], texts: dict[str, bytes], 
     if not np.isin(used, (0, 1)).all() or int(used.sum()) != counts["images"]:
         raise DamagedError("it does not say which images can be used")
     _require_sound(arrays, counts)
-    paths = tuple(path for path, usable in zip(listed, used.tolist(), strict=True) if usable) if len(listed) > counts["images"] else listed
-    return Stored(Index(paths=paths, findings=findings, skipped=len(listed) - len(paths), **arrays), names, listed, stamps, head.origin)
+    paths = (
+        tuple(path for path, usable in zip(listed, used.tolist(), strict=True) if usable)
+        if len(listed) > counts["images"]
+        else listed
+    )
+    return Stored(
+        Index(paths=paths, findings=findings, skipped=len(listed) - len(paths), **arrays),
+        names,
+        listed,
+        stamps,
+        head.origin,
+    )
 
 
 def _divided(text: bytes, count: int) -> list[str]:
@@ -208,7 +232,13 @@ def _long(path: str, root: str) -> str:
 
 def _finding(fields: list[str], root: str) -> Finding:
     file, line, rule, severity, text, action, fix = fields
-    sound = severity in _WORDS[0] and action in _WORDS[1] and rule and text and (not line or (line.isascii() and line.isdigit() and len(line) <= _MOST_DIGITS))
+    sound = (
+        severity in _WORDS[0]
+        and action in _WORDS[1]
+        and rule
+        and text
+        and (not line or (line.isascii() and line.isdigit() and len(line) <= _MOST_DIGITS))
+    )
     if not sound:
         raise DamagedError("a finding in it is none")
     return Finding(_long(file, root), int(line) if line else None, rule, severity, text, action, fix)  # type: ignore[arg-type]  # they are among the words
@@ -226,7 +256,9 @@ def _require_sound(arrays: dict[str, np.ndarray], counts: dict[str, int]) -> Non
         "boxes": not _shares(arrays["boxes"]),
         "points": not _shares(arrays["points"]),
         "regions": not _shares(regions[:, 1:]) or not _numbers(regions[:, 0], counts["names"]),
-        "the images of regions": (np.diff(owners) < 0).any() or (owners < 0).any() or (owners >= counts["images"]).any(),
+        "the images of regions": (np.diff(owners) < 0).any()
+        or (owners < 0).any()
+        or (owners >= counts["images"]).any(),
         "areas": len(areas) not in {0, counts["objects"]} or (areas <= 0).any() or np.isposinf(areas).any(),
     }
     wrong = [what for what, fault in faults.items() if fault]
@@ -260,16 +292,39 @@ def packed(stored: Stored, key: str, root: str) -> bytes | None:
     findings = [text for finding in index.findings for text in _texts(finding, root)]
     texts = [[_stored_path(path, root) for path in stored.listed], findings, list(stored.names)]
     arrays = {**index.arrays(), "stamps": stored.stamps, "used": used}
-    counts = (len(stored.listed), len(index), len(index.classes), len(index.points), len(index.ignored), len(index.areas_px), len(index.findings))
+    counts = (
+        len(stored.listed),
+        len(index),
+        len(index.classes),
+        len(index.points),
+        len(index.ignored),
+        len(index.areas_px),
+        len(index.findings),
+    )
     try:
         blocks = ["".join(f"{text}\0" for text in column).encode("utf-8", "surrogateescape") for column in texts]
-        head = Head(key, stored.origin, dict(zip((*_COUNTS, *_TEXTS), (*counts, len(stored.names), *map(len, blocks)), strict=True)), 0)
-        ordered = {name: np.ascontiguousarray(arrays[name], kind).reshape(shape) for name, (kind, shape) in head.shapes().items()}
-        _stored(head, {name: values.copy() for name, values in ordered.items()}, dict(zip(_TEXTS, blocks, strict=True)), root)
+        head = Head(
+            key,
+            stored.origin,
+            dict(zip((*_COUNTS, *_TEXTS), (*counts, len(stored.names), *map(len, blocks)), strict=True)),
+            0,
+        )
+        ordered = {
+            name: np.ascontiguousarray(arrays[name], kind).reshape(shape)
+            for name, (kind, shape) in head.shapes().items()
+        }
+        _stored(
+            head,
+            {name: values.copy() for name, values in ordered.items()},
+            dict(zip(_TEXTS, blocks, strict=True)),
+            root,
+        )
     except (ValueError, DamagedError):  # ValueError: half a surrogate pair, or images without digests
         return None
     text = json.dumps({"key": head.key, "origin": head.origin, "counts": head.counts}).encode()
-    payload = b"".join((len(text).to_bytes(_LENGTH_BYTES, "little"), text, *(values.tobytes() for values in ordered.values()), *blocks))
+    payload = b"".join(
+        (len(text).to_bytes(_LENGTH_BYTES, "little"), text, *(values.tobytes() for values in ordered.values()), *blocks)
+    )
     if len(_MAGIC) + _SUM_BYTES + len(payload) > MOST_BYTES:
         return None
     return _MAGIC + hashlib.sha256(payload).digest() + payload

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Indexes from indexes: some of the images, some of the objects, several sets one after the other. N images, M objects."""
+"""Indexes from indexes: some of the images, some of the objects, several sets one after the other.
+
+N images, M objects.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,9 @@ def with_classes(index: Index, numbers: np.ndarray) -> Index:
     if len(regions):
         regions[:, 0] = numbers[regions[:, 0].astype(np.int64)]
     kept = regions[:, 0] != DROPPED
-    changed = replace(index, classes=mapped.astype(np.int32), ignored=regions[kept], image_of_ignored=index.image_of_ignored[kept])
+    changed = replace(
+        index, classes=mapped.astype(np.int32), ignored=regions[kept], image_of_ignored=index.image_of_ignored[kept]
+    )
     return with_objects(changed, mapped != DROPPED)
 
 
@@ -98,17 +103,28 @@ def joined(indexes: Sequence[Index]) -> Index:
         findings=tuple(finding for index in indexes for finding in index.findings),
         skipped=sum(index.skipped for index in indexes),
         ignored=np.concatenate([index.ignored for index in indexes]),
-        image_of_ignored=np.concatenate([index.image_of_ignored + first for index, first in zip(indexes, images[:-1], strict=True)]),
+        image_of_ignored=np.concatenate(
+            [index.image_of_ignored + first for index, first in zip(indexes, images[:-1], strict=True)]
+        ),
         areas_px=_areas(indexes),
         source_of_image=np.repeat(np.arange(len(indexes), dtype=np.int16), np.diff(images)),
-        digests=np.concatenate([index.digests for index in indexes] if all(len(index.digests) == len(index) for index in indexes) else [NO_DIGESTS]),
+        digests=np.concatenate(
+            [index.digests for index in indexes]
+            if all(len(index.digests) == len(index) for index in indexes)
+            else [NO_DIGESTS]
+        ),
     )
 
 
 def _areas(indexes: Sequence[Index]) -> np.ndarray:
     if not any(len(index.areas_px) for index in indexes):
         return np.zeros(0, np.float32)
-    return np.concatenate([index.areas_px if len(index.areas_px) else np.full(len(index.classes), np.nan, np.float32) for index in indexes])
+    return np.concatenate(
+        [
+            index.areas_px if len(index.areas_px) else np.full(len(index.classes), np.nan, np.float32)
+            for index in indexes
+        ]
+    )
 
 
 def _chained(runs: Sequence[np.ndarray], offsets: np.ndarray) -> np.ndarray:

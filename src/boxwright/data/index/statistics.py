@@ -61,7 +61,9 @@ def statistics(index: Index, num_classes: int, image_size: int) -> Statistics:
         per_image=_whole_numbers(counts, PER_IMAGE),
         places=_places(index),
         together=(present.T @ present).tolist(),
-        tiny=[_named(index, number, small) for number in tiny[np.argsort(small[tiny], kind="stable")][:MAX_NAMED].tolist()],
+        tiny=[
+            _named(index, number, small) for number in tiny[np.argsort(small[tiny], kind="stable")][:MAX_NAMED].tolist()
+        ],
         tiny_count=len(tiny),
         huge_count=int((index.boxes[:, 2:] > HUGE_SHARE).all(axis=1).sum()),
         image_sizes=_image_sizes(index),
@@ -70,7 +72,10 @@ def statistics(index: Index, num_classes: int, image_size: int) -> Statistics:
 
 def _histogram(values: np.ndarray, edges: tuple[float, ...], unit: str) -> dict[str, int]:
     counts = np.histogram(values, np.array(edges, np.float64))[0].tolist()
-    labels = [f"{low:.3g} to {high:.3g}{unit}" if high < 1e5 else f"{low:.3g}{unit} and more" for low, high in itertools.pairwise(edges)]  # noqa: PLR2004
+    labels = [
+        f"{low:.3g} to {high:.3g}{unit}" if high < 1e5 else f"{low:.3g}{unit} and more"  # noqa: PLR2004 -- beyond it a bound says nothing
+        for low, high in itertools.pairwise(edges)
+    ]
     return dict(zip(labels, counts, strict=True))
 
 
@@ -84,7 +89,9 @@ def _whole_numbers(values: np.ndarray, edges: tuple[int, ...]) -> dict[str, int]
 def _places(index: Index) -> list[list[int]]:
     """How many centres lie in each cell of the image, rows from above."""
     cells = np.minimum((index.boxes[:, :2] * CELLS).astype(np.int64), CELLS - 1)
-    counts: list[list[int]] = np.bincount(cells[:, 1] * CELLS + cells[:, 0], minlength=CELLS * CELLS).reshape(CELLS, CELLS).tolist()
+    counts: list[list[int]] = (
+        np.bincount(cells[:, 1] * CELLS + cells[:, 0], minlength=CELLS * CELLS).reshape(CELLS, CELLS).tolist()
+    )
     return counts
 
 

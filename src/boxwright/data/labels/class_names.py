@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of classes and what is done to them on the way in: kept, dropped, merged, renamed. No label file is touched for it."""
+"""Names of classes and what is done to them on the way in: kept, dropped, merged, renamed.
+
+No label file is touched for it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ MAX_CLASSES = 100_000  # as in a network
 
 @dataclass(frozen=True)
 class ClassEdits:
-    """`keep`: only these ('' = all). `drop`: not these. `merged`: old name -> new one, from `merge` and `rename` alike."""
+    """`keep`: only these ('' = all). `drop`: not these.
+
+    `merged`: old name -> new one, from `merge` and `rename` alike.
+    """
 
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
@@ -52,7 +58,9 @@ def read_edits(document: Document, raw: dict[str, Any], address: tuple[str | int
             form = "new: [old, old]" if key == "merge" else "old: new"
             raise DataError(document.place(*address, key), f"{key} is {stated!r}", f"Write '{form}' lines")
         if key == "merge":
-            merged |= {old: str(new) for new, olds in stated.items() for old in _list(document, olds, (*address, key, new))}
+            merged |= {
+                old: str(new) for new, olds in stated.items() for old in _list(document, olds, (*address, key, new))
+            }
         else:
             merged |= {str(old): str(new) for old, new in stated.items()}
     return ClassEdits(lists["keep"], lists["drop"], merged)
@@ -73,7 +81,11 @@ def require_known(document: Document, edits: ClassEdits, names: tuple[str, ...])
         for name in stated:
             if name not in known:
                 near = nearest(name, names)
-                raise DataError(document.name, f"'{key}' names a class '{name}' that is not there", f"Did you mean '{near}'?" if near else _known(names))
+                raise DataError(
+                    document.name,
+                    f"'{key}' names a class '{name}' that is not there",
+                    f"Did you mean '{near}'?" if near else _known(names),
+                )
 
 
 def _known(names: tuple[str, ...]) -> str:
@@ -86,7 +98,10 @@ def edited(names: tuple[str, ...], edits: ClassEdits) -> tuple[str, ...]:
 
 
 def class_map(names: tuple[str, ...], edits: tuple[ClassEdits, ...], final: tuple[str, ...]) -> np.ndarray:
-    """The final number of every native class, DROPPED for those that go. (C,) int32. Raises KeyError for a name that has no number."""
+    """The final number of every native class, DROPPED for those that go. (C,) int32.
+
+    Raises KeyError for a name that has no number.
+    """
     numbers = {name: number for number, name in enumerate(final)}
     found = []
     for name in names:
@@ -111,11 +126,17 @@ def read_names(document: Document, raw: dict[str, Any]) -> tuple[str, ...]:
     elif isinstance(listed, list) and listed:
         names = tuple(_name(document, i, name) for i, name in enumerate(listed))
     else:
-        raise DataError(document.place("names"), f"names are {listed!r}", "Give a list of names, or 'number: name' lines")
+        raise DataError(
+            document.place("names"), f"names are {listed!r}", "Give a list of names, or 'number: name' lines"
+        )
     if len(names) > MAX_CLASSES:
-        raise DataError(document.place("names"), f"there are {len(names)} names", f"A data set has at most {MAX_CLASSES} classes")
+        raise DataError(
+            document.place("names"), f"there are {len(names)} names", f"A data set has at most {MAX_CLASSES} classes"
+        )
     if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count != len(names)):
-        raise DataError(document.place("nc"), f"nc is {count!r}, but names lists {len(names)}", "Make them agree, or leave nc out")
+        raise DataError(
+            document.place("nc"), f"nc is {count!r}, but names lists {len(names)}", "Make them agree, or leave nc out"
+        )
     return names
 
 
@@ -123,16 +144,26 @@ def _from_mapping(document: Document, listed: dict[Any, Any]) -> tuple[str, ...]
     numbers = {key for key in listed if isinstance(key, int)}
     if len(numbers) != len(listed) or not numbers:
         odd = next((key for key in listed if not isinstance(key, int)), "")
-        raise DataError(document.place("names"), f"'{odd}' is no class number", "Write 'number: name' lines, numbered from 0")
+        raise DataError(
+            document.place("names"), f"'{odd}' is no class number", "Write 'number: name' lines, numbered from 0"
+        )
     lowest, highest = min(numbers), max(numbers)
     if lowest < 0 or highest != len(numbers) - 1:  # counted, not listed: a number may be anything
         absent = lowest if lowest < 0 else next(number for number in range(len(numbers)) if number not in numbers)
-        raise DataError(document.place("names"), f"names has no class {absent}", f"Number the {len(numbers)} classes from 0 without gaps")
+        raise DataError(
+            document.place("names"),
+            f"names has no class {absent}",
+            f"Number the {len(numbers)} classes from 0 without gaps",
+        )
     return tuple(_name(document, number, listed[number]) for number in sorted(numbers))
 
 
 def _name(document: Document, number: int, name: Any) -> str:
     """A name as it was written."""
     if isinstance(name, list | dict):
-        raise DataError(document.place("names", number), f"the name of class {number} is a {'list' if isinstance(name, list) else 'mapping'}", "Write a word")
+        raise DataError(
+            document.place("names", number),
+            f"the name of class {number} is a {'list' if isinstance(name, list) else 'mapping'}",
+            "Write a word",
+        )
     return document.texts.get(("names", number), str(name))

@@ -82,7 +82,15 @@ def read_policy(document: Document, raw: dict[str, Any]) -> Policy:
     for rule, choice in stated.items():
         if rule not in RULES:
             near = nearest(str(rule), RULES)
-            raise DataError(document.place("policy", rule), f"there is no rule '{rule}'", f"Did you mean '{near}'?" if near else f"Rules: {', '.join(RULES)}")
+            raise DataError(
+                document.place("policy", rule),
+                f"there is no rule '{rule}'",
+                f"Did you mean '{near}'?" if near else f"Rules: {', '.join(RULES)}",
+            )
         if choice not in RULES[rule]:
-            raise DataError(document.place("policy", rule), f"'{choice}' cannot be done about '{rule}'", f"Choose one of: {', '.join(RULES[rule])}")
+            raise DataError(
+                document.place("policy", rule),
+                f"'{choice}' cannot be done about '{rule}'",
+                f"Choose one of: {', '.join(RULES[rule])}",
+            )
     return Policy({str(rule): cast("Choice", choice) for rule, choice in stated.items()})

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Label files: one object a line, `class cx cy w h` or `class x1 y1 x2 y2 ...`, normalised. Faults come back as findings.
+"""Label files: one object a line, `class cx cy w h` or `class x1 y1 x2 y2 ...`, normalised.
+
+Faults come back as findings.
 
 A row that cannot be used is dropped, never the whole image; the file itself is never touched.
 """
@@ -37,9 +39,12 @@ _LINE_ENDS = re.compile(rb"\r\n|\n|\r")
 
 @dataclass(frozen=True)
 class Labels:
-    """Objects of one image. `classes` (N,) int32, `boxes` (N, 4) float32 cxcywh normalised, `polygons` one (P, 2) each, P = 0 for plain boxes.
+    """Objects of one image.
 
-    `areas_px` (N,) float32 are those that annotations state, in square pixels of the image, NaN where they do not; None: nothing is stated.
+    `classes` (N,) int32, `boxes` (N, 4) float32 cxcywh normalised, `polygons` one (P, 2) each, P = 0 for plain boxes.
+
+    `areas_px` (N,) float32 are those that annotations state, in square pixels of the image, NaN where they do not;
+    None: nothing is stated.
     """
 
     classes: np.ndarray
@@ -56,7 +61,10 @@ NO_LABELS = Labels(np.zeros(0, np.int32), np.zeros((0, 4), np.float32), ())
 
 
 def parse_labels(content: bytes, file: str, *, clip_margin: float = CLIP_MARGIN) -> Labels:
-    """Read a label file's bytes. Boxes that reach out by up to `clip_margin` of the side are clipped, others are dropped."""
+    """Read a label file's bytes.
+
+    Boxes that reach out by up to `clip_margin` of the side are clipped, others are dropped.
+    """
     fast = None if _has_long_row(content) else _compiled(content) if kernels() is not None else _plain_boxes(content)
     return fast if fast is not None else _Reader(file, clip_margin).read(content)
 
@@ -81,7 +89,9 @@ def _compiled(content: bytes) -> Labels | None:
     if rows is None:
         return None
     ends = rows.first_point.tolist()
-    polygons = tuple(rows.points[begin:end] if end > begin else EMPTY_POLYGON for begin, end in itertools.pairwise(ends))
+    polygons = tuple(
+        rows.points[begin:end] if end > begin else EMPTY_POLYGON for begin, end in itertools.pairwise(ends)
+    )
     return Labels(rows.classes, rows.boxes, polygons)
 
 
@@ -100,10 +110,17 @@ def _plain_boxes(content: bytes) -> Labels | None:
     rows = numbers.reshape(-1, BOX_COLUMNS)
     corners = cxcywh_to_xyxy(rows[:, 1:])
     classes = rows[:, 0]
-    sound = np.isfinite(rows).all() and (classes == np.floor(classes)).all() and (classes >= 0).all() and (classes < MAX_CLASSES).all()
+    sound = (
+        np.isfinite(rows).all()
+        and (classes == np.floor(classes)).all()
+        and (classes >= 0).all()
+        and (classes < MAX_CLASSES).all()
+    )
     if not sound or (corners < -ROUNDING).any() or (corners > 1 + ROUNDING).any() or (rows[:, 3:] <= 0).any():
         return None
-    if len(np.unique(rows, axis=0)) != len(rows) or any(len(line.split()) != BOX_COLUMNS for line in content.splitlines()):
+    if len(np.unique(rows, axis=0)) != len(rows) or any(
+        len(line.split()) != BOX_COLUMNS for line in content.splitlines()
+    ):
         return None
     boxes = xyxy_to_cxcywh(corners.clip(0, 1)).astype(np.float32)
     return Labels(classes.astype(np.int32), boxes, (EMPTY_POLYGON,) * len(rows))
@@ -128,7 +145,16 @@ class _Reader:
         boxes = np.array(self.boxes, np.float32).reshape(-1, 4)
         return Labels(np.array(self.classes, np.int32), boxes, tuple(self.polygons), self.findings.told())
 
-    def _found(self, line: int, rule: str, text: str, fix: str, *, action: Action = "box dropped", severity: Severity = "warning") -> None:
+    def _found(
+        self,
+        line: int,
+        rule: str,
+        text: str,
+        fix: str,
+        *,
+        action: Action = "box dropped",
+        severity: Severity = "warning",
+    ) -> None:
         if self.findings.full:
             self.findings.more += 1
             return
@@ -136,17 +162,23 @@ class _Reader:
 
     def _row(self, number: int, line: bytes) -> None:
         if len(line) > MAX_ROW_BYTES:
-            self._found(number, "columns", f"the row is longer than {MAX_ROW_BYTES >> 20} MiB", "Check what this row is")
+            self._found(
+                number, "columns", f"the row is longer than {MAX_ROW_BYTES >> 20} MiB", "Check what this row is"
+            )
             return
         try:
             words = line.decode("ascii").split()
             values = [_number(word) for word in words]
         except ValueError:
             shown = line[:40].decode("utf-8", "replace")
-            self._found(number, "not-a-number", f"'{shown}' is not a row of numbers", "Write class and coordinates as numbers")
+            self._found(
+                number, "not-a-number", f"'{shown}' is not a row of numbers", "Write class and coordinates as numbers"
+            )
             return
         if not all(map(math.isfinite, values)):
-            self._found(number, "not-finite", "the row holds NaN or infinity", "Remove the row or write its coordinates again")
+            self._found(
+                number, "not-finite", "the row holds NaN or infinity", "Remove the row or write its coordinates again"
+            )
         elif self._columns_fit(number, values) and self._class_fits(number, values[0]) and self._is_new(number, values):
             self._object(number, values)
 
@@ -154,7 +186,9 @@ class _Reader:
         count = len(values)
         if count == BOX_COLUMNS or (count >= MIN_POLYGON_COLUMNS and count % 2 == 1):
             return True
-        hint = " (a sixth number is a confidence: these look like saved predictions)" if count == BOX_COLUMNS + 1 else ""
+        hint = (
+            " (a sixth number is a confidence: these look like saved predictions)" if count == BOX_COLUMNS + 1 else ""
+        )
         odd = " (a polygon point lacks its y)" if count > BOX_COLUMNS + 1 else ""
         text = f"{count} columns, but a box has 5 and a polygon an odd number from 7 on{hint}{odd}"
         self._found(number, "columns", text, "Write `class cx cy w h` or `class x1 y1 x2 y2 x3 y3 ...`")
@@ -176,16 +210,32 @@ class _Reader:
         outline = None if len(values) == BOX_COLUMNS else np.array(values[1:], np.float64).reshape(-1, 2)
         left, top, right, bottom = _corners(values[1:]) if outline is None else box_xyxy(outline).tolist()
         if right - left <= 0 or bottom - top <= 0:
-            self._found(number, "no-area", f"the box is {right - left:g} wide and {bottom - top:g} high", "Remove the row or draw the box again")
+            self._found(
+                number,
+                "no-area",
+                f"the box is {right - left:g} wide and {bottom - top:g} high",
+                "Remove the row or draw the box again",
+            )
             return
         out = max(-min(left, top), max(right, bottom) - 1, 0.0)
         rule = "slightly-outside" if out <= CLIP_MARGIN else "outside"
         left, top, right, bottom = (min(max(corner, 0.0), 1.0) for corner in (left, top, right, bottom))
         if out > self.clip_margin or right <= left or bottom <= top:
-            self._found(number, rule, f"the box reaches {out:.1%} of the side out of the image", "Coordinates are shares of the image, from 0 to 1")
+            self._found(
+                number,
+                rule,
+                f"the box reaches {out:.1%} of the side out of the image",
+                "Coordinates are shares of the image, from 0 to 1",
+            )
             return
         if out > ROUNDING:
-            self._found(number, rule, f"the box reaches {out:.2%} of the side out of the image", "Clip the coordinates to 0..1", action="box clipped")
+            self._found(
+                number,
+                rule,
+                f"the box reaches {out:.2%} of the side out of the image",
+                "Clip the coordinates to 0..1",
+                action="box clipped",
+            )
         self.classes.append(int(values[0]))
         self.boxes.append(((left + right) / 2, (top + bottom) / 2, right - left, bottom - top))
         self.polygons.append(EMPTY_POLYGON if outline is None else outline.clip(0, 1).astype(np.float32))

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images of any number of channels and of 8 or 16 bits, their values kept: arrays in .npy files, pages of a TIFF, ordinary pictures.
+"""Images of any number of channels and of 8 or 16 bits, their values kept.
+
+Arrays in .npy files, pages of a TIFF, ordinary pictures.
 
 Channels come in the order of the file; red, green, blue where it is a colour picture. C channels.
 """
@@ -67,7 +69,11 @@ def read_planes(path: str, kind: Kind) -> np.ndarray:
     content = read_content(path)
     found = require_picture(content, planes=True)
     with decoded_in_turn(content, found):
-        return _of_kind(_array(content, kind.channels), kind) if found == "NPY" else of_picture(_picture(content, found, kind.channels), kind)
+        return (
+            _of_kind(_array(content, kind.channels), kind)
+            if found == "NPY"
+            else of_picture(_picture(content, found, kind.channels), kind)
+        )
 
 
 def read_pixels(path: str, kind: Kind) -> np.ndarray:
@@ -86,7 +92,10 @@ def for_eyes(pixels: np.ndarray) -> np.ndarray:
 
 
 def of_picture(found: np.ndarray, kind: Kind) -> np.ndarray:
-    """A picture as one of this kind, (H, W, C): its brightness where one channel is wanted, without alpha where that is not. Raises BrokenImageError."""
+    """A picture as one of this kind, (H, W, C).
+
+    Its brightness where one channel is wanted, without alpha where that is not. Raises BrokenImageError.
+    """
     if kind.channels == 1 and found.shape[2] in {RGB, RGBA}:
         found = np.rint(found[..., :RGB] @ np.array(LUMA)).astype(found.dtype)[..., None]
     return _of_kind(found[..., :RGB] if found.shape[2] == RGBA and kind.channels == RGB else found, kind)
@@ -148,7 +157,10 @@ def _in_file_order(page: np.ndarray) -> np.ndarray:
 
 
 def _in_depth(found: np.ndarray, kind: Kind) -> np.ndarray:
-    """The same picture with values of the asked type: 8 and 16 bits are scaled into each other, shares of one to full."""
+    """The same picture with values of the asked type.
+
+    8 and 16 bits are scaled into each other, shares of one to full.
+    """
     if found.dtype == kind.dtype:
         return found
     if found.dtype == np.uint8:
@@ -157,7 +169,15 @@ def _in_depth(found: np.ndarray, kind: Kind) -> np.ndarray:
     if found.dtype == np.uint16:
         narrower: np.ndarray = (found // WIDER).astype(np.uint8)
         return narrower
-    if np.issubdtype(found.dtype, np.floating) and np.isfinite(found).all() and found.size and found.min() >= 0 and found.max() <= 1:
+    if (
+        np.issubdtype(found.dtype, np.floating)
+        and np.isfinite(found).all()
+        and found.size
+        and found.min() >= 0
+        and found.max() <= 1
+    ):
         scaled: np.ndarray = np.rint(found * kind.full_scale).astype(kind.dtype)
         return scaled
-    raise BrokenImageError(f"holds values of type {found.dtype}; whole numbers of 8 or 16 bits, or shares from 0 to 1, can be used")
+    raise BrokenImageError(
+        f"holds values of type {found.dtype}; whole numbers of 8 or 16 bits, or shares from 0 to 1, can be used"
+    )

@@ -17,20 +17,30 @@ from boxwright.data.pixels.tiff import pages_of
 
 MAX_PIXELS = 1 << 28  # 16384 x 16384
 MAX_DECODING_BYTES = 1640 << 20  # while a picture is decoded: with what the program itself takes below 2 GiB
-MAX_SCANNED_PIXELS = 1 << 32  # pixels times scans of a progressive JPEG: each scan goes over all of them, 100 to 200 million a second
+MAX_SCANNED_PIXELS = (
+    1 << 32
+)  # pixels times scans of a progressive JPEG: each scan goes over all of them, 100 to 200 million a second
 
-# Bytes of memory per pixel at the largest moment, measured: the decoder's own picture, and the copy that becomes an array.
+# Bytes of memory per pixel at the largest moment, measured: the decoder's own picture, and the copy that becomes an
+# array.
 _PLAIN, _ANIMATED, _PROGRESSIVE, _WEBP, _GIF, _FLOATING = 6, 13, 12, 12, 9, 40
 _DEEP_TIFF = 30  # of 32 bits and more
-_PLANES = 4  # times the bytes of the values, where all channels are kept: decoded, copied, joined, brought to another depth
+_PLANES = (
+    4  # times the bytes of the values, where all channels are kept: decoded, copied, joined, brought to another depth
+)
 _BASELINE = b"\xc0\xc1"
-_FRAME = re.compile(rb"\xff([\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf])\0[\x0b\x0e\x11\x14].(..)(..)([\x01-\x04])", re.DOTALL)
+_FRAME = re.compile(
+    rb"\xff([\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf])\0[\x0b\x0e\x11\x14].(..)(..)([\x01-\x04])", re.DOTALL
+)
 _FLOATS = re.compile(rb"(P[Ff])\s+(\d{1,7})\s+(\d{1,7})\s+\S{1,32}\s")
 _MANY_PAGES = 2
 
 
 class Claim(NamedTuple):
-    """Sides in pixels as stored, and the memory in bytes that decoding takes: to 8-bit colour, and with every channel and bit kept."""
+    """Sides in pixels as stored, and the memory in bytes that decoding takes.
+
+    To 8-bit colour, and with every channel and bit kept.
+    """
 
     width: int
     height: int
@@ -62,7 +72,11 @@ def objection(content: bytes, kind: PictureKind, *, planes: bool = False, most_p
         return f"{size}, over the limit of {most_pixels:,}"
     needed = len(content) + (claim.planes_bytes if planes else claim.usual_bytes)
     if needed > MAX_DECODING_BYTES:
-        return f"{size}, and to decode them takes {needed / 2**20:,.0f} MiB of memory, over the limit of {MAX_DECODING_BYTES >> 20:,}"
+        return (
+            f"{size}, and to decode them takes {needed / 2**20:,.0f} MiB of memory, over the limit "
+            "of "
+            f"{MAX_DECODING_BYTES >> 20:,}"
+        )
     if kind == "JPEG" and claim.pixels * content.count(b"\xff\xda") > MAX_SCANNED_PIXELS:
         return f"{size} in {content.count(bytes((0xFF, 0xDA))):,} scans, which would take minutes"
     return ""
@@ -73,13 +87,21 @@ def _claim(width: int, height: int, usual: float, planes: float, more: float = 0
 
 
 def _jpeg(content: bytes) -> Claim:
-    """The largest of all frames that stand anywhere in it, thumbnails too: which one a decoder takes is its own affair."""
-    frames = [(*struct.unpack(">HH", found[2] + found[3]), found[1] in _BASELINE, found[4][0]) for found in _FRAME.finditer(content)]
+    """The largest of all frames that stand anywhere in it, thumbnails too.
+
+    Which one a decoder takes is its own affair.
+    """
+    frames = [
+        (*struct.unpack(">HH", found[2] + found[3]), found[1] in _BASELINE, found[4][0])
+        for found in _FRAME.finditer(content)
+    ]
     if not frames:
         raise ValueError("its header states no size")
     height, width = max((frame[:2] for frame in frames), key=lambda sides: sides[0] * sides[1])
     plain = all(frame[2] for frame in frames)
-    return _claim(width, height, _PLAIN if plain else _PROGRESSIVE, _PLANES * 3 + (0 if plain else _PROGRESSIVE - _PLAIN))
+    return _claim(
+        width, height, _PLAIN if plain else _PROGRESSIVE, _PLANES * 3 + (0 if plain else _PROGRESSIVE - _PLAIN)
+    )
 
 
 def _png(content: bytes) -> Claim:
@@ -147,7 +169,9 @@ def _webp_sides(content: bytes, at: int, name: bytes) -> tuple[int, int]:
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     if name in {b"VP8X", b"ANMF"}:
         first = at + (4 if name == b"VP8X" else 6)
-        return int.from_bytes(content[first : first + 3], "little") + 1, int.from_bytes(content[first + 3 : first + 6], "little") + 1
+        return int.from_bytes(content[first : first + 3], "little") + 1, int.from_bytes(
+            content[first + 3 : first + 6], "little"
+        ) + 1
     return 0, 0
 
 
@@ -160,7 +184,9 @@ def _tiff(content: bytes) -> Claim:
     deep = max(page.bits for page in pages) >= 32  # noqa: PLR2004 -- bits of a floating number
     every = sum(page.width * page.height * max(page.pixel_bytes, 1) for page in pages)
     usual = first.width * first.height * (_DEEP_TIFF if deep else _PLAIN)
-    return Claim(first.width, first.height, usual + 2 * parts, (_PLANES if len(pages) < _MANY_PAGES else 3) * every + 2 * parts)
+    return Claim(
+        first.width, first.height, usual + 2 * parts, (_PLANES if len(pages) < _MANY_PAGES else 3) * every + 2 * parts
+    )
 
 
 def _pfm(content: bytes) -> Claim:
@@ -179,23 +205,46 @@ def _npy(content: bytes) -> Claim:
     shape, _, dtype, begin = array_header(content)
     size = math.prod(shape) * dtype.itemsize
     if len(content) - begin < size:
-        raise ValueError(f"is no array that can be read (its header claims a shape of {shape}, and it is not in the file)")
+        raise ValueError(
+            f"is no array that can be read (its header claims a shape of {shape}, and it is not in the file)"
+        )
     height, width = (*shape, 1, 1)[:2]
     return Claim(width, height, size * _PLANES, size * _PLANES)
 
 
 def array_header(content: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    """Shape, whether the first index runs fastest, type and the place of the first value of a .npy file. Raises ValueError."""
+    """Shape, whether the first index runs fastest, type and the place of the first value of a .npy file.
+
+    Raises ValueError.
+    """
     stream = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(stream)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, turned, dtype = read(stream)
-    except (ValueError, SyntaxError, TypeError, LookupError, RecursionError, MemoryError, EOFError, tokenize.TokenError):
+    except (
+        ValueError,
+        SyntaxError,
+        TypeError,
+        LookupError,
+        RecursionError,
+        MemoryError,
+        EOFError,
+        tokenize.TokenError,
+    ):
         raise ValueError("is no array that can be read") from None
     if dtype.hasobject or dtype.itemsize == 0 or any(side < 0 for side in shape):
         raise ValueError(f"is no array that can be read (it holds no numbers but {str(dtype)[:40]})")
     return shape, turned, dtype, stream.tell()
 
 
-_READERS = {"JPEG": _jpeg, "PNG": _png, "BMP": _bmp, "GIF": _gif, "WebP": _webp, "TIFF": _tiff, "PFM": _pfm, "NPY": _npy}
+_READERS = {
+    "JPEG": _jpeg,
+    "PNG": _png,
+    "BMP": _bmp,
+    "GIF": _gif,
+    "WebP": _webp,
+    "TIFF": _tiff,
+    "PFM": _pfm,
+    "NPY": _npy,
+}

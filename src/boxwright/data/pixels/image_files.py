@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image files: their upright size without decoding, whether they are sound, and their pixels. The one place that decodes.
+"""Image files: their upright size without decoding, whether they are sound, and their pixels.
 
-A file is opened only if it is a regular one, its format is decided by its content, and a decoder sees it only if that format is one of
-those that are read, and what its header claims fits into memory.
+The one place that decodes.
+
+A file is opened only if it is a regular one, its format is decided by its content, and a decoder sees it only if that
+format is one of those that are read, and what its header claims fits into memory.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SUFFIXES = frozenset((".bmp", ".dng", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp", ".pfm"))
-OTHER_PICTURES = frozenset((".gif", ".heic", ".heif", ".avif", ".svg", ".jp2", ".jfif", ".ico", ".psd", ".raw", ".cr2", ".nef"))
+OTHER_PICTURES = frozenset(
+    (".gif", ".heic", ".heif", ".avif", ".svg", ".jp2", ".jfif", ".ico", ".psd", ".raw", ".cr2", ".nef")
+)
 MIN_SIDE_PX = 10
 AVERAGED_TOGETHER, RESIZED_TOGETHER = 4, 128  # channels that OpenCV takes in one go
 MAX_BYTES = 1 << 30  # of a picture file
@@ -73,7 +77,18 @@ _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 }
 # What Pillow raises for files that are not as they should be, found by damaging them.
 _FAULTS = (
-    *(OSError, ValueError, SyntaxError, ArithmeticError, LookupError, TypeError, AttributeError, AssertionError, RuntimeError, EOFError),
+    *(
+        OSError,
+        ValueError,
+        SyntaxError,
+        ArithmeticError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        AssertionError,
+        RuntimeError,
+        EOFError,
+    ),
     *(struct.error, zlib.error, MemoryError, Image.DecompressionBombError),
 )
 
@@ -94,7 +109,10 @@ class Header(NamedTuple):
 
 
 def inspect(path: str) -> Header:
-    """Check a file as far as its format allows without decoding, and more where doubt remains. Raises BrokenImageError."""
+    """Check a file as far as its format allows without decoding, and more where doubt remains.
+
+    Raises BrokenImageError.
+    """
     size_wh = size_of_jpeg(path)
     if size_wh is not None and size_wh[0] * size_wh[1] <= ORDINARY_PIXELS:
         _require_sides(size_wh)
@@ -117,7 +135,10 @@ def _require_sides(size_wh: tuple[int, int]) -> None:
 
 
 def read_content(path: str) -> bytes:
-    """The bytes of a picture file. Raises BrokenImageError: for what is no regular file, is empty or too large as well."""
+    """The bytes of a picture file.
+
+    Raises BrokenImageError: for what is no regular file, is empty or too large as well.
+    """
     try:
         content = read_regular(path, MAX_BYTES)
     except OSError as error:
@@ -130,7 +151,10 @@ def read_content(path: str) -> bytes:
 
 
 def require_picture(content: bytes, *, planes: bool = False) -> PictureKind:
-    """The format of a picture that may be decoded; with `planes`, with every channel kept. Raises BrokenImageError for all else."""
+    """The format of a picture that may be decoded; with `planes`, with every channel kept.
+
+    Raises BrokenImageError for all else.
+    """
     kind = picture_kind(content)
     if kind is None or (kind == "NPY" and not planes):
         what = "an array of NumPy" if kind else foreign_kind(content)
@@ -159,7 +183,10 @@ def _header(content: bytes, kind: PictureKind) -> Header:
 
 @contextlib.contextmanager
 def _opened(content: bytes, kind: PictureKind) -> Iterator[Image.Image]:
-    """A file as Pillow's picture of this format and no other. Raises UnidentifiedImageError for variants that Pillow does not know, or another of _FAULTS."""
+    """A file as Pillow's picture of this format and no other.
+
+    Raises UnidentifiedImageError for variants that Pillow does not know, or another of _FAULTS.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd metadata is not the user's concern here
         try:
@@ -178,7 +205,10 @@ def _size_as_stored(picture: Image.Image) -> tuple[int, int]:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """The EXIF orientation, 1 where none is stated. Raises ValueError for a block whose entries would not fit into memory."""
+    """The EXIF orientation, 1 where none is stated.
+
+    Raises ValueError for a block whose entries would not fit into memory.
+    """
     block = picture.info.get("exif") or b""
     profile = picture.info.get("Raw profile type exif")
     if not block and isinstance(profile, str):
@@ -338,7 +368,10 @@ def _pillow(content: bytes) -> np.ndarray:
 
 
 def resized(image: np.ndarray, size_hw: tuple[int, int], *, smooth: bool) -> np.ndarray:
-    """Another size: `smooth` averages over areas when shrinking, for validation; else bilinear. (H, W, C) -> (H', W', C), without C where it is 1"""
+    """Another size: `smooth` averages over areas when shrinking, for validation; else bilinear.
+
+    (H, W, C) -> (H', W', C), without C where it is 1
+    """
     if image.shape[:2] == size_hw:
         return image
     averages = smooth and size_hw[0] < image.shape[0]
@@ -346,7 +379,11 @@ def resized(image: np.ndarray, size_hw: tuple[int, int], *, smooth: bool) -> np.
     if image.ndim == 3 and image.shape[2] > together:  # noqa: PLR2004 -- height, width, channels
         parts = [image[..., first : first + together] for first in range(0, image.shape[2], together)]
         return np.concatenate(
-            [cv2.resize(np.ascontiguousarray(part), size_hw[::-1], interpolation=interpolation).reshape(*size_hw, -1) for part in parts], axis=2
+            [
+                cv2.resize(np.ascontiguousarray(part), size_hw[::-1], interpolation=interpolation).reshape(*size_hw, -1)
+                for part in parts
+            ],
+            axis=2,
         )
     result: np.ndarray = cv2.resize(image, size_hw[::-1], interpolation=interpolation)
     return result

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The upright size of an ordinary, whole JPEG from its first and last bytes. Whatever is unusual is left to those who read it all."""
+"""The upright size of an ordinary, whole JPEG from its first and last bytes.
+
+Whatever is unusual is left to those who read it all.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ USUAL_BYTES = 1 << 28  # a file of more is looked at as a whole
 HEAD_BYTES, TAIL_BYTES = 16384, 64  # where nearly all headers end; zeros that some writers leave behind
 _START, _END = b"\xff\xd8", b"\xff\xd9"
 _FRAMES = frozenset((0xC0, 0xC1, 0xC2))  # baseline, extended, progressive: what every decoder knows
-_TABLES = frozenset((0xC4, 0xDB, 0xDD, 0xFE, *range(0xE0, 0xF0)))  # Huffman, quantization, restart, comment, application
+_TABLES = frozenset(
+    (0xC4, 0xDB, 0xDD, 0xFE, *range(0xE0, 0xF0))
+)  # Huffman, quantization, restart, comment, application
 _SCAN, _EXIF_AT, _MORE_PICTURES_AT, _QUANTIZATION = 0xDA, 0xE1, 0xE2, 0xDB
 _EXIF, _MORE_PICTURES = b"Exif\0\0", b"MPF\0"
 _COMPONENTS = frozenset((1, 3, 4))
@@ -21,7 +26,10 @@ _SIDEWAYS = frozenset((5, 6, 7, 8))
 
 
 def size_of_jpeg(path: str) -> tuple[int, int] | None:
-    """Width and height, turned upright; None when the file is not an ordinary, whole JPEG of at most USUAL_BYTES, or cannot be read."""
+    """Width and height, turned upright.
+
+    None when the file is not an ordinary, whole JPEG of at most USUAL_BYTES, or cannot be read.
+    """
     try:
         with opened_regular(path) as (file, size):
             head = os.read(file, HEAD_BYTES)
@@ -58,7 +66,10 @@ def _size_in(head: bytes) -> tuple[int, int] | None:
 
 
 def _upright(frames: list[tuple[int, int] | None], orientations: list[int | None]) -> tuple[int, int] | None:
-    """The size of the one frame, turned as the one EXIF block says; what is odd or stands there twice is not judged here."""
+    """The size of the one frame, turned as the one EXIF block says.
+
+    What is odd or stands there twice is not judged here.
+    """
     if len(frames) != 1 or frames[0] is None or len(orientations) > 1 or None in orientations:
         return None
     width, height = frames[0]

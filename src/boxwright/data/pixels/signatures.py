@@ -12,7 +12,10 @@ LOOKED_AT = 600  # bytes: enough for every signature here
 _PICTURES = (
     ("JPEG", re.compile(rb"\xff\xd8\xff")),
     ("PNG", re.compile(rb"\x89PNG\r\n\x1a\n")),
-    ("BMP", re.compile(rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL)),  # and the length of a header that there is
+    (
+        "BMP",
+        re.compile(rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL),
+    ),  # and the length of a header that there is
     ("WebP", re.compile(rb"RIFF.{4}WEBP", re.DOTALL)),
     ("TIFF", re.compile(rb"II[*+]\0|MM\0[*+]")),  # the other byte after the order is that of BigTIFF
     ("GIF", re.compile(rb"GIF8[79]a")),

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the directories of a TIFF claim, read without its data: sizes of pages, of strips and tiles, and of everything they point at."""
+"""What the directories of a TIFF claim, read without its data.
+
+Sizes of pages, of strips and tiles, and of everything they point at.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,33 @@ from typing import NamedTuple
 MAX_PAGES = 4096
 _WIDTH, _HEIGHT, _BITS, _SAMPLES, _STRIP_ROWS, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 258, 277, 278, 322, 323
 _READ = frozenset((_WIDTH, _HEIGHT, _BITS, _SAMPLES, _STRIP_ROWS, _TILE_WIDTH, _TILE_HEIGHT))
-_UNIT = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}  # bytes of a value, by type
+_UNIT = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}  # bytes of a value, by type
 _WHOLE = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 6: "B", 8: "H", 9: "I", 17: "Q"}
 
 
 class Page(NamedTuple):
-    """One directory of pictures: sides in pixels, bits of a value, bytes of a pixel, of the part that is decoded at once, of all that its entries claim."""
+    """One directory of pictures.
+
+    Sides in pixels, bits of a value, bytes of a pixel, of the part that is decoded at once, of all that its entries
+    claim.
+    """
 
     width: int
     height: int
@@ -78,8 +102,16 @@ def _page(content: bytes, at: int, shape: _Shape) -> tuple[Page, int]:
     width, height, bits = _largest(values, _WIDTH, 0), _largest(values, _HEIGHT, 0), _largest(values, _BITS, 1)
     pixel = _largest(values, _SAMPLES, 1) * bits / 8
     rows = min(_largest(values, _STRIP_ROWS, height), height)
-    part = width * rows if _TILE_WIDTH not in values else _largest(values, _TILE_WIDTH, 0) * _largest(values, _TILE_HEIGHT, 0)
-    following = shape.number(content, after, "Q" if shape.big else "I") if after + (8 if shape.big else 4) <= len(content) else 0
+    part = (
+        width * rows
+        if _TILE_WIDTH not in values
+        else _largest(values, _TILE_WIDTH, 0) * _largest(values, _TILE_HEIGHT, 0)
+    )
+    following = (
+        shape.number(content, after, "Q" if shape.big else "I")
+        if after + (8 if shape.big else 4) <= len(content)
+        else 0
+    )
     return Page(width, height, bits, pixel, int(part * pixel), claimed), following
 
 
@@ -88,7 +120,10 @@ def _largest(values: dict[int, list[int]], tag: int, usual: int) -> int:
 
 
 def _entries(content: bytes, at: int, shape: _Shape) -> tuple[dict[int, list[int]], int, int]:
-    """Values of the entries that say sizes, the bytes that all entries claim of this file, and where the entries end."""
+    """Values of the entries that say sizes, the bytes that all entries claim of this file.
+
+    And where the entries end.
+    """
     count = shape.number(content, at, "Q" if shape.big else "H")
     first = at + (8 if shape.big else 2)
     if first + count * shape.entry_size > len(content):

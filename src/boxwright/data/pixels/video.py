@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Videos as pictures, one frame after the other. A film is a regular file that is one by its content; it never opens another file or the network."""
+"""Videos as pictures, one frame after the other.
+
+A film is a regular file that is one by its content; it never opens another file or the network.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ from boxwright.system.places import only_local_films
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-VIDEO_SUFFIXES = frozenset((".asf", ".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"))
+VIDEO_SUFFIXES = frozenset(
+    (".asf", ".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv")
+)
 USUAL_PACE = 25.0  # frames per second where a file does not say
 MAX_FRAME_PIXELS = 1 << 26  # 8192 x 8192: each thread of a decoder keeps a frame of its own
 
@@ -45,7 +50,10 @@ def frames(path: str, stride: int) -> Iterator[tuple[int, float, np.ndarray]]:
 
 
 def _require_film(path: str) -> None:
-    """Refuse what is no regular file or, by its content, no film: playlists name other files. Raises BrokenImageError."""
+    """Refuse what is no regular file or, by its content, no film: playlists name other files.
+
+    Raises BrokenImageError.
+    """
     try:
         with opened_regular(path) as (descriptor, _):
             head = os.read(descriptor, LOOKED_AT)
@@ -53,11 +61,16 @@ def _require_film(path: str) -> None:
         raise BrokenImageError((error.strerror or str(error)).lower()) from None
     if film_kind(head) is None:
         what = foreign_kind(head) if head else None
-        raise BrokenImageError(f"is {what}, not a video this program reads" if what else "is not a video of a known format", "Convert it to MP4")
+        raise BrokenImageError(
+            f"is {what}, not a video this program reads" if what else "is not a video of a known format",
+            "Convert it to MP4",
+        )
 
 
 def _require_size(film: cv2.VideoCapture) -> None:
     """Refuse frames that would not fit into memory, before one is made. Raises BrokenImageError."""
     width, height = film.get(cv2.CAP_PROP_FRAME_WIDTH), film.get(cv2.CAP_PROP_FRAME_HEIGHT)
     if width > 0 and height > 0 and width * height > MAX_FRAME_PIXELS:
-        raise BrokenImageError(f"its frames have {width:.0f} x {height:.0f} pixels, over the limit of {MAX_FRAME_PIXELS:,}")
+        raise BrokenImageError(
+            f"its frames have {width:.0f} x {height:.0f} pixels, over the limit of {MAX_FRAME_PIXELS:,}"
+        )

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ShuffledBatches:
-    """Square batches in an order that belongs to the epoch. With `image_weights` images are drawn by weight, with replacement."""
+    """Square batches in an order that belongs to the epoch.
+
+    With `image_weights` images are drawn by weight, with replacement.
+    """
 
     num_images: int
     batch_size: int
@@ -40,7 +43,10 @@ class ShuffledBatches:
         order = self.order(epoch)
         square = self.image_size, self.image_size
         return [
-            [Address(epoch, position, int(order[position]), square) for position in range(first, min(first + self.batch_size, self.num_images))]
+            [
+                Address(epoch, position, int(order[position]), square)
+                for position in range(first, min(first + self.batch_size, self.num_images))
+            ]
             for first in range(start * self.batch_size, self.num_images, self.batch_size)
         ]
 
@@ -67,7 +73,9 @@ class RectangularBatches:
             first = number * self.batch_size
             height, width = shapes[number]
             last = min(first + self.batch_size, len(order))
-            found.append([Address(epoch, position, int(order[position]), (height, width)) for position in range(first, last)])
+            found.append(
+                [Address(epoch, position, int(order[position]), (height, width)) for position in range(first, last)]
+            )
         return found
 
 
@@ -86,4 +94,7 @@ class SquareBatches:
         """The batches from batch `start` on."""
         square = self.image_size, self.image_size
         numbers = range(start * self.batch_size, self.num_images, self.batch_size)
-        return [[Address(epoch, i, i, square) for i in range(first, min(first + self.batch_size, self.num_images))] for first in numbers]
+        return [
+            [Address(epoch, i, i, square) for i in range(first, min(first + self.batch_size, self.num_images))]
+            for first in numbers
+        ]

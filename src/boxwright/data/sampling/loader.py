@@ -80,7 +80,10 @@ class Loader:
 
     def _threaded(self, batches: Sequence[Sequence[Address]]) -> Iterator[Batch]:
         tasks: queue.SimpleQueue[tuple[_Job, int] | None] = queue.SimpleQueue()
-        workers = [threading.Thread(target=_work, args=(self.samples, tasks), name=f"loader-{i}", daemon=True) for i in range(self.threads)]
+        workers = [
+            threading.Thread(target=_work, args=(self.samples, tasks), name=f"loader-{i}", daemon=True)
+            for i in range(self.threads)
+        ]
         for worker in workers:
             worker.start()
         waiting: list[_Job] = []
@@ -104,7 +107,12 @@ class Loader:
             for worker in workers:
                 worker.join()
 
-    def _fill(self, waiting: list[_Job], upcoming: Iterator[Sequence[Address]], tasks: queue.SimpleQueue[tuple[_Job, int] | None]) -> None:
+    def _fill(
+        self,
+        waiting: list[_Job],
+        upcoming: Iterator[Sequence[Address]],
+        tasks: queue.SimpleQueue[tuple[_Job, int] | None],
+    ) -> None:
         while len(waiting) < AHEAD:
             addresses = next(upcoming, None)
             if addresses is None:
@@ -128,7 +136,9 @@ class Loader:
         for capacity, free in sorted(self._free.items()):
             if capacity >= size and free:
                 return free.pop()
-        return torch.empty(size, dtype=torch.uint8 if self.kind.depth == "uint8" else torch.uint16, pin_memory=self.pinned)
+        return torch.empty(
+            size, dtype=torch.uint8 if self.kind.depth == "uint8" else torch.uint16, pin_memory=self.pinned
+        )
 
     def _give_back(self, flat: torch.Tensor) -> None:
         self._free.setdefault(flat.numel(), []).append(flat)
@@ -159,10 +169,25 @@ def _draw(samples: Samples, job: _Job, place: int) -> None:
 
 
 def _as_batch(job: _Job, wait_s: float = 0.0) -> Batch:
-    regions = _with_places([known.regions for known in job.known]) if any(len(known.regions) for known in job.known) else None
-    return Batch(job.images, _with_places([known.objects for known in job.known]), tuple(address.image for address in job.addresses), wait_s, regions)
+    regions = (
+        _with_places([known.regions for known in job.known]) if any(len(known.regions) for known in job.known) else None
+    )
+    return Batch(
+        job.images,
+        _with_places([known.objects for known in job.known]),
+        tuple(address.image for address in job.addresses),
+        wait_s,
+        regions,
+    )
 
 
 def _with_places(rows: Sequence[np.ndarray]) -> torch.Tensor:
     """The rows of all samples as one, each behind the place of its sample. (n, M) each -> (N, 1 + M)"""
-    return torch.from_numpy(np.concatenate([np.concatenate((np.full((len(found), 1), place, np.float32), found), axis=1) for place, found in enumerate(rows)]))
+    return torch.from_numpy(
+        np.concatenate(
+            [
+                np.concatenate((np.full((len(found), 1), place, np.float32), found), axis=1)
+                for place, found in enumerate(rows)
+            ]
+        )
+    )

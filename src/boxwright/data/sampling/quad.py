@@ -25,7 +25,10 @@ ENLARGED = 0.5  # probability that the first fills the whole
 
 @dataclass(frozen=True)
 class QuadBatches:
-    """The batches of an order in groups of four. An address stands for a group: its position is that of the first of them."""
+    """The batches of an order in groups of four.
+
+    An address stands for a group: its position is that of the first of them.
+    """
 
     inner: ShuffledBatches
 
@@ -45,7 +48,10 @@ class QuadBatches:
         """The four of a group; a group that the epoch has no four images for starts again from its front."""
         order, (height, width) = self.inner.order(address.epoch), address.output_hw
         single = height // 2, width // 2
-        return [Address(address.epoch, p, int(order[p % len(order)]), single) for p in range(address.position, address.position + GROUP)]
+        return [
+            Address(address.epoch, p, int(order[p % len(order)]), single)
+            for p in range(address.position, address.position + GROUP)
+        ]
 
     def _group(self, epoch: int, position: int) -> Address:
         side = 2 * self.inner.image_size
@@ -72,9 +78,13 @@ class QuadSamples:
         single = np.empty((channels, height // 2, width // 2), out.dtype)
         for member, (row, column) in zip(members, PLACES, strict=True):
             truth = self.samples(member, single)
-            out[:, row * height // 2 : (row + 1) * height // 2, column * width // 2 : (column + 1) * width // 2] = single
+            out[:, row * height // 2 : (row + 1) * height // 2, column * width // 2 : (column + 1) * width // 2] = (
+                single
+            )
             boxes = _in_quarter(truth.objects[:, 1:], row, column)
-            parts.append(Truth(np.concatenate((truth.objects[:, :1], boxes), axis=1), _in_quarter(truth.regions, row, column)))
+            parts.append(
+                Truth(np.concatenate((truth.objects[:, :1], boxes), axis=1), _in_quarter(truth.regions, row, column))
+            )
         return Truth(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Samples: (epoch, position) -> pixels and what is known about them. A pure function of the address, whoever asks, in whatever order."""
+"""Samples: (epoch, position) -> pixels and what is known about them.
+
+A pure function of the address, whoever asks, in whatever order.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +28,16 @@ from boxwright.structures.truth import NO_REGIONS, Truth
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-MAX_SUBSTITUTES = 20  # tried for one image, and images replaced in one sample: more than this means that the data set has gone away
+MAX_SUBSTITUTES = (
+    20  # tried for one image, and images replaced in one sample: more than this means that the data set has gone away
+)
 
 
 class Address(NamedTuple):
-    """Where a sample stands: the epoch, its place in the order of the epoch, the image drawn for it, and the size of its batch."""
+    """Where a sample stands.
+
+    The epoch, its place in the order of the epoch, the image drawn for it, and the size of its batch.
+    """
 
     epoch: int
     position: int
@@ -40,11 +48,19 @@ class Address(NamedTuple):
 class TrainingSamples:
     """Augmented samples. A file that broke since the scan is replaced by another image, chosen by key, and named once.
 
-    Every sample finds its own broken images anew: what it shows depends on its address and on the files, not on samples drawn before.
+    Every sample finds its own broken images anew: what it shows depends on its address and on the files, not on samples
+    drawn before.
     """
 
     def __init__(
-        self, planner: Planner, index: Index, store: ImageStore, *, seed: int, closed_from: int | None = None, report: Callable[[str], None] | None = None
+        self,
+        planner: Planner,
+        index: Index,
+        store: ImageStore,
+        *,
+        seed: int,
+        closed_from: int | None = None,
+        report: Callable[[str], None] | None = None,
     ) -> None:
         self.planner, self.index, self.store, self.seed = planner, index, store, seed
         self.closed_from = closed_from  # the epoch from which on there is no mosaic
@@ -52,7 +68,9 @@ class TrainingSamples:
         self.replaced: dict[int, int] = {}  # what stands in for which; it only spares the search
         self.paint = Painter(index, store.kind)
         self.pool: Pool | None = None  # where the partners in a mosaic come from, if not from all images
-        self.plug: Callable[[np.ndarray, np.random.Generator], None] | None = None  # changes the finished picture, by key
+        self.plug: Callable[[np.ndarray, np.random.Generator], None] | None = (
+            None  # changes the finished picture, by key
+        )
         self._report = report or (lambda _: None)
         self._lock = threading.Lock()
 
@@ -61,7 +79,9 @@ class TrainingSamples:
         draw = generator(self.seed, Purpose.SAMPLE, address.epoch, address.position)
         closed = self.closed_from is not None and address.epoch >= self.closed_from
         partners = None if self.pool is None else partial(self.pool.partners, address.epoch, address.position)
-        return self.planner.plan(address.image, draw, address.output_hw, mosaic_closed=closed, replaced=replaced, partners=partners)
+        return self.planner.plan(
+            address.image, draw, address.output_hw, mosaic_closed=closed, replaced=replaced, partners=partners
+        )
 
     def __call__(self, address: Address, out: np.ndarray) -> Truth:
         """Draw a sample into `out` (3, H, W) uint8 RGB; returns what is known about it."""
@@ -92,10 +112,15 @@ class TrainingSamples:
         with self._lock:
             if image not in self.broken:
                 self.broken[image] = reason
-                self._report(f"{self.index.paths[image]}: can no longer be read ({reason}); another image takes its place")
+                self._report(
+                    f"{self.index.paths[image]}: can no longer be read ({reason}); another image takes its place"
+                )
 
     def _substitute(self, image: int) -> int:
-        """The first image of a keyed row that can be read: which one it is does not depend on what was replaced before."""
+        """The first image of a keyed row that can be read.
+
+        Which one it is does not depend on what was replaced before.
+        """
         known = self.replaced.get(image)
         if known is not None and known not in self.broken:
             return known
@@ -107,7 +132,11 @@ class TrainingSamples:
         raise self._gone(image)
 
     def _gone(self, image: int) -> DataError:
-        return DataError(self.index.paths[image], f"can no longer be read, nor can {MAX_SUBSTITUTES} others", "Check that the data set is still there")
+        return DataError(
+            self.index.paths[image],
+            f"can no longer be read, nor can {MAX_SUBSTITUTES} others",
+            "Check that the data set is still there",
+        )
 
     def _is_readable(self, image: int) -> bool:
         try:
@@ -163,12 +192,16 @@ class PlainSamples:
             top, left = box.top_left
             height, width = box.resized_hw
             placed = resized(pixels, box.resized_hw, smooth=True).reshape(height, width, -1)
-            out[:, top : top + height, left : left + width] = (placed[..., ::-1] if kind.usual else placed).transpose(2, 0, 1)
+            out[:, top : top + height, left : left + width] = (placed[..., ::-1] if kind.usual else placed).transpose(
+                2, 0, 1
+            )
         return self._truth(address.image, box)
 
     def _truth(self, image: int, box: Letterbox) -> Truth:
         objects = self.index.objects(image)
-        labels = np.concatenate((self.index.classes[objects, None], _on_canvas(self.index.boxes[objects], box)), axis=1).astype(np.float32)
+        labels = np.concatenate(
+            (self.index.classes[objects, None], _on_canvas(self.index.boxes[objects], box)), axis=1
+        ).astype(np.float32)
         ignored = self.index.ignored_in(image)
         return Truth(labels, _on_canvas(ignored[:, 1:], box).astype(np.float32) if len(ignored) else NO_REGIONS)
 

@@ -22,7 +22,22 @@ from boxwright.system.places import data_folder
 
 SPLITS = ("train", "val", "test")
 CLASS_KEYS = {"keep", "drop", "merge", "rename"}
-KNOWN_KEYS = {"path", *SPLITS, "names", "nc", "download", "format", "images", "labels", "channels", "dtype", "policy", "sources", "checksum", *CLASS_KEYS}
+KNOWN_KEYS = {
+    "path",
+    *SPLITS,
+    "names",
+    "nc",
+    "download",
+    "format",
+    "images",
+    "labels",
+    "channels",
+    "dtype",
+    "policy",
+    "sources",
+    "checksum",
+    *CLASS_KEYS,
+}
 SOURCE_KEYS = {"data", "weight", *CLASS_KEYS}
 LOOKED_AT = 50  # unknown keys that are compared with known ones
 MAX_CHANNELS = 512  # more than any camera has
@@ -72,19 +87,36 @@ def read_dataset(file: Path, *, needed: tuple[str, ...] = ("train", "val")) -> D
     edits = read_edits(document, raw)
     require_known(document, edits, names)
     sources = {split: tuple(replace(source, edits=(edits,)) for source in found) for split, found in sources.items()}
-    return Dataset(Path(document.name), root, sources, edited(names, edits), _notes(document, raw, KNOWN_KEYS), read_policy(document, raw), _kind(reading))
+    return Dataset(
+        Path(document.name),
+        root,
+        sources,
+        edited(names, edits),
+        _notes(document, raw, KNOWN_KEYS),
+        read_policy(document, raw),
+        _kind(reading),
+    )
 
 
 def _reads_numbers(raw: dict[str, Any]) -> bool:
     """Whether any split holds label files with numbers, which mean nothing without names."""
-    entries = [entry for split in SPLITS if raw.get(split) for entry in (raw[split] if isinstance(raw[split], list) else [raw[split]])]
-    return raw.get("format") not in ("coco", "voc") and not (entries and all(str(entry).lower().endswith(".json") for entry in entries))
+    entries = [
+        entry
+        for split in SPLITS
+        if raw.get(split)
+        for entry in (raw[split] if isinstance(raw[split], list) else [raw[split]])
+    ]
+    return raw.get("format") not in ("coco", "voc") and not (
+        entries and all(str(entry).lower().endswith(".json") for entry in entries)
+    )
 
 
 def _notes(document: Document, raw: dict[str, Any], known: set[str]) -> tuple[str, ...]:
     unknown = [key for key in raw if key not in known][:LOOKED_AT]  # the search for a likely key takes its time
     odd = [str(key) for key in unknown if nearest(str(key), known)]
-    return tuple(f"{document.place(key)}: key '{key}' has no effect; did you mean '{nearest(key, known)}'?" for key in odd)
+    return tuple(
+        f"{document.place(key)}: key '{key}' has no effect; did you mean '{nearest(key, known)}'?" for key in odd
+    )
 
 
 def _require_splits(document: Document, raw: dict[str, Any], needed: tuple[str, ...]) -> None:
@@ -92,7 +124,11 @@ def _require_splits(document: Document, raw: dict[str, Any], needed: tuple[str, 
         if not raw.get(split):
             present = ", ".join(key for key in raw if key in SPLITS) or "none"
             near = nearest(split, [str(key) for key in raw if key not in KNOWN_KEYS][:LOOKED_AT])
-            advice = f"Add '{split}:' with a folder of images or a list file (found: {present}), or let `boxwright data split` divide it"
+            advice = (
+                f"Add '{split}:' with a folder of images or a list file (found: {present}), or let "
+                "`boxwright "
+                "data split` divide it"
+            )
             remedy = f"Is '{near}' meant to be it?" if near else advice
             raise DataError(document.name, f"has no key '{split}'", remedy)
 
@@ -100,7 +136,9 @@ def _require_splits(document: Document, raw: dict[str, Any], needed: tuple[str, 
 def _kind(reading: _Reading) -> Kind:
     document, channels, depth = reading.document, reading.raw.get("channels", 3), reading.raw.get("dtype", "uint8")
     if isinstance(channels, bool) or not isinstance(channels, int) or not 1 <= channels <= MAX_CHANNELS:
-        raise DataError(document.place("channels"), f"channels is {channels!r}", f"Give a whole number from 1 to {MAX_CHANNELS}")
+        raise DataError(
+            document.place("channels"), f"channels is {channels!r}", f"Give a whole number from 1 to {MAX_CHANNELS}"
+        )
     if depth not in ("uint8", "uint16"):
         raise DataError(document.place("dtype"), f"dtype is {depth!r}", "Give uint8 or uint16")
     return Kind(channels, depth)
@@ -113,20 +151,33 @@ def _several(document: Document, raw: dict[str, Any], home: Path, needed: tuple[
     """A YAML that names others, each with class edits and a weight of its own."""
     entries = raw["sources"]
     if not isinstance(entries, list):
-        raise DataError(document.place("sources"), f"sources are {entries!r}", "Write a list with '- data: FILE' entries")
+        raise DataError(
+            document.place("sources"), f"sources are {entries!r}", "Write a list with '- data: FILE' entries"
+        )
     read = [_source(document, home, number, entry) for number, entry in enumerate(entries)]
-    wanted = read_names(document, raw) if raw.get("names") is not None else tuple(dict.fromkeys(name for part in read for name in part.names))
+    wanted = (
+        read_names(document, raw)
+        if raw.get("names") is not None
+        else tuple(dict.fromkeys(name for part in read for name in part.names))
+    )
     known = frozenset(wanted)
     for part in read:
         for name in part.names:
             if name not in known:
                 near = nearest(name, wanted)
                 raise DataError(
-                    document.place("names"), f"class '{name}' of {part.file} is not among the names", f"{_meant(near)}Name it under 'drop' or 'rename' there"
+                    document.place("names"),
+                    f"class '{name}' of {part.file} is not among the names",
+                    f"{_meant(near)}Name it under 'drop' or 'rename' there",
                 )
     edits = read_edits(document, raw)
     require_known(document, edits, wanted)
-    sources = {split: tuple(replace(source, edits=(*source.edits, edits)) for part in read for source in part.sources.get(split, ())) for split in SPLITS}
+    sources = {
+        split: tuple(
+            replace(source, edits=(*source.edits, edits)) for part in read for source in part.sources.get(split, ())
+        )
+        for split in SPLITS
+    }
     sources = {split: found for split, found in sources.items() if found}
     _require_splits(document, {**raw, **sources}, needed)
     kinds = {part.kind for part in read}
@@ -134,7 +185,9 @@ def _several(document: Document, raw: dict[str, Any], home: Path, needed: tuple[
         stated = " and ".join(f"{kind.channels} channels of {kind.depth}" for kind in sorted(kinds))
         raise DataError(document.place("sources"), f"sources have {stated}", "Name sources of one kind")
     notes = (*_notes(document, raw, KNOWN_KEYS), *(note for part in read for note in part.notes))
-    return Dataset(Path(document.name), home, sources, edited(wanted, edits), notes, read_policy(document, raw), kinds.pop())
+    return Dataset(
+        Path(document.name), home, sources, edited(wanted, edits), notes, read_policy(document, raw), kinds.pop()
+    )
 
 
 def _meant(near: str) -> str:
@@ -145,10 +198,18 @@ def _source(document: Document, home: Path, number: int, entry: Any) -> Dataset:
     address = ("sources", number)
     stated = {"data": entry} if isinstance(entry, str) else entry
     if not isinstance(stated, dict) or not stated.get("data"):
-        raise DataError(document.place(*address), f"source {number + 1} is {entry!r}", "Write '- data: FILE', with weight, keep, drop, merge, rename as needed")
+        raise DataError(
+            document.place(*address),
+            f"source {number + 1} is {entry!r}",
+            "Write '- data: FILE', with weight, keep, drop, merge, rename as needed",
+        )
     unknown = next((str(key) for key in stated if key not in SOURCE_KEYS), "")
     if unknown:
-        raise DataError(document.place(*address, unknown), f"a source has no key '{unknown}'", f"{_meant(nearest(unknown, SOURCE_KEYS))}Move it into that file")
+        raise DataError(
+            document.place(*address, unknown),
+            f"a source has no key '{unknown}'",
+            f"{_meant(nearest(unknown, SOURCE_KEYS))}Move it into that file",
+        )
     weight = stated.get("weight")
     if weight is not None and (isinstance(weight, bool) or not isinstance(weight, int | float) or not weight > 0):
         raise DataError(document.place(*address, "weight"), f"weight is {weight!r}", "Give a number above 0")
@@ -164,7 +225,9 @@ def _source(document: Document, home: Path, number: int, entry: Any) -> Dataset:
 
 def _weighted(found: Dataset, edits: ClassEdits, weight: float | None) -> Dataset:
     sources = {
-        split: tuple(replace(source, edits=(*source.edits, edits), weight=weight, title=str(found.file)) for source in parts)
+        split: tuple(
+            replace(source, edits=(*source.edits, edits), weight=weight, title=str(found.file)) for source in parts
+        )
         for split, parts in found.sources.items()
     }
     return replace(found, sources=sources, names=edited(found.names, edits))
@@ -174,7 +237,10 @@ def _weighted(found: Dataset, edits: ClassEdits, weight: float | None) -> Datase
 
 
 def _root(document: Document, raw: dict[str, Any], home: Path) -> tuple[Path, list[Path]]:
-    """The first place that exists: beside the YAML, in the working folder, in the data folder. And all that were tried."""
+    """The first place that exists: beside the YAML, in the working folder, in the data folder.
+
+    And all that were tried.
+    """
     stated = _text(document, raw, "path") or "."
     bases = [home, Path.cwd(), *([folder] if (folder := data_folder()) else [])]
     tried = list(dict.fromkeys((base / stated).resolve() for base in bases))
@@ -189,15 +255,25 @@ def _text(document: Document, raw: dict[str, Any], *address: str | int) -> str:
     """A path as it was written. Raises DataError for one that no system has."""
     value: Any = raw
     for key in address:
-        value = value.get(key) if isinstance(value, dict) else value[cast("int", key)] if isinstance(value, list) else None
+        value = (
+            value.get(key) if isinstance(value, dict) else value[cast("int", key)] if isinstance(value, list) else None
+        )
     return require_path(document.texts.get(address, "" if value is None else str(value)), document.place(*address))
 
 
 def _split(reading: _Reading, split: str, names: tuple[str, ...]) -> tuple[Source, ...]:
     raw = reading.raw[split]
-    addresses: list[tuple[str | int, ...]] = [(split, i) for i in range(len(raw))] if isinstance(raw, list) else [(split,)]
-    made = [_made(reading, split, _found(reading, split, _text(reading.document, reading.raw, *address)), names) for address in addresses]
-    return (*(source for source in made if source.format == "coco"), *_as_one([source for source in made if source.format != "coco"]))
+    addresses: list[tuple[str | int, ...]] = (
+        [(split, i) for i in range(len(raw))] if isinstance(raw, list) else [(split,)]
+    )
+    made = [
+        _made(reading, split, _found(reading, split, _text(reading.document, reading.raw, *address)), names)
+        for address in addresses
+    ]
+    return (
+        *(source for source in made if source.format == "coco"),
+        *_as_one([source for source in made if source.format != "coco"]),
+    )
 
 
 def _as_one(sources: list[Source]) -> list[Source]:
@@ -236,7 +312,9 @@ def _format(reading: _Reading, place: Path) -> Format:
     stated = reading.raw.get("format")
     if stated is not None:
         if stated not in FORMATS:
-            raise DataError(reading.document.place("format"), f"there is no format '{stated}'", f"Formats: {', '.join(FORMATS)}")
+            raise DataError(
+                reading.document.place("format"), f"there is no format '{stated}'", f"Formats: {', '.join(FORMATS)}"
+            )
         return cast("Format", stated)
     if place.suffix.lower() == ".json":
         return "coco"
@@ -245,13 +323,24 @@ def _format(reading: _Reading, place: Path) -> Format:
 
 
 def _images(reading: _Reading, split: str, place: Path) -> Path:
-    """Where the file names of a COCO JSON begin: as stated, else the first likely place that holds the first of them."""
+    """Where the file names of a COCO JSON begin.
+
+    As stated, else the first likely place that holds the first of them.
+    """
     stated = reading.raw.get("images")
-    text = _text(reading.document, reading.raw, "images", split) if isinstance(stated, dict) else _text(reading.document, reading.raw, "images")
+    text = (
+        _text(reading.document, reading.raw, "images", split)
+        if isinstance(stated, dict)
+        else _text(reading.document, reading.raw, "images")
+    )
     if text:
         folder = next((base / text for base in (reading.root, reading.home) if is_folder(base / text)), None)
         if folder is None:
-            raise DataError(reading.document.place("images"), f"the folder '{text}' is not there", layout.about_split(reading.root, text, split))
+            raise DataError(
+                reading.document.place("images"),
+                f"the folder '{text}' is not there",
+                layout.about_split(reading.root, text, split),
+            )
         return folder
     first = next(iter(coco.read_coco(place).images))
     return layout.images_of_json(place, reading.root, split, first)
@@ -271,7 +360,10 @@ def _rule(reading: _Reading) -> LabelRule:
 
 
 def _found_names(document: Document, sources: dict[str, tuple[Source, ...]]) -> tuple[str, ...]:
-    """The classes that annotations name: categories in the order of their ids, names in XML files in alphabetical order."""
+    """The classes that annotations name.
+
+    Categories in the order of their ids, names in XML files in alphabetical order.
+    """
     names: dict[str, None] = {}
     spelt: set[str] = set()
     for source in (one for found in sources.values() for one in found):

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Dividing a data set: groups stay together, and every class gets its share in every part. G groups, C classes, S parts."""
+"""Dividing a data set: groups stay together, and every class gets its share in every part.
+
+G groups, C classes, S parts.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def groups_of(paths: Sequence[str], rule: str) -> np.ndarray:
-    """The group of every image: each its own, its folder, or what the first bracket of a pattern finds in its path. (N,) from 0. Raises SettingError."""
+    """The group of every image: each its own, its folder, or what the first bracket of a pattern finds in its path.
+
+    (N,) from 0. Raises SettingError.
+    """
     if not rule:
         return np.arange(len(paths))
     words = [str(PurePath(path).parent) if rule == "folder" else _found(rule, path) for path in paths]
@@ -28,9 +34,13 @@ def _found(rule: str, path: str) -> str:
     try:
         pattern = re.compile(rule)
     except re.error as error:
-        raise SettingError("--group", f"'{rule}' is no pattern ({error})", "Give 'folder' or a regular expression with one bracket") from None
+        raise SettingError(
+            "--group", f"'{rule}' is no pattern ({error})", "Give 'folder' or a regular expression with one bracket"
+        ) from None
     if pattern.groups < 1:
-        raise SettingError("--group", f"'{rule}' has no bracket", "Put what tells groups apart into brackets, such as '(scene\\d+)'")
+        raise SettingError(
+            "--group", f"'{rule}' has no bracket", "Put what tells groups apart into brackets, such as '(scene\\d+)'"
+        )
     match = pattern.search(path)
     if match is None or match[1] is None:
         raise SettingError("--group", f"'{rule}' finds nothing in {path}", "Give a pattern that fits every path")
@@ -38,10 +48,12 @@ def _found(rule: str, path: str) -> str:
 
 
 def divide(counts: np.ndarray, sizes: np.ndarray, shares: Sequence[float], seed: int) -> np.ndarray:
-    """The part of every group. `counts` (G, C) objects of each class, `sizes` (G,) images, `shares` (S,) that sum to 1. -> (G,)
+    """The part of every group.
 
-    The class with the fewest objects left is dealt out first, each group to the part that lacks most of that class; groups
-    without objects go where images are lacking. Equal claims are decided by key.
+    `counts` (G, C) objects of each class, `sizes` (G,) images, `shares` (S,) that sum to 1. -> (G,)
+
+    The class with the fewest objects left is dealt out first, each group to the part that lacks most of that class;
+    groups without objects go where images are lacking. Equal claims are decided by key.
     """
     rows = np.concatenate((counts, sizes[:, None]), axis=1).astype(np.float64)
     lacking = np.array(shares)[:, None] * rows.sum(axis=0)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cache of a source's index: where it lies, what is looked at before anything of it is believed.
 
-It lies beside the labels, or in the user's cache folder where that cannot be written. Paths in it are relative to the data
-set's root: a set that was moved as a whole needs no new scan. What counts are the stamps in it: they hold the time at which the
-system last changed the entry of each file, which nobody can know who made the cache on another machine.
+It lies beside the labels, or in the user's cache folder where that cannot be written. Paths in it are relative to the
+data set's root: a set that was moved as a whole needs no new scan. What counts are the stamps in it: they hold the time
+at which the system last changed the entry of each file, which nobody can know who made the cache on another machine.
 """
 
 from __future__ import annotations
@@ -27,12 +27,16 @@ from boxwright.system.places import cache_folder
 
 VERSION = 4  # of the parsers and of the format: raise it when either changes
 SUFFIX = ".boxwright.cache"
-# What a cache may hold for an image, and for each byte of annotations: a row of ten becomes an object of 36, and one that cannot be read a finding.
+# What a cache may hold for an image, and for each byte of annotations: a row of ten becomes an object of 36, and one
+# that cannot be read a finding.
 ROOM, ROOM_OF_IMAGE, ROOM_OF_BYTE = 1 << 20, 1 << 14, 1 << 9
 
 
 class Look(NamedTuple):
-    """What image files and their annotations are now: one number each, (L,) uint64, and how large an index of them can be."""
+    """What image files and their annotations are now.
+
+    One number each, (L,) uint64, and how large an index of them can be.
+    """
 
     stamps: np.ndarray
     most_bytes: int
@@ -58,13 +62,19 @@ def look(files: list[str], source: Source) -> Look:
     else:
         labels = [stamp(source.label_of(file)) for file in files]
         texts = [f"{stamp(file)}|{label}" for file, label in zip(files, labels, strict=True)]
-    digests = b"".join(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest() for text in texts)
+    digests = b"".join(
+        hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest() for text in texts
+    )
     return Look(np.frombuffer(digests, "<u8"), most_bytes(len(files), labels))
 
 
 def most_bytes(images: int, labels: list[str]) -> int:
     """How large an index of so many images can be, by the stamps of their annotations."""
-    return ROOM + ROOM_OF_IMAGE * images + ROOM_OF_BYTE * sum(int(label.partition(" ")[0]) for label in labels if label != "-")
+    return (
+        ROOM
+        + ROOM_OF_IMAGE * images
+        + ROOM_OF_BYTE * sum(int(label.partition(" ")[0]) for label in labels if label != "-")
+    )
 
 
 def identity(source: Source, split: str, how: tuple[Any, ...]) -> str:
@@ -91,7 +101,9 @@ def _places(source: Source, key: str) -> list[Path]:
     """Where the cache may lie, the preferred place first."""
     place = source.place
     folder = (
-        place.parent if source.format == "coco" else Path(source.label_of(str(place / "x.jpg" if is_folder(place) else source.root / "images/x.jpg"))).parent
+        place.parent
+        if source.format == "coco"
+        else Path(source.label_of(str(place / "x.jpg" if is_folder(place) else source.root / "images/x.jpg"))).parent
     )
     inviting = folder != folder.parent and is_folder(folder) and _invites_writing(folder.parent)
     beside = [folder.with_name(f"{folder.name}.{key[:8]}{SUFFIX}")] if inviting else []
@@ -152,7 +164,9 @@ class Cache:
 
     def _leave(self, why: str) -> None:
         text = f"cannot be used as a cache of the index ({why})"
-        self.findings.append(Finding(str(self.path), None, "cache", "note", text, "made anew", "Nothing has to be done"))
+        self.findings.append(
+            Finding(str(self.path), None, "cache", "note", text, "made anew", "Nothing has to be done")
+        )
         self.path, self.head = None, None
 
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data sets without a YAML: a COCO JSON, a folder with such JSONs or in the layout of Pascal VOC, or one that holds a YAML. Read as if one were there."""
+"""Data sets without a YAML.
+
+A COCO JSON, a folder with such JSONs or in the layout of Pascal VOC, or one that holds a YAML. Read as if one were
+there.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,11 @@ def open_document(file: Path) -> tuple[Document, Path]:
     if is_folder(file):
         return _of_folder(file)
     if not is_file(file):
-        remedy = f"{_nearby(file)}Give a data set YAML, a COCO JSON, a folder in VOC or COCO layout, or --data sample to try the program"
+        remedy = (
+            f"{_nearby(file)}Give a data set YAML, a COCO JSON, a folder in VOC or COCO layout, or --data "
+            "sample "
+            "to try the program"
+        )
         raise DataError(f"--data {file}", "there is no such file", remedy)
     if file.suffix.lower() == ".json":
         return Document(str(file), _of_json(file)), file.resolve().parent
@@ -44,17 +52,28 @@ def _of_folder(folder: Path) -> tuple[Document, Path]:
         return read_yaml(yamls[0]), folder.resolve()
     jsons = sorted((*folder.glob("annotations/*.json"), *folder.glob("*.json")))
     if len(yamls) > 1:
-        raise DataError(f"--data {folder}", f"the folder holds {len(yamls)} YAML files", f"Name one of them: {', '.join(map(str, yamls))}")
+        raise DataError(
+            f"--data {folder}",
+            f"the folder holds {len(yamls)} YAML files",
+            f"Name one of them: {', '.join(map(str, yamls))}",
+        )
     if family := _family(jsons):
         return Document(str(family), _of_json(family)), family.resolve().parent
     if jsons:
-        raise DataError(f"--data {folder}", "the folder holds JSON annotations and no data set YAML", f"Name one of them: {', '.join(map(str, jsons[:4]))}")
+        raise DataError(
+            f"--data {folder}",
+            "the folder holds JSON annotations and no data set YAML",
+            f"Name one of them: {', '.join(map(str, jsons[:4]))}",
+        )
     remedy = "Write a YAML with 'train', 'val' and 'names'; `boxwright data split` makes one from a folder of images"
     raise DataError(f"--data {folder}", "is a folder without a data set YAML", remedy)
 
 
 def _family(jsons: Sequence[Path]) -> Path | None:
-    """The training file of the one set of annotations that come as a file for each split; of several sets, the instances."""
+    """The training file of the one set of annotations that come as a file for each split.
+
+    Of several sets, the instances.
+    """
     families: dict[str, dict[str, Path]] = {}
     for file in jsons:
         split, word = _split_of(file.stem)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folders that are not as they were meant: what seems to be wrong with them, in one sentence that says how to mend it."""
+"""Folders that are not as they were meant.
+
+What seems to be wrong with them, in one sentence that says how to mend it.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,11 @@ def about_download(document: Document, raw: dict[str, Any]) -> str:
     shown = printable(text[:SHOWN_CHARACTERS]) + ("..." if len(text) > SHOWN_CHARACTERS else "")
     if text.startswith("https://") and " " not in text:
         return f"Its 'download' names {shown}; `boxwright data fetch {document.name}` fetches and unpacks it"
-    return f"Its 'download' holds text that would have to be run, which this program never does; look at it and run it by hand if you trust it: {shown}"
+    return (
+        "Its 'download' holds text that would have to be run, which this program never does; look at it and run "
+        "it "
+        f"by hand if you trust it: {shown}"
+    )
 
 
 def about_root(home: Path, stated: str) -> str:
@@ -52,7 +59,11 @@ def about_split(root: Path, text: str, split: str) -> str:
     near = nearest(Path(text).name, (path.name for path in entries_of(parent)))
     if near:
         return f"Did you mean '{Path(text).parent / near}'?"
-    swapped = [candidate for candidate in (f"images/{split}", f"{split}/images", split, "images", "JPEGImages") if is_folder(root / candidate)]
+    swapped = [
+        candidate
+        for candidate in (f"images/{split}", f"{split}/images", split, "images", "JPEGImages")
+        if is_folder(root / candidate)
+    ]
     if swapped:
         return f"There is '{swapped[0]}'; correct '{split}'"
     inner = next((path for path in sorted(entries_of(root)) if is_there(path / text)), None)
@@ -67,7 +78,11 @@ def about_no_images(source: Source, suffixes: Iterable[str]) -> str:
         with opened_regular(place) as (descriptor, _):
             head = os.read(descriptor, LOOKED_AT_BYTES).decode("utf-8", "replace")
         first = next((line.strip() for line in head.splitlines() if line.strip()), "")
-        return f"Its first line is '{first[:SHOWN_CHARACTERS]}', which is no image; write one image path per line" if first else f"The list is empty. {kinds}"
+        return (
+            f"Its first line is '{first[:SHOWN_CHARACTERS]}', which is no image; write one image path per line"
+            if first
+            else f"The list is empty. {kinds}"
+        )
     names = [entry.name for entry in entries_of(place)]
     archive = next((name for name in sorted(names) if name.lower().endswith(ARCHIVES)), "")
     if archive:
@@ -86,21 +101,39 @@ def about_no_labels(source: Source, image: str) -> str:
     looked_for, here = Path(source.label_of(image)), Path(image)
     doubled = looked_for.with_name(f"{here.name}.txt")
     if is_file(doubled):
-        return f"Label files are called '{doubled.name}' there; they have to be called '{looked_for.name}', without the suffix of the image"
-    if any(path.suffix.lower() == ".xml" for path in entries_of(here.parent)) or is_folder(here.parent.parent / "Annotations"):
+        return (
+            f"Label files are called '{doubled.name}' there; they have to be called '{looked_for.name}', "
+            "without "
+            "the suffix of the image"
+        )
+    if any(path.suffix.lower() == ".xml" for path in entries_of(here.parent)) or is_folder(
+        here.parent.parent / "Annotations"
+    ):
         return "There are XML files; write 'format: voc'"
     found = _elsewhere(here, looked_for.stem)
-    return f"There is {found}; write {_rule_for(image, str(found))}" if found is not None else _about_other_files(looked_for, here.parent)
+    return (
+        f"There is {found}; write {_rule_for(image, str(found))}"
+        if found is not None
+        else _about_other_files(looked_for, here.parent)
+    )
 
 
 def _about_other_files(looked_for: Path, folder: Path) -> str:
-    jsons = [path for base in (folder.parent, folder.parent.parent) for path in (*base.glob("*.json"), *base.glob("annotations/*.json"))]
+    jsons = [
+        path
+        for base in (folder.parent, folder.parent.parent)
+        for path in (*base.glob("*.json"), *base.glob("annotations/*.json"))
+    ]
     if jsons:
         return f"There is {jsons[0]}; name it as the split to read it as COCO annotations"
     others = [path.name for path in entries_of(looked_for.parent) if path.suffix == ".txt"]
     if not others:
         return ""
-    return f"The folder holds {len(others)} label files under other names, such as {min(others)}; names of images and labels have to match"
+    return (
+        f"The folder holds {len(others)} label files under other names, such as {min(others)}; names of images "
+        "and "
+        "labels have to match"
+    )
 
 
 def _elsewhere(image: Path, stem: str) -> Path | None:
@@ -117,8 +150,16 @@ def _rule_for(image: str, label: str) -> str:
     if Path(label).parent == Path(image).parent:
         return "'labels: beside'"
     shared = os.path.commonpath((image, label))
-    before, after = Path(image).parent.as_posix().removeprefix(shared), Path(label).parent.as_posix().removeprefix(shared)
-    while before.rpartition("/")[2] and before.rpartition("/")[2] == after.rpartition("/")[2] and before.count("/") > 1 and after.count("/") > 1:
+    before, after = (
+        Path(image).parent.as_posix().removeprefix(shared),
+        Path(label).parent.as_posix().removeprefix(shared),
+    )
+    while (
+        before.rpartition("/")[2]
+        and before.rpartition("/")[2] == after.rpartition("/")[2]
+        and before.count("/") > 1
+        and after.count("/") > 1
+    ):
         before, after = before.rpartition("/")[0], after.rpartition("/")[0]
     return f"'labels: {before}/ -> {after}/'"
 
@@ -129,14 +170,32 @@ def annotations_in(folder: Path, where: str) -> Path:
     if len(found) == 1:
         return found[0]
     listed = ", ".join(path.name for path in found[:4]) or "none"
-    raise DataError(where, f"{folder} holds {len(found)} JSON files ({listed})", "Name the one with the annotations of the split")
+    raise DataError(
+        where, f"{folder} holds {len(found)} JSON files ({listed})", "Name the one with the annotations of the split"
+    )
 
 
 def images_of_json(file: Path, root: Path, split: str, first: str) -> Path:
     """The folder at which the file names of a COCO JSON begin; `first` is one of them. Raises DataError."""
-    words = [part for part in file.stem.replace("-", "_").split("_") if part not in {"instances", "annotations", "coco"}]
-    names = dict.fromkeys((".", "images", f"images/{split}", split, f"{split}/images", *(f"images/{w}" for w in words), *words, "JPEGImages", "data"))
-    tried = list(dict.fromkeys((base / name).resolve() for base in (file.parent, file.parent.parent, root) for name in names))
+    words = [
+        part for part in file.stem.replace("-", "_").split("_") if part not in {"instances", "annotations", "coco"}
+    ]
+    names = dict.fromkeys(
+        (
+            ".",
+            "images",
+            f"images/{split}",
+            split,
+            f"{split}/images",
+            *(f"images/{w}" for w in words),
+            *words,
+            "JPEGImages",
+            "data",
+        )
+    )
+    tried = list(
+        dict.fromkeys((base / name).resolve() for base in (file.parent, file.parent.parent, root) for name in names)
+    )
     found = next((folder for folder in tried if not why_unusable(first) and is_file(folder / first)), None)
     if found is None:
         existing = [folder for folder in tried if is_folder(folder)]

@@ -39,7 +39,9 @@ class Entry(NamedTuple):
 
 
 def listed(source: Source, split: str, clip_margin: float) -> Listed:
-    """Every image of a source, sorted by path, each once; what is named and is no picture that is read comes back as findings.
+    """Every image of a source, sorted by path, each once.
+
+    What is named and is no picture that is read comes back as findings.
 
     Raises DataError when there is no image.
     """
@@ -54,7 +56,9 @@ def listed(source: Source, split: str, clip_margin: float) -> Listed:
             files[entry.path] = None
         elif suffix in OTHER_PICTURES:
             text = f"pictures of type {suffix} are not read"
-            findings.append(Finding(entry.path, None, "format", "warning", text, "image skipped", "Convert it to JPEG or PNG"))
+            findings.append(
+                Finding(entry.path, None, "format", "warning", text, "image skipped", "Convert it to JPEG or PNG")
+            )
         elif entry.line:
             others[entry.place] += 1
             if others[entry.place] <= MOST_TOLD:
@@ -67,11 +71,24 @@ def listed(source: Source, split: str, clip_margin: float) -> Listed:
     if source.format == "yolo":
         return Listed(images, findings, source.names, yolo.reader(source.label_of, clip_margin))
     names = source.names or voc.class_names(images, source.label_of)
-    return Listed(images, findings, names, voc.reader({name: number for number, name in enumerate(names)}, source.label_of, clip_margin))
+    return Listed(
+        images,
+        findings,
+        names,
+        voc.reader({name: number for number, name in enumerate(names)}, source.label_of, clip_margin),
+    )
 
 
 def _no_more_pictures(place: Path, count: int) -> Finding:
-    return Finding(str(place), None, "format", "warning", f"{count:,} more lines have no suffix of a picture", "image skipped", "Write one image path per line")
+    return Finding(
+        str(place),
+        None,
+        "format",
+        "warning",
+        f"{count:,} more lines have no suffix of a picture",
+        "image skipped",
+        "Write one image path per line",
+    )
 
 
 def _no_picture(entry: Entry) -> Finding:
@@ -87,8 +104,20 @@ def _of_coco(source: Source, clip_margin: float) -> Listed:
     findings, files = [], []
     for name in found.images:
         if why := why_unusable(f"{root}/{name}"):
-            shown = shortened(name.encode("utf-8", "replace").decode())  # of the image, not of the JSON: it is the image that is skipped
-            findings.append(Finding(f"{root}/{shown}", None, "annotation", "warning", f"the file name {why}", "image skipped", "Correct 'file_name'"))
+            shown = shortened(
+                name.encode("utf-8", "replace").decode()
+            )  # of the image, not of the JSON: it is the image that is skipped
+            findings.append(
+                Finding(
+                    f"{root}/{shown}",
+                    None,
+                    "annotation",
+                    "warning",
+                    f"the file name {why}",
+                    "image skipped",
+                    "Correct 'file_name'",
+                )
+            )
         else:
             files.append(f"{root}/{name}")
     return Listed(sorted(files), findings, found.names, coco.reader(found, root, clip_margin))
@@ -111,7 +140,10 @@ def _entries(source: Source) -> Iterator[Entry]:
 
 
 def _in_folder(folder: Path) -> list[str]:
-    """Files and links to files with a suffix, at any depth. Links to folders are not followed: they may lead in a circle. Raises DataError."""
+    """Files and links to files with a suffix, at any depth.
+
+    Links to folders are not followed: they may lead in a circle. Raises DataError.
+    """
     _require_part_of_a_disk(folder)
     found: list[str] = []
     folders = [str(folder)]
@@ -130,7 +162,11 @@ def _in_folder(folder: Path) -> list[str]:
                 pictures += entry.name[entry.name.rindex(".") :].lower() in PICTURES
         seen += len(entries)
         if seen > MOST_OTHERS and pictures * ONE_PICTURE_OF < seen:
-            what = f"of the first {seen:,} entries in it and below it, {pictures:,} are pictures: this is no folder of images"
+            what = (
+                f"of the first {seen:,} entries in it and below it, {pictures:,} are pictures: this is no folder "
+                "of "
+                "images"
+            )
             raise DataError(str(folder), what, "Name the folder that holds the images")
     return found
 
@@ -139,7 +175,11 @@ def _require_part_of_a_disk(folder: Path) -> None:
     """Refuse what holds everything. Raises DataError."""
     whole = folder.resolve()
     if whole == whole.parent:
-        raise DataError(str(folder), "is the root of the whole file system, and all of it is no data set", "Name the folder that holds the images")
+        raise DataError(
+            str(folder),
+            "is the root of the whole file system, and all of it is no data set",
+            "Name the folder that holds the images",
+        )
 
 
 def _is_real_folder(entry: os.DirEntry[str]) -> bool:
@@ -156,7 +196,9 @@ def _in_list(source: Source, file: Path) -> Iterator[Entry]:
     lines = _lines(file)
     if source.format == "voc" and not any("/" in line or "\\" in line for line in lines):
         if len(file.parents) <= LEVELS_OF_A_VOC_LIST:
-            raise DataError(str(file), "is no list of a VOC data set, whose images lie in JPEGImages", "Put it into ImageSets/Main")
+            raise DataError(
+                str(file), "is no list of a VOC data set, whose images lie in JPEGImages", "Put it into ImageSets/Main"
+            )
         yield from (Entry(str(path), file) for path in voc.images_of_list(file, lines))
         return
     beside, root = str(file.parent), str(source.root)
@@ -176,16 +218,31 @@ def _lines(file: Path) -> list[str]:
         content = read_regular(file, MOST_LIST_BYTES)
         text = content.decode("utf-8-sig")
     except OSError as error:
-        raise DataError(str(file), f"cannot be read ({(error.strerror or str(error)).lower()})", "Make the list readable") from None
+        raise DataError(
+            str(file), f"cannot be read ({(error.strerror or str(error)).lower()})", "Make the list readable"
+        ) from None
     except UnicodeDecodeError:
         text = "\0"
     if content.count(b"\n") + content.count(b"\r") > MOST_LINES:
-        raise DataError(str(file), f"is larger than a list of {MOST_LINES:,} images can be", "Divide it, or name the folder of the images")
+        raise DataError(
+            str(file),
+            f"is larger than a list of {MOST_LINES:,} images can be",
+            "Divide it, or name the folder of the images",
+        )
     if "\0" in text:  # no path holds it, other encodings and binary files do
-        raise DataError(str(file), "is not a text file with one image path per line", "Name a folder of images or a list file in UTF-8")
+        raise DataError(
+            str(file),
+            "is not a text file with one image path per line",
+            "Name a folder of images or a list file in UTF-8",
+        )
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def listable(path: str) -> bool:
     """Whether a list file can hold this path and give it back: one line of text without blanks around it."""
-    return path.splitlines() == [path] and path.strip() == path and "\0" not in path and not any("\ud800" <= letter <= "\udfff" for letter in path)
+    return (
+        path.splitlines() == [path]
+        and path.strip() == path
+        and "\0" not in path
+        and not any("\ud800" <= letter <= "\udfff" for letter in path)
+    )

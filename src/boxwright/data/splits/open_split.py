@@ -40,12 +40,21 @@ def open_split(
     trusting: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Index:
-    """The index of a split. Raises DataError when nothing can be used, a class has no number, or the policy refuses a finding."""
-    index = findings_of(dataset, split, Scan(threads, cached, trusting, dataset.policy.clip_margin, dataset.kind, progress))
+    """The index of a split.
+
+    Raises DataError when nothing can be used, a class has no number, or the policy refuses a finding.
+    """
+    index = findings_of(
+        dataset, split, Scan(threads, cached, trusting, dataset.policy.clip_margin, dataset.kind, progress)
+    )
     require_policy(index, dataset, split)
     if not len(index):
         first = f" ({index.findings[0]})" if index.findings else ""
-        raise DataError(f"split '{split}'", f"none of its {index.skipped} images can be used{first}", "Mend them or name another folder")
+        raise DataError(
+            f"split '{split}'",
+            f"none of its {index.skipped} images can be used{first}",
+            "Mend them or name another folder",
+        )
     return index
 
 
@@ -64,7 +73,9 @@ def _mapped(dataset: Dataset, source: Source, opened: Opened) -> Index:
     index, names = opened.index, opened.names
     wrong = index.classes >= len(names)
     if wrong.any():
-        index = replace(with_objects(index, ~wrong), findings=(*index.findings, *_beyond(dataset, source, index, names)))
+        index = replace(
+            with_objects(index, ~wrong), findings=(*index.findings, *_beyond(dataset, source, index, names))
+        )
     try:
         return with_classes(index, class_map(names, source.edits, dataset.names))
     except KeyError as error:
@@ -84,7 +95,10 @@ def _beyond(dataset: Dataset, source: Source, index: Index, names: tuple[str, ..
         text = f"exceeds nc={len(names)} in {dataset.file}"
         fix = f"Possible classes are 0 to {len(names) - 1}; add names or correct the label"
         lines = _lines_of_classes(file, len(names))
-        found += [Finding(file, line, "class-range", "error", f"Label class {number} {text}", "refused", fix) for line, number in lines]
+        found += [
+            Finding(file, line, "class-range", "error", f"Label class {number} {text}", "refused", fix)
+            for line, number in lines
+        ]
     return found
 
 
@@ -109,17 +123,29 @@ def _by_policy(dataset: Dataset, split: str, index: Index) -> Index:
     refused = {finding.file for finding in findings if finding.action == "image skipped"}
     if not refused:
         return replace(index, findings=findings)
-    gone = np.array([path in refused or label_of(dataset, split, index, number) in refused for number, path in enumerate(index.paths)], bool)
+    gone = np.array(
+        [
+            path in refused or label_of(dataset, split, index, number) in refused
+            for number, path in enumerate(index.paths)
+        ],
+        bool,
+    )
     if not gone.any():
         return replace(index, findings=findings)
-    return replace(with_images(index, np.flatnonzero(~gone)), findings=findings, skipped=index.skipped + int(gone.sum()))
+    return replace(
+        with_images(index, np.flatnonzero(~gone)), findings=findings, skipped=index.skipped + int(gone.sum())
+    )
 
 
 def _without_labels(dataset: Dataset, split: str, index: Index) -> list[Finding]:
     empty = np.flatnonzero(np.diff(index.first_object) == 0).tolist()
     files = [(index.paths[number], label_of(dataset, split, index, number)) for number in empty]
     fix = "Write a label file, or an empty one if there is nothing on the image"
-    return [Finding(image, None, "no-label-file", "warning", f"there is no {label}", "kept", fix) for image, label in files if not is_there(Path(label))]
+    return [
+        Finding(image, None, "no-label-file", "warning", f"there is no {label}", "kept", fix)
+        for image, label in files
+        if not is_there(Path(label))
+    ]
 
 
 def label_of(dataset: Dataset, split: str, index: Index, image: int) -> str:
@@ -148,7 +174,10 @@ def sampling_weights(dataset: Dataset, split: str, index: Index) -> np.ndarray |
 
 
 def require_policy(index: Index, dataset: Dataset, split: str) -> None:
-    """Refuse what the policy does not let pass; most often labels whose class has no name. Raises DataError or FindingsError."""
+    """Refuse what the policy does not let pass; most often labels whose class has no name.
+
+    Raises DataError or FindingsError.
+    """
     refused = [finding for finding in index.findings if finding.action == "refused"]
     if not refused:
         return
@@ -163,12 +192,21 @@ def require_objects(index: Index, dataset: Dataset, split: str) -> None:
     """Refuse a training split without a single object. Raises DataError."""
     if not len(index.classes):
         where = label_of(dataset, split, index, 0)
-        remedy = layout.about_no_labels(source_of(dataset, split, index, 0), index.paths[0]) or "Check where the label files are"
-        raise DataError(f"split '{split}'", f"none of its {len(index)} images has a label (looked for {where}, for example)", remedy)
+        remedy = (
+            layout.about_no_labels(source_of(dataset, split, index, 0), index.paths[0])
+            or "Check where the label files are"
+        )
+        raise DataError(
+            f"split '{split}'", f"none of its {len(index)} images has a label (looked for {where}, for example)", remedy
+        )
 
 
 def require_no_findings(index: Index, split: str) -> None:
     """For --strict: every finding is an error. Raises FindingsError."""
     serious = [finding for finding in index.findings if finding.severity != "note"]
     if serious:
-        raise FindingsError(f"split '{split}'", f"{len(serious)} findings under --strict, first: {serious[0]}", "`boxwright data check` lists them all")
+        raise FindingsError(
+            f"split '{split}'",
+            f"{len(serious)} findings under --strict, first: {serious[0]}",
+            "`boxwright data check` lists them all",
+        )

@@ -24,6 +24,7 @@ from boxwright.data.pixels.image_files import BrokenImageError, inspect
 from boxwright.data.splits import index_cache
 from boxwright.data.splits.listing import listed
 from boxwright.data.splits.source import Source
+from boxwright.system.files import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,7 +86,12 @@ def open_source(source: Source, split: str, scan: Scan) -> Opened:
     look = index_cache.look(listing.files, source) if scan.cached else index_cache.NO_LOOK
     known = cache.whole(look.most_bytes) if cache.there and _have_any_in_common(cache.stamps, look.stamps) else None
     about = (*cache.findings, *listing.findings, *_about_labels(listing.files, source))
-    if known is not None and tuple(listing.files) == known.listed and listing.names == known.names and np.array_equal(look.stamps, known.stamps):
+    if (
+        known is not None
+        and tuple(listing.files) == known.listed
+        and listing.names == known.names
+        and np.array_equal(look.stamps, known.stamps)
+    ):
         return Opened(_with_listing(known.index, listing, about), known.names)
     scanned = _scanned(listing, scan, _reusable(known, listing, look.stamps, source))
     index = _assembled(listing.files, scanned)
@@ -111,7 +117,9 @@ def _scanned(listing: Listed, scan: Scan, known: dict[str, Scanned]) -> list[Sca
     fresh: dict[str, Scanned] = {}
     chunks = [files[first : first + CHUNK] for first in range(0, len(files), CHUNK)]
     with ThreadPoolExecutor(max(scan.threads, 1)) as pool:
-        for chunk, results in zip(chunks, pool.map(lambda chunk: [_scan_one(file, listing, scan.kind) for file in chunk], chunks), strict=True):
+        for chunk, results in zip(
+            chunks, pool.map(lambda chunk: [_scan_one(file, listing, scan.kind) for file in chunk], chunks), strict=True
+        ):
             for file, result in zip(chunk, results, strict=True):
                 fresh[file] = result
                 if scan.progress is not None:
@@ -124,23 +132,40 @@ def _scan_one(file: str, listing: Listed, kind: Kind) -> Scanned:
         size_wh = inspect(file).size_wh if kind.usual else inspect_planes(file, kind)
         digest = digest_of(file)
     except BrokenImageError as error:
-        finding = Finding(file, None, "unreadable", "warning", str(error), "image skipped", error.remedy or "Replace the file or remove it")
+        finding = Finding(
+            file,
+            None,
+            "unreadable",
+            "warning",
+            str(error),
+            "image skipped",
+            error.remedy or "Replace the file or remove it",
+        )
         return Scanned(None, NO_LABELS, NO_REGIONS, (finding,))
     found: Annotated = listing.read(file, size_wh)
     lost = [finding for finding in found.labels.findings if finding.action == "box dropped"]
     if lost and not len(found.labels) and not len(found.ignored):
         text = f"no object in {lost[0].file} can be used, and without them the image would teach that nothing is there"
-        finding = Finding(file, None, "no-usable-label", "warning", text, "image skipped", "Mend its labels; an empty label file says that nothing is there")
+        finding = Finding(
+            file,
+            None,
+            "no-usable-label",
+            "warning",
+            text,
+            "image skipped",
+            "Mend its labels; an empty label file says that nothing is there",
+        )
         return Scanned(None, NO_LABELS, NO_REGIONS, (*found.labels.findings, finding))
     return Scanned(size_wh, found.labels, found.ignored, found.labels.findings, digest)
 
 
 def digest_of(file: str) -> bytes:
     """The digest of a file's bytes, as many as there are when it is opened. Raises BrokenImageError."""
-    # SHA-256, since it is the fastest of its kind where processors know it. It lets go of the interpreter: other threads read meanwhile.
+    # SHA-256, since it is the fastest of its kind where processors know it. It lets go of the interpreter: other
+    # threads read meanwhile.
     digest = hashlib.sha256()
     try:
-        with open(file, "rb", buffering=0) as stream:  # noqa: PTH123 -- a path object for each of a million files is felt
+        with open_regular(file) as stream:
             left = os.fstat(stream.fileno()).st_size
             while left > 0 and (part := stream.read(min(left, PIECE_BYTES))):
                 digest.update(part)
@@ -195,7 +220,9 @@ def _areas(labels: list[Labels]) -> np.ndarray:
     """Stated areas of all objects, empty where there are none."""
     if all(label.areas_px is None for label in labels):
         return np.zeros(0, np.float32)
-    areas = np.concatenate([np.full(len(label), np.nan, np.float32) if label.areas_px is None else label.areas_px for label in labels])
+    areas = np.concatenate(
+        [np.full(len(label), np.nan, np.float32) if label.areas_px is None else label.areas_px for label in labels]
+    )
     return areas if np.isfinite(areas).any() else areas[:0]
 
 
@@ -211,8 +238,20 @@ def _about_labels(files: list[str], source: Source) -> list[Finding]:
             sharing[label].append(file)
     findings = []
     for label, mine in sharing.items():
-        images = ", ".join(Path(file).name for file in mine[:SHOWN]) + (f" and {len(mine) - SHOWN} more" if len(mine) > SHOWN else "")
-        findings.append(Finding(label, None, "shared", "note", f"several images use this one label file: {images}", "kept", "Give the images different names"))
+        images = ", ".join(Path(file).name for file in mine[:SHOWN]) + (
+            f" and {len(mine) - SHOWN} more" if len(mine) > SHOWN else ""
+        )
+        findings.append(
+            Finding(
+                label,
+                None,
+                "shared",
+                "note",
+                f"several images use this one label file: {images}",
+                "kept",
+                "Give the images different names",
+            )
+        )
     if source.format == "yolo" and all(place.is_dir() for place in (source.place, *source.more)):
         findings += _orphans(set(labels))
     return findings
@@ -222,7 +261,9 @@ def _orphans(known: set[str]) -> list[Finding]:
     findings = []
     for folder in sorted({os.path.dirname(label) for label in known}):  # noqa: PTH120 -- a path object for each of a million files is felt
         if os.path.isdir(folder):  # noqa: PTH112 -- as above
-            orphans = [entry.path for entry in os.scandir(folder) if entry.name.endswith(".txt") and entry.path not in known]
+            orphans = [
+                entry.path for entry in os.scandir(folder) if entry.name.endswith(".txt") and entry.path not in known
+            ]
             if orphans and "/labels/" in f"{folder}/":
                 text = f"{len(orphans)} label files without an image, such as {Path(min(orphans)).name}"
                 findings.append(Finding(folder, None, "orphan", "note", text, "kept", "Check the image folder"))

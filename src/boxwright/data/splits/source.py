@@ -17,7 +17,10 @@ FORMATS: tuple[Format, ...] = ("yolo", "coco", "voc")
 
 
 class LabelRule(NamedTuple):
-    """From an image to its label file: the last `before` of its path becomes `after`; both empty: it lies beside the image."""
+    """From an image to its label file: the last `before` of its path becomes `after`.
+
+    Both empty: it lies beside the image.
+    """
 
     before: str = "/images/"
     after: str = "/labels/"
@@ -37,8 +40,9 @@ XML_FOLDERS = (("/JPEGImages/", "/Annotations/"), ("/images/", "/annotations/"),
 class Source:
     """`place` is a folder of images, a list file or a COCO JSON; `root` is where relative names of a list begin.
 
-    `names` are the native classes: what numbers mean in label files; empty where annotations spell names. `images` is where the file
-    names of a COCO JSON begin. `weight` is the share of samples that come from here, in relation to the other sources.
+    `names` are the native classes: what numbers mean in label files; empty where annotations spell names. `images` is
+    where the file names of a COCO JSON begin. `weight` is the share of samples that come from here, in relation to the
+    other sources.
     """
 
     format: Format

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pixels of a split in the size that training or validation wants, from files, memory or disk. Safe to ask from several threads."""
+"""Pixels of a split in the size that training or validation wants, from files, memory or disk.
+
+Safe to ask from several threads.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +25,26 @@ Keeping = Literal["no", "memory", "disk"]
 
 
 class ImageStore:
-    """Images by number, in a size whose long side is `long_side`. `smooth`: areas are averaged when shrinking, for validation.
+    """Images by number, in a size whose long side is `long_side`.
 
-    Kept in memory, every image stays once it was asked for, and processes share what they have where they can (`unshared` says why not); kept on disk,
-    in one file. With a `pool`, that many stay, the newest. Otherwise as many stay as fit into `spare_bytes`, those that came first: which one is
-    asked for next is drawn evenly, so no other choice would be met more often.
+    `smooth`: areas are averaged when shrinking, for validation.
+
+    Kept in memory, every image stays once it was asked for, and processes share what they have where they can
+    (`unshared` says why not); kept on disk, in one file. With a `pool`, that many stay, the newest. Otherwise as many
+    stay as fit into `spare_bytes`, those that came first: which one is asked for next is drawn evenly, so no other
+    choice would be met more often.
     """
 
     def __init__(
-        self, index: Index, long_side: int, *, keep: Keeping = "no", smooth: bool, kind: Kind | None = None, spare_bytes: int = 0, pool: int = 0
+        self,
+        index: Index,
+        long_side: int,
+        *,
+        keep: Keeping = "no",
+        smooth: bool,
+        kind: Kind | None = None,
+        spare_bytes: int = 0,
+        pool: int = 0,
     ) -> None:
         self.index = index
         self.long_side = long_side
@@ -66,7 +80,10 @@ class ImageStore:
         return loaded_size((height, width), self.long_side)
 
     def __call__(self, image: int) -> np.ndarray:
-        """Pixels in the loaded size: (H, W, 3) uint8 BGR, or (H, W, C) of another kind. Raises BrokenImageError for a file that broke since the scan."""
+        """Pixels in the loaded size: (H, W, 3) uint8 BGR, or (H, W, C) of another kind.
+
+        Raises BrokenImageError for a file that broke since the scan.
+        """
         kept = self._kept.get(image)
         if kept is not None:
             return kept

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decoded images of a split in one file: filled as they are first wanted, so that it can be stopped and gone on with at any time.
+"""Decoded images of a split in one file.
 
-Every image has its place by number. A stamp of its source and a checksum stand before the pixels; an image whose source has
-changed, or that was not written whole, is made anew. Nothing is ever thrown out to make room: the file has its full size.
-It lies on a disk, or in memory that processes share.
+Filled as they are first wanted, so that it can be stopped and gone on with at any time.
+
+Every image has its place by number. A stamp of its source and a checksum stand before the pixels; an image whose source
+has changed, or that was not written whole, is made anew. Nothing is ever thrown out to make room: the file has its full
+size. It lies on a disk, or in memory that processes share.
 """
 
 from __future__ import annotations
@@ -35,7 +37,10 @@ SPARE_BYTES = 1 << 30  # that stay free on the disk
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file of pixels is to hold: images `paths` in these `shapes` (H, W, C), all values of `dtype`; `title` says how they were made."""
+    """What a file of pixels is to hold: images `paths` in these `shapes` (H, W, C), all values of `dtype`.
+
+    `title` says how they were made.
+    """
 
     paths: Sequence[str]
     shapes: Sequence[tuple[int, int, int]]
@@ -108,14 +113,21 @@ def on_disk(contents: Contents) -> PixelFile:
     path, total = cache_folder() / "images" / contents.name(), int(contents.starts()[-1])
     free = free_disk_bytes(cache_folder())
     if not is_there(path) and total + SPARE_BYTES > free:
-        what = f"decoded images of {len(contents.paths)} files take {total / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free in {cache_folder()}"
-        raise SettingError("cache", what, "Leave --cache out, choose a smaller --imgsz, or set BOXWRIGHT_CACHE to a larger disk")
+        what = (
+            f"decoded images of {len(contents.paths)} files take {total / 2**30:.1f} GiB, and "
+            f"{free / 2**30:.1f} "
+            f"GiB are free in {cache_folder()}"
+        )
+        raise SettingError(
+            "cache", what, "Leave --cache out, choose a smaller --imgsz, or set BOXWRIGHT_CACHE to a larger disk"
+        )
     return PixelFile(contents, open_shared(path, total))
 
 
 def in_memory(contents: Contents) -> PixelFile:
     """In memory that processes share, as long as one of them is there. Raises NotSharedError."""
-    # All under one name write the same pixels, so nobody changes what another one looks at: processes that see other files, or decode in another way,
+    # All under one name write the same pixels, so nobody changes what another one looks at: processes that see other
+    # files, or decode in another way,
     # have another name.
     more = f" {__version__} {cv2.__version__} {pillow_version} {hashlib.sha256(contents.stamps.tobytes()).hexdigest()}"
     memory = SharedMemory(contents.name(more), int(contents.starts()[-1]))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The archive of a traced network: its program as a tree, its objects and constants as inert values with their tensors.
 
-Records are read by one reader and used by no other. Those that have no part in the answer (debug information, traced inputs) are left unread.
+Records are read by one reader and used by no other. Those that have no part in the answer (debug information, traced
+inputs) are left unread.
 """
 
 from __future__ import annotations
@@ -34,7 +35,18 @@ _ENCRYPTED = 0x1
 _CODE = re.compile(r"code/((?:[A-Za-z_]\w{0,63}/){1,16}[A-Za-z_]\w{0,63})\.py", re.ASCII)
 _CLASS = re.compile(r"__torch__(?:\.\w{1,64}){1,16}", re.ASCII)
 _KEY = re.compile(r"\d{1,10}", re.ASCII)
-DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, NotImplementedError, ValueError, OverflowError, EOFError, IndexError, KeyError)
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    RuntimeError,
+    NotImplementedError,
+    ValueError,
+    OverflowError,
+    EOFError,
+    IndexError,
+    KeyError,
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,11 @@ class TracedArchive:
 
     def words(self, name: str) -> str | None:
         """Words that lie beside the program, None where there are none."""
-        return self._read(f"extra/{name}", MAX_EXTRA_BYTES).decode() if f"{self._top}extra/{name}" in self._records else None
+        return (
+            self._read(f"extra/{name}", MAX_EXTRA_BYTES).decode()
+            if f"{self._top}extra/{name}" in self._records
+            else None
+        )
 
     def contents(self) -> Contents:
         """Program, objects and tensors."""
@@ -79,12 +95,18 @@ class TracedArchive:
         tensors: dict[TensorView, torch.Tensor] = {}
         root = self._unpickled("data", tensors, plainer)
         constants = self._unpickled("constants", tensors, plainer)
-        if type(root) is not Node or type(constants) is not tuple or any(type(one) is not TensorView for one in constants):
+        if (
+            type(root) is not Node
+            or type(constants) is not tuple
+            or any(type(one) is not TensorView for one in constants)
+        ):
             raise ForeignError("its objects are none of a traced network")
         return Contents(classes, root, constants, tensors)
 
     def _classes(self) -> Classes:
-        names = [name for name in self._records if name.startswith(f"{self._top}code/") and not name.endswith(".debug_pkl")]
+        names = [
+            name for name in self._records if name.startswith(f"{self._top}code/") and not name.endswith(".debug_pkl")
+        ]
         if not names or sum(self._records[name].file_size for name in names) > MAX_CODE_CHARACTERS:
             raise ForeignError("it holds no program, or one too long for a network")
         found: Classes = {}
@@ -160,7 +182,9 @@ class _Machine(Machine):
 
     def _storage(self, identifier: Any) -> Storage:
         match identifier:
-            case ("storage", GlobalName(module="torch", name=kind), str() as key, str(), int() as length) if kind in STORAGES and _KEY.fullmatch(key):
+            case ("storage", GlobalName(module="torch", name=kind), str() as key, str(), int() as length) if (
+                kind in STORAGES and _KEY.fullmatch(key)
+            ):
                 found = self.storages.setdefault(key, Storage(kind, key, length))
                 if found.dtype == STORAGES[kind][0] and found.length == length and 0 <= length < LIMITS.elements:
                     return found

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The text of a traced network as a tree: exactly what the exporter writes, and nothing else of the language.
 
-A class has attributes, which are skipped, and methods named forward, forward1, …; a method binds each name once and ends with
-what it returns. Anything else is refused, so nothing has to be known about the rest of the language.
+A class has attributes, which are skipped, and methods named forward, forward1, …; a method binds each name once and
+ends with what it returns. Anything else is refused, so nothing has to be known about the rest of the language.
 """
 
 from __future__ import annotations
@@ -20,13 +20,30 @@ MAX_NUMBER = 1e19
 MAX_NESTING = 120  # calls in calls; a row of blocks is one call in another
 _TOKEN = re.compile(
     r"(?P<number>\d{1,19}(?![\w.])|\d{1,19}\.\d{0,19}(?:e[+-]?\d{1,3})?(?![\w.]))"
-    r'|(?P<name>[A-Za-z_]\w{0,127})(?!\w)|(?P<text>"[\w.\-]{0,64}")|(?P<sign>->|[()\[\],=:.\-])|(?P<space> +)|(?P<line>\n)',
+    r'|(?P<name>[A-Za-z_]\w{0,127})(?!\w)|(?P<text>"[\w.\-]{0,64}")|(?P<sign>->|[()\[\],=:.\-])|(?P<space> '
+    r"+)|(?P<line>\n)",
     re.ASCII,
 )
 _FORWARD = re.compile(r"forward\d{0,6}", re.ASCII)
 _CONSTANT = re.compile(r"c\d{1,6}", re.ASCII)
 _LITERALS = {"True": True, "False": False, "None": None}
-RESERVED = frozenset({"torch", "ops", "int", "annotate", "getattr", "CONSTANTS", "number", "self", "class", "def", "return", "Module", *_LITERALS})
+RESERVED = frozenset(
+    {
+        "torch",
+        "ops",
+        "int",
+        "annotate",
+        "getattr",
+        "CONSTANTS",
+        "number",
+        "self",
+        "class",
+        "def",
+        "return",
+        "Module",
+        *_LITERALS,
+    }
+)
 
 
 class ForeignError(Exception):
@@ -98,7 +115,10 @@ def classes_of(text: str, module: str) -> Classes:
             line = lines[at]
             at += 1
             if line.tokens[0] != "def":
-                _require(line.indent == _MEMBER and line.tokens[0] not in RESERVED and "(" not in line.tokens, "has a statement where none belongs")
+                _require(
+                    line.indent == _MEMBER and line.tokens[0] not in RESERVED and "(" not in line.tokens,
+                    "has a statement where none belongs",
+                )
                 continue
             body = []
             while at < len(lines) and lines[at].indent > _MEMBER:
@@ -152,7 +172,9 @@ def _lines(text: str) -> list[_Line]:
 
 def _class_name(line: _Line) -> str:
     match line.tokens:
-        case ["class", name, "(", "Module", ")", ":"] if line.indent == 0 and name.isidentifier() and name not in RESERVED:
+        case ["class", name, "(", "Module", ")", ":"] if (
+            line.indent == 0 and name.isidentifier() and name not in RESERVED
+        ):
             return name
     raise ForeignError("its program holds something else than classes of modules")
 
@@ -163,7 +185,13 @@ def _method(line: _Line, body: list[_Line]) -> tuple[str, Method]:
     name = tokens[1] if len(tokens) > 1 else ""
     if not _FORWARD.fullmatch(name):
         raise ForeignError(f"its program has a method {name[:40]!r}")
-    _require(line.indent == _MEMBER and tokens[2:5] == ["(", "self", ":"] and tokens[-1] == ":" and tokens.count("(") == tokens.count(")") == 1, "is damaged")
+    _require(
+        line.indent == _MEMBER
+        and tokens[2:5] == ["(", "self", ":"]
+        and tokens[-1] == ":"
+        and tokens.count("(") == tokens.count(")") == 1,
+        "is damaged",
+    )
     inside = tokens[3 : tokens.index(")")]
     parameters = tuple(word for word, sign in itertools.pairwise(inside) if sign == ":")[1:]
     _require("=" not in inside, "gives a parameter a value")
@@ -171,7 +199,8 @@ def _method(line: _Line, body: list[_Line]) -> tuple[str, Method]:
     _bind(parameters, bound)
     statements = [_statement(one, bound) for one in body]
     _require(
-        statements and all(names is not None for names, _ in statements[:-1]) and statements[-1][0] is None, "has a method that does not end with its answer"
+        statements and all(names is not None for names, _ in statements[:-1]) and statements[-1][0] is None,
+        "has a method that does not end with its answer",
     )
     return name, Method(parameters, tuple((names or (), value) for names, value in statements[:-1]), statements[-1][1])
 

@@ -12,6 +12,7 @@ from boxwright.infer.traced.archive import TracedArchive
 from boxwright.infer.traced.grammar import ForeignError
 from boxwright.infer.traced.operators import ARRANGE, OPERATORS, WIDEST
 from boxwright.infer.traced.steps import IMAGES, UNPACK, Slot, Step, Steps, steps_of
+from boxwright.system.files import read_regular
 from boxwright.system.torch_archive.nodes import Node, RefusedError, TensorView
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ class TracedNetwork:
         return self
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """Raises ForeignError for a program that asks for more than a network needs; the framework raises its own kinds where it does not fit."""
+        """Raises ForeignError for a program that asks for more than a network needs.
+
+        The framework raises its own kinds where it does not fit.
+        """
         return _Pass(self, images).answer()
 
 
@@ -109,10 +113,11 @@ def _named_tensors(root: Node, tensors: dict[TensorView, torch.Tensor]) -> Itera
 def open_archive(path: Path) -> TracedArchive:
     """The archive of a file. Raises WeightsError."""
     try:
-        content = path.read_bytes() if path.stat().st_size <= MAX_BYTES else b""
-        return TracedArchive(content)
+        return TracedArchive(read_regular(path, MAX_BYTES))
     except OSError as error:
-        raise WeightsError(str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path") from None
+        raise WeightsError(
+            str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path"
+        ) from None
     except ForeignError as error:
         raise _refused(path, error) from None
 
@@ -136,4 +141,8 @@ def read_traced(archive: TracedArchive, path: Path) -> tuple[TracedNetwork, dict
 
 def _refused(path: Path, error: Exception) -> WeightsError:
     reason = " ".join(str(error).split())[:160]
-    return WeightsError(str(path), f"is no TorchScript file that this program wrote: {reason}", "Nothing of it was run. Give one that `boxwright export` wrote")
+    return WeightsError(
+        str(path),
+        f"is no TorchScript file that this program wrote: {reason}",
+        "Nothing of it was run. Give one that `boxwright export` wrote",
+    )

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operators that traced networks of this family are made of: what each takes, what it gives, and what it costs.
 
-A form is a word per argument: t tensor, b truth, i whole number, f number, I list of whole numbers, F list of numbers, T list of
-tensors, s text, N None; p and P: written in the program, between 1 and a bound; Z: from 0 on; `|` before what may be missing,
-`?` behind what may be None.
+A form is a word per argument: t tensor, b truth, i whole number, f number, I list of whole numbers, F list of numbers,
+T list of tensors, s text, N None; p and P: written in the program, between 1 and a bound; Z: from 0 on; `|` before what
+may be missing, `?` behind what may be None.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ SLOW = 32  # multiplications of a matrix product in the time of another operator
 class Operator:
     """`gives`: kind of the answer. `words`: the only values that its keywords may have.
 
-    `size`: elements of the answer, or more, from the arguments; None for a number. `inner`: multiplications for each of them.
+    `size`: elements of the answer, or more, from the arguments; None for a number. `inner`: multiplications for each of
+    them.
     """
 
     run: Callable[..., Any]
@@ -103,9 +104,13 @@ def _convolved(images: torch.Tensor, weight: torch.Tensor, _bias: Any, *how: Any
     strides, pads, gaps, turned, extra, groups = how[:6]
     channels = weight.shape[1] * groups if turned else weight.shape[0]
     made = images.shape[0] * channels
-    for size, side, stride, pad, gap, more in zip(images.shape[2:], weight.shape[2:], strides, pads, gaps, extra, strict=True):
+    for size, side, stride, pad, gap, more in zip(
+        images.shape[2:], weight.shape[2:], strides, pads, gaps, extra, strict=True
+    ):
         reach = abs(gap) * (side - 1)
-        made *= size * abs(stride) + reach + abs(more) + 1 if turned else (size + 2 * abs(pad)) // max(abs(stride), 1) + 1
+        made *= (
+            size * abs(stride) + reach + abs(more) + 1 if turned else (size + 2 * abs(pad)) // max(abs(stride), 1) + 1
+        )
     return made
 
 
@@ -184,14 +189,18 @@ def require_form(operator: str, form: str, arguments: list[Any], kinds: list[str
     wanted = form.split()
     needed = sum("|" not in word for word in wanted)
     given = zip(arguments, kinds, wanted, strict=False)
-    if not needed <= len(kinds) <= len(wanted) or not all(_fits(value, kind, word.strip("|")) for value, kind, word in given):
+    if not needed <= len(kinds) <= len(wanted) or not all(
+        _fits(value, kind, word.strip("|")) for value, kind, word in given
+    ):
         raise ForeignError(f"its program calls {operator[:60]} in a way that no network of this program needs")
 
 
 def _fits(value: Any, kind: str, wanted: str) -> bool:
     if wanted in _WRITTEN:
         numbers = value if type(value) is list and wanted != "p" else [value]
-        return len(numbers) <= MOST_DIMENSIONS and all(type(number) is int and _WRITTEN[wanted] <= number <= MOST_STEP for number in numbers)
+        return len(numbers) <= MOST_DIMENSIONS and all(
+            type(number) is int and _WRITTEN[wanted] <= number <= MOST_STEP for number in numbers
+        )
     return kind == wanted.strip("?") or (kind, wanted) == ("E", "I") or (kind == "N" and wanted.endswith("?"))
 
 

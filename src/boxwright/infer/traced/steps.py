@@ -30,7 +30,10 @@ class Slot:
 
 @dataclass(slots=True)
 class Step:
-    """An operator on slots and plain values into a slot (or, for UNPACK, several); `spent`: slots that nothing needs afterwards."""
+    """An operator on slots and plain values into a slot (or, for UNPACK, several).
+
+    `spent`: slots that nothing needs afterwards.
+    """
 
     operator: str
     arguments: list[Any]
@@ -152,7 +155,9 @@ class _Inliner:
         require_form(call.operator, operator.form, arguments, [_kind(value) for value in arguments])
         return self._step(call.operator, arguments, words, [operator.gives], allowed=words == dict(operator.words))[0]
 
-    def _step(self, operator: str, arguments: list[Any], words: dict[str, Any], kinds: list[str], *, allowed: bool) -> list[Slot]:
+    def _step(
+        self, operator: str, arguments: list[Any], words: dict[str, Any], kinds: list[str], *, allowed: bool
+    ) -> list[Slot]:
         if not allowed:
             raise ForeignError(f"its program calls {operator[:60]} in a way that no network of this program needs")
         if len(self.steps) >= MAX_STEPS:

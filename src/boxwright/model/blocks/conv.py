@@ -33,7 +33,16 @@ class Conv(nn.Module):
     """Convolution, batch normalisation, activation. After folding, `bn` is gone and `conv` has a bias."""
 
     def __init__(
-        self, c1: int, c2: int, kernel: Size = 1, stride: Size = 1, padding: int | None = None, groups: int = 1, dilation: int = 1, *, act: Activation
+        self,
+        c1: int,
+        c2: int,
+        kernel: Size = 1,
+        stride: Size = 1,
+        padding: int | None = None,
+        groups: int = 1,
+        dilation: int = 1,
+        *,
+        act: Activation,
     ) -> None:
         super().__init__()
         pad = same_padding(kernel, dilation) if padding is None else padding
@@ -52,21 +61,35 @@ class Conv(nn.Module):
 class DWConv(Conv):
     """Convolution within groups: as many as input and output share."""
 
-    def __init__(self, c1: int, c2: int, kernel: Size = 1, stride: Size = 1, dilation: int = 1, *, act: Activation) -> None:
+    def __init__(
+        self, c1: int, c2: int, kernel: Size = 1, stride: Size = 1, dilation: int = 1, *, act: Activation
+    ) -> None:
         super().__init__(c1, c2, kernel, stride, None, math.gcd(c1, c2), dilation, act=act)
 
 
 class DWConvTranspose2d(nn.ConvTranspose2d):
     """Transposed convolution within groups."""
 
-    def __init__(self, c1: int, c2: int, kernel: int = 1, stride: int = 1, padding: int = 0, output_padding: int = 0) -> None:
+    def __init__(
+        self, c1: int, c2: int, kernel: int = 1, stride: int = 1, padding: int = 0, output_padding: int = 0
+    ) -> None:
         super().__init__(c1, c2, kernel, stride, padding, output_padding, groups=math.gcd(c1, c2))
 
 
 class Focus(nn.Module):
     """The four phases of the pixel grid as channels (rows first), then a convolution: halves the size."""
 
-    def __init__(self, c1: int, c2: int, kernel: Size = 1, stride: Size = 1, padding: int | None = None, groups: int = 1, *, act: Activation) -> None:
+    def __init__(
+        self,
+        c1: int,
+        c2: int,
+        kernel: Size = 1,
+        stride: Size = 1,
+        padding: int | None = None,
+        groups: int = 1,
+        *,
+        act: Activation,
+    ) -> None:
         super().__init__()
         self.conv = Conv(4 * c1, c2, kernel, stride, padding, groups, act=act)
 
@@ -79,7 +102,9 @@ class Focus(nn.Module):
 class GhostConv(nn.Module):
     """Half of the channels by convolution, the other half from them by a cheap depthwise one: Han and others, 2020."""
 
-    def __init__(self, c1: int, c2: int, kernel: Size = 1, stride: Size = 1, groups: int = 1, *, act: Activation) -> None:
+    def __init__(
+        self, c1: int, c2: int, kernel: Size = 1, stride: Size = 1, groups: int = 1, *, act: Activation
+    ) -> None:
         super().__init__()
         half = width_inside(c2)
         self.cv1 = Conv(c1, half, kernel, stride, None, groups, act=act)
@@ -113,7 +138,16 @@ class CrossConv(nn.Module):
     """A row-wise, then a column-wise convolution."""
 
     def __init__(
-        self, c1: int, c2: int, kernel: int = 3, stride: int = 1, groups: int = 1, share: float = 1.0, shortcut: bool = False, *, act: Activation
+        self,
+        c1: int,
+        c2: int,
+        kernel: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+        share: float = 1.0,
+        shortcut: bool = False,
+        *,
+        act: Activation,
     ) -> None:
         super().__init__()
         middle = width_inside(c2, share)
@@ -129,12 +163,24 @@ class CrossConv(nn.Module):
 class MixConv2d(nn.Module):
     """Kernels of several sizes side by side: Tan and Le, 'MixConv', 2019."""
 
-    def __init__(self, c1: int, c2: int, kernels: tuple[int, ...] = (1, 3), stride: int = 1, equal_channels: bool = True, *, act: Activation) -> None:
+    def __init__(
+        self,
+        c1: int,
+        c2: int,
+        kernels: tuple[int, ...] = (1, 3),
+        stride: int = 1,
+        equal_channels: bool = True,
+        *,
+        act: Activation,
+    ) -> None:
         super().__init__()
         widths = _equal_widths(c2, len(kernels)) if equal_channels else _widths_of_equal_weight(c2, kernels)
         if min(widths) < 1:
             raise ValueError(f"{c2} channels are too few for {len(kernels)} kernels")
-        self.m = nn.ModuleList(nn.Conv2d(c1, w, k, stride, k // 2, groups=math.gcd(c1, w), bias=False) for k, w in zip(kernels, widths, strict=True))
+        self.m = nn.ModuleList(
+            nn.Conv2d(c1, w, k, stride, k // 2, groups=math.gcd(c1, w), bias=False)
+            for k, w in zip(kernels, widths, strict=True)
+        )
         self.bn = batch_norm(c2)
         self.act = act(c2)
 
@@ -144,13 +190,19 @@ class MixConv2d(nn.Module):
 
 
 def _equal_widths(channels: int, parts: int) -> list[int]:
-    """Channels dealt evenly. Channel i goes to share i * parts / (channels - 1), rounded down, whole quotients to the share before."""
+    """Channels dealt evenly.
+
+    Channel i goes to share i * parts / (channels - 1), rounded down, whole quotients to the share before.
+    """
     shares = [math.floor(i * (parts - 1e-6) / max(channels - 1, 1)) for i in range(channels)]
     return [shares.count(part) for part in range(parts)]
 
 
 def _widths_of_equal_weight(channels: int, kernels: tuple[int, ...]) -> list[int]:
-    """Channels dealt so that every kernel size has about as many weights; the first share takes what rounding leaves."""
+    """Channels dealt so that every kernel size has about as many weights.
+
+    The first share takes what rounding leaves.
+    """
     inverse = [1 / k**2 for k in kernels]
     widths = [round(channels * share / sum(inverse)) for share in inverse]
     widths[0] += channels - sum(widths)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 class Bottleneck(nn.Module):
     """Narrow, widen, add."""
 
-    def __init__(self, c1: int, c2: int, shortcut: bool = True, groups: int = 1, share: float = 0.5, *, act: Activation) -> None:
+    def __init__(
+        self, c1: int, c2: int, shortcut: bool = True, groups: int = 1, share: float = 0.5, *, act: Activation
+    ) -> None:
         super().__init__()
         middle = width_inside(c2, share)
         self.cv1 = Conv(c1, middle, 1, 1, act=act)
@@ -36,7 +38,16 @@ class BottleneckCSP(nn.Module):
     """The cross-stage block of 2020: plain convolutions on both ways, normalised together after joining."""
 
     def __init__(
-        self, c1: int, c2: int, repeats: int = 1, shortcut: bool = True, groups: int = 1, share: float = 0.5, *, act: Activation, join: Activation
+        self,
+        c1: int,
+        c2: int,
+        repeats: int = 1,
+        shortcut: bool = True,
+        groups: int = 1,
+        share: float = 0.5,
+        *,
+        act: Activation,
+        join: Activation,
     ) -> None:
         super().__init__()
         middle = width_inside(c2, share)
@@ -55,7 +66,10 @@ class BottleneckCSP(nn.Module):
 
 
 class C3(nn.Module):
-    """The cross-stage block with three convolutions. `inner` makes the layers of the long way; Bottlenecks by default."""
+    """The cross-stage block with three convolutions.
+
+    `inner` makes the layers of the long way; Bottlenecks by default.
+    """
 
     def __init__(
         self,
@@ -102,7 +116,17 @@ class C3Ghost(C3):
 class C3TR(C3):
     """C3 with one transformer of `repeats` layers."""
 
-    def __init__(self, c1: int, c2: int, repeats: int = 1, shortcut: bool = True, groups: int = 1, share: float = 0.5, *, act: Activation) -> None:
+    def __init__(
+        self,
+        c1: int,
+        c2: int,
+        repeats: int = 1,
+        shortcut: bool = True,
+        groups: int = 1,
+        share: float = 0.5,
+        *,
+        act: Activation,
+    ) -> None:
         super().__init__(c1, c2, 0, shortcut, groups, share, act=act)
         middle = width_inside(c2, share)
         self.m = TransformerBlock(middle, middle, 4, repeats, act=act)

@@ -37,8 +37,14 @@ def can_be_fused(x: torch.Tensor, bn: nn.Module | None, act: nn.Module) -> bool:
 
 def fused(x: torch.Tensor, bn: nn.BatchNorm2d) -> torch.Tensor:
     """SiLU of the normalised x, running statistics kept. (B, C, H, W) bfloat16"""
-    y, mean, variance = cast("tuple[torch.Tensor, torch.Tensor, torch.Tensor]", _Normalized.apply(x, bn.weight, bn.bias, bn.eps))  # type: ignore[no-untyped-call]  # untyped in the framework
-    if bn.running_mean is not None and bn.running_var is not None and bn.num_batches_tracked is not None and bn.momentum is not None:
+    answer = _Normalized.apply(x, bn.weight, bn.bias, bn.eps)  # type: ignore[no-untyped-call]  # untyped there
+    y, mean, variance = cast("tuple[torch.Tensor, torch.Tensor, torch.Tensor]", answer)
+    if (
+        bn.running_mean is not None
+        and bn.running_var is not None
+        and bn.num_batches_tracked is not None
+        and bn.momentum is not None
+    ):
         bn.running_mean.lerp_(mean, bn.momentum)
         bn.running_var.lerp_(variance, bn.momentum)
         bn.num_batches_tracked.add_(1)
@@ -49,11 +55,21 @@ class _Normalized(torch.autograd.Function):
     """Keeps its input only; what lies between normalisation and activation is computed again."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, epsilon: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def forward(
+        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, epsilon: float
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         y = torch.empty_like(x)
         mean, inverse, variance = (torch.empty_like(weight) for _ in range(3))
         places = mean.data_ptr(), inverse.data_ptr(), variance.data_ptr()
-        normalize.forward(x.data_ptr(), _shape(x), (weight.data_ptr(), bias.data_ptr()), epsilon, y.data_ptr(), places, torch.get_num_threads())
+        normalize.forward(
+            x.data_ptr(),
+            _shape(x),
+            (weight.data_ptr(), bias.data_ptr()),
+            epsilon,
+            y.data_ptr(),
+            places,
+            torch.get_num_threads(),
+        )
         ctx.save_for_backward(x, weight, bias, mean, inverse)
         ctx.mark_non_differentiable(mean, variance)
         return y, mean, variance

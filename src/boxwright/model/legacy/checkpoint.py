@@ -61,11 +61,19 @@ def read_legacy(path: Path, limits: Limits | None = None) -> LegacyCheckpoint:
     try:
         return checkpoint_of(path.read_bytes(), limits or Limits())
     except OSError as error:
-        raise WeightsError(str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path") from None
+        raise WeightsError(
+            str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path"
+        ) from None
     except RefusedError as refused:
-        raise WeightsError(str(path), f"is not read: {refused}", "Nothing of it was run. Give a checkpoint of a detector, whole and unchanged") from None
+        raise WeightsError(
+            str(path),
+            f"is not read: {refused}",
+            "Nothing of it was run. Give a checkpoint of a detector, whole and unchanged",
+        ) from None
     except (RecursionError, MemoryError):
-        raise WeightsError(str(path), "is not read: it asks for more than a checkpoint needs", "Give a checkpoint of a detector") from None
+        raise WeightsError(
+            str(path), "is not read: it asks for more than a checkpoint needs", "Give a checkpoint of a detector"
+        ) from None
 
 
 def checkpoint_of(content: bytes, limits: Limits) -> LegacyCheckpoint:
@@ -122,14 +130,20 @@ def _network(stored: Any, name: str, plainer: Plainer) -> LegacyNetwork | None:
 
 def is_state(value: Any) -> bool:
     """Whether a plain value is a table of tensors by name."""
-    return isinstance(value, dict) and bool(value) and all(isinstance(key, str) and isinstance(item, torch.Tensor) for key, item in value.items())
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(isinstance(key, str) and isinstance(item, torch.Tensor) for key, item in value.items())
+    )
 
 
 def _optimizer(stored: Any) -> LegacyOptimizer | None:
     if stored is None:
         return None
     match stored:
-        case {"state": dict() as state, "param_groups": list() as groups} if all(isinstance(group, dict) for group in groups):
+        case {"state": dict() as state, "param_groups": list() as groups} if all(
+            isinstance(group, dict) for group in groups
+        ):
             numbered = all(isinstance(key, int) and isinstance(memory, dict) for key, memory in state.items())
             if numbered and all(_is_list_of_numbers(group.get("params")) for group in groups):
                 return LegacyOptimizer(tuple(groups), state)

@@ -76,13 +76,25 @@ class _Encoder:
         place = self._places.get(key)
         if place is None:
             return False
-        self.write(*((CODES["BINGET"], bytes([place])) if place < _ONE_BYTE else (CODES["LONG_BINGET"], struct.pack("<I", place))))
+        self.write(
+            *(
+                (CODES["BINGET"], bytes([place]))
+                if place < _ONE_BYTE
+                else (CODES["LONG_BINGET"], struct.pack("<I", place))
+            )
+        )
         return True
 
     def _remember(self, key: Any, value: Any) -> None:
         place = self._places[key] = len(self._places)
         self._kept.append(value)
-        self.write(*((CODES["BINPUT"], bytes([place])) if place < _ONE_BYTE else (CODES["LONG_BINPUT"], struct.pack("<I", place))))
+        self.write(
+            *(
+                (CODES["BINPUT"], bytes([place]))
+                if place < _ONE_BYTE
+                else (CODES["LONG_BINPUT"], struct.pack("<I", place))
+            )
+        )
 
     def _text(self, value: str) -> None:
         if not self._recalled(("text", value)):

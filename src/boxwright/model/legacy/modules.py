@@ -25,7 +25,10 @@ JOIN_ACTIVATION_BLOCK = "BottleneckCSP"
 
 @dataclass(frozen=True)
 class LegacyNetwork:
-    """A stored network. `classes` are class names by module path; `parameters` are names in the order of the program that trained it."""
+    """A stored network.
+
+    `classes` are class names by module path; `parameters` are names in the order of the program that trained it.
+    """
 
     state: dict[str, torch.Tensor]
     parameters: tuple[str, ...]
@@ -39,7 +42,9 @@ class LegacyNetwork:
     @property
     def dtype(self) -> str:
         """Element type of the weights."""
-        kinds = Counter(str(tensor.dtype).removeprefix("torch.") for tensor in self.state.values() if tensor.is_floating_point())
+        kinds = Counter(
+            str(tensor.dtype).removeprefix("torch.") for tensor in self.state.values() if tensor.is_floating_point()
+        )
         return kinds.most_common(1)[0][0] if kinds else ""
 
 
@@ -71,7 +76,11 @@ class _Module:
 
 def is_module(value: Any) -> bool:
     """Whether an inert object has the shape of a module."""
-    return type(value) is Node and type(value.state) is dict and {"_parameters", "_buffers", "_modules"} <= value.state.keys()
+    return (
+        type(value) is Node
+        and type(value.state) is dict
+        and {"_parameters", "_buffers", "_modules"} <= value.state.keys()
+    )
 
 
 def read_network(root: Node, plainer: Plainer) -> LegacyNetwork:
@@ -126,10 +135,17 @@ def _walk(root: Node, plainer: Plainer) -> Iterator[_Module]:
 
 
 def _tensors(module: _Module) -> tuple[list[tuple[str, TensorView]], int]:
-    """The tensors of a module that are kept, and how many parts had to be looked at. A module may stand in a network many times."""
+    """The tensors of a module that are kept, and how many parts had to be looked at.
+
+    A module may stand in a network many times.
+    """
     fleeting = module.attributes.get("_non_persistent_buffers_set")
     left_out = {name for name in set_members(fleeting) if type(name) is str} if type(fleeting) is Node else set()
-    buffers = [(name, value) for name, value in module.table("_buffers") if name not in left_out and name not in DERIVED_BUFFERS]
+    buffers = [
+        (name, value)
+        for name, value in module.table("_buffers")
+        if name not in left_out and name not in DERIVED_BUFFERS
+    ]
     found = module.table("_parameters") + buffers
     for name, value in found:
         if type(value) is not TensorView:
@@ -140,7 +156,11 @@ def _tensors(module: _Module) -> tuple[list[tuple[str, TensorView]], int]:
 def class_names(stored: Any) -> tuple[str, ...]:
     """Class names from a list, or a mapping from numbers."""
     if isinstance(stored, dict):
-        if len(stored) > MOST_NAMES or not all(type(key) is int for key in stored) or sorted(stored) != list(range(len(stored))):
+        if (
+            len(stored) > MOST_NAMES
+            or not all(type(key) is int for key in stored)
+            or sorted(stored) != list(range(len(stored)))
+        ):
             raise RefusedError("its class names are not numbered from 0")
         stored = [stored[number] for number in range(len(stored))]
     if stored is None:
@@ -153,7 +173,12 @@ def class_names(stored: Any) -> tuple[str, ...]:
 
 
 def _strides(stored: Any) -> tuple[float, ...]:
-    if not isinstance(stored, torch.Tensor) or stored.dim() != 1 or len(stored) > MAX_LEVELS or not stored.is_floating_point():
+    if (
+        not isinstance(stored, torch.Tensor)
+        or stored.dim() != 1
+        or len(stored) > MAX_LEVELS
+        or not stored.is_floating_point()
+    ):
         return ()
     strides: tuple[float, ...] = tuple(stored.float().tolist())
     return strides if all(1 <= stride <= MAX_STRIDE for stride in strides) else ()
@@ -164,12 +189,19 @@ def _mapping(stored: Any) -> dict[str, Any]:
 
 
 def _yaml(top: dict[str, Any], modules: list[_Module], plainer: Plainer) -> dict[str, Any] | None:
-    """The model YAML; with the activation that its modules have, when that is not today's default and goes without saying in old files."""
+    """The model YAML.
+
+    With the activation that its modules have, when that is not today's default and goes without saying in old files.
+    """
     stored = plainer.plain(top.get("yaml"))
     if not isinstance(stored, dict):
         return None
     act, join = _activation(modules, "Conv"), _activation(modules, JOIN_ACTIVATION_BLOCK)
-    said = {key: f"nn.{word}" for key, word in (("activation", act), ("csp_activation", join)) if word and not word.startswith(DEFAULT_ACTIVATION)}
+    said = {
+        key: f"nn.{word}"
+        for key, word in (("activation", act), ("csp_activation", join))
+        if word and not word.startswith(DEFAULT_ACTIVATION)
+    }
     return {**said, **stored}
 
 

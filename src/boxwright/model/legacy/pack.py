@@ -20,14 +20,24 @@ def packed(program: bytes, storages: list[Storage], root: str) -> bytes:
     buffer = io.BytesIO()
     identity = hashlib.sha256(program)
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        head = {"data.pkl": program, ".format_version": b"1", ".storage_alignment": str(ALIGNMENT).encode(), "byteorder": b"little"}
+        head = {
+            "data.pkl": program,
+            ".format_version": b"1",
+            ".storage_alignment": str(ALIGNMENT).encode(),
+            "byteorder": b"little",
+        }
         for name, content in head.items():
             _add(archive, buffer, f"{root}/{name}", content)
         for storage in storages:
             identity.update(storage.data)
             _add(archive, buffer, f"{root}/data/{storage.key}", bytes(storage.data))
         _add(archive, buffer, f"{root}/version", b"3\n")
-        _add(archive, buffer, f"{root}/.data/serialization_id", str(int(identity.hexdigest()[:32], 16)).zfill(40).encode())
+        _add(
+            archive,
+            buffer,
+            f"{root}/.data/serialization_id",
+            str(int(identity.hexdigest()[:32], 16)).zfill(40).encode(),
+        )
     return buffer.getvalue()
 
 

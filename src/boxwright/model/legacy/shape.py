@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network of ours as the tree of objects that the original program stores: same class names, same attributes, same order.
+"""A network of ours as the tree of objects that the original program stores.
 
-What each class carries is read from a real file of that program (docs/decisions/0014-legacy-files-are-data.md). A block of
-which no file shows the attributes is refused.
+Same class names, same attributes, same order.
+
+What each class carries is read from a real file of that program (docs/decisions/0014-legacy-files-are-data.md). A block
+of which no file shows the attributes is refused.
 """
 
 from __future__ import annotations
@@ -75,7 +77,9 @@ class Shaper:
             count = sum(parameter.numel() for parameter in module.parameters())
             origin = list(row.raw_from) if isinstance(row.raw_from, tuple) else row.raw_from
             node.state |= {"i": row.index, "f": origin, "type": _type_of(row.block), "np": count}
-        shaped[str(spec.rows[-1].index)].state["stride"] = self.view(torch.tensor(detector.strides, dtype=torch.float32))
+        shaped[str(spec.rows[-1].index)].state["stride"] = self.view(
+            torch.tensor(detector.strides, dtype=torch.float32)
+        )
         sequence = self._framework(nn.Sequential().eval())
         sequence.state["_modules"] = shaped
         top["_modules"] = {"model": sequence}
@@ -108,7 +112,9 @@ class Shaper:
             return value
         made = next((make for kind, make in self._makers if isinstance(value, kind)), None)
         if made is None:
-            raise ModelError("yolov5", f"a {type(value).__name__} has no place in such a file", "Export to another format")
+            raise ModelError(
+                "yolov5", f"a {type(value).__name__} has no place in such a file", "Export to another format"
+            )
         return made(value)
 
     def _mapping(self, value: OrderedDict[Any, Any]) -> Node:
@@ -124,18 +130,30 @@ class Shaper:
         if kind.__module__.startswith("torch.nn.modules."):
             return self._framework(module)
         if kind.__name__ not in BLOCKS:
-            raise ModelError("yolov5", f"the layout of a {kind.__name__} in files of the original program is not known", "Export to another format")
+            raise ModelError(
+                "yolov5",
+                f"the layout of a {kind.__name__} in files of the original program is not known",
+                "Export to another format",
+            )
         state = self._base(module) | {name: self.attribute(getattr(module, name)) for name in BLOCKS[kind.__name__]}
         return Node(GlobalName("models.common", kind.__name__), (), state)
 
     def _framework(self, module: nn.Module) -> Node:
         """A module of torch itself: everything it carries."""
         kind = type(module)
-        return Node(GlobalName(kind.__module__, kind.__name__), (), {name: self.attribute(value) for name, value in vars(module).items()})
+        return Node(
+            GlobalName(kind.__module__, kind.__name__),
+            (),
+            {name: self.attribute(value) for name, value in vars(module).items()},
+        )
 
     def _base(self, module: nn.Module) -> dict[str, Any]:
         """What every module carries: parts and hooks, in the framework's order."""
-        return {name: self.attribute(vars(module)[name]) for name in vars(nn.Module()) if name != "_modules" or not isinstance(module, Detector)}
+        return {
+            name: self.attribute(vars(module)[name])
+            for name in vars(nn.Module())
+            if name != "_modules" or not isinstance(module, Detector)
+        }
 
     def _head(self, head: Detect) -> Node:
         grids, anchors = zip(*(_grids(head, level) for level in range(head.num_levels)), strict=True)
@@ -161,7 +179,11 @@ def _type_of(block: str) -> str:
 
 def _anchors(stored: Any) -> Any:
     """The anchors of a YAML, whole numbers without a point."""
-    return stored if isinstance(stored, int) else [[int(side) if side == int(side) else side for side in level] for level in stored]
+    return (
+        stored
+        if isinstance(stored, int)
+        else [[int(side) if side == int(side) else side for side in level] for level in stored]
+    )
 
 
 def _grids(head: Detect, level: int) -> tuple[torch.Tensor, torch.Tensor]:

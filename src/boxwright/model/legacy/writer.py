@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that the original program itself opens: a network of ours under its class names, written instruction by instruction."""
+"""Files that the original program itself opens.
+
+A network of ours under its class names, written instruction by instruction.
+"""
 
 from __future__ import annotations
 

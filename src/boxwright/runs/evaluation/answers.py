@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A validation as one document and as lines: both sets of numbers, what they were read at, and on request how sure they are."""
+"""A validation as one document and as lines.
+
+Both sets of numbers, what they were read at, and on request how sure they are.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ FEW_CLASSES = 50  # fewer than this are shown without being asked for
 
 
 class Origins(NamedTuple):
-    """Where the images of a split come from: titles of its sources, and which of them an image of the index is from. (N,)"""
+    """Where the images of a split come from: titles of its sources, and which of them an image of the index is from.
+
+    (N,)
+    """
 
     titles: tuple[str, ...]
     of_image: np.ndarray
@@ -39,7 +45,9 @@ class Asked:
     origins: Origins | None = None
 
 
-def told(found: Evaluation, names: tuple[str, ...], how: dict[str, Any], asked: Asked) -> tuple[list[str], dict[str, Any]]:
+def told(
+    found: Evaluation, names: tuple[str, ...], how: dict[str, Any], asked: Asked
+) -> tuple[list[str], dict[str, Any]]:
     """Lines for people and the document for programs."""
     event = validated(found, names, None, show_classes=asked.every_class or len(names) < FEW_CLASSES)
     lines = [*validation_lines(event), *footnotes(event)]
@@ -69,10 +77,24 @@ def _at(found: Evaluation, names: tuple[str, ...], confidence: float) -> tuple[l
     flat = found.metrics.flat
     matrix = confusion_of(flat, confidence)
     precision, recall = precision_recall(matrix)
-    classes = [{"name": name, "precision": _known(p), "recall": _known(r)} for name, p, r in zip(names, precision, recall, strict=True)]
+    classes = [
+        {"name": name, "precision": _known(p), "recall": _known(r)}
+        for name, p, r in zip(names, precision, recall, strict=True)
+    ]
     right, said, true = int(np.diag(matrix)[:-1].sum()), int(matrix[:-1].sum()), int(matrix[:, :-1].sum())
-    word = f"above confidence {confidence:g}, at IoU {MIN_IOU}: {right} of {true} objects found, {said - right} of {said} detections false"
-    return [word], {"confidence": confidence, "iou": MIN_IOU, "right": right, "objects": true, "detections": said, "classes": classes}
+    word = (
+        f"above confidence {confidence:g}, at IoU {MIN_IOU}: {right} of {true} objects found, {said - right} "
+        "of "
+        f"{said} detections false"
+    )
+    return [word], {
+        "confidence": confidence,
+        "iou": MIN_IOU,
+        "right": right,
+        "objects": true,
+        "detections": said,
+        "classes": classes,
+    }
 
 
 def _by_source(found: Evaluation, origins: Origins) -> tuple[list[str], list[dict[str, Any]]]:
@@ -82,7 +104,10 @@ def _by_source(found: Evaluation, origins: Origins) -> tuple[list[str], list[dic
     documents = []
     for number, title in enumerate(origins.titles):
         mine = metrics_of(flat.part(np.flatnonzero(from_where == number)))
-        scores = {f"metrics/{name}": value for name, value in zip(("precision", "recall", "mAP_0.5", "mAP_0.5:0.95"), mine.scores, strict=True)}
+        scores = {
+            f"metrics/{name}": value
+            for name, value in zip(("precision", "recall", "mAP_0.5", "mAP_0.5:0.95"), mine.scores, strict=True)
+        }
         documents.append(
             {
                 "source": title,
@@ -93,7 +118,8 @@ def _by_source(found: Evaluation, origins: Origins) -> tuple[list[str], list[dic
             }
         )
     return [
-        f"{one['source']}: mAP50 {one['metrics/mAP_0.5']:.3g}, mAP50-95 {one['metrics/mAP_0.5:0.95']:.3g} ({one['images']} images, {one['objects']} objects)"
+        f"{one['source']}: mAP50 {one['metrics/mAP_0.5']:.3g}, mAP50-95 {one['metrics/mAP_0.5:0.95']:.3g} "
+        f"({one['images']} images, {one['objects']} objects)"
         for one in documents
     ], documents
 
@@ -106,8 +132,13 @@ def _intervals(found: Evaluation, names: tuple[str, ...], asked: Asked) -> tuple
     flat = found.metrics.flat
     rounds = resampled(flat, image_weights(len(flat.images), asked.rounds, asked.seed))
     ranges = {"metrics/mAP_0.5": interval(rounds.mean(slice(0, 1))), "metrics/mAP_0.5:0.95": interval(rounds.mean())}
-    lines = [f"{name.removeprefix('metrics/')} {in_words(one)} in 95 of 100 draws of these {len(flat.images)} images" for name, one in ranges.items()]
-    classes = {names[number]: asdict(interval(rounds.of_class(row))) for row, number in enumerate(rounds.classes.tolist())}
+    lines = [
+        f"{name.removeprefix('metrics/')} {in_words(one)} in 95 of 100 draws of these {len(flat.images)} images"
+        for name, one in ranges.items()
+    ]
+    classes = {
+        names[number]: asdict(interval(rounds.of_class(row))) for row, number in enumerate(rounds.classes.tolist())
+    }
     return lines, {"rounds": asked.rounds, **{name: asdict(one) for name, one in ranges.items()}, "classes": classes}
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image and category ids of COCO results. From a file that states them, else our own numbers; nothing is guessed from a path or a class count."""
+"""Image and category ids of COCO results.
+
+From a file that states them, else our own numbers; nothing is guessed from a path or a class count.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from boxwright.errors import SettingError
 
 @dataclass(frozen=True)
 class CocoIds:
-    """`images` by file name and `categories` by class name; empty = the number of the image in sorted order, the number of the class."""
+    """`images` by file name and `categories` by class name.
+
+    Empty = the number of the image in sorted order, the number of the class.
+    """
 
     names: tuple[str, ...]
     images: dict[str, int] = field(default_factory=dict)
@@ -25,7 +31,9 @@ class CocoIds:
             return number
         name = Path(path).name
         if name not in self.images:
-            raise SettingError("--ids", f"no id is stated for the image '{name}'", "Give the annotation file of the same split")
+            raise SettingError(
+                "--ids", f"no id is stated for the image '{name}'", "Give the annotation file of the same split"
+            )
         return self.images[name]
 
     def category(self, number: int) -> int:
@@ -34,7 +42,10 @@ class CocoIds:
 
 
 def read_ids(file: str, names: tuple[str, ...]) -> CocoIds:
-    """Ids from a COCO annotation file, or from {"images": {file name: id}, "categories": {class name: id}}. Raises SettingError."""
+    """Ids from a COCO annotation file, or from {"images": {file name: id}, "categories": {class name: id}}.
+
+    Raises SettingError.
+    """
     if not file:
         return CocoIds(names)
     where = f"--ids {file}"
@@ -55,7 +66,11 @@ def _ids(document: Any, key: str, name: str, where: str) -> dict[str, int]:
     """Name to id, from a list of objects or a plain mapping."""
     listed = document.get(key) if isinstance(document, dict) else None
     try:
-        found = {str(one[name]): int(one["id"]) for one in listed} if isinstance(listed, list) else {str(k): int(v) for k, v in dict(listed or ()).items()}
+        found = (
+            {str(one[name]): int(one["id"]) for one in listed}
+            if isinstance(listed, list)
+            else {str(k): int(v) for k, v in dict(listed or ()).items()}
+        )
     except (KeyError, TypeError, ValueError):
         found = {}
     if not found:

@@ -35,8 +35,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MATRICES = {"": None, "_columns": 0, "_rows": 1}  # counts, shares of each true class, shares of each predicted class
-CURVES = {"PR": curves_figure.pr_curve, "F1": curves_figure.f1_curve, "P": curves_figure.p_curve, "R": curves_figure.r_curve}
-LISTS = {WRONG_CLASS: "wrong_class", BADLY_PLACED: "badly_placed", DUPLICATE: "duplicate", BACKGROUND: "background", MISSED: "missed"}
+CURVES = {
+    "PR": curves_figure.pr_curve,
+    "F1": curves_figure.f1_curve,
+    "P": curves_figure.p_curve,
+    "R": curves_figure.r_curve,
+}
+LISTS = {
+    WRONG_CLASS: "wrong_class",
+    BADLY_PLACED: "badly_placed",
+    DUPLICATE: "duplicate",
+    BACKGROUND: "background",
+    MISSED: "missed",
+}
 
 
 def write_matrices(folder: Path, matrix: np.ndarray, names: tuple[str, ...]) -> None:
@@ -50,16 +61,24 @@ def as_csv(values: np.ndarray, names: tuple[str, ...]) -> str:
     """A row per predicted class, a column per true one; empty where there is nothing to have a share of."""
     heads = [text_cell(name) for name in (*names, "background")]
     rows = [["predicted \\ true", *heads]]
-    rows += [[head, *("" if np.isnan(value) else repr(value) for value in row)] for head, row in zip(heads, values.tolist(), strict=True)]
+    rows += [
+        [head, *("" if np.isnan(value) else repr(value) for value in row)]
+        for head, row in zip(heads, values.tolist(), strict=True)
+    ]
     return "".join(f"{','.join(row)}\n" for row in rows)
 
 
 def text_cell(text: str) -> str:
-    """Somebody's text as one cell of a table. Spreadsheets run what begins with = + - @ in any width; what begins with no letter or digit gets a mark."""
+    """Somebody's text as one cell of a table.
+
+    Spreadsheets run what begins with = + - @ in any width; what begins with no letter or digit gets a mark.
+    """
     shown = printable(text)
     first = unicodedata.normalize("NFKC", shown.strip())[:1]
     guarded = shown if not first or first.isalnum() or first in "_(" else f"'{shown}"
-    plain = all(letter.isalnum() or letter in " _-.()'" for letter in guarded)  # what else there is may end a cell somewhere
+    plain = all(
+        letter.isalnum() or letter in " _-.()'" for letter in guarded
+    )  # what else there is may end a cell somewhere
     return guarded if plain else '"' + guarded.replace('"', '""') + '"'
 
 
@@ -107,22 +126,38 @@ def coco_results(flat: Flat, index: Index, ids: CocoIds) -> list[dict[str, Any]]
     images = [ids.image(index.paths[number], int(number)) for number in flat.images]
     sides = rows[:, 2:4] - rows[:, :2]
     return [
-        {"image_id": images[image], "category_id": ids.category(int(row[5])), "bbox": [*row[:2].tolist(), *side.tolist()], "score": float(row[4])}
+        {
+            "image_id": images[image],
+            "category_id": ids.category(int(row[5])),
+            "bbox": [*row[:2].tolist(), *side.tolist()],
+            "score": float(row[4]),
+        }
         for image, row, side in zip(flat.detection_images.tolist(), rows, sides, strict=True)
     ]
 
 
 def write_mistakes(folder: Path, listed: list[Outcome], index: Index, flat: Flat, names: tuple[str, ...]) -> None:
-    """errors.jsonl with everything that is there or was said, suspects.jsonl, and a list of images for each kind of mistake."""
+    """errors.jsonl with everything that is there or was said, suspects.jsonl.
+
+    And a list of images for each kind of mistake.
+    """
     paths = [index.paths[number] for number in flat.images]
     write_text(folder / "errors.jsonl", "".join(f"{json.dumps(record(one, paths, names))}\n" for one in listed))
     doubts = suspects(listed)
-    write_text(folder / "suspects.jsonl", "".join(f"{json.dumps({'suspect': what, **record(one, paths, names)})}\n" for one, what in doubts))
-    groups = {LISTS[kind]: {one.image for one in listed if one.kind == kind} for kind in LISTS} | {"suspects": {one.image for one, _ in doubts}}
+    write_text(
+        folder / "suspects.jsonl",
+        "".join(f"{json.dumps({'suspect': what, **record(one, paths, names)})}\n" for one, what in doubts),
+    )
+    groups = {LISTS[kind]: {one.image for one in listed if one.kind == kind} for kind in LISTS} | {
+        "suspects": {one.image for one, _ in doubts}
+    }
     make_folder(folder / "lists")
     for name, images in groups.items():
         write_text(
-            folder / "lists" / f"{name}.txt", "".join(f"{paths[image] if listable(paths[image]) else printable(paths[image])}\n" for image in sorted(images))
+            folder / "lists" / f"{name}.txt",
+            "".join(
+                f"{paths[image] if listable(paths[image]) else printable(paths[image])}\n" for image in sorted(images)
+            ),
         )
 
 

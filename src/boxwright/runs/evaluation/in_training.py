@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from boxwright.data.sampling.batches import RectangularBatches
+from boxwright.data.sampling.loader import Loader
+from boxwright.data.sampling.samples import PlainSamples
 from boxwright.engine.services import ValidationLeftError
 from boxwright.geometry.nms import NmsRules
 from boxwright.infer.evaluator import Evaluation, Evaluator, Seen
@@ -16,7 +19,6 @@ from boxwright.metrics.curves import READ_IOU
 from boxwright.metrics.scores import BestBy
 from boxwright.model.detector import Detector
 from boxwright.model.fuse import fused
-from boxwright.runs.build import ValidationData
 from boxwright.structures.batch import Batch
 from boxwright.system.device import is_out_of_memory, release_memory
 from boxwright.system.precision import Precision
@@ -30,6 +32,15 @@ if TYPE_CHECKING:
     import torch
 
 KEPT_BATCHES = 3  # of which pictures are made
+
+
+@dataclass(frozen=True)
+class ValidationData:
+    """The validation side of the data."""
+
+    loader: Loader
+    samples: PlainSamples
+    batches: RectangularBatches
 
 
 @dataclass
@@ -84,7 +95,12 @@ class RunValidation:
             release_memory(self.device)
             self.parts *= 2
             self.kept = []
-            self.tell(Warned(f"out of memory in validation; each batch is validated in {self.parts} parts from now on, with the same boxes"))
+            self.tell(
+                Warned(
+                    f"out of memory in validation; each batch is validated in {self.parts} parts from now on, with the "
+                    "same boxes"
+                )
+            )
 
     def _batches(self) -> Iterator[Batch]:
         """The validation batches, in parts where they have to be."""
@@ -114,7 +130,10 @@ class RunValidation:
         if self.last is None:
             return {}
         metrics = self.last.metrics
-        return {self.names[number]: float(value) for number, value in zip(metrics.curves.classes, metrics.best_confidence, strict=True)}
+        return {
+            self.names[number]: float(value)
+            for number, value in zip(metrics.curves.classes, metrics.best_confidence, strict=True)
+        }
 
     @property
     def class_maps(self) -> np.ndarray | None:

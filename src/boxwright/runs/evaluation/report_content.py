@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The content of a run's report, from its folder and one validation: plain values that are kept beside the page they become."""
+"""The content of a run's report, from its folder and one validation.
+
+Plain values that are kept beside the page they become.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,10 @@ HISTORY = (
 
 @dataclass(frozen=True)
 class Source:
-    """What a report is made from. `indexes` by split; `split` is the validated one; `checkpoint` what its file says about the run."""
+    """What a report is made from.
+
+    `indexes` by split; `split` is the validated one; `checkpoint` what its file says about the run.
+    """
 
     folder: Path
     found: Evaluation
@@ -69,7 +75,11 @@ def write_report(source: Source) -> dict[str, Any]:
 def read_content(folder: Path) -> dict[str, Any] | None:
     """The content of a report that was made before, if there is one. Raises DataError."""
     path = folder / CONTENT
-    return read_json(path, ReportContent, f"Remove it: `boxwright report {folder}` makes it anew")[0] if path.exists() else None
+    return (
+        read_json(path, ReportContent, f"Remove it: `boxwright report {folder}` makes it anew")[0]
+        if path.exists()
+        else None
+    )
 
 
 def content(source: Source, listed: list[Outcome]) -> dict[str, Any]:
@@ -80,7 +90,13 @@ def content(source: Source, listed: list[Outcome]) -> dict[str, Any]:
     history = history_of(source.folder)
     best = source.best_epoch
     worth = gains(flat)
-    pictures = gallery(listed, [source.indexes[source.split].paths[number] for number in flat.images], names, dict(suspects(listed)), source.kind)
+    pictures = gallery(
+        listed,
+        [source.indexes[source.split].paths[number] for number in flat.images],
+        names,
+        dict(suspects(listed)),
+        source.kind,
+    )
     spread = interval(resampled(flat, image_weights(len(flat.images), ROUNDS, 0)).mean())
     facts = Facts(
         gains=worth,
@@ -124,8 +140,14 @@ def history_of(folder: Path) -> dict[str, list[float | None]]:
 
 def _fitness(history: dict[str, list[float | None]]) -> list[float]:
     """By epoch, NaN where there was no validation."""
-    columns = [history.get(name, []) for name in ("metrics/precision", "metrics/recall", "metrics/mAP_0.5", "metrics/mAP_0.5:0.95")]
-    return [float("nan") if None in row else fitness(tuple(float(value or 0) for value in row)) for row in zip(*columns, strict=False)]
+    columns = [
+        history.get(name, [])
+        for name in ("metrics/precision", "metrics/recall", "metrics/mAP_0.5", "metrics/mAP_0.5:0.95")
+    ]
+    return [
+        float("nan") if None in row else fitness(tuple(float(value or 0) for value in row))
+        for row in zip(*columns, strict=False)
+    ]
 
 
 def _headline(source: Source) -> str:
@@ -148,11 +170,19 @@ def _cards(source: Source, spread: tuple[float, float]) -> list[dict[str, str]]:
     at = f"above confidence {metrics.curves.confidence:.2f}, as P and R below"
     low, high = spread
     return [
-        _card(f"{scores.map50_95:.3f}", "mAP50-95", f"the number to compare runs by; between {low:.2f} and {high:.2f} with other images of this kind"),
+        _card(
+            f"{scores.map50_95:.3f}",
+            "mAP50-95",
+            f"the number to compare runs by; between {low:.2f} and {high:.2f} with other images of this kind",
+        ),
         _card(f"{scores.map50:.3f}", "mAP50", "the same where a rough box is enough"),
         _card(f"{right} of {metrics.num_labels}", "objects found", at),
         _card(f"{said - right} of {said}", "detections false", at),
-        _card(f"{sum(source.found.speed_ms.values()):.0f} ms", "per image", "with pre-processing and suppression, on this machine"),
+        _card(
+            f"{sum(source.found.speed_ms.values()):.0f} ms",
+            "per image",
+            "with pre-processing and suppression, on this machine",
+        ),
     ]
 
 
@@ -163,7 +193,9 @@ def _card(value: str, name: str, text: str) -> dict[str, str]:
 def _kinds(listed: list[Outcome], worth: dict[str, float]) -> list[dict[str, Any]]:
     counts = kind_counts(listed)
     most = max(max(worth.values(), default=0.0), 1e-9)
-    rows: list[dict[str, Any]] = [{"kind": kind, "count": count, "gain": worth.get(kind), "width": 0} for kind, count in counts.items()]
+    rows: list[dict[str, Any]] = [
+        {"kind": kind, "count": count, "gain": worth.get(kind), "width": 0} for kind, count in counts.items()
+    ]
     rows.append({"kind": f"{BOTH} (counted above)", "count": "", "gain": worth[BOTH], "width": 0})
     for row in rows:
         row["width"] = round(BAR_PX * (row["gain"] or 0) / most)
@@ -172,7 +204,11 @@ def _kinds(listed: list[Outcome], worth: dict[str, float]) -> list[dict[str, Any
 
 def _course(history: dict[str, list[float | None]], best: int | None) -> str:
     epochs = len(history.get("epoch", []))
-    return f"{epochs} epochs; the best one, {best}, is marked. Thin: each epoch. Thick: smoothed." if epochs else "Nothing was recorded."
+    return (
+        f"{epochs} epochs; the best one, {best}, is marked. Thin: each epoch. Thick: smoothed."
+        if epochs
+        else "Nothing was recorded."
+    )
 
 
 def _confused(matrix: np.ndarray, names: tuple[str, ...]) -> list[tuple[str, str, int]]:
@@ -192,9 +228,16 @@ def _data_rows(source: Source) -> list[tuple[str, str]]:
     rows = [("file", str(source.checkpoint.get("data", {}).get("yaml", "")))]
     for split, index in source.indexes.items():
         counts = index.counts()
-        text = f"{counts['used']} images, {counts['boxes']} objects, {counts['background']} images without objects, {counts['skipped']} left out"
+        text = (
+            f"{counts['used']} images, {counts['boxes']} objects, {counts['background']} images without "
+            "objects, "
+            f"{counts['skipped']} left out"
+        )
         rows.append((split, text))
-    rows += [(f"training objects: {name}", str(count)) for name, count in sorted(_labels_by_class(source).items(), key=lambda pair: -pair[1])]
+    rows += [
+        (f"training objects: {name}", str(count))
+        for name, count in sorted(_labels_by_class(source).items(), key=lambda pair: -pair[1])
+    ]
     return rows
 
 
@@ -202,7 +245,12 @@ def _settings(checkpoint: dict[str, Any]) -> list[dict[str, Any]]:
     sources = checkpoint.get("sources", {})
     values = checkpoint.get("settings", {})
     return [
-        {"key": key, "value": _shown(value), "source": sources.get(key, ""), "chosen": not str(sources.get(key, "")).startswith(("built-in", "recipe"))}
+        {
+            "key": key,
+            "value": _shown(value),
+            "source": sources.get(key, ""),
+            "chosen": not str(sources.get(key, "")).startswith(("built-in", "recipe")),
+        }
         for key, value in sorted(values.items())
     ]
 
@@ -213,9 +261,16 @@ def _shown(value: Any) -> str:
 
 def _environment(source: Source) -> list[tuple[str, str]]:
     checkpoint = source.checkpoint
-    facts = {"program": checkpoint.get("program", ""), "checkpoint written": checkpoint.get("date", ""), **checkpoint.get("machine", {})}
+    facts = {
+        "program": checkpoint.get("program", ""),
+        "checkpoint written": checkpoint.get("date", ""),
+        **checkpoint.get("machine", {}),
+    }
     validation = [(f"validated with {key}", _shown(value)) for key, value in checkpoint.get("evaluation", {}).items()]
     data = checkpoint.get("data", {})
-    prints = [(f"data fingerprint, {split}", value) for split, value in (data.get("contents") or data.get("fingerprints", {})).items()]
+    prints = [
+        (f"data fingerprint, {split}", value)
+        for split, value in (data.get("contents") or data.get("fingerprints", {})).items()
+    ]
     note = [("mistakes counted above confidence", f"{MIN_CONFIDENCE}")]
     return [(key, str(value)) for key, value in facts.items()] + validation + prints + note

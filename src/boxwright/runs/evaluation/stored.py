@@ -98,7 +98,9 @@ def read_json(path: Path, kind: type[Kind], remedy: str) -> tuple[dict[str, Any]
         content = path.read_bytes()
         return dict(json.loads(content)), kind.model_validate_json(content)
     except OSError as error:
-        raise DataError(str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path") from None
+        raise DataError(
+            str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path"
+        ) from None
     except ValidationError as error:
         raise DataError(str(path), f"is not as a run writes it: {first_fault(error)}", remedy) from None
     except (ValueError, TypeError, RecursionError) as error:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where data that was fetched goes: below the folder of its YAML or into the folder that the command names, and over nothing."""
+"""Where data that was fetched goes.
+
+Below the folder of its YAML or into the folder that the command names, and over nothing.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +40,16 @@ class Landing:
             found = (path.name for path in self.target.iterdir() if path != self.yaml)
             return min(found, default="")
         except OSError as error:
-            raise SettingError(str(self.target), f"cannot be read ({error.strerror})", "Choose another folder with --to") from None
+            raise SettingError(
+                str(self.target), f"cannot be read ({error.strerror})", "Choose another folder with --to"
+            ) from None
 
     def require_free(self) -> None:
         """Raises SettingError when something is there."""
         if found := self.in_the_way():
-            what = f"is there already and holds '{found}'" if self.target.is_dir() else "is there already and is no folder"
+            what = (
+                f"is there already and holds '{found}'" if self.target.is_dir() else "is there already and is no folder"
+            )
             raise SettingError(str(self.target), what, "Nothing is fetched over existing data; move it away first")
 
     def unpack(self, archive: Path, max_bytes: int) -> tuple[tuple[str, ...], int]:
@@ -57,7 +64,11 @@ class Landing:
             done = unpack(archive, beside, max_bytes, KINDS)
             about = done.about_left_out()
             if not done.files:
-                raise DataError(str(archive), f"holds no pictures, labels or lists{f': {about}' if about else ''}", "Look at it by hand")
+                raise DataError(
+                    str(archive),
+                    f"holds no pictures, labels or lists{f': {about}' if about else ''}",
+                    "Look at it by hand",
+                )
             notes = [about] if about else []
             inner = list(beside.iterdir())
             whole = inner[0] if len(inner) == 1 and inner[0].is_dir() and inner[0].name not in SPLIT_FOLDERS else beside
@@ -75,7 +86,11 @@ class Landing:
         found = sorted(whole.iterdir())
         kept = [path.name for path in found if os.path.lexists(self.target / path.name)]
         if any(self.target / name != self.yaml for name in kept):
-            raise SettingError(str(self.target / kept[0]), "has come in between", "Nothing is fetched over existing data; move it away first")
+            raise SettingError(
+                str(self.target / kept[0]),
+                "has come in between",
+                "Nothing is fetched over existing data; move it away first",
+            )
         for path in found:
             if path.name not in kept:
                 move_new(path, self.target / path.name)
@@ -83,7 +98,10 @@ class Landing:
 
 
 def landing_of(document: Document, home: Path, stated: str) -> Landing:
-    """The folder that the command names, else the YAML's `path` if that is below the YAML's folder. Raises DataError."""
+    """The folder that the command names, else the YAML's `path` if that is below the YAML's folder.
+
+    Raises DataError.
+    """
     yaml = home / Path(document.name).name
     if stated:
         return Landing(Path(stated).expanduser().resolve(), yaml)
@@ -96,7 +114,11 @@ def landing_of(document: Document, home: Path, stated: str) -> Landing:
     below = target.is_relative_to(base) and not any(part.startswith(".") for part in target.relative_to(base).parts)
     if not below or not text.isprintable():
         what = f"'path: {text[:200]}' is no visible folder below {base}, where data may be fetched to"
-        raise DataError(document.place("path"), what, f"Name the folder yourself: `boxwright data fetch {document.name} --to FOLDER`")
+        raise DataError(
+            document.place("path"),
+            what,
+            f"Name the folder yourself: `boxwright data fetch {document.name} --to FOLDER`",
+        )
     return Landing(target, yaml)
 
 

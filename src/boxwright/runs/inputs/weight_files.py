@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
 OURS, SAFETENSORS, LEGACY = "boxwright", "safetensors", "legacy"
 METADATA = "boxwright"  # key of our part of a safetensors header
-DESCRIPTION = ("network", "network_name", "names", "strides", "program", "evaluation")  # of a network, beside its tensors
+DESCRIPTION = (
+    "network",
+    "network_name",
+    "names",
+    "strides",
+    "program",
+    "evaluation",
+)  # of a network, beside its tensors
 
 
 def kind_of(path: Path) -> str:
@@ -58,7 +65,9 @@ def _own(path: Path) -> tuple[Path, dict[str, Any], str]:
 def document_of_legacy(checkpoint: LegacyCheckpoint, path: Path) -> dict[str, Any]:
     """A legacy checkpoint as a document, in full precision. `legacy` holds what only a resumed run needs."""
     if checkpoint.rest.get("kind") == "checkpoint" and "network" in checkpoint.rest:
-        raise DamagedFileError(str(path), "is damaged: it is a checkpoint of this program without its header", "Give another file")
+        raise DamagedFileError(
+            str(path), "is damaged: it is a checkpoint of this program without its header", "Give another file"
+        )
     used = checkpoint.network
     document = {
         "kind": LEGACY,
@@ -85,7 +94,11 @@ def as_yaml(values: Mapping[str, Any], path: Path) -> str:
     try:
         return yaml.safe_dump(dict(values), sort_keys=False, default_flow_style=None)
     except (yaml.YAMLError, RecursionError, ValueError):
-        raise WeightsError(str(path), "describes its network or its run with something else than plain values", "Give an unchanged checkpoint") from None
+        raise WeightsError(
+            str(path),
+            "describes its network or its run with something else than plain values",
+            "Give an unchanged checkpoint",
+        ) from None
 
 
 def _names(network: LegacyNetwork) -> list[str]:
@@ -133,7 +146,13 @@ def full_precision(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]
 def document_of_safetensors(path: Path) -> dict[str, Any]:
     """A safetensors file as a document; without our header it is a table of tensors alone."""
     state, metadata = read_safetensors(path)
-    document: dict[str, Any] = {"kind": SAFETENSORS, "epoch": -1, "model": full_precision(state), "names": [], "evaluation": {}}
+    document: dict[str, Any] = {
+        "kind": SAFETENSORS,
+        "epoch": -1,
+        "model": full_precision(state),
+        "names": [],
+        "evaluation": {},
+    }
     own = metadata.get(METADATA)
     return document if own is None else {**document, **_own_metadata(own, path)}
 

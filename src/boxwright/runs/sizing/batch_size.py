@@ -24,16 +24,30 @@ MOSAIC_TILES = 4  # images whose objects can come together in one
 GIB = 2**30
 
 
-def chosen_batch(settings: TrainSettings, detector: Detector, index: Index, device: torch.device, sizes: tuple[int, int]) -> tuple[int, str]:
+def chosen_batch(
+    settings: TrainSettings, detector: Detector, index: Index, device: torch.device, sizes: tuple[int, int]
+) -> tuple[int, str]:
     """The batch size and how it came about, in words. `sizes`: training and validation image size, on the grid."""
     if not is_cuda(device):
-        return FALLBACK, f"batch size {FALLBACK}: memory of a {device.type} device cannot be measured, so the usual number is taken"
+        return (
+            FALLBACK,
+            f"batch size {FALLBACK}: memory of a {device.type} device cannot be measured, so the usual number is taken",
+        )
     free = free_device_memory(device)
     found = fitting_batch(_probe(settings, detector, index, device, sizes), free)
-    return found, f"batch size {found}: its worst step was measured to fit in {SHARE:.0%} of the {free / GIB:.1f} GiB that are free"
+    return (
+        found,
+        (
+            f"batch size {found}: its worst step was measured to fit in {SHARE:.0%} of the {free / GIB:.1f} GiB that "
+            "are "
+            "free"
+        ),
+    )
 
 
-def _probe(settings: TrainSettings, detector: Detector, index: Index, device: torch.device, sizes: tuple[int, int]) -> Callable[[int], float | None]:
+def _probe(
+    settings: TrainSettings, detector: Detector, index: Index, device: torch.device, sizes: tuple[int, int]
+) -> Callable[[int], float | None]:
     """A function that runs one worst step of so many images and says how much memory it took."""
     size = largest_size(sizes[0], detector.grid) if settings.multi_scale else sizes[0]
     objects = int(np.bincount(index.image_of_object, minlength=1).max(initial=1)) * MOSAIC_TILES
@@ -41,7 +55,9 @@ def _probe(settings: TrainSettings, detector: Detector, index: Index, device: to
 
     def measure(batch: int) -> float | None:
         try:
-            return peak_device_memory(device, lambda: _worst_step(settings, detector, precision, (batch, size, objects), sizes[1]))
+            return peak_device_memory(
+                device, lambda: _worst_step(settings, detector, precision, (batch, size, objects), sizes[1])
+            )
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -52,8 +68,13 @@ def _probe(settings: TrainSettings, detector: Detector, index: Index, device: to
     return measure
 
 
-def _worst_step(settings: TrainSettings, detector: Detector, precision: Precision, extent: tuple[int, int, int], val_size: int) -> None:
-    """Forward, backward, optimizer, average, and a validation batch; on copies. `extent`: images, their side, objects in each."""
+def _worst_step(
+    settings: TrainSettings, detector: Detector, precision: Precision, extent: tuple[int, int, int], val_size: int
+) -> None:
+    """Forward, backward, optimizer, average, and a validation batch; on copies.
+
+    `extent`: images, their side, objects in each.
+    """
     batch, size, objects = extent
     trial = Trial.of(settings, detector, precision, size)
     targets = torch.full((batch * objects, 6), 0.5, device=precision.device)
@@ -64,4 +85,6 @@ def _worst_step(settings: TrainSettings, detector: Detector, precision: Precisio
 
 
 def _images(detector: Detector, batch: int, size: int, device: torch.device) -> torch.Tensor:
-    return torch.full((batch, detector.spec.in_channels, size, size), 0.5, device=device).contiguous(memory_format=torch.channels_last)
+    return torch.full((batch, detector.spec.in_channels, size, size), 0.5, device=device).contiguous(
+        memory_format=torch.channels_last
+    )

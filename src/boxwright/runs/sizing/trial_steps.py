@@ -35,10 +35,20 @@ class Trial:
         """Copies of a network and of what these settings would train it with."""
         network = place(copy.deepcopy(detector), precision.device).train()
         groups = parameter_groups(network, settings.decay_rule)
-        optimizer = make_optimizer(network, settings.part(OptimizerSettings), groups, momentum=settings.momentum, weight_decay=0.0)
+        optimizer = make_optimizer(
+            network, settings.part(OptimizerSettings), groups, momentum=settings.momentum, weight_decay=0.0
+        )
         classes = network.head.num_classes
-        rules = rules_for(settings.part(LossSettings), num_classes=classes, num_levels=len(network.strides), image_size=image_size)
-        return cls(network, Ema(network), optimizer, DetectionLoss(rules, network.head.anchors, network.strides, classes), precision)
+        rules = rules_for(
+            settings.part(LossSettings), num_classes=classes, num_levels=len(network.strides), image_size=image_size
+        )
+        return cls(
+            network,
+            Ema(network),
+            optimizer,
+            DetectionLoss(rules, network.head.anchors, network.strides, classes),
+            precision,
+        )
 
     def learn(self, images: torch.Tensor, targets: torch.Tensor) -> None:
         """Forward and backward. images (B, C, H, W) in 0..1; targets (N, 6)"""

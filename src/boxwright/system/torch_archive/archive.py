@@ -58,7 +58,9 @@ class _Storages:
         match identifier:
             case ("module", GlobalName() as cls, _, _):  # the plain format adds class sources; they are left unread
                 return cls
-            case ("storage", GlobalName(module="torch", name=kind), str() as key, str(), int() as length, *rest) if kind in STORAGES:
+            case ("storage", GlobalName(module="torch", name=kind), str() as key, str(), int() as length, *rest) if (
+                kind in STORAGES
+            ):
                 self._require_sound(key, length, rest, len(identifier))
                 return self._storage(kind, key, length)
         raise RefusedError("it holds an unknown kind of reference")
@@ -127,7 +129,10 @@ class _Zip:
 
 
 class _Plain:
-    """The plain format: magic, version, machine, the tree, the order of storages, then their bytes. It has no checksums."""
+    """The plain format: magic, version, machine, the tree, the order of storages, then their bytes.
+
+    It has no checksums.
+    """
 
     def __init__(self, content: bytes, limits: Limits) -> None:
         self.content, self.limits = memoryview(content), limits
@@ -146,7 +151,11 @@ class _Plain:
         storages = _Storages(self.limits, fields=6)
         tree = self._value(storages.of)
         order = self._value(_no_reference)
-        if type(order) is not list or not all(type(key) is str for key in order) or sorted(order) != sorted(storages.found):
+        if (
+            type(order) is not list
+            or not all(type(key) is str for key in order)
+            or sorted(order) != sorted(storages.found)
+        ):
             raise RefusedError("its list of storages does not fit its tensors")
         for key in order:
             self._fill(storages.found[key])

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds with room for the largest network of the field in training (about 210,000 instructions, 1 MB of program)."""
+    """Bounds with room for the largest network of the field in training (about 210,000 instructions, 1 MB.
+
+    Of program).
+    """
 
     program_bytes: int = 32 << 20
     instructions: int = 400_000  # half a second of work

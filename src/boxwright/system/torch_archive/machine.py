@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a pickle program on a machine of our own whose only products are inert values (see `nodes`). Nothing is imported or called."""
+"""Runs a pickle program on a machine of our own whose only products are inert values (see `nodes`).
+
+Nothing is imported or called.
+"""
 
 from __future__ import annotations
 
@@ -253,7 +256,11 @@ def tensor_view(arguments: tuple[Any, ...], limits: Limits) -> TensorView:
 def _sizes(value: Any, limits: Limits) -> tuple[int, ...]:
     if type(value) is Node and role_of(value.cls) is Role.SIZE and len(value.arguments) == 1:
         value = value.arguments[0]
-    if type(value) is not tuple or len(value) > limits.dimensions or not all(type(part) is int and 0 <= part < limits.elements for part in value):
+    if (
+        type(value) is not tuple
+        or len(value) > limits.dimensions
+        or not all(type(part) is int and 0 <= part < limits.elements for part in value)
+    ):
         raise RefusedError("it holds a tensor with an impossible shape")
     sizes: tuple[int, ...] = value
     return sizes

@@ -51,22 +51,36 @@ ALLOWED: dict[str, Role] = {
     "numpy._core.multiarray._reconstruct": Role.ARRAY,
     "numpy.dtype": Role.NUMBER_TYPE,
     "_codecs.encode": Role.BYTES,
-    **{f"pathlib.{name}": Role.PATH for name in ("Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")},
-    **{f"pathlib._local.{name}": Role.PATH for name in ("Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")},
+    **{
+        f"pathlib.{name}": Role.PATH
+        for name in ("Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
+    },
+    **{
+        f"pathlib._local.{name}": Role.PATH
+        for name in ("Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
+    },
     **dict.fromkeys(("datetime.datetime", "datetime.date", "datetime.timedelta"), Role.DATE),
     "copyreg._reconstructor": Role.BARE,
     "copy_reg._reconstructor": Role.BARE,
     "argparse.Namespace": Role.CLASS,
     **{f"torch.{kind}": Role.VALUE for kind in STORAGES},
     **{f"torch.{dtype}": Role.VALUE for dtype, _ in STORAGES.values()},
-    **{f"torch.{layout}": Role.VALUE for layout in ("contiguous_format", "channels_last", "preserve_format", "strided")},
+    **{
+        f"torch.{layout}": Role.VALUE for layout in ("contiguous_format", "channels_last", "preserve_format", "strided")
+    },
     "numpy.ndarray": Role.VALUE,
-    **{f"{module}.{name}": Role.VALUE for module in ("builtins", "__builtin__") for name in ("object", "dict", "list", "int", "float", "str", "bool")},
+    **{
+        f"{module}.{name}": Role.VALUE
+        for module in ("builtins", "__builtin__")
+        for name in ("object", "dict", "list", "int", "float", "str", "bool")
+    },
     **{f"torch.nn.functional.{name}": Role.VALUE for name in ("silu", "relu", "leaky_relu", "hardswish", "mish")},
 }
 
 # Modules of the original program and of the framework whose classes a network is made of; objects of them stay inert.
-CLASS_MODULES = re.compile(r"(models|utils|ultralytics|yolov5|torch\.nn\.modules|torch\.nn\.parameter|__main__)(\.[A-Za-z_]\w*)*")
+CLASS_MODULES = re.compile(
+    r"(models|utils|ultralytics|yolov5|torch\.nn\.modules|torch\.nn\.parameter|__main__)(\.[A-Za-z_]\w*)*"
+)
 
 _WORD = re.compile(r"[A-Za-z_]\w{0,99}")
 _DUNDER = re.compile(r"__\w*__")
@@ -77,7 +91,11 @@ def named(module: object, name: object) -> GlobalName:
     """The name, when it is on the list. Raises RefusedError that tells the name."""
     if type(module) is not str or type(name) is not str:
         raise RefusedError("a name is given by something that is not text")
-    if len(module) > _LONGEST or not all(_WORD.fullmatch(part) for part in module.split(".")) or not _WORD.fullmatch(name):
+    if (
+        len(module) > _LONGEST
+        or not all(_WORD.fullmatch(part) for part in module.split("."))
+        or not _WORD.fullmatch(name)
+    ):
         raise RefusedError(f"it names {module[:60]!r} {name[:60]!r}, which is not the name of a class")
     found = GlobalName(module, name)
     if role_of(found) is None:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pickle instructions that checkpoints use, and how their arguments are read. Any other is refused before its argument is looked at."""
+"""The pickle instructions that checkpoints use, and how their arguments are read.
+
+Any other is refused before its argument is looked at.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from boxwright.system.torch_archive.nodes import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Code -> name, kind of argument: a struct format, or 'text4' (text after 4 bytes of length), 'bytes1', 'integer', 'lines', or none.
+# Code -> name, kind of argument: a struct format, or 'text4' (text after 4 bytes of length), 'bytes1', 'integer',
+# 'lines', or none.
 OPCODES: dict[int, tuple[str, str]] = {
     0x80: ("PROTO", "B"),
     0x95: ("FRAME", "<Q"),

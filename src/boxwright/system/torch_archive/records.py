@@ -18,7 +18,18 @@ _ENCRYPTED, _UNICODE = 0x1, 0x800
 _ENTRY = b"PK\x01\x02"  # of the directory
 _LOCAL = struct.Struct("<4s22xHH")  # signature; lengths of name and extra field
 _DIRECTORY_WINDOW = 64 << 20  # bytes at the end of a file in which as many entries as are allowed find room
-_ZIP_ERRORS = (zipfile.BadZipFile, ValueError, OverflowError, EOFError, NotImplementedError, struct.error, RuntimeError, IndexError, KeyError, OSError)
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    ValueError,
+    OverflowError,
+    EOFError,
+    NotImplementedError,
+    struct.error,
+    RuntimeError,
+    IndexError,
+    KeyError,
+    OSError,
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +44,9 @@ class Record:
 
 def stored_records(content: bytes, limits: Limits) -> list[Record]:
     """Every record of the zip. Raises RefusedError for compressed, encrypted, doubled, overlapping or too many ones."""
-    if content.count(_ENTRY, max(len(content) - _DIRECTORY_WINDOW, 0)) > limits.records:  # before anything is made of them
+    if (
+        content.count(_ENTRY, max(len(content) - _DIRECTORY_WINDOW, 0)) > limits.records
+    ):  # before anything is made of them
         raise RefusedError("it holds too many records")
     try:
         listed = zipfile.ZipFile(io.BytesIO(content)).infolist()
@@ -55,7 +68,11 @@ def stored_records(content: bytes, limits: Limits) -> list[Record]:
 
 
 def _record(content: bytes, entry: zipfile.ZipInfo) -> Record:
-    if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size or entry.flag_bits & _ENCRYPTED:
+    if (
+        entry.compress_type != zipfile.ZIP_STORED
+        or entry.file_size != entry.compress_size
+        or entry.flag_bits & _ENCRYPTED
+    ):
         raise RefusedError("it holds a compressed or encrypted record")
     signature, name, extra = _LOCAL.unpack(content[entry.header_offset : entry.header_offset + _LOCAL.size])
     begin = entry.header_offset + _LOCAL.size + name + extra

@@ -20,7 +20,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # numpy's names of plain numbers, and how struct calls them.
-NUMBERS = {"f8": "d", "f4": "f", "f2": "e", "i8": "q", "i4": "i", "i2": "h", "i1": "b", "u8": "Q", "u4": "I", "u2": "H", "u1": "B", "b1": "?"}
+NUMBERS = {
+    "f8": "d",
+    "f4": "f",
+    "f2": "e",
+    "i8": "q",
+    "i4": "i",
+    "i2": "h",
+    "i1": "b",
+    "u8": "Q",
+    "u4": "I",
+    "u2": "H",
+    "u1": "B",
+    "b1": "?",
+}
 _LITTLE_ENDIAN = {"<", "|", "="}
 _SCALARS = (bool, int, float, str)
 _WORD = 8  # bytes that a number, or a reference to something else, counts as
@@ -32,7 +45,8 @@ _ROOM = 64 << 20  # bytes beside a multiple of the file's size that its tensors 
 class Plainer:
     """Turns the values of one file into plain ones. Values that appear twice are made once.
 
-    `keep_strides`: tensors keep their order in memory, which a run needs that goes on to the bit; else they are contiguous.
+    `keep_strides`: tensors keep their order in memory, which a run needs that goes on to the bit; else they are
+    contiguous.
     """
 
     def __init__(self, limits: Limits, file_size: int, *, keep_strides: bool = False) -> None:
@@ -67,7 +81,11 @@ class Plainer:
         self._charge(_cost(value))
         made = self._container(value, lambda part: self.plain(part, depth + 1))
         self._open.discard(id(value))
-        self._made[id(value)] = (value, made, self._weight(value, made))  # the value is kept so that its id stays its own
+        self._made[id(value)] = (
+            value,
+            made,
+            self._weight(value, made),
+        )  # the value is kept so that its id stays its own
         return made
 
     def _charge(self, cost: int) -> None:
@@ -80,7 +98,13 @@ class Plainer:
         if not made:
             return _WORD
         parts = _parts(value)
-        weight = _WORD + (sum(map(self._weight_of, parts)) if parts is not None else len(made) * _WORD if isinstance(made, str | list) else 0)
+        weight = _WORD + (
+            sum(map(self._weight_of, parts))
+            if parts is not None
+            else len(made) * _WORD
+            if isinstance(made, str | list)
+            else 0
+        )
         if weight > self.limits.written_bytes:
             raise RefusedError("it holds values that are endless when they are written out")
         return weight
@@ -131,7 +155,9 @@ class Plainer:
             return tuple(inner(item) for item in value)
         if type(value) is Node:
             return self._object(value, inner)
-        raise RefusedError("it holds a storage without a tensor" if type(value) is Storage else "it holds an unknown value")
+        raise RefusedError(
+            "it holds a storage without a tensor" if type(value) is Storage else "it holds an unknown value"
+        )
 
     def _object(self, node: Node, inner: Callable[[Any], Any]) -> Any:
         role = role_of(node.cls)
@@ -159,14 +185,19 @@ def _parts(value: Any) -> Any:
 
 
 def _cost(value: Any) -> int:
-    """Steps and bytes that making a container takes: what it was made of may be shared, and is gone through again every time."""
+    """Steps and bytes that making a container takes.
+
+    What it was made of may be shared, and is gone through again every time.
+    """
     if type(value) is not Node:
         return _WORD * len(value) if isinstance(value, list | tuple | dict) else _WORD
     if not (value.arguments or value.items or value.pairs or value.state):
         return _WORD
     shared = [part for part in (*value.arguments, *value.items, *value.pairs, value.state) if part is not None]
     inner = [part for part in shared if isinstance(part, list | tuple)]
-    texts = sum(len(part) for part in (*shared, *(one for part in inner for one in part)) if isinstance(part, str | bytes))
+    texts = sum(
+        len(part) for part in (*shared, *(one for part in inner for one in part)) if isinstance(part, str | bytes)
+    )
     return _STEP * (1 + len(shared) + sum(map(len, inner))) + _WORD * texts
 
 
@@ -218,7 +249,9 @@ def _number_type(node: Any) -> str:
         raise RefusedError("it holds an array without a number type")
     name = node.arguments[0] if node.arguments else ""
     state = node.state
-    sound = state is None or (type(state) is tuple and len(state) > 1 and type(state[1]) is str and state[1] in _LITTLE_ENDIAN)
+    sound = state is None or (
+        type(state) is tuple and len(state) > 1 and type(state[1]) is str and state[1] in _LITTLE_ENDIAN
+    )
     if type(name) is not str or name not in NUMBERS or not sound:
         raise RefusedError("it holds an array of something else than plain little-endian numbers")
     return name
@@ -236,7 +269,9 @@ def _number(node: Node) -> Any:
 def _array(node: Node) -> list[Any]:
     """An array as nested lists."""
     match node.state:
-        case (_, tuple() as shape, kind, False | 0, bytes() as content) if all(type(size) is int and size >= 0 for size in shape):
+        case (_, tuple() as shape, kind, False | 0, bytes() as content) if all(
+            type(size) is int and size >= 0 for size in shape
+        ):
             name = _number_type(kind)
             width = struct.calcsize("<" + NUMBERS[name])
             if len(shape) > Limits.dimensions or math.prod(shape) * width != len(content) or 0 in shape[:-1]:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Observers: objects of the user's with methods named after moments of a run. They may look, and ask for a stop; they cannot break it."""
+"""Observers: objects of the user's with methods named after moments of a run.
+
+They may look, and ask for a stop; they cannot break it.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,11 @@ class Observers:
         for observer in self.observers:
             for name in (name for name in dir(observer) if name.startswith("on_") and name not in CALLBACKS):
                 near = nearest(name, CALLBACKS)
-                raise SettingError("observers", f"{type(observer).__name__} has a method {name}, which nothing calls", f"Did you mean {near}?")
+                raise SettingError(
+                    "observers",
+                    f"{type(observer).__name__} has a method {name}, which nothing calls",
+                    f"Did you mean {near}?",
+                )
 
     def __bool__(self) -> bool:
         return bool(self.observers)
@@ -61,7 +68,10 @@ class Observers:
             except Exception as error:  # noqa: BLE001 -- an observer must not end a training
                 self.observers.remove(observer)
                 reason = " ".join(str(error).split()) or type(error).__name__
-                self.warn(f"observer {type(observer).__name__} failed in {name} and is no longer called ({reason}); the run goes on")
+                self.warn(
+                    f"observer {type(observer).__name__} failed in {name} and is no longer called ({reason}); the run "
+                    "goes on"
+                )
 
     def stop_requested(self) -> str:
         """The reason of the first observer that asks for a stop, or ''."""

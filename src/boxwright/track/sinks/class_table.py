@@ -61,7 +61,9 @@ def class_record(one: ClassResult, event: Validated) -> dict[str, Any]:
 
 
 def cut_classes(path: Path, first_epoch: int, known: Iterable[Validated] = ()) -> str:
-    """Drop the lines from an epoch on, which is about to be trained again, and those that are not whole; what to say of these.
+    """Drop the lines from an epoch on, which is about to be trained again, and those that are not whole.
+
+    What to say of these.
 
     An epoch that misses lines gets all of them from what is `known` of its validation. Raises WriteError.
     """
@@ -73,7 +75,12 @@ def cut_classes(path: Path, first_epoch: int, known: Iterable[Validated] = ()) -
         if type(epoch := found.get("epoch")) is int and epoch < first_epoch:
             by_epoch.setdefault(epoch, []).append(line)
     for one in known:
-        if one.epoch is not None and one.epoch < first_epoch and one.classes and len(by_epoch.get(one.epoch, ())) != len(one.classes):
+        if (
+            one.epoch is not None
+            and one.epoch < first_epoch
+            and one.classes
+            and len(by_epoch.get(one.epoch, ())) != len(one.classes)
+        ):
             by_epoch[one.epoch] = class_lines(one).splitlines()
     write_text(path, "".join(f"{line}\n" for epoch in sorted(by_epoch) for line in by_epoch[epoch]))
     return about(path, lines.torn)

@@ -46,7 +46,9 @@ LAYOUTS = {
     "6.0": Layout(("Epoch", "gpu_mem", "box", "obj", "cls", "labels", "img_size"), 10, total=False),
     "2020": Layout(("Epoch", "gpu_mem", "GIoU", "obj", "cls", "total", "targets", "img_size"), 10, total=True),
 }
-VALIDATION_HEADER = f"{'Class':>22}" + "".join(f"{name:>11}" for name in ("Images", "Instances", "P", "R", "mAP50", "mAP50-95"))
+VALIDATION_HEADER = f"{'Class':>22}" + "".join(
+    f"{name:>11}" for name in ("Images", "Instances", "P", "R", "mAP50", "mAP50-95")
+)
 
 
 class Console:
@@ -125,7 +127,11 @@ class Console:
         if not self.live or not (done or now - self._shown_at > REFRESH_S):
             return
         self._shown_at = now
-        text = f"{self._columns(event)}  {_bar(event.batch + 1, event.batches)} {_clock(event.elapsed_s)}<{_clock(_left(event))}"
+        text = (
+            f"{self._columns(event)}  "
+            f"{_bar(event.batch + 1, event.batches)} "
+            f"{_clock(event.elapsed_s)}<{_clock(_left(event))}"
+        )
         say(f"{text}{' ' * max(len(self._open) - len(text), 0)}", self.out, over=True, open_end=True)
         self._open = text
         if done:
@@ -134,13 +140,23 @@ class Console:
     def _columns(self, event: StepLogged) -> str:
         width = self.layout.width
         losses = [*event.losses, sum(event.losses)] if self.layout.total else list(event.losses)
-        cells = [f"{event.epoch}/{event.epochs - 1}", f"{event.memory / 1e9:.3g}G", *(f"{loss:.4g}" for loss in losses), str(event.objects), str(event.width)]
+        cells = [
+            f"{event.epoch}/{event.epochs - 1}",
+            f"{event.memory / 1e9:.3g}G",
+            *(f"{loss:.4g}" for loss in losses),
+            str(event.objects),
+            str(event.width),
+        ]
         return "".join(f"{cell:>{width}}" for cell in cells)
 
     def _epoch_line(self, event: EpochEnded) -> None:
         """Everything about an epoch in one line, for logs."""
         results = event.results
-        parts = [self._columns(self._last)] if self._last is not None and not self.quiet else [f"epoch {event.epoch}/{event.epochs - 1}"]
+        parts = (
+            [self._columns(self._last)]
+            if self._last is not None and not self.quiet
+            else [f"epoch {event.epoch}/{event.epochs - 1}"]
+        )
         if results.get("metrics/mAP_0.5") is not None:
             parts.append(f"mAP50 {results['metrics/mAP_0.5']:.4g}  mAP50-95 {results['metrics/mAP_0.5:0.95']:.4g}")
         done = event.epoch - self._first_epoch + 1
@@ -157,7 +173,10 @@ class Console:
 
 
 class Progress:
-    """How far a long preparation has come: a line that moves on a terminal, elsewhere one line. What is quick says nothing."""
+    """How far a long preparation has come: a line that moves on a terminal, elsewhere one line.
+
+    What is quick says nothing.
+    """
 
     def __init__(self, title: str, out: TextIO | None = None) -> None:
         self.title = title
@@ -180,7 +199,9 @@ class Progress:
 
 def validation_lines(event: Validated) -> list[str]:
     """The table of a validation: a header, all classes together, and each class when asked."""
-    whole = _validation_row("all", event.images, event.labels, event.precision, event.recall, event.map50, event.map50_95)
+    whole = _validation_row(
+        "all", event.images, event.labels, event.precision, event.recall, event.map50, event.map50_95
+    )
     return [VALIDATION_HEADER, whole, *([_class_row(found) for found in event.classes] if event.show_classes else [])]
 
 
@@ -188,7 +209,15 @@ def footnotes(event: Validated) -> list[str]:
     """What P and R are read at, COCO's own numbers, and whether candidates were left out."""
     lines = [event.read_at]
     if event.coco:
-        named = (("AP", "AP"), ("AP50", "AP50"), ("AP75", "AP75"), ("AP_small", "small"), ("AP_medium", "medium"), ("AP_large", "large"), ("AR100", "AR100"))
+        named = (
+            ("AP", "AP"),
+            ("AP50", "AP50"),
+            ("AP75", "AP75"),
+            ("AP_small", "small"),
+            ("AP_medium", "medium"),
+            ("AP_large", "large"),
+            ("AR100", "AR100"),
+        )
         lines.append("COCO's own rule: " + ", ".join(f"{word} {_measured(event.coco[name])}" for name, word in named))
     if event.capped:
         lines.append(f"{event.capped} candidates of low confidence were left out by the cap per image")
@@ -200,7 +229,9 @@ def _measured(value: float) -> str:
 
 
 def _class_row(found: ClassResult) -> str:
-    return _validation_row(printable(found.name), found.images, found.labels, found.precision, found.recall, found.map50, found.map50_95)
+    return _validation_row(
+        printable(found.name), found.images, found.labels, found.precision, found.recall, found.map50, found.map50_95
+    )
 
 
 def _validation_row(name: str, images: int, labels: int, *values: float) -> str:

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
 
 class EventLog:
-    """Writes events.jsonl. Of the steps of an epoch only the last is in it, before the row of the epoch: a table of 2020 shows both."""
+    """Writes events.jsonl.
+
+    Of the steps of an epoch only the last is in it, before the row of the epoch: a table of 2020 shows both.
+    """
 
     delivery: ClassVar[Delivery] = Delivery.INLINE
 
@@ -59,7 +62,9 @@ class EventLog:
 
 
 class Log(NamedTuple):
-    """What an event log says about a run: its epochs, its pictures with the epoch they followed, what there was to learn, its settings, torn lines.
+    """What an event log says about a run.
+
+    Its epochs, its pictures with the epoch they followed, what there was to learn, its settings, torn lines.
 
     `steps` has the last step of each epoch, `validations` those that were not taken back.
     """
@@ -74,7 +79,10 @@ class Log(NamedTuple):
 
 
 def read_log(path: Path) -> Log:
-    """Every epoch and picture of a log once, as it was made last. A start at an epoch takes back the epochs that followed it before."""
+    """Every epoch and picture of a log once, as it was made last.
+
+    A start at an epoch takes back the epochs that followed it before.
+    """
     rows: dict[int, EpochEnded] = {}
     pictures: dict[str, tuple[int, Pictured]] = {}
     labels: LabelsCounted | None = None
@@ -104,11 +112,16 @@ def read_log(path: Path) -> Log:
                 pictures[event.path] = (max(rows, default=0), event)
             case LabelsCounted():
                 labels = event
-    return Log([rows[epoch] for epoch in sorted(rows)], list(pictures.values()), labels, settings, torn, steps, validations)
+    return Log(
+        [rows[epoch] for epoch in sorted(rows)], list(pictures.values()), labels, settings, torn, steps, validations
+    )
 
 
 def _event(line: str) -> Event | None:
-    """The event of a line; None for kinds that nothing is rebuilt from. Raises ValueError or TypeError for what is no event."""
+    """The event of a line; None for kinds that nothing is rebuilt from.
+
+    Raises ValueError or TypeError for what is no event.
+    """
     kind = json.loads(line)
     kind = kind.get("event") if isinstance(kind, dict) else None
     if not isinstance(kind, str):
@@ -129,7 +142,10 @@ def step_of(stored: dict[str, Any]) -> StepLogged | None:
 @functools.cache
 def _readers() -> dict[str, TypeAdapter[Any]]:
     """What checks a line of each kind: every value in the type that the event has it in."""
-    return {kind.__name__: TypeAdapter(kind) for kind in (RunStarted, EpochEnded, StepLogged, Validated, Pictured, LabelsCounted)}
+    return {
+        kind.__name__: TypeAdapter(kind)
+        for kind in (RunStarted, EpochEnded, StepLogged, Validated, Pictured, LabelsCounted)
+    }
 
 
 class TextLog:
@@ -175,4 +191,9 @@ def epoch_line(event: EpochEnded, read_at: str) -> str:
     return f"epoch {event.epoch}/{event.epochs - 1}: {', '.join([*parts, f'{event.seconds:.1f} s', *best])}"
 
 
-_SHORT = (("metrics/precision", "P"), ("metrics/recall", "R"), ("metrics/mAP_0.5", "mAP50"), ("metrics/mAP_0.5:0.95", "mAP50-95"))
+_SHORT = (
+    ("metrics/precision", "P"),
+    ("metrics/recall", "R"),
+    ("metrics/mAP_0.5", "mAP50"),
+    ("metrics/mAP_0.5:0.95", "mAP50-95"),
+)

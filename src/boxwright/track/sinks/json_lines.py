@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Logs of one JSON object a line, as a full disk, a kill or a loss of power left them: whole lines stay, everything else goes."""
+"""Logs of one JSON object a line, as a full disk, a kill or a loss of power left them.
+
+Whole lines stay, everything else goes.
+"""
 
 from __future__ import annotations
 
@@ -55,4 +58,9 @@ def mend(path: Path) -> str:
 
 def about(path: Path, torn: int) -> str:
     """What to say about lines that are gone."""
-    return f"{path}: {torn} line{'s' * (torn > 1)} {'were' if torn > 1 else 'was'} not whole (a full disk, a kill or a loss of power) and went" if torn else ""
+    return (
+        f"{path}: {torn} line{'s' * (torn > 1)} {'were' if torn > 1 else 'was'} not whole (a full disk, a kill or a "
+        "loss of power) and went"
+        if torn
+        else ""
+    )

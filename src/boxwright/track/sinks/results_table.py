@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 
 WIDTH = 20
 TEXT_KEYS = RESULT_KEYS[3:10]  # precision, recall, both mAPs, three validation losses
-TEXT_WIDTH = 10 * (2 + len(LOSS_NAMES) + 3 + len(TEXT_KEYS))  # characters of a row at least: no column is narrower than ten
+TEXT_WIDTH = 10 * (
+    2 + len(LOSS_NAMES) + 3 + len(TEXT_KEYS)
+)  # characters of a row at least: no column is narrower than ten
 _TEXT_EPOCH = re.compile(rb" *([0-9]{1,9})/[0-9]{1,9} ")
 
 
 class CsvTable:
-    """Writes results.csv, whole at every epoch: no row can be torn, doubled, or missing after a disk was full for a while."""
+    """Writes results.csv, whole at every epoch.
+
+    No row can be torn, doubled, or missing after a disk was full for a while.
+    """
 
     delivery: ClassVar[Delivery] = Delivery.INLINE
 
@@ -48,13 +53,20 @@ class CsvTable:
 class TextTable:
     """Writes results.txt as in 2020: the columns of the epoch's last batch, then seven values. Without a header.
 
-    `past` are the epochs that a run has behind it. The file's own rows of them stay, if they are whole; the others are made anew,
-    with the last batch of each as far as it is known from `steps`. `last` is that of an epoch that was begun before.
+    `past` are the epochs that a run has behind it. The file's own rows of them stay, if they are whole; the others are
+    made anew, with the last batch of each as far as it is known from `steps`. `last` is that of an epoch that was begun
+    before.
     """
 
     delivery: ClassVar[Delivery] = Delivery.INLINE
 
-    def __init__(self, path: Path, past: Iterable[EpochEnded] = (), steps: Mapping[int, StepLogged] | None = None, last: StepLogged | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        past: Iterable[EpochEnded] = (),
+        steps: Mapping[int, StepLogged] | None = None,
+        last: StepLogged | None = None,
+    ) -> None:
         self.path = path
         known = past_rows(path)
         self.rows = [known.get(event.epoch) or text_row(event, (steps or {}).get(event.epoch)) for event in past]
@@ -118,7 +130,10 @@ def row(event: EpochEnded) -> str:
 
 
 def read(path: Path) -> dict[str, list[float | None]]:
-    """The columns of a results.csv, ours or another's; empty cells are None, rows that are not whole are passed over, and a file without a header has none."""
+    """The columns of a results.csv, ours or another's.
+
+    Empty cells are None, rows that are not whole are passed over, and a file without a header has none.
+    """
     lines = [line.decode("utf-8", errors="replace") for line in raw_lines(path) if line.strip()]
     names = [name.strip() for name in lines[0].split(",")] if lines else []
     if not all(name.isprintable() for name in names):

@@ -23,7 +23,11 @@ _GIOU = {**{key: key for key in RESULT_KEYS}, "train/box_loss": "train/giou_loss
 TAGS: dict[str, dict[str, str]] = {
     "csv": {},
     "2020.8": _GIOU,
-    "2020.7": {**_GIOU, "metrics/mAP_0.5:0.95": "metrics/F1", **dict.fromkeys(("x/lr0", "x/lr1", "x/lr2"), "")},  # F1 was the name it had, not what it was
+    "2020.7": {
+        **_GIOU,
+        "metrics/mAP_0.5:0.95": "metrics/F1",
+        **dict.fromkeys(("x/lr0", "x/lr1", "x/lr2"), ""),
+    },  # F1 was the name it had, not what it was
 }
 
 
@@ -31,7 +35,10 @@ CHANNELS = 3  # of every picture
 
 
 class TensorBoard:
-    """Writes an event file into the run folder. What a run has behind it is written anew, so that no step stands there twice."""
+    """Writes an event file into the run folder.
+
+    What a run has behind it is written anew, so that no step stands there twice.
+    """
 
     delivery: ClassVar[Delivery] = Delivery.INLINE
 
@@ -70,7 +77,9 @@ class TensorBoard:
         path = self.folder / Path(event.path).name
         if path.is_file():
             height, width = event.size_hw
-            image = Summary.Image(height=height, width=width, colorspace=CHANNELS, encoded_image_string=path.read_bytes())
+            image = Summary.Image(
+                height=height, width=width, colorspace=CHANNELS, encoded_image_string=path.read_bytes()
+            )
             self.writer.file_writer.add_summary(Summary(value=[Summary.Value(tag=path.stem, image=image)]), epoch)  # type: ignore[attr-defined]  # made with the writer
 
     def close(self) -> None:

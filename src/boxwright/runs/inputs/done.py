@@ -28,4 +28,8 @@ def record_of(folder: Path) -> dict[str, Any] | None:
             found = json.loads(file.read(MAX_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and all(type(found.get(key)) in kinds for key, kinds in _KINDS.items()) else None
+    return (
+        found
+        if isinstance(found, dict) and all(type(found.get(key)) in kinds for key, kinds in _KINDS.items())
+        else None
+    )
