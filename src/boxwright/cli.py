@@ -14,7 +14,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from boxwright.errors import EXIT_DONE, EXIT_OUR_FAULT, EXIT_USER_INPUT, BoxwrightError, SettingError
+from boxwright.errors import EXIT_DONE, EXIT_OUR_FAULT, EXIT_USER_INPUT, BoxwrightError, SettingError, UserError
+from boxwright.paths import shortened
 from boxwright.structures.answer import Answer
 from boxwright.system.places import bound_pictures
 from boxwright.system.signals import exit_code, termination_heeded
@@ -23,6 +24,9 @@ from boxwright.system.waiting import wait_briefly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+LONGEST_REASON = 120  # characters
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         return _stopped(stop)
     except Exception as error:  # noqa: BLE001 -- the last line of defence: people see one line, never a traceback
-        return _broken(error)
+        told = _of_the_machine(error)
+        return _broken(error) if told is None else _failed(told)
 
 
 def _stopped(stop: KeyboardInterrupt) -> int:
@@ -134,6 +139,18 @@ def _failed(error: BoxwrightError) -> int:
         raise error
     say(f"error: {error}", sys.stderr)
     return error.exit_code
+
+
+def _of_the_machine(error: Exception) -> UserError | None:
+    """What the machine refused, as one line: a file that cannot be used, or memory that is not there."""
+    if isinstance(error, OSError) and error.filename is not None:
+        what = f"cannot be used ({(error.strerror or type(error).__name__).lower()})"
+        return UserError(shortened(os.fsdecode(error.filename)), what, "Check the path, its length and its permissions")
+    device = sys.modules.get("boxwright.system.device")  # who has not loaded it has not run out of memory of a device
+    if isinstance(error, MemoryError) or (device is not None and device.is_out_of_memory(error)):
+        what = f"memory ran out ({' '.join(str(error).split())[:LONGEST_REASON] or type(error).__name__})"
+        return UserError("boxwright", what, "Reduce --batch, --imgsz or --workers, or free memory")
+    return None
 
 
 def _broken(error: Exception) -> int:

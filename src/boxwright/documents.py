@@ -6,6 +6,7 @@ Scalars follow the common sense of YAML 1.2 where 1.1 surprises: 1e-3 is a numbe
 
 from __future__ import annotations
 
+import errno
 import math
 import re
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import yaml
 
 from boxwright.errors import UserError
+from boxwright.paths import read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,10 +69,11 @@ class Document:
 def read_yaml(path: Path) -> Document:
     """Read one YAML file. Raises UserError with file and line for everything that is wrong with it."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(str(path), f"larger than {MAX_BYTES >> 20} MiB", "This is no settings file; check the path")
-        content = path.read_bytes()
+        content = read_regular(path, MAX_BYTES)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            text = f"larger than {MAX_BYTES >> 20} MiB"
+            raise UserError(str(path), text, "This is no settings file; check the path") from None
         raise UserError(
             str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path"
         ) from None

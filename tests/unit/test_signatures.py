@@ -19,7 +19,7 @@ from boxwright.data.pixels import image_files as images
 from boxwright.data.pixels.channels import Kind, inspect_planes, read_planes
 from boxwright.data.pixels.image_files import BrokenImageError, inspect, read_rgb
 from boxwright.data.pixels.video import frames
-from boxwright.system.files import read_regular
+from boxwright.paths import read_regular
 from tests.support import corpus, foreign
 
 CLAIMS = foreign.claims()

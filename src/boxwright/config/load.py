@@ -16,6 +16,7 @@ from boxwright.config.convert import ABSENT, fitted, is_bool_misplaced
 from boxwright.config.setting import Slice, spelling_of
 from boxwright.documents import Document
 from boxwright.errors import SettingError, nearest
+from boxwright.paths import why_no_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,6 +65,9 @@ def resolve(kind: type[SettingsType], layers: Iterable[Layer]) -> Resolved[Setti
                 continue
             if is_bool_misplaced(kind.model_fields[key], value):
                 raise SettingError(layer.place(key), f"{key} is {raw!r}, which is yes or no", _wanted(kind, key))
+            for word in value if isinstance(value, tuple) else (value,):
+                if isinstance(word, str) and (why := why_no_text(word)):
+                    raise SettingError(layer.place(key), f"{key} {why}", _wanted(kind, key))
             values[key], sources[key] = value, layer.place(key)
     try:
         settings = kind(**values)

@@ -14,7 +14,7 @@ from boxwright.data.pixels.image_files import OTHER_PICTURES, SUFFIXES, BrokenIm
 from boxwright.data.pixels.video import VIDEO_SUFFIXES, frames
 from boxwright.data.splits.listing import ARRAY_SUFFIX, MOST_LIST_BYTES
 from boxwright.errors import SettingError, UserError
-from boxwright.system.files import read_regular
+from boxwright.paths import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

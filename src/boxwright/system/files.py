@@ -1,23 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one door through which files are made, whole or not at all, and through which files of strangers are opened.
+"""The one door through which files are made, whole or not at all: beside the place, flushed, renamed, folder flushed.
 
-Regular ones only.
-
-Writing: beside the place, flushed, renamed, folder flushed. Reading: no device, pipe or socket, and never more than a
-stated number of bytes.
+Files of strangers are opened by `paths.py`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import json
 import os
 import secrets
 import shutil
 import stat
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -27,7 +23,7 @@ from PIL import Image
 from boxwright.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 
@@ -37,64 +33,8 @@ STEM_BYTES = (
 )
 
 
-# A pipe is opened without waiting for a writer and a terminal without making it ours; what a system lacks is left out.
-_READING = (
-    os.O_RDONLY
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_NOCTTY", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
-_PIECE = 1 << 24  # bytes read at once of a file that does not say how long it is
-
-
 class WriteError(UserError):
     """A file that cannot be written: which one, why, what to do."""
-
-
-@contextlib.contextmanager
-def opened_regular(path: str | Path) -> Iterator[tuple[int, int]]:
-    """A descriptor for reading and the size in bytes of a regular file.
-
-    Raises OSError: for devices, pipes, sockets and folders as well.
-    """
-    with open_regular(path) as file:
-        yield file.fileno(), os.fstat(file.fileno()).st_size
-
-
-def open_regular(path: str | Path) -> BinaryIO:
-    """A regular file, open for reading. Raises OSError: for devices, pipes, sockets and folders as well."""
-    try:
-        descriptor = os.open(path, _READING)
-    except ValueError as error:  # a NUL in the name
-        raise OSError(errno.EINVAL, f"not a name that a file can have ({error})", str(path)) from None
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISREG(mode):
-        return os.fdopen(descriptor, "rb", buffering=0)
-    os.close(descriptor)
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    raise OSError(errno.EINVAL, "not a regular file but a device, a pipe or a socket", str(path))
-
-
-def read_regular(path: str | Path, most_bytes: int) -> bytes:
-    """The content of a regular file. Raises OSError, for one of more than `most_bytes` as well."""
-    with opened_regular(path) as (descriptor, size):
-        pieces: list[bytes] = []
-        room = most_bytes + 1
-        if size < room:
-            while room and (piece := os.read(descriptor, min(room, size + 1 if not pieces else _PIECE))):
-                pieces.append(piece)
-                room -= len(piece)
-        if size > most_bytes or not room:
-            raise OSError(errno.EFBIG, f"larger than {_in_words(most_bytes)}", str(path))
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-def _in_words(count: int) -> str:
-    return (
-        f"{count >> 30} GiB" if count >= 1 << 30 else f"{count >> 20} MiB" if count >= 1 << 20 else f"{count:,} bytes"
-    )
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:

@@ -21,6 +21,7 @@ from boxwright.data.splits.listing import listable
 from boxwright.data.splits.open_split import open_split
 from boxwright.data.splits.source import USUAL_RULE, Source
 from boxwright.errors import DataError, SettingError
+from boxwright.paths import read_regular
 from boxwright.runs.inputs.open_data import locate_data
 from boxwright.structures.answer import Answer, table
 from boxwright.system.device import usable_cores
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 PARTS = ("train", "val", "test")
 NAME_FILES = ("classes.txt", "obj.names", "names.txt", "labels/classes.txt")
+
+MAX_NAMES_BYTES = 1 << 22  # of a list of class names
 
 
 def run(resolved: Resolved[SplitSettings]) -> Answer:
@@ -89,7 +92,7 @@ def _names_in(folder: Path) -> tuple[str, ...]:
     for name in NAME_FILES:
         if (folder / name).is_file():
             try:
-                lines = (folder / name).read_text(encoding="utf-8-sig").splitlines()
+                lines = read_regular(folder / name, MAX_NAMES_BYTES).decode("utf-8-sig").splitlines()
             except OSError as error:
                 raise DataError(
                     str(folder / name),

@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from boxwright.errors import DataError
-from boxwright.system.files import open_regular
+from boxwright.paths import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

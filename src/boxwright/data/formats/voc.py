@@ -22,7 +22,7 @@ from boxwright.data.labels.findings import Finding
 from boxwright.data.labels.label_file import NO_LABELS
 from boxwright.data.pixels.image_files import SUFFIXES
 from boxwright.errors import DataError
-from boxwright.system.files import read_regular
+from boxwright.paths import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

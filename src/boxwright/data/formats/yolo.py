@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from boxwright.data.formats.annotated import NOTHING, Annotated
 from boxwright.data.labels.findings import Finding
 from boxwright.data.labels.label_file import NO_LABELS, parse_labels
-from boxwright.system.files import read_regular
+from boxwright.paths import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ import numpy as np
 
 from boxwright.data.pixels.channels import Kind, read_planes
 from boxwright.data.pixels.image_files import MAX_BYTES, BrokenImageError, read_bgr
-from boxwright.system.files import read_regular
+from boxwright.paths import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -20,7 +20,7 @@ import numpy as np
 from boxwright.data.index.index import DIGEST_BYTES, Index
 from boxwright.data.labels.findings import Action, Finding, Severity
 from boxwright.data.pixels.claims import MAX_PIXELS
-from boxwright.system.files import open_regular
+from boxwright.paths import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -35,7 +35,7 @@ from boxwright.data.pixels.claims import MAX_DECODING_BYTES, MAX_PIXELS, claim_o
 from boxwright.data.pixels.jpeg_size import size_of_jpeg
 from boxwright.data.pixels.signatures import PictureKind, foreign_kind, picture_kind
 from boxwright.data.pixels.tiff import block_bytes
-from boxwright.system.files import read_regular
+from boxwright.paths import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

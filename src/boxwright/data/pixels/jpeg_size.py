@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import struct
 
-from boxwright.system.files import opened_regular
+from boxwright.paths import opened_regular
 
 USUAL_BYTES = 1 << 28  # a file of more is looked at as a whole
 HEAD_BYTES, TAIL_BYTES = 16384, 64  # where nearly all headers end; zeros that some writers leave behind

@@ -14,7 +14,7 @@ import numpy as np
 
 from boxwright.data.pixels.image_files import BrokenImageError
 from boxwright.data.pixels.signatures import LOOKED_AT, film_kind, foreign_kind
-from boxwright.system.files import opened_regular
+from boxwright.paths import opened_regular
 from boxwright.system.places import only_local_films
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from boxwright.data.splits.source import Source
 from boxwright.documents import Document
 from boxwright.errors import DataError, nearest, printable
-from boxwright.paths import entries_of, is_file, is_folder, is_there, shortened, why_unusable
-from boxwright.system.files import opened_regular
+from boxwright.paths import entries_of, is_file, is_folder, is_there, opened_regular, shortened, why_unusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

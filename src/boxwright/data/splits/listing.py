@@ -15,8 +15,7 @@ from boxwright.data.pixels.image_files import OTHER_PICTURES, SUFFIXES
 from boxwright.data.splits import layout
 from boxwright.data.splits.source import Source
 from boxwright.errors import DataError
-from boxwright.paths import is_folder, shortened, why_unusable
-from boxwright.system.files import read_regular
+from boxwright.paths import is_folder, read_regular, shortened, why_unusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

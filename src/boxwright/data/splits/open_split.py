@@ -19,8 +19,7 @@ from boxwright.data.splits.dataset import Dataset
 from boxwright.data.splits.scan import Opened, Scan, open_source
 from boxwright.data.splits.source import Source
 from boxwright.errors import DataError, FindingsError, nearest
-from boxwright.paths import is_there
-from boxwright.system.files import read_regular
+from boxwright.paths import is_there, read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,7 +24,7 @@ from boxwright.data.pixels.image_files import BrokenImageError, inspect
 from boxwright.data.splits import index_cache
 from boxwright.data.splits.listing import listed
 from boxwright.data.splits.source import Source
-from boxwright.system.files import open_regular
+from boxwright.paths import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from boxwright.infer.traced.archive import TracedArchive
 from boxwright.infer.traced.grammar import ForeignError
 from boxwright.infer.traced.operators import ARRANGE, OPERATORS, WIDEST
 from boxwright.infer.traced.steps import IMAGES, UNPACK, Slot, Step, Steps, steps_of
-from boxwright.system.files import read_regular
+from boxwright.paths import read_regular
 from boxwright.system.torch_archive.nodes import Node, RefusedError, TensorView
 
 if TYPE_CHECKING:

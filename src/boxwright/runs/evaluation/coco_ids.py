@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from boxwright.errors import SettingError
+from boxwright.paths import read_regular
+
+MAX_BYTES = 1 << 30  # of an annotation file
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,12 @@ def read_ids(file: str, names: tuple[str, ...]) -> CocoIds:
         return CocoIds(names)
     where = f"--ids {file}"
     try:
-        document = json.loads(Path(file).read_text(encoding="utf-8"))
+        document = json.loads(read_regular(file, MAX_BYTES))
     except OSError as error:
-        raise SettingError(where, f"cannot be read ({error.strerror})", "Give a COCO annotation file") from None
-    except ValueError:
+        raise SettingError(
+            where, f"cannot be read ({(error.strerror or str(error)).lower()})", "Give a COCO annotation file"
+        ) from None
+    except (ValueError, RecursionError):
         raise SettingError(where, "is no JSON", "Give a COCO annotation file") from None
     images, categories = _ids(document, "images", "file_name", where), _ids(document, "categories", "name", where)
     missing = [name for name in names if name not in categories]
