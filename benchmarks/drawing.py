@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training samples: mosaic, map, colour, flip, planes and labels, against a canvas of twice the size.
+"""Training samples: mosaic, map, colour, flip, channels and labels, against a canvas of twice the size.
 
 One by one and through a loader.
 """

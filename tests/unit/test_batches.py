@@ -30,7 +30,7 @@ from boxwright.errors import SettingError
 from boxwright.geometry.letterbox import fit
 from boxwright.system.places import cache_folder
 from tests.support import datasets
-from tests.support.planes import write_planes
+from tests.support.many_channels import write_many_channels
 
 pytestmark = pytest.mark.slow
 
@@ -172,7 +172,7 @@ def test_the_batches_of_a_quad_run_start_anywhere():
 
 @pytest.mark.parametrize(("channels", "suffix"), [(1, ".png"), (1, ".tif"), (4, ".tif"), (10, ".tif"), (10, ".npy")])
 def test_sixteen_bits_survive_to_the_batch(tmp_path, channels, suffix):
-    index, kind = index_of(write_planes(tmp_path / "set", channels, suffix))
+    index, kind = index_of(write_many_channels(tmp_path / "set", channels, suffix))
     assert len(index) == 6
     store = ImageStore(index, int(index.sizes_wh[0].max()), smooth=False, kind=kind)
     assert (store(0)[0, 0] == 40000).all()
@@ -186,7 +186,7 @@ def test_sixteen_bits_survive_to_the_batch(tmp_path, channels, suffix):
 
 @pytest.mark.parametrize("strength", [{}, {"degrees": 20.0, "perspective": 0.001, "mixup": 1.0}])
 def test_every_channel_moves_alike(tmp_path, strength):
-    yaml = write_planes(tmp_path / "set", 10, ".npy", "uint8")
+    yaml = write_many_channels(tmp_path / "set", 10, ".npy", "uint8")
     index, kind = index_of(yaml)
     out, rows = drawn(samples_of(index, kind, hsv_h=0, **strength), 1, channels=10)
     assert len(rows)
@@ -196,7 +196,7 @@ def test_every_channel_moves_alike(tmp_path, strength):
 
 
 def test_a_file_of_other_channels_is_left_out_and_named(tmp_path):
-    yaml = write_planes(tmp_path / "set", 4, ".npy")
+    yaml = write_many_channels(tmp_path / "set", 4, ".npy")
     np.save(tmp_path / "set/images/train/000.npy", np.zeros((7, 20, 20), np.uint16))
     index, _ = index_of(yaml)
     assert len(index) == 5
@@ -204,7 +204,7 @@ def test_a_file_of_other_channels_is_left_out_and_named(tmp_path):
 
 
 def test_a_network_trains_on_sixteen_bit_images_of_four_channels_and_says_that_hue_is_off(tmp_path):
-    yaml = write_planes(tmp_path / "set", 4, ".tif")
+    yaml = write_many_channels(tmp_path / "set", 4, ".tif")
     settings = {
         "data": str(yaml),
         "cfg": str(datasets.write_model(tmp_path)),

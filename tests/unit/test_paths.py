@@ -110,7 +110,7 @@ def test_a_line_of_a_list_that_names_no_picture_is_a_finding_with_its_line(root)
 
 
 def test_of_many_such_lines_the_first_are_told_and_the_others_counted(root, monkeypatch):
-    monkeypatch.setattr(listing, "MOST_TOLD", 2)
+    monkeypatch.setattr(listing, "MOST_NAMED", 2)
     (root / "list.txt").write_text("images/train/000.png\n" + "x\n" * 10)
     told = [str(finding) for finding in opened(root, "train: list.txt").findings]
     assert len(told) == 3

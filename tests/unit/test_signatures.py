@@ -16,7 +16,7 @@ from PIL import Image
 
 from boxwright.data.formats.yolo import read_file
 from boxwright.data.pixels import image_files as images
-from boxwright.data.pixels.channels import Kind, inspect_planes, read_planes
+from boxwright.data.pixels.channels import Kind, inspect_channels, read_channels
 from boxwright.data.pixels.image_files import BrokenImageError, inspect, read_rgb
 from boxwright.data.pixels.video import frames
 from boxwright.system.files import read_regular
@@ -27,7 +27,9 @@ CLAIMS = foreign.claims()
 
 def said_of(path, *, kind=Kind()):  # noqa: B008 -- a frozen value
     """What every way of reading says of a file that none may read."""
-    ways = (inspect, read_rgb) if kind.usual else (lambda p: inspect_planes(p, kind), lambda p: read_planes(p, kind))
+    ways = (
+        (inspect, read_rgb) if kind.usual else (lambda p: inspect_channels(p, kind), lambda p: read_channels(p, kind))
+    )
     said = []
     for way in ways:
         with pytest.raises(BrokenImageError) as caught:

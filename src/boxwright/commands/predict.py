@@ -25,7 +25,7 @@ from boxwright.geometry.nms import NmsRules
 from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.features import RowMaps, watched
 from boxwright.infer.predictor import Predictor
-from boxwright.infer.sources import Shot, image_paths, shots
+from boxwright.infer.sources import Frame, frames_of, image_paths
 from boxwright.model.detector import Detector
 from boxwright.report.feature_sheet import feature_sheet
 from boxwright.runs.inputs.open_data import fitting_size, fixed_size_of, grid_of, kind_of, named_weights, open_together
@@ -53,7 +53,7 @@ class _Progress:
     stems: dict[str, int] = field(default_factory=dict)  # of files written so far
     films: dict[str, VideoFile] = field(default_factory=dict)  # by source; one is open at a time
 
-    def film(self, folder: Path, shot: Shot) -> VideoFile:
+    def film(self, folder: Path, shot: Frame) -> VideoFile:
         """The film that a frame belongs into."""
         if shot.path not in self.films:
             self.close()
@@ -106,8 +106,8 @@ def run(resolved: Resolved[PredictSettings]) -> Answer:
     for error in wrong:
         progress.leave_out(error.where.removeprefix("--source "), error.what)
     shown = Progress(f"predicting on {len(paths)} sources")
-    batch: dict[Shot, np.ndarray] = {}
-    for shot, pixels in shots(paths, settings.vid_stride, predictor.kind):
+    batch: dict[Frame, np.ndarray] = {}
+    for shot, pixels in frames_of(paths, settings.vid_stride, predictor.kind):
         if isinstance(pixels, BrokenImageError):
             progress.leave_out(shot.path, str(pixels), pixels.remedy)
             continue
@@ -199,7 +199,7 @@ def _rules(settings: PredictSettings, names: tuple[str, ...]) -> NmsRules:
 
 
 def _predict(
-    images: dict[Shot, np.ndarray],
+    images: dict[Frame, np.ndarray],
     predictor: Predictor,
     rules: NmsRules,
     settings: PredictSettings,
@@ -222,7 +222,7 @@ def _predict(
         progress.lines.append(
             f"{shot.title}: {one.size_hw[1]}x{one.size_hw[0]} {counts}, {seconds * 1e3 / len(found):.1f} ms"
         )
-        frame = {} if shot.frame is None else {"frame": shot.frame}
+        frame = {} if shot.number is None else {"frame": shot.number}
         progress.records.append({"path": shot.path, **frame, "size_wh": one.size_hw[::-1], "detections": one.records()})
         name = _write(
             shot, one, images[shot] if predictor.kind.usual else for_eyes(images[shot]), settings, folder, progress
@@ -231,7 +231,7 @@ def _predict(
 
 
 def _write(
-    shot: Shot, one: Detections, image_rgb: np.ndarray, settings: PredictSettings, folder: Path, progress: _Progress
+    shot: Frame, one: Detections, image_rgb: np.ndarray, settings: PredictSettings, folder: Path, progress: _Progress
 ) -> str:
     """The results of one picture; returns the name they bear."""
     if not settings.nosave or settings.save_txt:
@@ -247,7 +247,7 @@ def _write(
         captions = [_caption(settings, record) for record in one.records()]
         colours = [colour(int(number)) for number in one.classes]
         drawn = draw_boxes(image_rgb, one.boxes_xyxy_px, captions, colours, settings.line_thickness)
-        if shot.frame is None:
+        if shot.number is None:
             write_image(
                 folder / name if source.suffix.lower() in {".jpg", ".jpeg", ".png"} else folder / f"{name}.png", drawn
             )

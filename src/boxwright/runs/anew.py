@@ -20,7 +20,7 @@ PLAN = "config.yaml"
 def is_unsaved(folder: Path) -> bool:
     """Whether a run, of which no whole checkpoint is there, has a plan and no epoch behind it.
 
-    What was lost after an epoch is told, not trained over.
+    What was lost after an epoch is reported, not trained over.
     """
     return (folder / PLAN).is_file() and not read_log(folder / "events.jsonl").epochs
 
@@ -34,6 +34,6 @@ def plan_of_run(folder: Path, asked: Resolved[TrainSettings], given: set[str]) -
     values = {key: value for key, value in stored.values.items() if key != "resume"}
     now = {key: getattr(asked.settings, key) for key in sorted(given - {"resume", "project", "name", "exist_ok"})}
     own = Layer("command line", now, {key: asked.sources[key] for key in now})
-    told = f"{folder} was ended before it was saved once: it begins anew from its {PLAN}"
+    line = f"{folder} was ended before it was saved once: it begins anew from its {PLAN}"
     resolved = resolve(TrainSettings, [Layer(stored.origin, values, stored.places), own])
-    return replace(resolved, notes=(told, *notes))
+    return replace(resolved, notes=(line, *notes))

@@ -83,8 +83,8 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
     detector, lines = _network(settings, data, weights, resumed)
     carried = carried_of(settings, weights.document) if weights is not None else None
     if carried is not None:
-        epochs, told = epochs_after(settings, carried)
-        lines.append(told)
+        epochs, line = epochs_after(settings, carried)
+        lines.append(line)
         settings = settings.model_copy(update={"epochs": epochs})
         resolved = replace(resolved, settings=settings)
     device = choose_device(settings.device)
@@ -101,8 +101,8 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
     frozen = freeze(detector, settings.freeze, statistics=settings.freeze_bn)
     lines += [line for line in (in_words(detector),) if line]
     if settings.batch_size == -1:
-        batch, told = chosen_batch(settings, detector, data.splits["train"], device, (sizes[0], sizes[1]))
-        lines.append(told)
+        batch, line = chosen_batch(settings, detector, data.splits["train"], device, (sizes[0], sizes[1]))
+        lines.append(line)
         changed = settings.model_copy(update={"batch_size": batch})
         resolved = replace(resolved, settings=changed, sources={**resolved.sources, "batch_size": "measured"})
     return TrainPlan(

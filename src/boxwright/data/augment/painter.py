@@ -78,9 +78,9 @@ class Painter:
 
     def _warped(self, canvas: np.ndarray, matrix: np.ndarray, output_hw: tuple[int, int]) -> np.ndarray:
         size, border = output_hw[::-1], (self.grey,) * WARPED_TOGETHER
-        planes = np.ascontiguousarray(canvas)
+        whole = np.ascontiguousarray(canvas)
         if np.any(matrix[2, :2]):
-            moved = cv2.warpPerspective(planes, matrix, size, borderValue=border)
+            warped = cv2.warpPerspective(whole, matrix, size, borderValue=border)
         else:
-            moved = cv2.warpAffine(planes, matrix[:2], size, borderValue=border)
-        return moved.reshape(*output_hw, -1)
+            warped = cv2.warpAffine(whole, matrix[:2], size, borderValue=border)
+        return warped.reshape(*output_hw, -1)

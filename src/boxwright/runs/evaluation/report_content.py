@@ -21,7 +21,7 @@ from boxwright.metrics.confusion import MIN_CONFIDENCE
 from boxwright.metrics.gains import BOTH, gains
 from boxwright.metrics.mistakes import Outcome, outcomes, suspects
 from boxwright.metrics.regions import found_above
-from boxwright.metrics.resampling import image_weights, interval, resampled
+from boxwright.metrics.resampling import bootstrap_weights, interval, resampled
 from boxwright.metrics.scores import fitness
 from boxwright.report.advice import Facts, advice
 from boxwright.report.gallery import gallery
@@ -97,7 +97,7 @@ def content(source: Source, listed: list[Outcome]) -> dict[str, Any]:
         dict(suspects(listed)),
         source.kind,
     )
-    spread = interval(resampled(flat, image_weights(len(flat.images), ROUNDS, 0)).mean())
+    spread = interval(resampled(flat, bootstrap_weights(len(flat.images), ROUNDS, 0)).mean())
     facts = Facts(
         gains=worth,
         confused=_confused(found.metrics.confusion, names),

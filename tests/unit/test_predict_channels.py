@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from boxwright import load
-from boxwright.data.pixels.channels import Kind, for_eyes, of_picture, read_pixels, read_planes
+from boxwright.data.pixels.channels import Kind, for_eyes, of_picture, read_channels, read_pixels
 from boxwright.data.pixels.image_files import BrokenImageError, resized
 from boxwright.data.sampling.samples import Address, PlainSamples
 from boxwright.data.splits.dataset import read_dataset
@@ -30,7 +30,7 @@ from boxwright.system.files import VideoFile
 from boxwright.system.tensors import read_tensors
 from tests.support import datasets
 from tests.support.commands import Said, command, done
-from tests.support.planes import write_planes
+from tests.support.many_channels import write_many_channels
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,7 @@ def trained(tmp_path_factory):
     def run_of(name: str) -> Path:
         if name not in made:
             made[name] = tmp_path_factory.mktemp(name)
-            data, model = write_planes(made[name] / "data", *KINDS[name]), datasets.write_model(made[name])
+            data, model = write_many_channels(made[name] / "data", *KINDS[name]), datasets.write_model(made[name])
             words = [
                 "train",
                 "--data",
@@ -214,7 +214,7 @@ def test_films_and_colour_pictures_go_into_a_grey_network_by_their_brightness(tr
     assert said.lines[-2].startswith("4 images, ")
     brightness = round(0.299 * 200 + 0.587 * 100 + 0.114 * 50) * 257
     assert (of_picture(colours, Kind(1, "uint16")) == brightness).all()
-    assert (read_planes(str(tmp_path / "a.png"), Kind(1, "uint16")) == brightness).all()
+    assert (read_channels(str(tmp_path / "a.png"), Kind(1, "uint16")) == brightness).all()
 
 
 def test_the_python_face_takes_paths_arrays_and_tensors_of_all_channels(trained):
@@ -258,12 +258,12 @@ def test_any_number_of_channels_changes_size_as_single_ones_do(channels, smooth)
 
 
 def test_eyes_see_three_channels_of_eight_bits():
-    planes = np.arange(5, dtype=np.uint16)[None, None] * 256 + 255 + np.zeros((2, 3, 1), np.uint16)
-    assert np.array_equal(for_eyes(planes), np.broadcast_to(np.arange(3, dtype=np.uint8), (2, 3, 3)))
-    assert np.array_equal(for_eyes(planes[..., 3:]), np.full((2, 3, 3), 3, np.uint8))
-    assert for_eyes(planes).flags.c_contiguous
+    channels = np.arange(5, dtype=np.uint16)[None, None] * 256 + 255 + np.zeros((2, 3, 1), np.uint16)
+    assert np.array_equal(for_eyes(channels), np.broadcast_to(np.arange(3, dtype=np.uint8), (2, 3, 3)))
+    assert np.array_equal(for_eyes(channels[..., 3:]), np.full((2, 3, 3), 3, np.uint8))
+    assert for_eyes(channels).flags.c_contiguous
     with pytest.raises(BrokenImageError, match="has 5 channels where 4 are wanted"):
-        of_picture(planes, Kind(4, "uint16"))
+        of_picture(channels, Kind(4, "uint16"))
 
 
 def test_a_picture_with_alpha_is_four_channels_or_colour(tmp_path):
@@ -271,9 +271,9 @@ def test_a_picture_with_alpha_is_four_channels_or_colour(tmp_path):
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     (tmp_path / "a.png").write_bytes(buffer.getvalue())
-    assert np.array_equal(read_planes(str(tmp_path / "a.png"), Kind(4, "uint8")), pixels)
+    assert np.array_equal(read_channels(str(tmp_path / "a.png"), Kind(4, "uint8")), pixels)
     assert np.array_equal(
-        read_planes(str(tmp_path / "a.png"), Kind(3, "uint16")), pixels[..., :3].astype(np.uint16) * 257
+        read_channels(str(tmp_path / "a.png"), Kind(3, "uint16")), pixels[..., :3].astype(np.uint16) * 257
     )
     cv2.imwrite(str(tmp_path / "b.png"), pixels[..., 0])
-    assert np.array_equal(read_planes(str(tmp_path / "b.png"), Kind(1, "uint8"))[..., 0], pixels[..., 0])
+    assert np.array_equal(read_channels(str(tmp_path / "b.png"), Kind(1, "uint8"))[..., 0], pixels[..., 0])
