@@ -12,7 +12,6 @@ import torch
 
 from boxwright.commands import train as training
 from boxwright.commands import val as validation
-from boxwright.commands.predict import predictor_of
 from boxwright.config.assemble import resolve_train, resolve_verb
 from boxwright.config.load import Layer
 from boxwright.config.schema.val import ValSettings
@@ -23,6 +22,7 @@ from boxwright.errors import DataError
 from boxwright.geometry.nms import NmsRules
 from boxwright.infer.predictor import Predictor
 from boxwright.runs.inputs import open_data as opening
+from boxwright.runs.prediction.open_predictor import predictor_of
 from boxwright.runs.session import TrainResult
 from boxwright.structures.detections import Detections
 

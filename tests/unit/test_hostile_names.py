@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 import yaml
 
-from boxwright.commands.predict import crop_folders
 from boxwright.data.splits.listing import listable
 from boxwright.report.page import clear
 from boxwright.runs.evaluation.files import as_csv, label_names, text_cell
+from boxwright.runs.prediction.prediction_writer import crop_folders
 from boxwright.system.files import STEM_BYTES, write_text
 from tests.support import datasets
 from tests.support.commands import command, done

@@ -16,7 +16,8 @@ from boxwright.errors import ModelError
 from boxwright.model.detector import build, shape_only
 from boxwright.model.grammar import ACTIVATIONS
 from boxwright.model.signatures import NOT_OFFERED, REQUIRED, SIGNATURES
-from boxwright.model.spec import IGNORED_KEYS, KNOWN_KEYS, MAX_BLOCKS, MAX_CHANNELS, MAX_REPEATS, MAX_ROWS, read_spec
+from boxwright.model.spec import MAX_BLOCKS, MAX_CHANNELS, MAX_REPEATS, MAX_ROWS, read_spec
+from boxwright.model.spec_keys import IGNORED_KEYS, KNOWN_KEYS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "model-yaml.md").read_text()
 EXAMPLE, *VARIATIONS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from boxwright.commands.weights_files import write_yolov5
 from boxwright.errors import WeightsError
 from boxwright.model.weights import require_numbers
+from boxwright.runs.exporting.format_writers import write_yolov5
 from boxwright.runs.inputs.open_data import open_weights
 from boxwright.runs.inputs.weight_files import metadata_of
 from boxwright.system.safetensors_file import write_safetensors
@@ -65,7 +65,7 @@ def test_a_legacy_file_is_no_way_around(monkeypatch):
     detector = live()
     with torch.no_grad():
         detector.head.m[1].bias[4] = torch.nan
-    monkeypatch.setattr("boxwright.commands.weights_files.network_of_weights", lambda _weights: detector)
+    monkeypatch.setattr("boxwright.runs.exporting.format_writers.network_of_weights", lambda _weights: detector)
     write_yolov5(Path("broken.yolov5.pt"), weights)
     assert command("predict", "--weights", "broken.yolov5.pt", "--source", ".").err.startswith(
         f"error: broken.yolov5.pt: has values in '{NAME}'"
