@@ -9,6 +9,7 @@ from boxwright.config import packaged, recipes
 from boxwright.config.assemble import resolve_train, resolve_verb
 from boxwright.config.flags import read
 from boxwright.config.load import resolve
+from boxwright.config.origin import BUILT_IN, Origin, read_source
 from boxwright.config.schema.loss import LossSettings
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import spelling_of
@@ -49,7 +50,7 @@ def test_precedence_is_built_in_recipe_hyp_config_words_flags(tmp_path):
         "2",
     ]
     resolved = train(*words)
-    s, sources = resolved.settings, resolved.sources
+    s, sources = resolved.settings, resolved.places()
     assert (s.weight_decay, s.warmup_min_batches, s.lr0, s.lrf, s.momentum, s.batch_size, s.epochs) == (
         0.0005,
         1000,
@@ -59,6 +60,16 @@ def test_precedence_is_built_in_recipe_hyp_config_words_flags(tmp_path):
         2,
         7,
     )
+    origins = {key: source.origin for key, source in resolved.sources.items()}
+    expected = {
+        "patience": Origin.DEFAULT,
+        "warmup_min_batches": Origin.RECIPE,
+        "lr0": Origin.HYP_FILE,
+        "lrf": Origin.FILE,
+        "momentum": Origin.FLAG,
+        "batch_size": Origin.FLAG,
+    }
+    assert origins | expected == origins
     assert sources["patience"] == "built-in"
     assert sources["warmup_min_batches"].startswith("recipe 6.0 (")
     assert sources["lr0"] == f"hyp file ({hyp}:1)"
@@ -339,4 +350,41 @@ def test_python_keywords_are_settings_too():
 
 
 def test_resolution_without_layers_is_the_built_in_set():
-    assert set(resolve(LossSettings, ()).sources.values()) == {"built-in"}
+    assert set(resolve(LossSettings, ()).sources.values()) == {BUILT_IN}
+
+
+def test_every_source_is_written_as_words_and_read_back_as_what_it_was(tmp_path):
+    hyp = tmp_path / "hyp.yaml"
+    hyp.write_text("lr0: 0.02\n")
+    config = tmp_path / "config.yaml"
+    config.write_text("epochs: 4\n")
+    by_flags = train("--hyp", str(hyp), "--config", str(config), "--recipe", "6.2", "--batch", "2", "momentum=0.7")
+    by_names = resolve_train({"epochs": 3})
+    for resolved in (by_flags, by_names):
+        for key, place in resolved.places().items():
+            assert read_source(place) == resolved.sources[key], place
+    seen = {source.origin for resolved in (by_flags, by_names) for source in resolved.sources.values()}
+    assert seen == set(Origin) - {Origin.CHECKPOINT, Origin.MEASURED}
+
+
+@pytest.mark.parametrize(
+    ("place", "origin", "chosen", "explicit", "typed"),
+    [
+        ("built-in", Origin.DEFAULT, False, False, False),
+        ("recipe 7.0, hyp scratch-low (hyps/scratch-low.yaml:3)", Origin.RECIPE, False, False, False),
+        ("hyp file (mine.yaml:1)", Origin.HYP_FILE, True, False, False),
+        ("config file (mine.yaml:1)", Origin.FILE, True, True, False),
+        ("plan of the run (exp/config.yaml:9)", Origin.FILE, True, True, False),
+        ("options of the resumed run (old.pt:2)", Origin.CHECKPOINT, True, True, False),
+        ("--batch", Origin.FLAG, True, True, True),
+        ("lr0=value", Origin.FLAG, True, True, True),
+        ("command line", Origin.FLAG, True, True, True),
+        ("python", Origin.PYTHON, True, True, True),
+        ("measured", Origin.MEASURED, True, True, False),
+        ("words of a version to come", Origin.FILE, True, True, False),
+    ],
+)
+def test_what_stored_places_mean(place, origin, chosen, explicit, typed):
+    source = read_source(place)
+    assert (source.origin, source.chosen, source.explicit, source.typed) == (origin, chosen, explicit, typed)
+    assert str(source) == place

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from boxwright.config.origin import read_source
 from boxwright.data.index.index import Index
 from boxwright.data.pixels.channels import USUAL, Kind
 from boxwright.infer.evaluator import Evaluation
@@ -249,7 +250,7 @@ def _settings(checkpoint: dict[str, Any]) -> list[dict[str, Any]]:
             "key": key,
             "value": _shown(value),
             "source": sources.get(key, ""),
-            "chosen": not str(sources.get(key, "")).startswith(("built-in", "recipe")),
+            "chosen": read_source(str(sources.get(key, ""))).chosen,
         }
         for key, value in sorted(values.items())
     ]
