@@ -15,7 +15,7 @@ from boxwright.commands.train import trained
 from boxwright.config.assemble import resolve_train
 from boxwright.config.schema.augment import AugmentSettings
 from boxwright.data.augment import copy_paste as paste
-from boxwright.data.augment.plan import Planner
+from boxwright.data.augment.planner import Planner
 from boxwright.data.augment.transformed_labels import labels_of
 from boxwright.data.index.selection import with_images
 from boxwright.data.pixels.image_files import read_rgb

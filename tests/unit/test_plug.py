@@ -18,7 +18,7 @@ import pytest
 from boxwright.config.schema.augment import AugmentSettings
 from boxwright.data.augment import albumentations_set as plug
 from boxwright.data.augment.albumentations_set import KINDS, Plug, require_package
-from boxwright.data.augment.plan import Planner
+from boxwright.data.augment.planner import Planner
 from boxwright.data.sampling.loader import Loader
 from boxwright.data.sampling.samples import Address, TrainingSamples
 from boxwright.data.splits.dataset import read_dataset

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from boxwright.data.augment.flips import flip_boxes
 from boxwright.data.augment.plan import Plan, Scene, Tile
 from boxwright.data.index.index import Index
 from boxwright.geometry.affine import around_transformed, transformed_boxes, transformed_polygons
@@ -48,10 +49,7 @@ def _in_output(corners: np.ndarray, plan: Plan) -> np.ndarray:
     corners[:, 0::2] = corners[:, 0::2].clip(0, width - EDGE_PX)
     corners[:, 1::2] = corners[:, 1::2].clip(0, height - EDGE_PX)
     boxes = xyxy_px_to_cxcywh_norm(corners, (height, width))
-    if plan.flip_up_down:
-        boxes[:, 1] = 1 - boxes[:, 1]
-    if plan.flip_left_right:
-        boxes[:, 0] = 1 - boxes[:, 0]
+    flip_boxes(boxes, plan)
     return boxes
 
 

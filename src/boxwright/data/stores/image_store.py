@@ -11,11 +11,11 @@ import threading
 from typing import TYPE_CHECKING, Literal
 
 from boxwright.data.augment.partner_pool import Recent
-from boxwright.data.augment.plan import loaded_size
 from boxwright.data.index.index import Index
 from boxwright.data.pixels.channels import Kind, read_channels
 from boxwright.data.pixels.image_files import BrokenImageError, read_bgr, resized
 from boxwright.data.stores.pixel_file import Contents, PixelFile, in_memory, on_disk
+from boxwright.geometry.letterbox import loaded_size
 from boxwright.system.shared_memory import NotSharedError
 
 if TYPE_CHECKING:
