@@ -17,7 +17,7 @@ from boxwright.errors import DeviceError
 from boxwright.system import cgroups, device
 from boxwright.system.device import choose_device, free_memory_bytes, loader_threads, prepare_process, usable_cores
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from boxwright.errors import DataError
 from boxwright.geometry.polygons import box_xyxy, joined
 from tests.support import datasets, formats
 
-VENDORED = Path(__file__).parents[1] / "data" / "bccd_voc"
+VENDORED = Path(__file__).parents[3] / "data" / "bccd_voc"
 
 
 def area(outline: np.ndarray) -> float:

@@ -19,7 +19,7 @@ from boxwright.model.signatures import NOT_OFFERED, REQUIRED, SIGNATURES
 from boxwright.model.spec import MAX_BLOCKS, MAX_CHANNELS, MAX_REPEATS, MAX_ROWS, read_spec
 from boxwright.model.spec_keys import IGNORED_KEYS, KNOWN_KEYS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "model-yaml.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "model-yaml.md").read_text()
 EXAMPLE, *VARIATIONS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 FAULTS = [
     line.split(maxsplit=1) for block in re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from boxwright.data.index.index import Index, index_file
+from boxwright.data.index import index_file
+from boxwright.data.index.index import Index
 from boxwright.data.labels.findings import Finding
 from boxwright.data.splits import index_cache, scan
 from boxwright.data.splits.dataset import read_dataset
