@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from boxwright.export.comparison import FULL, HALF, Comparison, relative_distance
+from boxwright.export_formats.comparison import FULL, HALF, Comparison, relative_distance
 from boxwright.geometry.nms import NmsRules
 from tests.support.knowing import certain
 

@@ -15,8 +15,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from boxwright.errors import WeightsError
-from boxwright.export.deployed import Deployed
-from boxwright.export.onnx_graph import onnx_bytes
+from boxwright.export_formats.deployed import Deployed
+from boxwright.export_formats.onnx_graph import onnx_bytes
 from boxwright.infer.exported import open_exported
 from boxwright.structures.passport import GraphSuppression, Passport
 from boxwright.system.onnx_contents import ForeignGraphError, contents_of

@@ -17,7 +17,7 @@ import torch
 
 from boxwright.documents import parse_yaml
 from boxwright.errors import WeightsError
-from boxwright.export.deployed import Deployed
+from boxwright.export_formats.deployed import Deployed
 from boxwright.infer.exported import open_exported
 from boxwright.infer.traced.grammar import ForeignError
 from boxwright.infer.traced.network import TracedNetwork, open_archive, read_extra, read_traced
@@ -385,7 +385,7 @@ def test_views_of_what_was_made_count_as_much_as_what_they_keep(tmp_path):
         ({"byteorder": b"big"}, "big-endian"),
         ({"data.pkl": b"cos\nsystem\nX\x05\0\0\0PWNED\x85R."}, "os.system"),
         (
-            {"data.pkl": b"c__torch__.boxwright.export.deployed\nDeployed\nX\x05\0\0\0PWNED\x85R."},
+            {"data.pkl": b"c__torch__.boxwright.export_formats.deployed\nDeployed\nX\x05\0\0\0PWNED\x85R."},
             "pickle|calls|no checkpoint needs|damaged",
         ),
         ({"data.pkl": b"c__torch__.a\nB\nX\x05\0\0\0PWNED\x85\x81."}, "makes an object"),

@@ -15,7 +15,7 @@ import torch
 
 from boxwright.config.schema.export import ExportSettings
 from boxwright.errors import SettingError
-from boxwright.export.comparison import Comparison
+from boxwright.export_formats.comparison import Comparison
 from boxwright.geometry.nms import NmsRules
 from boxwright.infer.ensemble import Ensemble
 from boxwright.model.detector import Detector

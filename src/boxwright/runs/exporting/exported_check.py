@@ -14,7 +14,7 @@ from boxwright.data.pixels.image_files import BrokenImageError, read_rgb
 from boxwright.data.splits.dataset import read_dataset
 from boxwright.data.splits.listing import listed
 from boxwright.errors import UserError
-from boxwright.export.comparison import FULL, HALF, Comparison
+from boxwright.export_formats.comparison import FULL, HALF, Comparison
 from boxwright.geometry.letterbox import fit, rounded_up
 from boxwright.geometry.nms import NmsRules
 from boxwright.infer.ensemble import Ensemble

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from boxwright.errors import BoxwrightError
-from boxwright.export import onnx_graph
-from boxwright.export.deployed import Deployed
+from boxwright.export_formats import onnx_graph
+from boxwright.export_formats.deployed import Deployed
 from boxwright.model.detector import Detector
 from boxwright.model.legacy.writer import LegacyContent, legacy_bytes
 from boxwright.runs.inputs.open_data import OpenWeights, network_of_weights

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from boxwright.export.deployed import Deployed
-from boxwright.export.onnx_suppression import append_suppression
+from boxwright.export_formats.deployed import Deployed
+from boxwright.export_formats.onnx_suppression import append_suppression
 from boxwright.structures.passport import Passport
 from boxwright.system.torchscript_file import advice_left_out
 
