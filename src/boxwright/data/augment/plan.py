@@ -18,7 +18,7 @@ NO_GAINS = (1.0, 1.0, 1.0)
 class Tile:
     """One image on a canvas.
 
-    `loaded_hw` is its size when loaded; it is scaled by `gain_xy`, moved to `offset_xy`, and seen in `window`.
+    `loaded_hw` is its size when loaded; it is scaled by `gain_xy`, shifted to `offset_xy`, and seen in `window_xyxy`.
 
     Boxes may have an offset of their own (`box_offset_xy`): a letterbox places them at exact halves, pixels at whole
     numbers.
