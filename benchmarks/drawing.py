@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training samples: mosaic, map, colour, flip, planes and labels, against a canvas of twice the size.
+"""Training samples: mosaic, map, colour, flip, channels and labels, against a canvas of twice the size.
 
 One by one and through a loader.
 """
@@ -22,7 +22,8 @@ from benchmarks.measure import Result, against, share_of
 from benchmarks.photographs import encoded, index_of, photograph, rows_of
 from boxwright.config.schema.augment import AugmentSettings
 from boxwright.data.augment.partner_pool import Pool
-from boxwright.data.augment.plan import Plan, Planner
+from boxwright.data.augment.plan import Plan
+from boxwright.data.augment.planner import Planner
 from boxwright.data.augment.transformed_labels import labels_of
 from boxwright.data.sampling.batches import ShuffledBatches
 from boxwright.data.sampling.loader import Loader

@@ -12,9 +12,9 @@ import torch
 
 from boxwright.commands import train as training
 from boxwright.commands import val as validation
-from boxwright.commands.predict import predictor_of
 from boxwright.config.assemble import resolve_train, resolve_verb
 from boxwright.config.load import Layer
+from boxwright.config.origin import PYTHON
 from boxwright.config.schema.val import ValSettings
 from boxwright.data.index.index import Index
 from boxwright.data.pixels.channels import Kind, of_picture, read_pixels
@@ -23,6 +23,7 @@ from boxwright.errors import DataError
 from boxwright.geometry.nms import NmsRules
 from boxwright.infer.predictor import Predictor
 from boxwright.runs.inputs import open_data as opening
+from boxwright.runs.prediction.open_predictor import predictor_of
 from boxwright.runs.session import TrainResult
 from boxwright.structures.detections import Detections
 
@@ -47,8 +48,8 @@ def validate(weights: Weights, **settings: Any) -> dict[str, Any]:
 
     Keywords are the settings of `boxwright val`. Returns what `val --json` prints.
     """
-    layer = Layer("python", {"noplots": True, **settings, "weights": _listed(weights)})
-    document: dict[str, Any] = validation.run(resolve_verb(ValSettings, layer, Layer("python", {}))).document
+    layer = Layer(PYTHON, {"noplots": True, **settings, "weights": _listed(weights)})
+    document: dict[str, Any] = validation.run(resolve_verb(ValSettings, layer, Layer(PYTHON, {}))).document
     return document
 
 

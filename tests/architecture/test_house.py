@@ -24,7 +24,7 @@ FLOORS = {
     "commands": 7,
     "runs": 6,
     **dict.fromkeys(("engine", "infer", "report"), 5),
-    **dict.fromkeys(("data", "loss", "export", "search", "ui"), 4),
+    **dict.fromkeys(("data", "loss", "export_formats", "search", "ui"), 4),
     **dict.fromkeys(("model", "metrics", "config", "track"), 3),
     **dict.fromkeys(("structures", "system"), 2),
     **dict.fromkeys(("geometry", "drawing", "native", "errors", "keyed", "documents", "paths", "version"), 1),
@@ -42,7 +42,7 @@ INNER = {
         ("stores",),
         ("sampling",),
     ),
-    "runs": (("inputs",), ("evaluation", "sizing")),
+    "runs": (("inputs",), ("datasets", "evaluation", "exporting", "prediction", "sizing")),
     "commands": (("dataset",),),
 }
 
@@ -428,7 +428,17 @@ def test_no_room_is_empty_and_every_folder_is_a_package():
 def test_below_the_commands_nobody_names_a_whole_configuration():
     whole = {"TrainSettings", "ValSettings", "PredictSettings", "ExportSettings"}
     for path in files():
-        if room_of_file(path) in {"engine", "infer", "report", "export", "data", "loss", "model", "metrics", "track"}:
+        if room_of_file(path) in {
+            "engine",
+            "infer",
+            "report",
+            "export_formats",
+            "data",
+            "loss",
+            "model",
+            "metrics",
+            "track",
+        }:
             for line, name in uses(tree_of(path)):
                 assert name.split(".")[-1] not in whole, f"{name_of(path)}:{line}: takes {name}; a room takes its slice"
 

@@ -13,7 +13,7 @@ from boxwright.cli import main
 from boxwright.data.labels.fault_policy import RULES
 from boxwright.data.splits.dataset import read_dataset
 from tests.support import datasets, formats
-from tests.support.planes import write_planes
+from tests.support.many_channels import write_many_channels
 
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
 NAMES = ("my-labels-are-broken.md", "coco-and-voc.md", "make-the-loader-fast.md")
@@ -30,7 +30,7 @@ def sets(tmp_path):
     datasets.write(work / "my_set", train=6, val=4)
     formats.write_coco(work / "my_coco")
     formats.write_voc(work / "my_voc").unlink()
-    write_planes(work / "my_planes", 4, ".tif")
+    write_many_channels(work / "my_channels", 4, ".tif")
     datasets.write_model(work)
 
 

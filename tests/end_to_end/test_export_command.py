@@ -18,11 +18,11 @@ import pytest
 import torch
 
 import boxwright
-from boxwright.commands import export
 from boxwright.geometry.nms import NmsRules, detections
 from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.exported import open_exported
-from boxwright.runs.inputs.open_data import network_of_weights, open_weights
+from boxwright.runs.exporting import format_writers
+from boxwright.runs.inputs.open_data import OpenWeights, network_of_weights, open_weights
 from boxwright.structures.passport import KEY, Passport
 from boxwright.system.onnx_file import require_packages
 from tests.support import datasets
@@ -256,33 +256,33 @@ def test_without_a_data_set_it_is_compared_on_drawn_images(tmp_path):
 def drifted(word: str, by: float):
     """The writer of a format, of a network with one weight changed."""
 
-    def write(path: Path, source: export.Source) -> None:
+    def write(path: Path, source: format_writers.Source) -> None:
         other = network_of_weights(source.weights)
         with torch.no_grad():
             other.head.m[0].weight.mul_(1 + by)
-        weights = export.OpenWeights(path, source.weights.document | {"model": other.state_dict()})
-        WRITERS[word](path, export.Source(weights, other, source.passport))
+        weights = OpenWeights(path, source.weights.document | {"model": other.state_dict()})
+        WRITERS[word](path, format_writers.Source(weights, other, source.passport))
 
     return write
 
 
-WRITERS = dict(export.WRITERS)
+WRITERS = dict(format_writers.WRITERS)
 
 
 @pytest.mark.parametrize("word", ENDINGS)
 def test_a_file_that_drifts_is_refused_and_removed(ground, monkeypatch, word):
-    monkeypatch.setitem(export.WRITERS, word, drifted(word, 0.05))
+    monkeypatch.setitem(format_writers.WRITERS, word, drifted(word, 0.05))
     said = command("export", ground.weights, "--format", word, "--out", "new", *LOW)
     assert said.code == 1
     assert "says something else than the network (predictions differ by" in said.err
     assert said.err.count("\n") == 1
     assert not list(Path("new").iterdir())
-    monkeypatch.setitem(export.WRITERS, word, drifted(word, 0.0))
+    monkeypatch.setitem(format_writers.WRITERS, word, drifted(word, 0.0))
     assert command("export", ground.weights, "--format", word, "--out", "new", *LOW).code == 0
 
 
 def test_suppression_that_drifts_is_refused(ground, monkeypatch):
-    monkeypatch.setitem(export.WRITERS, "onnx", drifted("onnx", 0.05))
+    monkeypatch.setitem(format_writers.WRITERS, "onnx", drifted("onnx", 0.05))
     said = command("export", ground.weights, "--format", "onnx", "--nms", "--out", "new", *LOW)
     assert said.code == 1
     assert "detections differ" in said.err

@@ -105,7 +105,7 @@ def test_boxes_move_through_the_random_affine_as_the_reference(strength):
     output_hw = canvas[0] + 2 * border[0], canvas[1] + 2 * border[1]
     warp = affine.Warp(tuple(draws[0:2]), draws[2], draws[3], tuple(draws[4:6]), tuple(draws[6:8]))
     start = NUMBERS["warp_targets_in"]
-    moved, kept = affine.moved_boxes(start[:, 1:], warp.matrix(tuple(canvas), output_hw), output_hw, warp.scale)
+    moved, kept = affine.transformed_boxes(start[:, 1:], warp.matrix(tuple(canvas), output_hw), output_hw, warp.scale)
     mine = np.concatenate((start[kept, :1], moved[kept]), axis=1)
     reference = NUMBERS[f"warp_{strength}_targets_out"]
     assert mine.shape == reference.shape

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from boxwright.config.schema.augment import AugmentSettings
-from boxwright.data.augment.plan import Planner
+from boxwright.data.augment.planner import Planner
 from boxwright.data.sampling.batches import RectangularBatches, ShuffledBatches
 from boxwright.data.sampling.loader import AHEAD, Loader
 from boxwright.data.sampling.samples import Address, PlainSamples, TrainingSamples

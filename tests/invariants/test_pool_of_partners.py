@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from boxwright.config.assemble import resolve_train
 from boxwright.config.schema.augment import AugmentSettings
 from boxwright.data.augment.partner_pool import Pool, Recent
-from boxwright.data.augment.plan import Planner
+from boxwright.data.augment.planner import Planner
 from boxwright.data.sampling.batches import ShuffledBatches
 from boxwright.data.sampling.loader import Loader
 from boxwright.data.sampling.samples import TrainingSamples

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from boxwright.loss.detection import DetectionLoss
-from boxwright.loss.ignore_regions import spared
+from boxwright.loss.ignore_regions import ignored_answers
 from boxwright.loss.rules import LossRules
 from boxwright.model.sparse import SparseMaps
 from boxwright.structures.maps import DenseMaps
@@ -150,7 +150,7 @@ def test_what_no_anchor_claims_in_a_claimed_cell_is_spared():
     raws, loss = raws_and_loss()
     rows = targets("one", CLASSES)
     assign = DetectionLoss.__call__.__globals__["assign"]
-    out = spared(EVERYWHERE, assign(rows, loss.anchors[0], GRIDS[0], 4.0), raws[0].shape[:4])
+    out = ignored_answers(EVERYWHERE, assign(rows, loss.anchors[0], GRIDS[0], 4.0), raws[0].shape[:4])
     found = set(matches(rows, loss.anchors[0], *GRIDS[0], 4.0))
     assert {tuple(place) for place in (~out).nonzero().tolist()} == {match[:4] for match in found}
 

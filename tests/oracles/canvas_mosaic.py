@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The textbook mosaic: four images on a grey canvas of twice the size, one warp of the canvas, colour, flip, planes."""
+"""The textbook mosaic: four images on a grey canvas of twice the size, one warp of the canvas, colour, flip."""
 
 from __future__ import annotations
 

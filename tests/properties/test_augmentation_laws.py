@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from boxwright.config.schema.augment import AugmentSettings
 from boxwright.data.augment import render as pixels
 from boxwright.data.augment.hsv import with_gains
-from boxwright.data.augment.plan import Planner
+from boxwright.data.augment.planner import Planner
 from boxwright.data.augment.render import render, render_portably
 from boxwright.data.augment.transformed_labels import labels_of
 from boxwright.data.index.index import Index

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from boxwright.config.schema.augment import AugmentSettings
 from boxwright.data.augment import render as pixels
-from boxwright.data.augment.plan import Planner
+from boxwright.data.augment.planner import Planner
 from boxwright.data.labels.label_file import parse_labels
 from boxwright.geometry import nms
 from boxwright.keyed import Purpose, generator

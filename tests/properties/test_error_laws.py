@@ -132,14 +132,14 @@ def test_the_repair_of_the_only_kind_of_mistake_leads_to_the_top():
 @given(st.integers(0, 2**20))
 def test_the_validation_itself_is_the_first_of_the_rounds(number):
     flat = flat_of(number)
-    rounds = resampling.resampled(flat, resampling.image_weights(len(flat.images), 3, 0))
+    rounds = resampling.resampled(flat, resampling.bootstrap_weights(len(flat.images), 3, 0))
     assert rounds.average_precision[0] == pytest.approx(metrics_of(flat).curves.average_precision, abs=1e-12)
 
 
 @given(st.integers(0, 2**20))
 def test_an_image_drawn_twice_counts_as_two_images(number):
     flat = flat_of(number)
-    weights = resampling.image_weights(len(flat.images), 1, number)
+    weights = resampling.bootstrap_weights(len(flat.images), 1, number)
     chosen = np.repeat(np.arange(len(flat.images)), weights[1].astype(int))
     twice = metrics_of(flattened({place: flat.image(int(image)) for place, image in enumerate(chosen)}, CLASSES)).curves
     drawn = resampling.resampled(flat, weights)
@@ -152,7 +152,7 @@ def test_an_image_drawn_twice_counts_as_two_images(number):
 
 def test_intervals_hold_their_value_and_say_when_a_difference_could_be_none():
     flat = flat_of(5, images=40)
-    values = resampling.resampled(flat, resampling.image_weights(40, 200, 0)).mean()
+    values = resampling.resampled(flat, resampling.bootstrap_weights(40, 200, 0)).mean()
     found = resampling.interval(values)
     assert found.low < found.value < found.high
     assert resampling.interval(values - values).holds_zero

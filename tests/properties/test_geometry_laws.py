@@ -85,7 +85,7 @@ def test_moved_boxes_lie_inside_and_what_is_kept_is_worth_keeping(given_boxes, n
         tuple(draw.uniform(-10, 10, 2)),
         (0.5, 0.5),
     )
-    moved, kept = affine.moved_boxes(given_boxes, warp.matrix((320, 320), (320, 320)), (320, 320), warp.scale)
+    moved, kept = affine.transformed_boxes(given_boxes, warp.matrix((320, 320), (320, 320)), (320, 320), warp.scale)
     assert (moved >= 0).all()
     assert (moved <= 320).all()
     side = (moved[:, 2:] - moved[:, :2])[kept]
@@ -94,7 +94,7 @@ def test_moved_boxes_lie_inside_and_what_is_kept_is_worth_keeping(given_boxes, n
 
 @given(boxes_xyxy(size=320))
 def test_the_still_map_moves_nothing(given_boxes):
-    moved, _ = affine.moved_boxes(given_boxes, affine.Warp().matrix((320, 320), (320, 320)), (320, 320), 1.0)
+    moved, _ = affine.transformed_boxes(given_boxes, affine.Warp().matrix((320, 320), (320, 320)), (320, 320), 1.0)
     assert np.allclose(moved, given_boxes, atol=1e-9)
 
 

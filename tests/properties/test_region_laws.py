@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boxwright.config.schema.augment import AugmentSettings
-from boxwright.data.augment.plan import Planner
+from boxwright.data.augment.planner import Planner
 from boxwright.data.augment.transformed_labels import labels_of, regions_of, truth_of
 from boxwright.data.index.index import Index
 from boxwright.data.sampling.batches import RectangularBatches, ShuffledBatches

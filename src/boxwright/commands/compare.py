@@ -16,7 +16,7 @@ from boxwright.config.schema.val import ValSettings
 from boxwright.config.schema.verbs import CompareSettings
 from boxwright.errors import SettingError
 from boxwright.metrics.flat import Flat
-from boxwright.metrics.resampling import Interval, Rounds, image_weights, interval, resampled
+from boxwright.metrics.resampling import Interval, Rounds, bootstrap_weights, interval, resampled
 from boxwright.runs.evaluation.run_source import run_folder
 from boxwright.runs.evaluation.validate import ValPlan, evaluate, plan_of
 from boxwright.runs.inputs.open_data import fingerprint_in, open_weights
@@ -89,7 +89,7 @@ def _require_same_images(plans: list[ValPlan], runs: tuple[str, ...]) -> None:
 
 
 def _rounds(flats: list[Flat], rounds: int) -> tuple[Rounds, Rounds]:
-    weights = image_weights(len(flats[0].images), rounds, 0)
+    weights = bootstrap_weights(len(flats[0].images), rounds, 0)
     first, second = (resampled(flat, weights) for flat in flats)
     return first, second
 

@@ -18,8 +18,8 @@ from boxwright.structures.answer import Answer, table
 def show(resolved: Resolved[TrainSettings]) -> Answer:
     """Every setting with its value and source."""
     values = resolved.settings.model_dump(mode="json")
-    rows = [(key, _word(value), resolved.sources[key]) for key, value in values.items()]
-    document = {"settings": values, "sources": {key: resolved.sources[key] for key in values}}
+    rows = [(key, _word(value), resolved.sources[key].place) for key, value in values.items()]
+    document = {"settings": values, "sources": resolved.places()}
     return Answer(table(rows, ("setting", "value", "source")), document, resolved.notes)
 
 
@@ -39,7 +39,7 @@ def explain(resolved: Resolved[ExplainSettings]) -> Answer:
         "written": [*flag_names(key, field), f"{key}=VALUE"],
         "slice": home,
         "value": getattr(resolved.settings, key),
-        "source": resolved.sources[key],
+        "source": resolved.sources[key].place,
     }
     return Answer(table([(name, _word(value)) for name, value in facts.items()]), facts, resolved.notes)
 

@@ -6,7 +6,6 @@ New weights files, read back and compared before they are announced.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,26 +15,19 @@ from boxwright.commands.weights import bytes_of
 from boxwright.config.load import Resolved
 from boxwright.config.schema.weights import AverageSettings, ConvertSettings, OutputSettings, StripSettings
 from boxwright.engine.checkpoint import STRIPPED_EPOCH
-from boxwright.errors import BoxwrightError, SettingError, WeightsError
-from boxwright.model.detector import Detector
-from boxwright.model.legacy.writer import LegacyContent, legacy_bytes
-from boxwright.runs.inputs.open_data import OpenWeights, network_of_weights, open_weights
+from boxwright.errors import SettingError, WeightsError
+from boxwright.runs.exporting.format_writers import DriftError, State, state_of, write_yolov5
+from boxwright.runs.inputs.open_data import OpenWeights, open_weights
 from boxwright.runs.inputs.weight_files import DESCRIPTION, metadata_of
 from boxwright.structures.answer import Answer
 from boxwright.structures.checkpoint import KIND
-from boxwright.system.files import remove, write_bytes
+from boxwright.system.files import remove
 from boxwright.system.safetensors_file import SUFFIX, write_safetensors
 from boxwright.system.tensors import write_tensors
 from boxwright.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-State = dict[str, torch.Tensor]
-
-
-class DriftError(BoxwrightError):
-    """A file that reads back as something else than was written."""
 
 
 def convert(resolved: Resolved[ConvertSettings]) -> Answer:
@@ -83,12 +75,6 @@ def average(resolved: Resolved[AverageSettings]) -> Answer:
     return _announced(OpenWeights(first.path, document), out, mean, f"the average of {len(opened)} files")
 
 
-def state_of(weights: OpenWeights) -> State:
-    """The tensors that are used: the average where there is one."""
-    state: State = weights.document.get("ema") or weights.document["model"]
-    return state
-
-
 def lean_document(weights: OpenWeights) -> dict[str, Any]:
     """A stripped checkpoint of this program.
 
@@ -109,18 +95,6 @@ def lean_document(weights: OpenWeights) -> dict[str, Any]:
         "epoch": STRIPPED_EPOCH,
         "model": state_of(weights),
     }
-
-
-def write_yolov5(out: Path, weights: OpenWeights, *, half: bool = False) -> None:
-    """Write a file that the original program opens. Raises ModelError for networks it does not have."""
-    detector = network_of_weights(weights)
-    detector.spec = replace(detector.spec, name=str(weights.document.get("network_name") or out.name.split(".")[0]))
-    write_bytes(out, legacy_bytes(LegacyContent(detector, class_names(weights, detector)), root=out.stem, half=half))
-
-
-def class_names(weights: OpenWeights, detector: Detector) -> tuple[str, ...]:
-    """The class names of a file, or numbered ones."""
-    return weights.names or tuple(f"class{number}" for number in range(detector.head.num_classes))
 
 
 def _target(settings: OutputSettings, source: Path, ending: str) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from boxwright.config import packaged
 from boxwright.config.conflicts import refuse_conflicts
 from boxwright.config.load import Layer, Resolved, file_layer, resolve
+from boxwright.config.origin import PYTHON, Origin, Source
 from boxwright.config.recipes import hyp_layer_of, recipe_layer
 from boxwright.config.schema.train import DEFAULT_RECIPE, PresetSettings, TrainSettings
 from boxwright.config.setting import Slice, spelling_of
@@ -31,7 +32,7 @@ def resolve_verb(kind: type[SettingsType], flags: Layer, words: Layer) -> Resolv
 
 def resolve_train(values: Mapping[str, Any]) -> Resolved[TrainSettings]:
     """The settings of a training run from keyword arguments, as if they were flags."""
-    return resolve_verb(TrainSettings, Layer("python", dict(values)), Layer("python", {}))
+    return resolve_verb(TrainSettings, Layer(PYTHON, dict(values)), Layer(PYTHON, {}))
 
 
 def _resolve_with_presets(kind: type[SettingsType], flags: Layer, words: Layer) -> Resolved[SettingsType]:
@@ -39,7 +40,7 @@ def _resolve_with_presets(kind: type[SettingsType], flags: Layer, words: Layer) 
     written = [words, flags]
     if config := _chosen("config", written) or kind.model_fields["config"].default:
         document = read_yaml(packaged.locate("configs", config, "--config"))
-        layer, more = file_layer(kind, document, "config file")
+        layer, more = file_layer(kind, document, Source(Origin.FILE, "config file"))
         written.insert(0, layer)
         notes += more
     recipe = recipe_layer(str(_chosen("recipe", written) or DEFAULT_RECIPE))
@@ -64,8 +65,8 @@ def _chosen(key: str, layers: list[Layer]) -> str:
 def _hyp_file(kind: type[Slice], name: str, recipe: Layer) -> tuple[Layer, tuple[str, ...]]:
     document = read_yaml(packaged.locate("hyps", name, "--hyp"))
     later = recipe.values.get("later_hyp_keys", TrainSettings.model_fields["later_hyp_keys"].default)
-    layer, notes = file_layer(kind, document, "hyp file", hyp_only=True, ignored=later)
+    layer, notes = file_layer(kind, document, Source(Origin.HYP_FILE, "hyp file"), hyp_only=True, ignored=later)
     known = [key for key, field in kind.model_fields.items() if spelling_of(field).kind == "hyp"]
     missing = [key for key in known if key not in layer.values and key not in later and key not in _OPTIONAL]
-    filled = (f"{document.name}: not named and taken from {recipe.origin}: {', '.join(missing)}",) if missing else ()
+    filled = (f"{document.name}: not named and taken from {recipe.whole}: {', '.join(missing)}",) if missing else ()
     return layer, (*notes, *filled)

@@ -16,7 +16,7 @@ def refuse_conflicts(resolved: Resolved[Any]) -> None:
     settings = resolved.settings
     for wrong, keys, what, remedy in (
         *_rules(settings),
-        *_about_batches(settings, {key for key in resolved.sources if _explicit(resolved, key)}),
+        *_about_batches(settings, {key for key, source in resolved.sources.items() if source.explicit}),
     ):
         if wrong:
             raise SettingError(" + ".join(place_of(resolved, key) for key in keys), what, remedy)
@@ -75,11 +75,6 @@ def _rules(s: Any) -> tuple[tuple[bool, tuple[str, ...], str, str], ...]:
             "Leave it out, or set mosaic above 0",
         ),
     )
-
-
-def _explicit(resolved: Resolved[Any], key: str) -> bool:
-    """Whether a person asked for it, rather than a recipe or its hyperparameters."""
-    return not resolved.sources[key].startswith(("built-in", "recipe", "hyp"))
 
 
 MIXING = ("mosaic", "mixup", "copy_paste", "mosaic_border_random")
@@ -165,5 +160,5 @@ def _about_batches(s: Any, asked: set[str]) -> tuple[tuple[bool, tuple[str, ...]
 
 def place_of(resolved: Resolved[Any], key: str) -> str:
     """Where a setting was written, with its name."""
-    source = resolved.sources[key]
+    source = resolved.sources[key].place
     return source if key in source.replace("-", "_") else f"{key} ({source})"

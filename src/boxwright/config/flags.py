@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from boxwright.config.compat import current_name
 from boxwright.config.load import Layer
 from boxwright.config.manual import description
+from boxwright.config.origin import Origin, Source
 from boxwright.config.setting import NO_BARE_FORM, Slice, Spelling, spelling_of
 from boxwright.errors import SettingError, nearest
 
@@ -81,9 +82,11 @@ def read(verb: str, kind: type[Slice], arguments: Sequence[str], *, reports: boo
     found = _first_words(verb, vars(parsed))
     wants_json = bool(found.pop("json", False))
     values = {key: value for key, value in found.items() if value is not None}
-    places = {key: reading.places.get(key, verb) for key in values}
-    flags = Layer("flags", {**reading.values, **values}, {**reading.places, **places})
-    words = Layer("key=value", reading.words, {key: f"{key}=value" for key in reading.words})
+    places = {**reading.places, **{key: reading.places.get(key, verb) for key in values}}
+    sources = {key: Source(Origin.FLAG, place) for key, place in places.items()}
+    flags = Layer(Source(Origin.FLAG, "flags"), {**reading.values, **values}, sources)
+    named = {key: Source(Origin.FLAG, f"{key}=value") for key in reading.words}
+    words = Layer(Source(Origin.FLAG, "key=value"), reading.words, named)
     return CommandLine(flags, words, tuple(reading.notes), wants_json)
 
 

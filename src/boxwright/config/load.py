@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from boxwright.config.compat import NOT_SETTINGS, current_name, translated
 from boxwright.config.convert import ABSENT, fitted, is_bool_misplaced
+from boxwright.config.origin import BUILT_IN, Source
 from boxwright.config.setting import Slice, spelling_of
 from boxwright.documents import Document
 from boxwright.errors import SettingError, nearest
@@ -20,8 +21,6 @@ from boxwright.paths import why_no_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-BUILT_IN = "built-in"
 
 # Values of neighbouring programs that are refused for a reason worth a sentence.
 _REASONS = {("optimizer", "auto"): "A value that chooses for you overrides what you set elsewhere. "}
@@ -32,15 +31,15 @@ Held_co = TypeVar("Held_co", bound=Slice, covariant=True)  # settings of a demo 
 
 @dataclass(frozen=True)
 class Layer:
-    """Raw values of one origin. `places` says for each key where it stands, for errors and for `config explain`."""
+    """Raw values that came together. `sources` are those of keys of which more is known, such as file and line."""
 
-    origin: str
+    whole: Source
     values: Mapping[str, Any]
-    places: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
 
-    def place(self, key: str) -> str:
+    def source(self, key: str) -> Source:
         """Where this key was written."""
-        return self.places.get(key, self.origin)
+        return self.sources.get(key, self.whole)
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,12 @@ class Resolved(Generic[Held_co]):
     """Settings, the source of each, and lines to tell the user."""
 
     settings: Held_co
-    sources: dict[str, str]
+    sources: dict[str, Source]
     notes: tuple[str, ...] = ()
+
+    def places(self) -> dict[str, str]:
+        """Where each setting came from, in words: what config.yaml and checkpoints hold."""
+        return {key: source.place for key, source in self.sources.items()}
 
 
 def resolve(kind: type[SettingsType], layers: Iterable[Layer]) -> Resolved[SettingsType]:
@@ -59,16 +62,16 @@ def resolve(kind: type[SettingsType], layers: Iterable[Layer]) -> Resolved[Setti
     for layer in layers:
         for key, raw in layer.values.items():
             if key not in kind.model_fields:
-                raise unknown_key(kind, key, layer.place(key))
+                raise unknown_key(kind, key, layer.source(key).place)
             value = fitted(kind.model_fields[key], raw)
             if value is ABSENT:
                 continue
             if is_bool_misplaced(kind.model_fields[key], value):
-                raise SettingError(layer.place(key), f"{key} is {raw!r}, which is yes or no", _wanted(kind, key))
+                raise SettingError(layer.source(key).place, f"{key} is {raw!r}, which is yes or no", _wanted(kind, key))
             for word in value if isinstance(value, tuple) else (value,):
                 if isinstance(word, str) and (why := why_no_text(word)):
-                    raise SettingError(layer.place(key), f"{key} {why}", _wanted(kind, key))
-            values[key], sources[key] = value, layer.place(key)
+                    raise SettingError(layer.source(key).place, f"{key} {why}", _wanted(kind, key))
+            values[key], sources[key] = value, layer.source(key)
     try:
         settings = kind(**values)
     except ValidationError as error:
@@ -77,7 +80,7 @@ def resolve(kind: type[SettingsType], layers: Iterable[Layer]) -> Resolved[Setti
 
 
 def file_layer(
-    kind: type[Slice], document: Document, origin: str, *, hyp_only: bool = False, ignored: Iterable[str] = ()
+    kind: type[Slice], document: Document, whole: Source, *, hyp_only: bool = False, ignored: Iterable[str] = ()
 ) -> tuple[Layer, tuple[str, ...]]:
     """A YAML file as a layer, old spellings translated. `ignored` keys are left out, with one note for all of them."""
     raw = document.mapping()
@@ -87,8 +90,8 @@ def file_layer(
             raise SettingError(
                 document.place("settings"), "settings are no mapping", "Write one 'key: value' per line below it"
             )
-        return _of_mapping(kind, document, ("settings",), inside, origin, hyp_only=False, ignored=())
-    return _of_mapping(kind, document, (), raw, origin, hyp_only=hyp_only, ignored=frozenset(ignored))
+        return _of_mapping(kind, document, ("settings",), inside, whole, hyp_only=False, ignored=())
+    return _of_mapping(kind, document, (), raw, whole, hyp_only=hyp_only, ignored=frozenset(ignored))
 
 
 def _of_mapping(
@@ -96,13 +99,13 @@ def _of_mapping(
     document: Document,
     base: tuple[str, ...],
     raw: dict[str, Any],
-    origin: str,
+    whole: Source,
     *,
     hyp_only: bool,
     ignored: Iterable[str],
 ) -> tuple[Layer, tuple[str, ...]]:
     values: dict[str, Any] = {}
-    places: dict[str, str] = {}
+    sources: dict[str, Source] = {}
     left_out = []
     for key, item in raw.items():
         place = document.place(*base, key)
@@ -111,9 +114,9 @@ def _of_mapping(
             and isinstance(item, dict)
             and not (key in kind.model_fields and _belongs_in_hyp(kind, str(key)))
         ):  # opt.yaml of later years holds the hyperparameters as well
-            inner, _ = _of_mapping(kind, document, (*base, key), item, origin, hyp_only=True, ignored=())
+            inner, _ = _of_mapping(kind, document, (*base, key), item, whole, hyp_only=True, ignored=())
             values.update(inner.values)
-            places.update(inner.places)
+            sources.update(inner.sources)
             continue
         name, value = translated(str(key), _written(document, (*base, key), item))
         if not name or (not hyp_only and name in NOT_SETTINGS):
@@ -123,9 +126,9 @@ def _of_mapping(
             continue
         if name not in kind.model_fields or (hyp_only and not _belongs_in_hyp(kind, name)):
             raise unknown_key(kind, str(key), place, hyp_only=hyp_only)
-        values[name], places[name] = value, f"{origin} ({place})"
+        values[name], sources[name] = value, Source(whole.origin, f"{whole} ({place})")
     notes = (f"{document.name}: the recipe does not know {', '.join(left_out)}; left out",) if left_out else ()
-    return Layer(origin, values, places), notes
+    return Layer(whole, values, sources), notes
 
 
 def _written(document: Document, address: tuple[str | int, ...], value: Any) -> Any:
@@ -150,7 +153,7 @@ def unknown_key(kind: type[Slice], key: str, place: str, *, hyp_only: bool = Fal
 
 
 def _as_setting_error(
-    kind: type[Slice], error: ValidationError, values: Mapping[str, Any], sources: Mapping[str, str]
+    kind: type[Slice], error: ValidationError, values: Mapping[str, Any], sources: Mapping[str, Source]
 ) -> SettingError:
     first = error.errors(include_url=False, include_context=True)[0]
     key = str(first["loc"][0]) if first["loc"] else ""
@@ -160,7 +163,7 @@ def _as_setting_error(
     given = values.get(key, first.get("input"))
     shown = given[0] if isinstance(given, tuple) and len(given) == 1 else given
     reason = _REASONS.get((key, str(shown).lower()), "")
-    return SettingError(sources.get(key, key), f"{key} is {shown!r}{more}", f"{reason}{_wanted(kind, key)}")
+    return SettingError(str(sources.get(key, key)), f"{key} is {shown!r}{more}", f"{reason}{_wanted(kind, key)}")
 
 
 def _missing(kind: type[Slice], key: str) -> SettingError:

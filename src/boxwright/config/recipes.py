@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from boxwright.config import packaged
 from boxwright.config.load import Layer, file_layer
+from boxwright.config.origin import Origin, Source
 from boxwright.config.schema.train import TrainSettings
 from boxwright.documents import read_yaml
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def recipe_layer(name: str) -> Layer:
     """The fields of a recipe, without its hyperparameters."""
     path = packaged.locate("recipes", name, "--recipe")
-    return file_layer(TrainSettings, read_yaml(path), f"recipe {path.stem}")[0]
+    return file_layer(TrainSettings, read_yaml(path), Source(Origin.RECIPE, f"recipe {path.stem}"))[0]
 
 
 def hyp_layer_of(recipe: Layer, *, finetune: bool) -> Layer:
@@ -27,7 +28,8 @@ def hyp_layer_of(recipe: Layer, *, finetune: bool) -> Layer:
     tuned = recipe.values.get("default_hyp_finetune", fields["default_hyp_finetune"].default)
     name = tuned if finetune and tuned else scratch
     document = read_yaml(packaged.locate("hyps", name, "hyp"))
-    return file_layer(TrainSettings, document, f"{recipe.origin}, hyp {name}", hyp_only=True)[0]
+    whole = Source(Origin.RECIPE, f"{recipe.whole}, hyp {name}")
+    return file_layer(TrainSettings, document, whole, hyp_only=True)[0]
 
 
 def values_of(name: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class SavingError(BoxwrightError):
 
 
 @dataclass(frozen=True)
-class Pace:
+class SaveInterval:
     """How often to save within an epoch: after so many optimizer steps, after so many minutes; 0 = never."""
 
     steps: int = 0
@@ -49,11 +49,11 @@ class Saving:
         self,
         folder: Path,
         document: Callable[[], dict[str, Any]],
-        pace: Pace,
+        interval: SaveInterval,
         tell: Callable[[Event], None],
         allowed: Callable[[], None] = lambda: None,
     ) -> None:
-        self.folder, self.document, self.pace, self.tell, self.allowed = folder, document, pace, tell, allowed
+        self.folder, self.document, self.interval, self.tell, self.allowed = folder, document, interval, tell, allowed
         self._steps, self._saved_at = 0, time.monotonic()
         self._failures, self._reason = 0, ""
         self._waiting: dict[
@@ -63,8 +63,10 @@ class Saving:
     def due(self) -> bool:
         """Whether a save within the epoch is due; asked once after every optimizer step."""
         self._steps += 1
-        by_steps = self.pace.steps > 0 and self._steps >= self.pace.steps
-        return by_steps or (self.pace.minutes > 0 and time.monotonic() - self._saved_at >= self.pace.minutes * 60)
+        by_steps = self.interval.steps > 0 and self._steps >= self.interval.steps
+        return by_steps or (
+            self.interval.minutes > 0 and time.monotonic() - self._saved_at >= self.interval.minutes * 60
+        )
 
     def __call__(self, kind: str, epoch: int, *, for_use: bool = False) -> None:
         """Write `kind`.pt.

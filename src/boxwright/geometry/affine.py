@@ -55,36 +55,38 @@ def _matrix(warp: Warp, input_hw: tuple[int, int], output_hw: tuple[int, int]) -
     return result
 
 
-def moved_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+def transformed_points(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Points through a map. (..., 2) -> (..., 2)"""
-    moved = points @ matrix[:, :2].T + matrix[:, 2]
-    result: np.ndarray = moved[..., :2] / moved[..., 2:]
+    transformed = points @ matrix[:, :2].T + matrix[:, 2]
+    result: np.ndarray = transformed[..., :2] / transformed[..., 2:]
     return result
 
 
-def moved_boxes(
+def transformed_boxes(
     boxes_xyxy_px: np.ndarray, matrix: np.ndarray, output_hw: tuple[int, int], scale: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes around the moved corners, clipped to the output, and which of them are worth keeping. (N, 4), (N,) bool"""
-    clipped = around_moved(boxes_xyxy_px, matrix, output_hw)
+    """Boxes around the transformed corners, clipped to the output, and which are worth keeping. (N, 4), (N,) bool"""
+    clipped = around_transformed(boxes_xyxy_px, matrix, output_hw)
     return clipped, survives(boxes_xyxy_px * scale, clipped, MIN_AREA_RATIO_BOXES)
 
 
-def around_moved(boxes_xyxy_px: np.ndarray, matrix: np.ndarray, output_hw: tuple[int, int]) -> np.ndarray:
-    """Boxes around the moved corners, clipped to the output. (N, 4)"""
+def around_transformed(boxes_xyxy_px: np.ndarray, matrix: np.ndarray, output_hw: tuple[int, int]) -> np.ndarray:
+    """Boxes around the transformed corners, clipped to the output. (N, 4)"""
     corners = boxes_xyxy_px[:, [0, 1, 2, 3, 0, 3, 2, 1]].reshape(-1, 4, 2)
-    points = moved_points(corners.astype(np.float64), matrix)
+    points = transformed_points(corners.astype(np.float64), matrix)
     return clip_xyxy(np.concatenate((points.min(axis=1), points.max(axis=1)), axis=1), output_hw)
 
 
-def moved_polygons(
+def transformed_polygons(
     outlines_px: list[np.ndarray], matrix: np.ndarray, output_hw: tuple[int, int], scale: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes around what of the moved outlines lies in the output, and which are worth keeping. (N, 4), (N,) bool"""
+    """Boxes around what of the transformed outlines lies in the output, and which to keep. (N, 4), (N,) bool"""
     before = np.stack([polygons.box_xyxy(outline) for outline in outlines_px])
     after = np.stack(
         [
-            polygons.visible_box_xyxy(moved_points(polygons.resampled(outline, POLYGON_POINTS), matrix), output_hw)
+            polygons.visible_box_xyxy(
+                transformed_points(polygons.resampled(outline, POLYGON_POINTS), matrix), output_hw
+            )
             for outline in outlines_px
         ]
     )

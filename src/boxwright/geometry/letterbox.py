@@ -82,3 +82,9 @@ def centred(source_hw: tuple[int, int], canvas_hw: tuple[int, int]) -> Letterbox
 def rounded_up(side: float, grid: int) -> int:
     """The next multiple of the grid."""
     return math.ceil(side / grid) * grid
+
+
+def loaded_size(source_hw: tuple[int, int], long_side: int) -> tuple[int, int]:
+    """Height and width with this long side, the other rounded up."""
+    gain = long_side / max(source_hw)
+    return tuple(min(max(math.ceil(side * gain - 1e-9), 1), long_side) for side in source_hw)  # type: ignore[return-value]  # two sides

@@ -13,10 +13,10 @@ MAX_DISTANCES = (
 def scaled(polygon_norm: np.ndarray, size_hw: tuple[float, float], pad_xy: tuple[float, float] = (0, 0)) -> np.ndarray:
     """Normalised points -> pixels of an image of this size that lies at `pad_xy` on a canvas."""
     height, width = size_hw
-    moved: np.ndarray = polygon_norm * np.array([width, height], polygon_norm.dtype) + np.array(
+    shifted: np.ndarray = polygon_norm * np.array([width, height], polygon_norm.dtype) + np.array(
         pad_xy, polygon_norm.dtype
     )
-    return moved
+    return shifted
 
 
 def resampled(polygon: np.ndarray, num_points: int = 1000) -> np.ndarray:

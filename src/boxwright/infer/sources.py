@@ -26,23 +26,23 @@ MIN_SIDE_PX = 2
 
 
 @dataclass(frozen=True)
-class Shot:
-    """One picture: an image file, or a frame of a video with the number it has there and the pace of the video."""
+class Frame:
+    """One picture: an image file, or a frame of a video with its number and the frame rate of the video."""
 
     path: str
-    frame: int | None = None
+    number: int | None = None
     frames_per_second: float = 0.0
 
     @property
     def name(self) -> str:
         """What to call its results: the file's name, with the frame's number behind it."""
         path = Path(self.path)
-        return path.name if self.frame is None else f"{path.stem}_{self.frame}.jpg"
+        return path.name if self.number is None else f"{path.stem}_{self.number}.jpg"
 
     @property
     def title(self) -> str:
         """What to call it in a line for people."""
-        return self.path if self.frame is None else f"{self.path} frame {self.frame}"
+        return self.path if self.number is None else f"{self.path} frame {self.number}"
 
 
 def image_paths(
@@ -116,7 +116,9 @@ def _of_list(file: Path) -> list[str]:
     return [str(file.parent / line.strip()) for line in text.splitlines() if line.strip()]
 
 
-def shots(paths: list[str], stride: int, kind: Kind = USUAL) -> Iterator[tuple[Shot, np.ndarray | BrokenImageError]]:
+def frames_of(
+    paths: list[str], stride: int, kind: Kind = USUAL
+) -> Iterator[tuple[Frame, np.ndarray | BrokenImageError]]:
     """Every picture with its pixels, (H, W, C) of this kind, or why there are none.
 
     Of a video every `stride`-th frame.
@@ -124,12 +126,12 @@ def shots(paths: list[str], stride: int, kind: Kind = USUAL) -> Iterator[tuple[S
     for path in paths:
         try:
             if Path(path).suffix.lower() in VIDEO_SUFFIXES:
-                for number, pace, pixels in frames(path, stride):
-                    yield Shot(path, number, pace / stride), of_picture(pixels, kind)
+                for number, frame_rate, pixels in frames(path, stride):
+                    yield Frame(path, number, frame_rate / stride), of_picture(pixels, kind)
             else:
-                yield Shot(path), _opened(path, kind)
+                yield Frame(path), _opened(path, kind)
         except BrokenImageError as error:
-            yield Shot(path), error
+            yield Frame(path), error
 
 
 def _opened(path: str, kind: Kind) -> np.ndarray:

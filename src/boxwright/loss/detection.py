@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from boxwright.geometry.iou import rowwise
 from boxwright.loss.assign import Matches, assign
-from boxwright.loss.ignore_regions import spared
+from boxwright.loss.ignore_regions import ignored_answers
 from boxwright.loss.rules import LossRules
 from boxwright.structures.maps import HeadMaps
 from boxwright.system.device import is_cuda
@@ -82,7 +82,7 @@ class DetectionLoss:
             classes = self._class_loss(rows[:, 4:], matches) if self.num_classes > 1 else classes
         losses = self._bce(objectness, wanted, self.rules.obj_pos_weight)
         if regions is not None:
-            losses = losses.masked_fill(spared(regions, matches, maps.grid(level)), 0)
+            losses = losses.masked_fill(ignored_answers(regions, matches, maps.grid(level)), 0)
         return box, losses.mean(), classes
 
     def _objectness_target(self, zeros: torch.Tensor, matches: Matches, overlap: torch.Tensor) -> torch.Tensor:

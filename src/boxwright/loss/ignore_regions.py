@@ -11,7 +11,7 @@ import torch
 from boxwright.loss.assign import Matches
 
 
-def spared(regions: torch.Tensor, matches: Matches, shape: tuple[int, int, int, int]) -> torch.Tensor:
+def ignored_answers(regions: torch.Tensor, matches: Matches, shape: tuple[int, int, int, int]) -> torch.Tensor:
     """Which of the answers (B, A, H, W) stand in a region with the centre of their cell, and no object claims them.
 
     (B, A, H, W) bool

@@ -4,7 +4,7 @@
 M detections, L labels, G groups (an image and a class), T IoU thresholds, A ranges of area, C classes that have labels.
 Detections of all groups are matched side by side, one rank of confidence at a time; curves are read at true positives
 only, because nothing else can change an envelope. Equal to the official evaluator on the same numbers
-(`tests/unit/test_coco.py`).
+(`tests/unit/metrics/test_coco.py`).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import numpy as np
 from boxwright.metrics.confusion import MIN_CONFIDENCE, MIN_IOU, found_objects
 from boxwright.metrics.flat import Flat
 from boxwright.metrics.matching import iou_rows, joined
-from boxwright.metrics.regions import spared
+from boxwright.metrics.regions import in_ignored_regions
 
 RIGHT, WRONG_CLASS, BADLY_PLACED, DUPLICATE, BACKGROUND, MISSED = KINDS = (
     "right",
@@ -62,7 +62,7 @@ class _Near(NamedTuple):
 
 def outcomes(flat: Flat, min_confidence: float = MIN_CONFIDENCE) -> list[Outcome]:
     """Everything that is there or was said, image after image; what was said of a region to ignore is no outcome."""
-    sure = (flat.detections[:, 4] > min_confidence) & ~spared(flat, min_confidence)
+    sure = (flat.detections[:, 4] > min_confidence) & ~in_ignored_regions(flat, min_confidence)
     found, found_images, labels, label_images = (
         flat.detections[sure],
         flat.detection_images[sure],

@@ -53,7 +53,7 @@ def left_out(flat: Flat, right: np.ndarray) -> np.ndarray | None:
     return ~right & inside[:, None] if inside.any() else None
 
 
-def spared(flat: Flat, min_confidence: float) -> np.ndarray:
+def in_ignored_regions(flat: Flat, min_confidence: float) -> np.ndarray:
     """Of the detections above a confidence those that lie in a region and stand on no object of any class. (M,) bool"""
     sure = np.flatnonzero(flat.detections[:, 4] > min_confidence)
     result = np.zeros(len(flat.detections), bool)
@@ -67,7 +67,7 @@ def spared(flat: Flat, min_confidence: float) -> np.ndarray:
 
 def confusion_of(flat: Flat, min_confidence: float = MIN_CONFIDENCE) -> np.ndarray:
     """The confusion matrix without what lies in regions. (C + 1, C + 1) int"""
-    kept = ~spared(flat, min_confidence)
+    kept = ~in_ignored_regions(flat, min_confidence)
     return confusion(
         flat.detections[kept],
         flat.labels,

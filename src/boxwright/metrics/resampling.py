@@ -67,7 +67,7 @@ def interval(values: np.ndarray) -> Interval:
     return Interval(float(values[0]), float(low), float(high))
 
 
-def image_weights(num_images: int, rounds: int, seed: int) -> np.ndarray:
+def bootstrap_weights(num_images: int, rounds: int, seed: int) -> np.ndarray:
     """How often each image counts: once in the validation itself, as drawn in the rounds. (1 + B, N)"""
     draw = generator(seed, Purpose.BOOTSTRAP, num_images)
     drawn = (

@@ -10,40 +10,15 @@ from typing import Any
 from boxwright.documents import Document
 from boxwright.errors import ModelError, nearest
 from boxwright.model.arguments import bind
-from boxwright.model.grammar import ActivationSpec, GrammarError, parse_activation, resolve
+from boxwright.model.grammar import ActivationSpec, GrammarError, resolve
 from boxwright.model.signatures import NOT_OFFERED, SIGNATURES, Signature
+from boxwright.model.spec_keys import Anchors, SpecKeys
 
 MAX_ROWS = 1000
 MAX_REPEATS = 1000
 MAX_BLOCKS = 2000  # rows with all their repeats; the largest packaged network has 63
 MAX_CHANNELS = 1 << 16
-MAX_CLASSES = 100_000
-MAX_IN_CHANNELS = 1024
 MAX_NOTES = 50  # unknown keys that are told
-
-KNOWN_KEYS = {
-    "nc",
-    "depth_multiple",
-    "width_multiple",
-    "anchors",
-    "backbone",
-    "head",
-    "ch",
-    "activation",
-    "channel_multiple",
-    "csp_activation",
-}
-IGNORED_KEYS = {
-    "inplace",
-    "yaml_file",
-    "names",
-    "strides",
-    "flipud",
-    "fliplr",
-}  # carried by files of the field, without effect on the network
-DEFAULT_ACTIVATION = ActivationSpec("SiLU")
-
-Anchors = tuple[tuple[tuple[float, float], ...], ...]
 
 
 @dataclass(frozen=True)
@@ -98,7 +73,7 @@ def read_spec(
     anchors_per_level: int | None = None,
 ) -> ModelSpec:
     """Work a model YAML out; the keyword arguments replace what it says. Raises ModelError with file, row and word."""
-    return _Reader(document, num_classes, in_channels, anchors_per_level).spec()
+    return _Reader(document, SpecKeys(document, num_classes, in_channels, anchors_per_level)).spec()
 
 
 def depth_of(number: int, depth_multiple: float) -> int:
@@ -112,21 +87,12 @@ def width_of(channels: int, width_multiple: float, multiple: int) -> int:
 
 
 class _Reader:
-    """One pass over one document. Holds what every row needs to know."""
+    """One pass over the rows of one document. Holds what every row needs to know."""
 
-    def __init__(
-        self, document: Document, num_classes: int | None, in_channels: int | None, anchors_per_level: int | None
-    ) -> None:
+    def __init__(self, document: Document, keys: SpecKeys) -> None:
         self.document = document
-        self.raw = document.mapping()
-        self.depth = self._number("depth_multiple", 1.0)
-        self.width = self._number("width_multiple", 1.0)
-        self.multiple = self._whole("channel_multiple", 8, 1024)
-        self.num_classes = self._whole("nc", None, MAX_CLASSES, num_classes)
-        self.in_channels = self._whole("ch", 3, MAX_IN_CHANNELS, in_channels)
-        self.activation = self._activation("activation")
-        self.csp_activation = self._activation("csp_activation")
-        self.anchors = self._anchors() if anchors_per_level is None else anchors_per_level
+        self.keys = keys
+        self.raw = keys.raw
         self.out_channels: list[int] = []
         self.rows: list[Row] = []
         self.tags: dict[str, int] = {}
@@ -134,33 +100,32 @@ class _Reader:
     # -- the whole
 
     def spec(self) -> ModelSpec:
-        unknown = [key for key in self.raw if key not in KNOWN_KEYS and key not in IGNORED_KEYS]
-        notes = tuple(self._note(key) for key in unknown[:MAX_NOTES])
+        notes = tuple(self.keys.note(key) for key in self.keys.unknown[:MAX_NOTES])
         listed = self._listed("backbone") + self._listed("head")
         if len(listed) > MAX_ROWS:
-            raise self._error("head", f"{len(listed)} rows are too many (at most {MAX_ROWS})")
+            raise self.keys.error("head", f"{len(listed)} rows are too many (at most {MAX_ROWS})")
         for index, (address, row) in enumerate(listed):
             self.rows.append(self._row(index, address, row))
             self.out_channels.append(self.rows[-1].out_channels)
         if (blocks := sum(row.sequence * row.inner for row in self.rows)) > MAX_BLOCKS:
-            raise self._error(
+            raise self.keys.error(
                 "depth_multiple",
                 f"the rows with their repeats are {blocks} blocks (at most {MAX_BLOCKS})",
                 "Reduce depth_multiple or repeats",
             )
         detect = self._detect_row(listed)
-        anchors = self._anchors_px(len(detect.sources))
+        anchors = self.keys.anchors_px(len(detect.sources))
         saved = sorted(
             s for row in self.rows for s, raw in zip(row.sources, _as_tuple(row.raw_from), strict=True) if raw != -1
         )
         return ModelSpec(
             name=_stem(self.document.name),
-            num_classes=self.num_classes,
-            in_channels=self.in_channels,
+            num_classes=self.keys.num_classes,
+            in_channels=self.keys.in_channels,
             anchors_px=anchors,
-            placeholder_anchors=isinstance(self.anchors, int),
-            activation=self.activation,
-            csp_activation=self.csp_activation,
+            placeholder_anchors=isinstance(self.keys.anchors, int),
+            activation=self.keys.activation,
+            csp_activation=self.keys.csp_activation,
             rows=tuple(self.rows),
             saved=tuple(saved),
             source=self._source(),
@@ -169,11 +134,11 @@ class _Reader:
 
     def _source(self) -> dict[str, Any]:
         anchors = (
-            self.anchors
-            if isinstance(self.anchors, int)
-            else [[side for pair in level for side in pair] for level in self.anchors]
+            self.keys.anchors
+            if isinstance(self.keys.anchors, int)
+            else [[side for pair in level for side in pair] for level in self.keys.anchors]
         )
-        return {**self.raw, "nc": self.num_classes, "ch": self.in_channels, "anchors": anchors}
+        return {**self.raw, "nc": self.keys.num_classes, "ch": self.keys.in_channels, "anchors": anchors}
 
     def _detect_row(self, listed: list[tuple[tuple[str | int, ...], Any]]) -> Row:
         detects = [row for row in self.rows if row.block == "Detect"]
@@ -188,8 +153,8 @@ class _Reader:
         classes, anchors = detect.arguments
         if (
             detect.sequence != 1
-            or classes not in (self.num_classes, self.raw.get("nc"))
-            or anchors not in (self.anchors, self.raw["anchors"])
+            or classes not in (self.keys.num_classes, self.raw.get("nc"))
+            or anchors not in (self.keys.anchors, self.raw["anchors"])
         ):
             raise ModelError(
                 detect.place,
@@ -198,90 +163,6 @@ class _Reader:
             )
         return detect
 
-    def _note(self, key: str) -> str:
-        near = nearest(str(key), KNOWN_KEYS)
-        hint = f"; did you mean '{near}'?" if near else ""
-        return f"{self.document.place(key)}: key '{key}' is not known and has no effect{hint}"
-
-    # -- keys
-
-    def _error(self, key: str, what: str, remedy: str = "") -> ModelError:
-        return ModelError(self.document.place(key), what, remedy)
-
-    def _number(self, key: str, default: float) -> float:
-        value = self.raw.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 100:  # noqa: PLR2004 -- far beyond any use
-            raise self._error(key, f"{key} is {value!r}", "Give a number above 0, such as 0.33")
-        return float(value)
-
-    def _whole(self, key: str, default: int | None, highest: int, instead: int | None = None) -> int:
-        if key not in self.raw and default is None and instead is None:
-            raise ModelError(self.document.name, f"has no key '{key}'", f"Add '{key}: NUMBER'")
-        value = self.raw.get(key, default) if instead is None else instead
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= highest:
-            raise self._error(key, f"{key} is {value!r}", f"Give a whole number from 1 to {highest}")
-        return value
-
-    def _activation(self, key: str) -> ActivationSpec:
-        text = self.raw.get(key)
-        if text is None:
-            return DEFAULT_ACTIVATION
-        try:
-            return parse_activation(str(text))
-        except GrammarError as error:
-            raise self._error(key, str(error)) from None
-
-    def _anchors(self) -> int | Anchors:
-        if "anchors" not in self.raw:
-            raise ModelError(
-                self.document.name,
-                "has no key 'anchors'",
-                "Add the pairs of each level, or a number of anchors per level",
-            )
-        value = self.raw["anchors"]
-        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 100:  # noqa: PLR2004 -- far beyond any use
-            return value
-        if not isinstance(value, list) or not value:
-            raise self._error(
-                "anchors", f"anchors are {value!r}", "Give one list of width, height pairs per level, or a whole number"
-            )
-        levels = tuple(self._anchor_level(i, level) for i, level in enumerate(value))
-        if len({len(level) for level in levels}) != 1:
-            raise self._error(
-                "anchors", "the levels have different numbers of anchors", "Give every level as many pairs"
-            )
-        return levels
-
-    def _anchor_level(self, index: int, level: object) -> tuple[tuple[float, float], ...]:
-        place = self.document.place("anchors", index)
-        numbers = level if isinstance(level, list) else []
-        sound = all(
-            isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) and n > 0 for n in numbers
-        )
-        if not numbers or not sound:
-            raise ModelError(
-                place,
-                f"anchors of level {index} are {level!r}",
-                "Give positive numbers: width, height, width, height, ...",
-            )
-        if len(numbers) % 2:
-            raise ModelError(
-                place, f"anchors of level {index} are {len(numbers)} numbers, so a width lacks its height", "Give pairs"
-            )
-        return tuple((float(w), float(h)) for w, h in zip(numbers[::2], numbers[1::2], strict=True))
-
-    def _anchors_px(self, num_levels: int) -> Anchors:
-        if isinstance(self.anchors, int):
-            placeholder = tuple((2.0 * k, 2.0 * k + 1) for k in range(self.anchors))
-            return (placeholder,) * num_levels
-        if len(self.anchors) != num_levels:
-            raise self._error(
-                "anchors",
-                f"there are anchors for {len(self.anchors)} levels, but Detect has {num_levels} inputs",
-                "Make them agree",
-            )
-        return self.anchors
-
     # -- rows
 
     def _listed(self, key: str) -> list[tuple[tuple[str | int, ...], Any]]:
@@ -289,7 +170,7 @@ class _Reader:
         if key not in self.raw:
             raise ModelError(self.document.name, f"has no key '{key}'", f"Add '{key}:' with its rows")
         if not isinstance(rows, list) or not rows:
-            raise self._error(key, f"'{key}' holds no rows", "Rows look like [-1, 1, Conv, [64, 3, 2]]")
+            raise self.keys.error(key, f"'{key}' holds no rows", "Rows look like [-1, 1, Conv, [64, 3, 2]]")
         return [((key, i), row) for i, row in enumerate(rows)]
 
     def _row(self, index: int, address: tuple[str | int, ...], raw: object) -> Row:
@@ -305,8 +186,8 @@ class _Reader:
                 f"row {index}: the number of repeats is {number!r}",
                 f"Give a whole number from 1 to {MAX_REPEATS}",
             )
-        repeats = depth_of(number, self.depth)
-        in_channels = tuple(self.in_channels if s == -1 else self.out_channels[s] for s in sources)
+        repeats = depth_of(number, self.keys.depth)
+        in_channels = tuple(self.keys.in_channels if s == -1 else self.out_channels[s] for s in sources)
         arguments = self._arguments(place, index, str(name), signature, words)
         out_channels = self._out_channels(place, index, signature, arguments, in_channels)
         if signature.channels not in {"sum", "detect"} and len(sources) != 1:
@@ -374,18 +255,18 @@ class _Reader:
         if not isinstance(words, list):
             raise ModelError(place, f"row {index}: the arguments are {words!r}", "Give a list, such as [64, 3, 2]")
         try:
-            values = [resolve(word, {"nc": self.num_classes, "anchors": self.anchors}) for word in words]
+            values = [resolve(word, {"nc": self.keys.num_classes, "anchors": self.keys.anchors}) for word in words]
             bound = list(bind(signature, values))
         except GrammarError as error:
             raise ModelError(place, f"row {index}, {name}: {error}", "Mend this word") from None
         if signature.channels == "width" and bound[0] != self._head_width():
-            bound[0] = width_of(bound[0], self.width, self.multiple)
+            bound[0] = width_of(bound[0], self.keys.width, self.keys.multiple)
         return tuple(bound)
 
     def _head_width(self) -> int:
         """The output count of the head, which a row may ask for without being scaled."""
-        anchors = self.anchors if isinstance(self.anchors, int) else len(self.anchors[0])
-        return anchors * (self.num_classes + 5)
+        anchors = self.keys.anchors if isinstance(self.keys.anchors, int) else len(self.keys.anchors[0])
+        return anchors * (self.keys.num_classes + 5)
 
     def _out_channels(
         self, place: str, index: int, signature: Signature, arguments: tuple[Any, ...], in_channels: tuple[int, ...]

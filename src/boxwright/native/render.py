@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One sample drawn in one pass.
 
-Tiles on a canvas through a map, blended, recoloured, flipped, straight into its planes.
+Tiles on a canvas through a map, blended, recoloured, flipped, straight into its channels.
 """
 
 from __future__ import annotations

@@ -35,15 +35,15 @@ def check_anchors(
     sizes = jittered_sizes(index, image_size, seed)
     before = anchors_px(detector)
     found = fit(sizes, before, anchor_t)
-    told = f"AutoAnchor: {_words(found)}"
+    line = f"AutoAnchor: {_words(found)}"
     if found.recall > threshold:
-        return f"{told}. The anchors are a good fit"
+        return f"{line}. The anchors are a good fit"
     better = fitted(sizes, len(before), anchor_t, generator(seed, Purpose.ANCHORS, -1))
     now = fit(sizes, better, anchor_t)
     if now.recall <= found.recall:
-        return f"{told}. The anchors are a poor fit, and no better ones were found; they stay"
+        return f"{line}. The anchors are a poor fit, and no better ones were found; they stay"
     place_anchors(detector, better)
-    return f"{told}. The anchors are a poor fit and were replaced: {_words(now)}"
+    return f"{line}. The anchors are a poor fit and were replaced: {_words(now)}"
 
 
 def place_anchors(detector: Detector, pixels: np.ndarray) -> None:

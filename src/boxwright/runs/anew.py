@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from boxwright.config.load import Layer, Resolved, file_layer, resolve
+from boxwright.config.origin import COMMAND_LINE, Origin, Source
 from boxwright.config.schema.train import TrainSettings
 from boxwright.documents import read_yaml
 from boxwright.track.sinks.event_log import read_log
@@ -20,7 +21,7 @@ PLAN = "config.yaml"
 def is_unsaved(folder: Path) -> bool:
     """Whether a run, of which no whole checkpoint is there, has a plan and no epoch behind it.
 
-    What was lost after an epoch is told, not trained over.
+    What was lost after an epoch is reported, not trained over.
     """
     return (folder / PLAN).is_file() and not read_log(folder / "events.jsonl").epochs
 
@@ -30,10 +31,10 @@ def plan_of_run(folder: Path, asked: Resolved[TrainSettings], given: set[str]) -
 
     Raises SettingError for a plan that cannot be read.
     """
-    stored, notes = file_layer(TrainSettings, read_yaml(folder / PLAN), "plan of the run")
+    stored, notes = file_layer(TrainSettings, read_yaml(folder / PLAN), Source(Origin.FILE, "plan of the run"))
     values = {key: value for key, value in stored.values.items() if key != "resume"}
     now = {key: getattr(asked.settings, key) for key in sorted(given - {"resume", "project", "name", "exist_ok"})}
-    own = Layer("command line", now, {key: asked.sources[key] for key in now})
-    told = f"{folder} was ended before it was saved once: it begins anew from its {PLAN}"
-    resolved = resolve(TrainSettings, [Layer(stored.origin, values, stored.places), own])
-    return replace(resolved, notes=(told, *notes))
+    own = Layer(COMMAND_LINE, now, {key: asked.sources[key] for key in now})
+    line = f"{folder} was ended before it was saved once: it begins anew from its {PLAN}"
+    resolved = resolve(TrainSettings, [Layer(stored.whole, values, stored.sources), own])
+    return replace(resolved, notes=(line, *notes))

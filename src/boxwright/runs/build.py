@@ -17,7 +17,7 @@ from boxwright.config.schema.schedule import ScheduleSettings
 from boxwright.data.augment.albumentations_set import Plug
 from boxwright.data.augment.copy_paste import choose
 from boxwright.data.augment.partner_pool import Pool
-from boxwright.data.augment.plan import Planner
+from boxwright.data.augment.planner import Planner
 from boxwright.data.index.index import Index
 from boxwright.data.sampling.batches import RectangularBatches, ShuffledBatches
 from boxwright.data.sampling.class_balance import adapted_class_weights, image_weights

@@ -61,7 +61,7 @@ def planned(plan: TrainPlan) -> Answer:
     document: dict[str, Any] = {
         "folder": str(folder),
         "settings": settings.model_dump(mode="json"),
-        "sources": plan.resolved.sources,
+        "sources": plan.resolved.places(),
         "data": {split: index.counts() for split, index in plan.data.splits.items()},
         "parameters": sum(p.numel() for p in plan.detector.parameters()),
         "batches_per_epoch": batches,

@@ -201,12 +201,12 @@ class Ending:
 
     def _about_best(self, path: Path, size: int, held: int) -> str:
         state = self.state
-        told = f"{path} stripped, {size / 1e6:.1f} MB"
+        line = f"{path} stripped, {size / 1e6:.1f} MB"
         if held == state.best_epoch:
-            return f"{told}: best epoch {held}, fitness {state.best_fitness:.4g}"
+            return f"{line}: best epoch {held}, fitness {state.best_fitness:.4g}"
         why = "never in the final epoch" if not self.plan.settings.best_in_final_epoch else "not in every epoch"
         return (
-            f"{told}: epoch {held}; epoch {state.best_epoch} was better, fitness {state.best_fitness:.4g}, but "
+            f"{line}: epoch {held}; epoch {state.best_epoch} was better, fitness {state.best_fitness:.4g}, but "
             "this "
             f"run saves its best {why}"
         )

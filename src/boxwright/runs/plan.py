@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from boxwright.config.conflicts import place_of
 from boxwright.config.load import Resolved
+from boxwright.config.origin import MEASURED
 from boxwright.config.schema.model import ModelSettings
 from boxwright.config.schema.train import TrainSettings
 from boxwright.data.augment.partner_pool import MANY
@@ -83,8 +84,8 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
     detector, lines = _network(settings, data, weights, resumed)
     carried = carried_of(settings, weights.document) if weights is not None else None
     if carried is not None:
-        epochs, told = epochs_after(settings, carried)
-        lines.append(told)
+        epochs, line = epochs_after(settings, carried)
+        lines.append(line)
         settings = settings.model_copy(update={"epochs": epochs})
         resolved = replace(resolved, settings=settings)
     device = choose_device(settings.device)
@@ -101,10 +102,10 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
     frozen = freeze(detector, settings.freeze, statistics=settings.freeze_bn)
     lines += [line for line in (in_words(detector),) if line]
     if settings.batch_size == -1:
-        batch, told = chosen_batch(settings, detector, data.splits["train"], device, (sizes[0], sizes[1]))
-        lines.append(told)
+        batch, line = chosen_batch(settings, detector, data.splits["train"], device, (sizes[0], sizes[1]))
+        lines.append(line)
         changed = settings.model_copy(update={"batch_size": batch})
-        resolved = replace(resolved, settings=changed, sources={**resolved.sources, "batch_size": "measured"})
+        resolved = replace(resolved, settings=changed, sources={**resolved.sources, "batch_size": MEASURED})
     return TrainPlan(
         resolved,
         data,
@@ -145,8 +146,7 @@ def _refuse_what_cannot_act(resolved: Resolved[TrainSettings]) -> None:
         if getattr(settings, key):
             raise SettingError(place_of(resolved, key), f"{what} is not offered yet", "Leave it out")
     for key, (other, what) in _NEEDS.items():
-        source = resolved.sources[key]
-        asked = source.startswith("--") or source in {"python", f"{key}=value"}  # old option files name every option
+        asked = resolved.sources[key].typed  # old option files name every option
         if asked and getattr(settings, key) != TrainSettings.model_fields[key].default and not getattr(settings, other):
             raise SettingError(
                 place_of(resolved, key), f"it is for {what}, and there is none in this run", "Leave it out"
@@ -156,7 +156,7 @@ def _refuse_what_cannot_act(resolved: Resolved[TrainSettings]) -> None:
 def _fitting_data(resolved: Resolved[TrainSettings], data: OpenData) -> list[str]:
     """Refuse settings that cannot act on this data; say which of the recipe's do not."""
     settings, kind = resolved.settings, data.dataset.kind
-    class_weights_of(settings.class_weights, data.names, resolved.sources["class_weights"])
+    class_weights_of(settings.class_weights, data.names, resolved.sources["class_weights"].place)
     if settings.copy_paste > 0 and not data.splits["train"].has_polygons:
         remedy = "Leave copy_paste out, or use labels with outlines (class x1 y1 x2 y2 ...)"
         raise SettingError(

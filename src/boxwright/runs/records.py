@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import yaml
 
+from boxwright.config.origin import Origin
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import spelling_of
 from boxwright.engine.schedule import Schedule
@@ -34,12 +35,12 @@ def write_records(folder: Path, plan: TrainPlan) -> None:
     values = resolved.settings.model_dump(mode="json")
     write_yaml(
         folder / "config.yaml",
-        {"settings": values, "sources": resolved.sources},
+        {"settings": values, "sources": resolved.places()},
         head="# Every setting of this run and where it came from. --config FILE repeats it.\n",
     )
     kinds = {key: spelling_of(field).kind for key, field in TrainSettings.model_fields.items()}
     by_hyp_file = {
-        key for key, source in resolved.sources.items() if source.startswith("hyp file")
+        key for key, source in resolved.sources.items() if source.origin is Origin.HYP_FILE
     }  # may hold more than hyperparameters
     hyp = {key: value for key, value in values.items() if (kinds[key] == "hyp" or key in by_hyp_file) and value != []}
     flags = {key: value for key, value in values.items() if kinds[key] == "flag"}
@@ -59,7 +60,7 @@ def checkpoint_facts(plan: TrainPlan) -> dict[str, Any]:
         "names": list(plan.data.names),
         "strides": list(plan.detector.strides),
         "settings": settings.model_dump(mode="json"),
-        "sources": plan.resolved.sources,
+        "sources": plan.resolved.places(),
         "data": {
             "yaml": str(plan.data.dataset.file),
             "fingerprints": {
@@ -137,11 +138,11 @@ def settings_rows(plan: TrainPlan) -> list[tuple[str, str, str]]:
     values = plan.settings.model_dump()
     hyp = _hyp(plan)
     shown = {key: values[key] for key in _chosen(plan) if key not in hyp} | hyp
-    return [(key, _word(value), plan.resolved.sources[key]) for key, value in shown.items()]
+    return [(key, _word(value), plan.resolved.sources[key].place) for key, value in shown.items()]
 
 
 def _chosen(plan: TrainPlan) -> list[str]:
-    return [key for key, source in plan.resolved.sources.items() if not source.startswith(("built-in", "recipe"))]
+    return [key for key, source in plan.resolved.sources.items() if source.chosen]
 
 
 def _hyp(plan: TrainPlan) -> dict[str, Any]:

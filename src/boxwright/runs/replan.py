@@ -27,11 +27,11 @@ def replanned(
     settings, done = resolved.settings, state["epoch"] + (1 if state["batch"] else 0)
     if settings.epochs == before.epochs:
         return resolved, []
-    told = []
+    lines = []
     epochs = settings.epochs
     if epochs <= state["epoch"]:
         epochs = done + settings.epochs
-        told.append(
+        lines.append(
             f"{done} epochs are done, and --epochs {settings.epochs} asks for no more than that: {settings.epochs} "
             f"more follow, up to {epochs}"
         )
@@ -46,11 +46,11 @@ def replanned(
         "tail": "its curve ends as planned, and the last level is kept",
         "restart": "a new curve begins at lr0",
     }
-    told.append(
+    lines.append(
         f"{before.epochs} epochs become {epochs}; learning rate from epoch {done} on: {words[kind]} (--extend {kind})"
     )
     changed = settings.model_copy(update={"epochs": epochs, "lr_joins": (*before.lr_joins, join)})
-    return replace(resolved, settings=changed), told
+    return replace(resolved, settings=changed), lines
 
 
 def in_other_batches(state: dict[str, Any], images: int, before: int, now: int) -> dict[str, Any]:

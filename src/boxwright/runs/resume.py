@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from boxwright.config.load import Layer, Resolved, resolve
+from boxwright.config.origin import BUILT_IN, Origin, Source, read_source
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import spelling_of
 from boxwright.data.index.fingerprint import difference, renamed
@@ -141,12 +142,12 @@ def find_checkpoint(settings: TrainSettings) -> OpenWeights:
 def stored_settings(checkpoint: OpenWeights) -> TrainSettings:
     """The settings of the run as it was; keys that are newer than the checkpoint have their defaults."""
     known = {key: value for key, value in checkpoint.document["settings"].items() if key in TrainSettings.model_fields}
-    return resolve(TrainSettings, [Layer(str(checkpoint.path), known)]).settings
+    return resolve(TrainSettings, [Layer(Source(Origin.CHECKPOINT, str(checkpoint.path)), known)]).settings
 
 
 def given_keys(asked: Resolved[TrainSettings]) -> set[str]:
     """What the user wrote, as against what follows from defaults and recipes."""
-    return {key for key, source in asked.sources.items() if not source.startswith(("built-in", "recipe"))}
+    return {key for key, source in asked.sources.items() if source.chosen}
 
 
 def merged(asked: Resolved[TrainSettings], checkpoint: OpenWeights) -> tuple[Resolved[TrainSettings], list[Change]]:
@@ -162,7 +163,8 @@ def merged(asked: Resolved[TrainSettings], checkpoint: OpenWeights) -> tuple[Res
     )  # given ones are the checkpoint, not what its run began with
     values, sources = (
         before.model_dump(),
-        {**dict.fromkeys(TrainSettings.model_fields, "built-in"), **checkpoint.document["sources"]},
+        dict.fromkeys(TrainSettings.model_fields, BUILT_IN)
+        | {key: read_source(place) for key, place in checkpoint.document["sources"].items()},
     )
     changes = []
     for key in sorted(keys):
@@ -172,13 +174,14 @@ def merged(asked: Resolved[TrainSettings], checkpoint: OpenWeights) -> tuple[Res
         if not _may_change(key):
             what = f"{key} is {mine!r} here and {theirs!r} in the run that is resumed, which cannot change on the way"
             raise SettingError(
-                asked.sources[key], what, f"Leave it out, or start a new run with --weights {checkpoint.path}"
+                asked.sources[key].place, what, f"Leave it out, or start a new run with --weights {checkpoint.path}"
             )
         values[key], sources[key] = mine, asked.sources[key]
         if key not in FREE:
-            changes.append(Change(key, theirs, mine, asked.sources[key]))
+            changes.append(Change(key, theirs, mine, asked.sources[key].place))
     notes = (checkpoint.note,) if checkpoint.note else ()
-    return Resolved(resolve(TrainSettings, [Layer(str(checkpoint.path), values)]).settings, sources, notes), changes
+    stored = Layer(Source(Origin.CHECKPOINT, str(checkpoint.path)), values)
+    return Resolved(resolve(TrainSettings, [stored]).settings, sources, notes), changes
 
 
 def _may_change(key: str) -> bool:

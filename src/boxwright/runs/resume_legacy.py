@@ -18,6 +18,7 @@ import torch
 
 from boxwright.config.compat import NOT_SETTINGS, translated
 from boxwright.config.load import Layer, Resolved, file_layer, resolve
+from boxwright.config.origin import COMMAND_LINE, Origin, Source
 from boxwright.config.recipes import hyp_layer_of, recipe_layer
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import Slice
@@ -88,7 +89,7 @@ def resumed_settings(
     Raises when a flag contradicts them.
     """
     legacy, path = _legacy(checkpoint), checkpoint.path
-    given = {key: source for key, source in asked.sources.items() if not source.startswith(("built-in", "recipe"))}
+    given = {key: source for key, source in asked.sources.items() if source.chosen}
     options, hyp = _options(legacy, path)
     name = asked.settings.recipe if "recipe" in given else recipe_of(legacy, options)
     recipe = recipe_layer(name)
@@ -97,8 +98,8 @@ def resumed_settings(
         theirs = getattr(resolve(TrainSettings, [recipe, hyp_layer_of(recipe, finetune=False), stored]).settings, key)
         if getattr(asked.settings, key) != theirs:
             what = f"{key} is {getattr(asked.settings, key)!r} here and {theirs!r} in the run that is resumed"
-            raise SettingError(given[key], what, f"Leave it out, or start a new run with --weights {path}")
-    own = Layer("command line", {key: getattr(asked.settings, key) for key in given} | {"recipe": name}, dict(given))
+            raise SettingError(given[key].place, what, f"Leave it out, or start a new run with --weights {path}")
+    own = Layer(COMMAND_LINE, {key: getattr(asked.settings, key) for key in given} | {"recipe": name}, given)
     resolved = resolve(TrainSettings, [recipe, hyp_layer_of(recipe, finetune=False), stored, own])
     if legacy.epoch + 1 >= resolved.settings.epochs:
         what = f"its run of {resolved.settings.epochs} epochs is done"
@@ -144,7 +145,9 @@ def _layer(values: dict[str, Any], origin: str) -> tuple[Layer, tuple[str, ...]]
             continue
         kept[str(key)] = value
     kind: type[Slice] = TrainSettings
-    layer, notes = file_layer(kind, parse_yaml(as_yaml(kept, Path(origin)), origin), "options of the resumed run")
+    layer, notes = file_layer(
+        kind, parse_yaml(as_yaml(kept, Path(origin)), origin), Source(Origin.CHECKPOINT, "options of the resumed run")
+    )
     left_out = (f"{origin}: options without a meaning here are left out: {', '.join(unknown)}",) if unknown else ()
     return layer, (*notes, *left_out)
 

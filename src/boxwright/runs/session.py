@@ -13,7 +13,7 @@ from boxwright.engine.checkpoint import read_checkpoint, restore, snapshot
 from boxwright.engine.finite import NotFiniteError
 from boxwright.engine.loop import Machinery, Trainer
 from boxwright.engine.patience import Patience
-from boxwright.engine.saving import Pace, Saving, SavingError
+from boxwright.engine.saving import SaveInterval, Saving, SavingError
 from boxwright.engine.state import RunningLosses, TrainState
 from boxwright.errors import EXIT_DONE, EXIT_TRY_AGAIN
 from boxwright.infer.evaluator import VALIDATION_RULES
@@ -124,8 +124,8 @@ class _Run:
     def saving(self) -> Saving:
         """What writes the checkpoints."""
         settings = self.plan.settings
-        pace = Pace(settings.save_steps, settings.save_minutes)
-        return Saving(self.weights, self._document, pace, self.bus.tell, self.claim.require)
+        interval = SaveInterval(settings.save_steps, settings.save_minutes)
+        return Saving(self.weights, self._document, interval, self.bus.tell, self.claim.require)
 
     def tell(self, event: Event) -> None:
         """Hand an event to every sink; the last batch is remembered for the row of its epoch."""

@@ -54,8 +54,8 @@ class Unpacked:
 
     def leave_out(self, kind: str) -> None:
         """Count one that was not written."""
-        told = kind and len(kind) <= MAX_SHOWN and (kind in self.left_out or len(self.left_out) < MAX_KINDS)
-        self.left_out[kind if told else "others"] += 1
+        by_itself = kind and len(kind) <= MAX_SHOWN and (kind in self.left_out or len(self.left_out) < MAX_KINDS)
+        self.left_out[kind if by_itself else "others"] += 1
 
     def about_left_out(self) -> str:
         """One sentence about what was not written, '' when everything was."""

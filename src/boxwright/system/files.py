@@ -187,7 +187,7 @@ def free_disk_bytes(folder: Path) -> int:
     return shutil.disk_usage(existing).free
 
 
-def stream_to(path: Path, chunks: Iterable[bytes], told: Callable[[int], object] = lambda _done: None) -> int:
+def stream_to(path: Path, chunks: Iterable[bytes], on_progress: Callable[[int], object] = lambda _done: None) -> int:
     """Write what comes into a new file, piece by piece; returns the number of bytes. Nothing is written over.
 
     An unfinished file is for the caller to remove. Raises WriteError.
@@ -204,7 +204,7 @@ def stream_to(path: Path, chunks: Iterable[bytes], told: Callable[[int], object]
             except OSError as error:
                 raise write_error(path, error) from None
             done += len(chunk)
-            told(done)
+            on_progress(done)
     return done
 
 

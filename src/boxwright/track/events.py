@@ -59,7 +59,7 @@ class EpochStarted(Event):
 class StepLogged(Event):
     """Where an epoch stands.
 
-    Running means, objects and width of the last batch, memory in bytes, share of time spent waiting for data.
+    Running means of the losses, objects and width of the last batch, memory in bytes, seconds since the epoch began.
     """
 
     droppable: ClassVar[bool] = True
@@ -153,7 +153,7 @@ class CheckpointSaved(Event):
 
 @dataclass(frozen=True)
 class Warned(Event):
-    """Something the user should know; `once` groups repeats."""
+    """Something the user should know, and may have to do something about."""
 
     text: str
 

@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gains on hue, saturation and value, by lookup tables."""
+"""HSV augmentation: random gains on hue, saturation and value, applied by lookup tables."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
+from boxwright.config.schema.augment import AugmentSettings
+
 _LEVELS = np.arange(256, dtype=np.float64)
 HUES = 180  # OpenCV counts hue in steps of two degrees
+
+
+def drawn_gains(draw: np.random.Generator, settings: AugmentSettings) -> tuple[float, float, float]:
+    """Gains around 1 for hue, saturation and value."""
+    gains = 1 + draw.uniform(-1, 1, 3) * (settings.hsv_h, settings.hsv_s, settings.hsv_v)
+    return float(gains[0]), float(gains[1]), float(gains[2])
 
 
 def with_gains(image_bgr: np.ndarray, gains_hsv: tuple[float, float, float]) -> np.ndarray:

@@ -13,7 +13,9 @@ import cv2
 import numpy as np
 
 from boxwright.data.augment import copy_paste as paste
+from boxwright.data.augment.flips import flipped_pixels
 from boxwright.data.augment.hsv import with_gains
+from boxwright.data.augment.mixup import blended
 from boxwright.data.augment.plan import Plan, Scene
 from boxwright.data.augment.render import render
 from boxwright.data.index.index import Index
@@ -41,14 +43,10 @@ class Painter:
             return
         image = self._scene(plan.scenes[0], load)
         if len(plan.scenes) > 1:
-            image = cv2.addWeighted(image, plan.share, self._scene(plan.scenes[1], load), 1 - plan.share, 0.0).reshape(
-                image.shape
-            )
+            image = blended(image, self._scene(plan.scenes[1], load), plan.share)
         if self.kind.usual:
             image = with_gains(image, plan.gains_hsv)[..., ::-1]
-        image = image[::-1] if plan.flip_up_down else image
-        image = image[:, ::-1] if plan.flip_left_right else image
-        out[:] = image.transpose(2, 0, 1)
+        out[:] = flipped_pixels(image, plan).transpose(2, 0, 1)
 
     @property
     def grey(self) -> int:
@@ -78,9 +76,9 @@ class Painter:
 
     def _warped(self, canvas: np.ndarray, matrix: np.ndarray, output_hw: tuple[int, int]) -> np.ndarray:
         size, border = output_hw[::-1], (self.grey,) * WARPED_TOGETHER
-        planes = np.ascontiguousarray(canvas)
+        whole = np.ascontiguousarray(canvas)
         if np.any(matrix[2, :2]):
-            moved = cv2.warpPerspective(planes, matrix, size, borderValue=border)
+            warped = cv2.warpPerspective(whole, matrix, size, borderValue=border)
         else:
-            moved = cv2.warpAffine(planes, matrix[:2], size, borderValue=border)
-        return moved.reshape(*output_hw, -1)
+            warped = cv2.warpAffine(whole, matrix[:2], size, borderValue=border)
+        return warped.reshape(*output_hw, -1)

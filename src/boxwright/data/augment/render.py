@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from boxwright.data.augment.flips import flipped_pixels
 from boxwright.data.augment.hsv import with_gains
+from boxwright.data.augment.mixup import blended
 from boxwright.data.augment.plan import Plan, Scene, Tile
 from boxwright.data.pixels.image_files import resized
 from boxwright.geometry.letterbox import GREY
@@ -65,12 +67,8 @@ def render_portably(plan: Plan, load: Callable[[int], np.ndarray], out: np.ndarr
     """The same by OpenCV."""
     image = _scene(plan.scenes[0], load)
     if len(plan.scenes) > 1:
-        image = cv2.addWeighted(image, plan.share, _scene(plan.scenes[1], load), 1 - plan.share, 0.0)
-    image = with_gains(image, plan.gains_hsv)
-    if plan.flip_up_down:
-        image = image[::-1]
-    if plan.flip_left_right:
-        image = image[:, ::-1]
+        image = blended(image, _scene(plan.scenes[1], load), plan.share)
+    image = flipped_pixels(with_gains(image, plan.gains_hsv), plan)
     out[:] = image[..., ::-1].transpose(2, 0, 1)
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from boxwright.data.augment.flips import flip_boxes
 from boxwright.data.augment.plan import Plan, Scene, Tile
 from boxwright.data.index.index import Index
-from boxwright.geometry.affine import around_moved, moved_boxes, moved_polygons
+from boxwright.geometry.affine import around_transformed, transformed_boxes, transformed_polygons
 from boxwright.geometry.boxes import clip_xyxy, cxcywh_to_xyxy, xyxy_px_to_cxcywh_norm
 from boxwright.geometry.polygons import box_xyxy, mirrored
 from boxwright.structures.truth import NO_REGIONS, Truth
@@ -32,7 +33,7 @@ def labels_of(plan: Plan, index: Index) -> np.ndarray:
 
 
 def regions_of(plan: Plan, index: Index) -> np.ndarray:
-    """Regions to ignore, moved as boxes are, as far as they lie in the output, however little that is.
+    """Regions to ignore, transformed as boxes are, as far as they lie in the output, however little that is.
 
     Cx, cy, w, h normalised. (K, 4) float32
     """
@@ -48,10 +49,7 @@ def _in_output(corners: np.ndarray, plan: Plan) -> np.ndarray:
     corners[:, 0::2] = corners[:, 0::2].clip(0, width - EDGE_PX)
     corners[:, 1::2] = corners[:, 1::2].clip(0, height - EDGE_PX)
     boxes = xyxy_px_to_cxcywh_norm(corners, (height, width))
-    if plan.flip_up_down:
-        boxes[:, 1] = 1 - boxes[:, 1]
-    if plan.flip_left_right:
-        boxes[:, 0] = 1 - boxes[:, 0]
+    flip_boxes(boxes, plan)
     return boxes
 
 
@@ -61,7 +59,7 @@ def _regions_of_scene(scene: Scene, index: Index) -> np.ndarray:
     on_it = (boxes[:, 2:] > boxes[:, :2]).all(
         axis=1
     )  # one beside the canvas is a line by now, and a turned line has a box of its own
-    return around_moved(boxes[on_it], scene.warp.matrix(scene.canvas_hw, scene.output_hw), scene.output_hw)
+    return around_transformed(boxes[on_it], scene.warp.matrix(scene.canvas_hw, scene.output_hw), scene.output_hw)
 
 
 def _of_scene(scene: Scene, index: Index) -> np.ndarray:
@@ -79,13 +77,13 @@ def _of_scene(scene: Scene, index: Index) -> np.ndarray:
     if not len(classes):
         return np.zeros((0, 5))
     matrix = scene.warp.matrix(scene.canvas_hw, scene.output_hw)
-    moved, kept = moved_boxes(boxes, matrix, scene.output_hw, scene.warp.scale)
+    transformed, kept = transformed_boxes(boxes, matrix, scene.output_hw, scene.warp.scale)
     outlined = [i for i, outline in enumerate(outlines) if len(outline)]
     if outlined:
-        moved[outlined], kept[outlined] = moved_polygons(
+        transformed[outlined], kept[outlined] = transformed_polygons(
             [outlines[i] for i in outlined], matrix, scene.output_hw, scene.warp.scale
         )
-    return np.concatenate((classes[kept, None], moved[kept]), axis=1)
+    return np.concatenate((classes[kept, None], transformed[kept]), axis=1)
 
 
 def _outlines(scene: Scene, index: Index) -> list[np.ndarray]:

@@ -126,5 +126,5 @@ class Collector:
         boxes = np.array([box for _, box, _ in self.objects], np.float32).reshape(-1, 4)
         areas = np.array(self.areas, np.float32)
         outlines = tuple(outline for _, _, outline in self.objects)
-        labels = Labels(classes, boxes, outlines, self.findings.told(), areas if np.isfinite(areas).any() else None)
+        labels = Labels(classes, boxes, outlines, self.findings.listed(), areas if np.isfinite(areas).any() else None)
         return Annotated(labels, np.array(self.regions, np.float32).reshape(-1, 5))

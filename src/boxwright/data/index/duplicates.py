@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from boxwright.data.pixels.channels import Kind, read_planes
+from boxwright.data.pixels.channels import Kind, read_channels
 from boxwright.data.pixels.image_files import MAX_BYTES, BrokenImageError, read_bgr
 from boxwright.paths import read_regular
 
@@ -49,7 +49,7 @@ def print_of(path: str, kind: Kind) -> Print:
     nothing = np.zeros(SIDE * SIDE, np.float32)
     try:
         digest = hashlib.sha256(read_regular(path, MAX_BYTES)).hexdigest()
-        pixels = read_bgr(path) if kind.usual else read_planes(path, kind)
+        pixels = read_bgr(path) if kind.usual else read_channels(path, kind)
     except (OSError, BrokenImageError):
         return Print("", nothing)
     grey = pixels.mean(axis=2, dtype=np.float32) * np.float32(255 / kind.full_scale)

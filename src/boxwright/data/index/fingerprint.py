@@ -85,15 +85,15 @@ def difference(before: np.ndarray, index: Index, now: np.ndarray) -> str:
     labels = [image for image, row in there if row[2] != now[image, 2]]
     gone = len(set(then) - {int(row[0]) for row in now})
     parts = [
-        _told(index, pictures, "another picture"),
-        _told(index, labels, "other labels"),
-        _told(index, came, "new"),
+        _count_of(index, pictures, "another picture"),
+        _count_of(index, labels, "other labels"),
+        _count_of(index, came, "new"),
         f"gone: {gone} {'image' if gone == 1 else 'images'}" if gone else "",
     ]
     return "; ".join(part for part in parts if part)
 
 
-def _told(index: Index, images: list[int], what: str) -> str:
+def _count_of(index: Index, images: list[int], what: str) -> str:
     if not images:
         return ""
     shown = ", ".join(shortened(short_name(index.paths[image])) for image in images[:SHOWN])

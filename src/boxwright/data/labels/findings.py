@@ -36,7 +36,7 @@ class Finding:
 
 
 class Found(list[Finding]):
-    """What was found about one image. Beyond MAX_FINDINGS faults are counted, and told by one more finding."""
+    """What was found about one image. Beyond MAX_FINDINGS faults are counted, and one more finding says how many."""
 
     more = 0
 
@@ -52,7 +52,7 @@ class Found(list[Finding]):
         else:
             self.append(finding)
 
-    def told(self) -> tuple[Finding, ...]:
+    def listed(self) -> tuple[Finding, ...]:
         """All of them, and how many more there are."""
         if not self.more:
             return tuple(self)

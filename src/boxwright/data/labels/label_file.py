@@ -143,7 +143,7 @@ class _Reader:
             if line.strip():
                 self._row(number, line)
         boxes = np.array(self.boxes, np.float32).reshape(-1, 4)
-        return Labels(np.array(self.classes, np.int32), boxes, tuple(self.polygons), self.findings.told())
+        return Labels(np.array(self.classes, np.int32), boxes, tuple(self.polygons), self.findings.listed())
 
     def _found(
         self,

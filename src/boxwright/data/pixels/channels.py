@@ -56,18 +56,18 @@ class Kind(NamedTuple):
 USUAL = Kind()
 
 
-def inspect_planes(path: str, kind: Kind) -> tuple[int, int]:
+def inspect_channels(path: str, kind: Kind) -> tuple[int, int]:
     """Width and height of a file that holds what is expected. Raises BrokenImageError."""
-    height, width = read_planes(path, kind).shape[:2]
+    height, width = read_channels(path, kind).shape[:2]
     if min(width, height) < MIN_SIDE_PX:
         raise BrokenImageError(f"{width} x {height} pixels, under the {MIN_SIDE_PX} that a side needs")
     return width, height
 
 
-def read_planes(path: str, kind: Kind) -> np.ndarray:
+def read_channels(path: str, kind: Kind) -> np.ndarray:
     """All channels. (H, W, C) uint8 or uint16. Raises BrokenImageError."""
     content = read_content(path)
-    found = require_picture(content, planes=True)
+    found = require_picture(content, every_channel=True)
     with decoded_in_turn(content, found):
         return (
             _of_kind(_array(content, kind.channels), kind)
@@ -78,7 +78,7 @@ def read_planes(path: str, kind: Kind) -> np.ndarray:
 
 def read_pixels(path: str, kind: Kind) -> np.ndarray:
     """The upright pixels of a file of any kind. (H, W, C), RGB where C is 3. Raises BrokenImageError."""
-    return read_rgb(path) if kind.usual else read_planes(path, kind)
+    return read_rgb(path) if kind.usual else read_channels(path, kind)
 
 
 def read_visible(path: str, kind: Kind) -> np.ndarray:

@@ -45,7 +45,7 @@ class Claim(NamedTuple):
     width: int
     height: int
     usual_bytes: float
-    planes_bytes: float
+    every_channel_bytes: float
 
     @property
     def pixels(self) -> int:
@@ -61,7 +61,7 @@ def claim_of(content: bytes, kind: PictureKind) -> Claim:
         raise ValueError("its header is cut off") from None
 
 
-def objection(content: bytes, kind: PictureKind, *, planes: bool = False, most_pixels: int = MAX_PIXELS) -> str:
+def objection(content: bytes, kind: PictureKind, *, every_channel: bool = False, most_pixels: int = MAX_PIXELS) -> str:
     """Why a picture is not decoded, in a few words; empty when it may be."""
     try:
         claim = claim_of(content, kind)
@@ -70,7 +70,7 @@ def objection(content: bytes, kind: PictureKind, *, planes: bool = False, most_p
     size = f"its header claims {claim.width} x {claim.height} pixels"
     if claim.pixels > most_pixels:
         return f"{size}, over the limit of {most_pixels:,}"
-    needed = len(content) + (claim.planes_bytes if planes else claim.usual_bytes)
+    needed = len(content) + (claim.every_channel_bytes if every_channel else claim.usual_bytes)
     if needed > MAX_DECODING_BYTES:
         return (
             f"{size}, and to decode them takes {needed / 2**20:,.0f} MiB of memory, over the limit "
@@ -82,8 +82,8 @@ def objection(content: bytes, kind: PictureKind, *, planes: bool = False, most_p
     return ""
 
 
-def _claim(width: int, height: int, usual: float, planes: float, more: float = 0) -> Claim:
-    return Claim(width, height, width * height * usual + more, width * height * planes + more)
+def _claim(width: int, height: int, usual: float, every_channel: float, more: float = 0) -> Claim:
+    return Claim(width, height, width * height * usual + more, width * height * every_channel + more)
 
 
 def _jpeg(content: bytes) -> Claim:

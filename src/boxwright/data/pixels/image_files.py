@@ -150,18 +150,18 @@ def read_content(path: str) -> bytes:
     return content
 
 
-def require_picture(content: bytes, *, planes: bool = False) -> PictureKind:
-    """The format of a picture that may be decoded; with `planes`, with every channel kept.
+def require_picture(content: bytes, *, every_channel: bool = False) -> PictureKind:
+    """The format of a picture that may be decoded; with `every_channel`, with every channel kept.
 
     Raises BrokenImageError for all else.
     """
     kind = picture_kind(content)
-    if kind is None or (kind == "NPY" and not planes):
+    if kind is None or (kind == "NPY" and not every_channel):
         what = "an array of NumPy" if kind else foreign_kind(content)
         if what is None:
             raise BrokenImageError("not an image of a known format")
         raise BrokenImageError(f"is {what}, not a picture this program reads", _CONVERT)
-    against = objection(content, kind, planes=planes, most_pixels=MAX_PIXELS)
+    against = objection(content, kind, every_channel=every_channel, most_pixels=MAX_PIXELS)
     if against:
         raise BrokenImageError(against)
     return kind

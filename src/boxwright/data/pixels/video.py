@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 VIDEO_SUFFIXES = frozenset(
     (".asf", ".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv")
 )
-USUAL_PACE = 25.0  # frames per second where a file does not say
+USUAL_FRAME_RATE = 25.0  # frames per second where a file does not say
 MAX_FRAME_PIXELS = 1 << 26  # 8192 x 8192: each thread of a decoder keeps a frame of its own
 
 
@@ -34,14 +34,14 @@ def frames(path: str, stride: int) -> Iterator[tuple[int, float, np.ndarray]]:
     film = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG)  # noqa: PTH100 -- from the root on no name is taken for an address
     try:
         _require_size(film)
-        pace = film.get(cv2.CAP_PROP_FPS) or USUAL_PACE
+        frame_rate = film.get(cv2.CAP_PROP_FPS) or USUAL_FRAME_RATE
         number = 0
         while film.grab():
             _require_size(film)
             if number % stride == 0:
                 there, pixels = film.retrieve()
                 if there:
-                    yield number, pace, np.ascontiguousarray(pixels[..., ::-1])
+                    yield number, frame_rate, np.ascontiguousarray(pixels[..., ::-1])
             number += 1
         if not number:
             raise BrokenImageError("no frame could be read")

@@ -71,8 +71,8 @@ class QuadSamples:
         if generator(self.seed, Purpose.QUAD, address.epoch, address.position).random() < ENLARGED:
             single = np.empty((channels, height // 2, width // 2), out.dtype)
             truth = self.samples(members[0], single)
-            for plane, target in zip(single, out, strict=True):
-                target[:] = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
+            for channel, target in zip(single, out, strict=True):
+                target[:] = cv2.resize(channel, (width, height), interpolation=cv2.INTER_LINEAR)
             return truth
         parts = []
         single = np.empty((channels, height // 2, width // 2), out.dtype)

@@ -14,7 +14,8 @@ import numpy as np
 
 from boxwright.data.augment.painter import Painter
 from boxwright.data.augment.partner_pool import Pool
-from boxwright.data.augment.plan import NOTHING_REPLACED, Plan, Planner
+from boxwright.data.augment.plan import Plan
+from boxwright.data.augment.planner import NOTHING_REPLACED, Planner
 from boxwright.data.augment.transformed_labels import truth_of
 from boxwright.data.index.index import Index
 from boxwright.data.pixels.image_files import BrokenImageError, resized

@@ -25,7 +25,7 @@ ARRAY_SUFFIX = ".npy"
 PICTURES = SUFFIXES | {ARRAY_SUFFIX}
 MOST_OTHERS, ONE_PICTURE_OF = 1_000_000, 20  # entries of a folder after which one in so many has to be a picture
 MOST_LIST_BYTES, MOST_LINES = 1 << 28, 5_000_000
-MOST_TOLD = 1000  # lines of a list that are told one by one
+MOST_NAMED = 1000  # lines of a list that are named one by one
 LEVELS_OF_A_VOC_LIST = 2  # SET/ImageSets/Main
 
 
@@ -60,9 +60,9 @@ def listed(source: Source, split: str, clip_margin: float) -> Listed:
             )
         elif entry.line:
             others[entry.place] += 1
-            if others[entry.place] <= MOST_TOLD:
+            if others[entry.place] <= MOST_NAMED:
                 findings.append(_no_picture(entry))
-    findings += [_no_more_pictures(place, count - MOST_TOLD) for place, count in others.items() if count > MOST_TOLD]
+    findings += [_no_more_pictures(place, count - MOST_NAMED) for place, count in others.items() if count > MOST_NAMED]
     if not files:
         places = ", ".join(shortened(str(place), layout.SHOWN_CHARACTERS) for place in (source.place, *source.more))
         raise DataError(f"split '{split}'", f"no images in {places}", layout.about_no_images(source, SUFFIXES))

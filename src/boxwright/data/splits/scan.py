@@ -19,7 +19,7 @@ from boxwright.data.index.index_file import Stored
 from boxwright.data.index.selection import starts
 from boxwright.data.labels.findings import Finding
 from boxwright.data.labels.label_file import NO_LABELS, Labels
-from boxwright.data.pixels.channels import Kind, inspect_planes
+from boxwright.data.pixels.channels import Kind, inspect_channels
 from boxwright.data.pixels.image_files import BrokenImageError, inspect
 from boxwright.data.splits import index_cache
 from boxwright.data.splits.listing import listed
@@ -129,7 +129,7 @@ def _scanned(listing: Listed, scan: Scan, known: dict[str, Scanned]) -> list[Sca
 
 def _scan_one(file: str, listing: Listed, kind: Kind) -> Scanned:
     try:
-        size_wh = inspect(file).size_wh if kind.usual else inspect_planes(file, kind)
+        size_wh = inspect(file).size_wh if kind.usual else inspect_channels(file, kind)
         digest = digest_of(file)
     except BrokenImageError as error:
         finding = Finding(

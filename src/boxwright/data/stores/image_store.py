@@ -11,11 +11,11 @@ import threading
 from typing import TYPE_CHECKING, Literal
 
 from boxwright.data.augment.partner_pool import Recent
-from boxwright.data.augment.plan import loaded_size
 from boxwright.data.index.index import Index
-from boxwright.data.pixels.channels import Kind, read_planes
+from boxwright.data.pixels.channels import Kind, read_channels
 from boxwright.data.pixels.image_files import BrokenImageError, read_bgr, resized
 from boxwright.data.stores.pixel_file import Contents, PixelFile, in_memory, on_disk
+from boxwright.geometry.letterbox import loaded_size
 from boxwright.system.shared_memory import NotSharedError
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class ImageStore:
     def _loaded(self, image: int) -> np.ndarray:
         path, size_hw = self.index.paths[image], self.size_hw(image)
         try:
-            native = read_bgr(path) if self.kind.usual else read_planes(path, self.kind)
+            native = read_bgr(path) if self.kind.usual else read_channels(path, self.kind)
             return resized(native, size_hw, smooth=self.smooth).reshape(*size_hw, -1)
         except MemoryError:
             raise BrokenImageError("there is not enough memory to decode it") from None

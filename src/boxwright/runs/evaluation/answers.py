@@ -17,7 +17,7 @@ from boxwright.metrics.confusion import MIN_IOU, precision_recall
 from boxwright.metrics.curves import CONFIDENCE_GRID, READ_IOU
 from boxwright.metrics.meter import metrics_of
 from boxwright.metrics.regions import confusion_of
-from boxwright.metrics.resampling import Interval, image_weights, interval, resampled
+from boxwright.metrics.resampling import Interval, bootstrap_weights, interval, resampled
 from boxwright.track.sinks.class_table import class_record
 from boxwright.track.sinks.console import footnotes, validation_lines
 
@@ -130,7 +130,7 @@ def _known(value: float) -> float | None:
 
 def _intervals(found: Evaluation, names: tuple[str, ...], asked: Asked) -> tuple[list[str], dict[str, Any]]:
     flat = found.metrics.flat
-    rounds = resampled(flat, image_weights(len(flat.images), asked.rounds, asked.seed))
+    rounds = resampled(flat, bootstrap_weights(len(flat.images), asked.rounds, asked.seed))
     ranges = {"metrics/mAP_0.5": interval(rounds.mean(slice(0, 1))), "metrics/mAP_0.5:0.95": interval(rounds.mean())}
     lines = [
         f"{name.removeprefix('metrics/')} {in_words(one)} in 95 of 100 draws of these {len(flat.images)} images"

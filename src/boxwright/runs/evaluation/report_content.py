@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from boxwright.config.origin import read_source
 from boxwright.data.index.index import Index
 from boxwright.data.pixels.channels import USUAL, Kind
 from boxwright.infer.evaluator import Evaluation
@@ -21,7 +22,7 @@ from boxwright.metrics.confusion import MIN_CONFIDENCE
 from boxwright.metrics.gains import BOTH, gains
 from boxwright.metrics.mistakes import Outcome, outcomes, suspects
 from boxwright.metrics.regions import found_above
-from boxwright.metrics.resampling import image_weights, interval, resampled
+from boxwright.metrics.resampling import bootstrap_weights, interval, resampled
 from boxwright.metrics.scores import fitness
 from boxwright.report.advice import Facts, advice
 from boxwright.report.gallery import gallery
@@ -97,7 +98,7 @@ def content(source: Source, listed: list[Outcome]) -> dict[str, Any]:
         dict(suspects(listed)),
         source.kind,
     )
-    spread = interval(resampled(flat, image_weights(len(flat.images), ROUNDS, 0)).mean())
+    spread = interval(resampled(flat, bootstrap_weights(len(flat.images), ROUNDS, 0)).mean())
     facts = Facts(
         gains=worth,
         confused=_confused(found.metrics.confusion, names),
@@ -249,7 +250,7 @@ def _settings(checkpoint: dict[str, Any]) -> list[dict[str, Any]]:
             "key": key,
             "value": _shown(value),
             "source": sources.get(key, ""),
-            "chosen": not str(sources.get(key, "")).startswith(("built-in", "recipe")),
+            "chosen": read_source(str(sources.get(key, ""))).chosen,
         }
         for key, value in sorted(values.items())
     ]

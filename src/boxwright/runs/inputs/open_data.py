@@ -101,7 +101,7 @@ def open_data(
         )
         if strict:
             require_no_findings(index, split)
-        notes += _told(index, split)
+        notes += _lines_about(index, split)
         found[split] = (
             replace(index, classes=np.zeros_like(index.classes), ignored=index.ignored * ONLY_PLACES)
             if single_class
@@ -127,7 +127,7 @@ def require_training_objects(data: OpenData) -> None:
     require_objects(data.splits["train"], data.dataset, "train")
 
 
-def _told(index: Index, split: str) -> list[str]:
+def _lines_about(index: Index, split: str) -> list[str]:
     """The first findings in full, and all of them counted."""
     serious = [finding for finding in index.findings if finding.severity != "note"]
     lines = [str(finding) for finding in serious[:MAX_SHOWN_FINDINGS]]
