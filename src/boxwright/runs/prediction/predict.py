@@ -39,10 +39,12 @@ class Predicted:
     """What was predicted. `folder` is None where nothing was to be written; `seconds` are of the network alone."""
 
     folder: Path | None
+    kind: Kind
     lines: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     left_out: list[dict[str, str]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
+    detections: list[Detections] = field(default_factory=list)  # one for each record
     seconds: float = 0.0
 
     def leave_out(self, path: str, reason: str, remedy: str = "") -> None:
@@ -56,6 +58,7 @@ class Predicted:
         height, width = found.size_hw
         self.lines.append(f"{shot.title}: {width}x{height} {counts}, {seconds * 1e3:.1f} ms")
         frame = {} if shot.frame is None else {"frame": shot.frame}
+        self.detections.append(found)
         self.records.append({"path": shot.path, **frame, "size_wh": found.size_hw[::-1], "detections": found.records()})
 
 
@@ -78,17 +81,19 @@ def predict(settings: PredictSettings, stdin: TextIO) -> Predicted:
     rules = _rules(settings, predictor.names)
     folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering="exp-exp2")
     writer = PredictionWriter(folder, settings)
-    found = Predicted(folder if writer.is_asked else None, notes=[*notes, *_about_pictures(predictor.kind, settings)])
+    about = [*notes, *_about_pictures(predictor.kind, settings)]
+    found = Predicted(folder if writer.is_asked else None, predictor.kind, notes=about)
     for error in wrong:
         found.leave_out(error.where.removeprefix("--source "), error.what)
     progress = Progress(f"predicting on {len(paths)} sources")
     batch: dict[Shot, np.ndarray] = {}
+    at_once = 1 if settings.visualize else settings.batch  # rows are looked at in one pass of the network
     for shot, pixels in shots(paths, settings.vid_stride, predictor.kind):
         if isinstance(pixels, BrokenImageError):
             found.leave_out(shot.path, str(pixels), pixels.remedy)
             continue
         batch[shot] = pixels
-        if len(batch) == settings.batch or sum(one.nbytes for one in batch.values()) > MAX_BATCH_BYTES:
+        if len(batch) == at_once or sum(one.nbytes for one in batch.values()) > MAX_BATCH_BYTES:
             _predict(batch, predictor, rules, writer, found)
             batch = {}
             progress(paths.index(shot.path) + 1, len(paths))
