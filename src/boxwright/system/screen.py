@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 STYLES = {"error": "bold red", "warning": "yellow"}
 GAP = 2  # columns between two of a table
 NARROWEST_TEXT = 12  # columns that a column of text is given before a table is taken apart
+FULL_NAME, FULL_NUMBER = 22, 11  # columns of numbers by name where there is room
 HEIGHT = 25  # rich asks for one; nothing here depends on it
 
 
@@ -88,6 +89,24 @@ class Screen:
             if number:
                 self.say(Text(""))
             self.say(self._laid_out(cells, part, right, header=header))
+
+    def numbers_by_name(self, rows: Sequence[Sequence[str]]) -> None:
+        """Print a table of a name and numbers in each row, the header first.
+
+        Long names are shortened; the first number of each row is left out where no room would be left for a name.
+        """
+        numbers = [list(row[1:]) for row in rows]
+        wide = [max(len(row[i]) for row in numbers) for i in range(len(numbers[0]))]
+        if self.width - sum(wide) - GAP * len(wide) < NARROWEST_TEXT:
+            numbers, wide = [row[1:] for row in numbers], wide[1:]
+        roomy = (self.width - FULL_NAME) // len(wide)
+        wide = [max(one, min(roomy, FULL_NUMBER) - GAP) for one in wide]
+        room = self.width - sum(wide) - GAP * len(wide)
+        names = [self.shortened(row[0], room) for row in rows]
+        names = [f"{' ' * (min(FULL_NAME, room) - cell_len(name))}{name}" for name in names]
+        aligned = [[f"{cell:>{one}}" for cell, one in zip(row, wide, strict=True)] for row in numbers]
+        table = [[name, *row] for name, row in zip(names, aligned, strict=True)]
+        self.table(table, [True] * (1 + len(wide)), header=True)
 
     def _laid_out(self, cells: list[list[str]], part: list[int], right: Sequence[bool], *, header: bool) -> Table:
         table = Table(box=None, show_header=header, pad_edge=False, padding=(0, GAP, 0, 0), header_style="")

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, ClassVar
 
 from boxwright.errors import printable
+from boxwright.structures.answer import Table, TableLine
 from boxwright.system.screen import Screen
 from boxwright.system.terminal import finish_open_line, say
 from boxwright.track.bus import Delivery
@@ -25,7 +26,7 @@ from boxwright.track.events import (
     Validated,
     Warned,
 )
-from boxwright.track.sinks.epoch_row import LAYOUTS, EpochRow, clock, draw_validation, preparation
+from boxwright.track.sinks.epoch_row import LAYOUTS, EpochRow, clock, preparation
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -148,7 +149,7 @@ class Console:
         notes = footnotes(event)
         notes = notes if event.epoch is None else notes[:1]
         if self.screen is not None:
-            draw_validation(self.screen, validation_rows(event))
+            self.screen.numbers_by_name(validation_rows(event))
             self._lines(tuple(notes))
         elif event.show_classes:
             self._lines((*validation_lines(event), *notes))
@@ -191,9 +192,10 @@ def validation_rows(event: Validated) -> list[tuple[str, ...]]:
 
 def validation_lines(event: Validated) -> list[str]:
     """The same in columns of a fixed width."""
+    rows = validation_rows(event)
+    table = Table(tuple(rows), (True,) * len(VALIDATION_NAMES), header=True, by_name=True)
     return [
-        f"{name[:22]:>22}" + "".join(f"{number:>11}" for number in numbers)
-        for name, *numbers in validation_rows(event)
+        TableLine(f"{name[:22]:>22}" + "".join(f"{number:>11}" for number in numbers), table) for name, *numbers in rows
     ]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An epoch on a terminal: the line of its batches and the table of its validation, in whatever columns there are."""
+"""The line of an epoch on a terminal, and that of a long preparation, in whatever columns there are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from boxwright.system.screen import GAP, Screen
+from boxwright.system.screen import Screen
 from boxwright.track.events import EpochStarted, StepLogged
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ SHORTEST_BAR = 10
 LONGEST_BAR = 40
 LOSS_CELLS = 9  # of -1.234e-05 all but the sign, which no loss has
 CLOCK_CELLS = 8  # of 12:34:56
-SHORTEST_NAME = 12  # of a class, before a column of a validation goes
-FULL_NAME, FULL_NUMBER = 22, 11  # columns of a validation where there is room
 
 
 class Layout(NamedTuple):
@@ -152,24 +150,6 @@ def preparation(screen: Screen, title: str, done: int, total: int, elapsed_s: fl
     if total and spare >= SHORTEST_BAR:
         cells += [(screen.text(" "), None), (bar(done, total), min(spare, LONGEST_BAR))]
     return _grid([*cells, (screen.text(left), None)])
-
-
-def draw_validation(screen: Screen, rows: Sequence[Sequence[str]]) -> None:
-    """The table of a validation; `rows` begin with its header. Long names are shortened, not folded."""
-    numbers = [list(row[1:]) for row in rows]
-    wide = [max(len(row[i]) for row in numbers) for i in range(len(numbers[0]))]
-    if screen.width - sum(wide) - GAP * len(wide) < SHORTEST_NAME:  # how many images had it can be spared
-        numbers, wide = [row[1:] for row in numbers], wide[1:]
-    roomy = (screen.width - FULL_NAME) // len(wide) - GAP
-    wide = [max(one, min(roomy, FULL_NUMBER - GAP)) for one in wide]
-    name = screen.width - sum(wide) - GAP * len(wide)
-    names = [screen.shortened(row[0], name) for row in rows]
-    least = min(FULL_NAME, name)
-    table = [
-        [f"{' ' * (least - cell_len(head))}{head}", *(f"{cell:>{w}}" for cell, w in zip(row, wide, strict=True))]
-        for head, row in zip(names, numbers, strict=True)
-    ]
-    screen.table(table, [True] * len(table[0]), header=True)
 
 
 def clock(seconds: float) -> str:
