@@ -80,7 +80,7 @@ class PseudoTerminal(contextlib.AbstractContextManager):
     def __init__(self, columns: int, encoding: str = "utf-8") -> None:
         self.main, self.side = os.openpty()
         self.resize(columns)
-        self.out = open(self.side, "w", encoding=encoding, closefd=False)  # noqa: PTH123, SIM115 -- a descriptor, closed below
+        self.out = open(self.side, "w", encoding=encoding, closefd=False)  # noqa: SIM115 -- a descriptor, closed below
         self._parts: list[bytes] = []
         self._reader = threading.Thread(target=self._read)
         self._reader.start()

@@ -82,13 +82,17 @@ class Screen:
         """
         cells = [[writable(cell, self.out.encoding) for cell in row] for row in rows]
         natural = [max(cell_len(row[i]) for row in cells) for i in range(len(right))]
+        words = [max(cell_len(word) for row in cells for word in (row[i].split() or [""])) for i in range(len(right))]
+        longest = max(NARROWEST_TEXT, self.width // 2)  # a word that is longer, such as a path, is folded as well
         least = [
-            wide if to_right else min(wide, NARROWEST_TEXT) for wide, to_right in zip(natural, right, strict=True)
+            wide if to_right else min(wide, max(NARROWEST_TEXT, min(word, longest)))
+            for wide, word, to_right in zip(natural, words, right, strict=True)
         ]
         for number, part in enumerate(_parts(least, self.width)):
             if number:
                 self.say(Text(""))
-            self.say(self._laid_out(cells, part, right, header=header))
+            widths = _narrowed([natural[i] for i in part], [least[i] for i in part], self.width)
+            self.say(_laid_out(cells, dict(zip(part, widths, strict=True)), right, header=header))
 
     def numbers_by_name(self, rows: Sequence[Sequence[str]]) -> None:
         """Print a table of a name and numbers in each row, the header first.
@@ -107,15 +111,6 @@ class Screen:
         aligned = [[f"{cell:>{one}}" for cell, one in zip(row, wide, strict=True)] for row in numbers]
         table = [[name, *row] for name, row in zip(names, aligned, strict=True)]
         self.table(table, [True] * (1 + len(wide)), header=True)
-
-    def _laid_out(self, cells: list[list[str]], part: list[int], right: Sequence[bool], *, header: bool) -> Table:
-        table = Table(box=None, show_header=header, pad_edge=False, padding=(0, GAP, 0, 0), header_style="")
-        for i in part:
-            head = Text(cells[0][i], "bold" if header else "")
-            table.add_column(head, justify="right" if right[i] else "left", no_wrap=right[i], overflow="fold")
-        for row in cells[1 if header else 0 :]:
-            table.add_row(*(Text(row[i]) for i in part))
-        return table
 
     def _pieces(self, what: RenderableType) -> list[list[Piece]]:
         console = Console(
@@ -153,6 +148,28 @@ class _Painter:
 
     def __call__(self, text: str) -> str:
         return self.style.render(text, color_system=self.colours)
+
+
+def _laid_out(cells: list[list[str]], widths: dict[int, int], right: Sequence[bool], *, header: bool) -> Table:
+    """The columns that have a width."""
+    table = Table(box=None, show_header=header, pad_edge=False, padding=(0, GAP, 0, 0), header_style="")
+    for i, wide in widths.items():
+        head = Text(cells[0][i], "bold" if header else "")
+        table.add_column(head, justify="right" if right[i] else "left", no_wrap=right[i], overflow="fold", width=wide)
+    for row in cells[1 if header else 0 :]:
+        table.add_row(*(Text(row[i]) for i in widths))
+    return table
+
+
+def _narrowed(natural: list[int], least: list[int], width: int) -> list[int]:
+    """Widths that fit: the widest columns give way first, none beyond its least."""
+    widths = list(natural)
+    while sum(widths) + GAP * (len(widths) - 1) > width:
+        able = [i for i in range(len(widths)) if widths[i] > least[i]]
+        if not able:
+            break
+        widths[max(able, key=lambda i: widths[i])] -= 1
+    return widths
 
 
 def _parts(least: list[int], width: int) -> list[list[int]]:

@@ -179,7 +179,7 @@ class Progress:
         elif now - self._shown_at > REFRESH_S or done == total:
             self._shown_at = now
             screen.draw_over(preparation(screen, self.title, done, total, now - self._began))
-            if done == total:
+            if total and done == total:
                 screen.finish()
         self._told = True
 

@@ -114,9 +114,9 @@ class EpochRow:
         elapsed, room = _taken(room, CLOCK_CELLS)
         counts, room = _taken(room, 2 * len(str(batches)) + 2)
         widths = {i: least[i] for i in sorted(kept)}
-        for i in widths:  # as wide as where there is no terminal
-            more = min(max(self.layout.width - widths[i], 0), max(room, 0))
-            widths[i], room = widths[i] + more, room - more
+        for i, wide in widths.items():  # as wide as where there is no terminal
+            more = min(max(self.layout.width - wide, 0), max(room, 0))
+            widths[i], room = wide + more, room - more
         return _Plan(widths, percent, elapsed, counts, min(room - 1, LONGEST_BAR) if room > SHORTEST_BAR else 0)
 
 
