@@ -92,7 +92,7 @@ def test_names_stand_above_their_values_and_a_table_of_eighty_classes_fits(colum
     assert len(heads) == 1, "one table, not one in parts"
     assert heads[0].split()[-1] == "mAP50-95"
     assert len([line for line in lines if line.endswith("0.4")]) == 80
-    assert ("Images" in heads[0]) == (columns > 61)
+    assert ("Images" in heads[0]) == (columns > 67)
     assert sum("cat " in line for line in lines) == 20, "a short name is whole"
 
 

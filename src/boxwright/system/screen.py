@@ -26,6 +26,7 @@ STYLES = {"error": "bold red", "warning": "yellow"}
 GAP = 2  # columns between two of a table
 NARROWEST_TEXT = 12  # columns that a column of text is given before a table is taken apart
 FULL_NAME, FULL_NUMBER = 22, 11  # columns of numbers by name where there is room
+USUAL_NUMBER = 7  # letters of most numbers of three digits; so that tables of the same things stand alike
 HEIGHT = 25  # rich asks for one; nothing here depends on it
 
 
@@ -100,7 +101,7 @@ class Screen:
         Long names are shortened; the first number of each row is left out where no room would be left for a name.
         """
         numbers = [list(row[1:]) for row in rows]
-        wide = [max(len(row[i]) for row in numbers) for i in range(len(numbers[0]))]
+        wide = [max(USUAL_NUMBER, *(len(row[i]) for row in numbers)) for i in range(len(numbers[0]))]
         if self.width - sum(wide) - GAP * len(wide) < NARROWEST_TEXT:
             numbers, wide = [row[1:] for row in numbers], wide[1:]
         roomy = (self.width - FULL_NAME) // len(wide)
