@@ -12,12 +12,12 @@ import torch
 from boxwright.engine.checkpoint import stripped
 from boxwright.errors import EXIT_TRY_AGAIN, BoxwrightError
 from boxwright.system.files import WriteError
+from boxwright.system.run_folder import RunFolder
 from boxwright.system.tensors import rotate_and_write, write_tensors
 from boxwright.track.events import CheckpointSaved, Event, Warned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 MAX_FAILURES = 3  # saves in a row that may fail before a run stops rather than train on what it would lose
 
@@ -29,7 +29,7 @@ class SavingError(BoxwrightError):
 
 
 @dataclass(frozen=True)
-class Pace:
+class SaveInterval:
     """How often to save within an epoch: after so many optimizer steps, after so many minutes; 0 = never."""
 
     steps: int = 0
@@ -47,13 +47,13 @@ class Saving:
 
     def __init__(
         self,
-        folder: Path,
+        folder: RunFolder,
         document: Callable[[], dict[str, Any]],
-        pace: Pace,
+        interval: SaveInterval,
         tell: Callable[[Event], None],
         allowed: Callable[[], None] = lambda: None,
     ) -> None:
-        self.folder, self.document, self.pace, self.tell, self.allowed = folder, document, pace, tell, allowed
+        self.folder, self.document, self.interval, self.tell, self.allowed = folder, document, interval, tell, allowed
         self._steps, self._saved_at = 0, time.monotonic()
         self._failures, self._reason = 0, ""
         self._waiting: dict[
@@ -63,8 +63,10 @@ class Saving:
     def due(self) -> bool:
         """Whether a save within the epoch is due; asked once after every optimizer step."""
         self._steps += 1
-        by_steps = self.pace.steps > 0 and self._steps >= self.pace.steps
-        return by_steps or (self.pace.minutes > 0 and time.monotonic() - self._saved_at >= self.pace.minutes * 60)
+        by_steps = self.interval.steps > 0 and self._steps >= self.interval.steps
+        return by_steps or (
+            self.interval.minutes > 0 and time.monotonic() - self._saved_at >= self.interval.minutes * 60
+        )
 
     def __call__(self, kind: str, epoch: int, *, for_use: bool = False) -> None:
         """Write `kind`.pt.
@@ -103,16 +105,17 @@ class Saving:
 
     def _written(self, kind: str, epoch: int, document: dict[str, Any]) -> str:
         """Write one file; why that failed."""
-        path = self.folder / f"{kind}.pt"
+        path = self.folder.checkpoint(kind)
         try:
             (rotate_and_write if kind == "last" else write_tensors)(path, document)
         except WriteError as error:
             return str(error)
         self.tell(CheckpointSaved(str(path), kind, epoch))
+        self.folder.wrote(path)
         return ""
 
     def _failed(self, kind: str, reason: str) -> None:
-        kept = "the one before is kept" if (self.folder / f"{kind}.pt").exists() else "and there is none yet"
+        kept = "the one before is kept" if self.folder.checkpoint(kind).exists() else "and there is none yet"
         self.tell(Warned(f"{kind}.pt was not saved, {kept}. {reason}"))
         if kind == "last":
             self._failures += 1
