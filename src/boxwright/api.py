@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import torch
 
-from boxwright.commands import train as training
 from boxwright.commands import val as validation
 from boxwright.commands.predict import predictor_of
 from boxwright.config.assemble import resolve_train, resolve_verb
@@ -23,7 +22,8 @@ from boxwright.errors import DataError
 from boxwright.geometry.nms import NmsRules
 from boxwright.infer.predictor import Predictor
 from boxwright.runs.inputs import open_data as opening
-from boxwright.runs.session import TrainResult
+from boxwright.runs.result import TrainResult
+from boxwright.runs.training import train as run_training
 from boxwright.structures.detections import Detections
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def train(*, observers: Sequence[object] = (), **settings: Any) -> TrainResult:
     `observers` are objects with methods named after the moments of a run, such as `on_fit_epoch_end(values, epoch,
     best_fitness, fitness)`.
     """
-    return training.trained(resolve_train(settings), observers)
+    return run_training(resolve_train(settings), observers)
 
 
 def validate(weights: Weights, **settings: Any) -> dict[str, Any]:

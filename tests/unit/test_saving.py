@@ -8,8 +8,9 @@ import time
 import pytest
 import torch
 
-from boxwright.engine.saving import MAX_FAILURES, Pace, Saving, SavingError, not_finite
+from boxwright.engine.saving import MAX_FAILURES, SaveInterval, Saving, SavingError, not_finite
 from boxwright.system import files
+from boxwright.system.run_folder import RunFolder
 from boxwright.system.tensors import (
     DamagedFileError,
     finish_rotation,
@@ -25,9 +26,9 @@ from tests.support.kills import trapped_operations
 DOCUMENTS = [{"model": {"weight": torch.full((64,), float(i))}, "ema": {}, "number": i} for i in range(4)]
 
 
-def saving(folder, pace=None, document=lambda: DOCUMENTS[0]):
+def saving(folder, interval=None, document=lambda: DOCUMENTS[0]):
     told = []
-    return Saving(folder, document, pace or Pace(), told.append), told
+    return Saving(RunFolder(folder.parent), document, interval or SaveInterval(), told.append), told
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ def test_nothing_is_written_by_who_may_not_any_more(folder):
     def refuse():
         raise SavingError("somebody else has the folder")
 
-    keeper = Saving(folder, lambda: DOCUMENTS[0], Pace(), [].append, refuse)
+    keeper = Saving(RunFolder(folder.parent), lambda: DOCUMENTS[0], SaveInterval(), [].append, refuse)
     with pytest.raises(SavingError, match="somebody else"):
         keeper("last", 0)
     assert not list(folder.iterdir())
@@ -167,7 +168,7 @@ def test_every_cut_and_every_flipped_bit_is_noticed(tmp_path):
 
 
 def test_a_save_is_due_after_so_many_steps(tmp_path):
-    every_third, _ = saving(tmp_path, Pace(steps=3))
+    every_third, _ = saving(tmp_path, SaveInterval(steps=3))
     assert [every_third.due() for _ in range(4)] == [False, False, True, True]
     every_third("last", 0)
     assert [every_third.due() for _ in range(3)] == [False, False, True]
@@ -176,7 +177,7 @@ def test_a_save_is_due_after_so_many_steps(tmp_path):
 def test_a_save_is_due_after_so_many_minutes(tmp_path, monkeypatch):
     clock = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    timed, _ = saving(tmp_path, Pace(minutes=2))
+    timed, _ = saving(tmp_path, SaveInterval(minutes=2))
     assert not timed.due()
     clock[0] += 120
     assert timed.due()

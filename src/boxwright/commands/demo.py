@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from boxwright.commands.predict import predictor_of
-from boxwright.commands.train import trained
 from boxwright.config.load import Resolved
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.schema.verbs import DemoSettings
@@ -18,34 +17,35 @@ from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px
 from boxwright.geometry.nms import NmsRules
 from boxwright.report.contact import contact_sheet
 from boxwright.runs.inputs.open_data import open_data
-from boxwright.runs.session import TrainResult
+from boxwright.runs.result import TrainResult
+from boxwright.runs.training import train
 from boxwright.structures.answer import Answer, table
 from boxwright.system.files import write_image
+from boxwright.system.run_folder import RunFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SHEET = "predictions_beside_truth.jpg"
 SHOWN_IMAGES = 12
 # What is shown to people: predictions that are meant. Suppression is stricter than in validation, where recall counts.
 RULES = NmsRules(min_score=0.25, max_iou=0.45)
 
 PICTURES = (
-    (SHEET, "what it sees, beside what is there"),
-    ("results.png", "the course of the training"),
-    ("PR_curve.png", "precision against recall"),
-    ("confusion_matrix.png", "what is taken for what"),
-    ("labels.jpg", "what it was trained on"),
-    ("train_batch0.jpg", "the first batch, as the network saw it"),
+    (RunFile.DEMO_SHEET, "what it sees, beside what is there"),
+    (RunFile.RESULTS_PICTURE, "the course of the training"),
+    (RunFile.PR_CURVE, "precision against recall"),
+    (RunFile.CONFUSION, "what is taken for what"),
+    (RunFile.LABELS_PICTURE, "what it was trained on"),
+    (RunFile.FIRST_BATCH, "the first batch, as the network saw it"),
 )
 
 
 def run(resolved: Resolved[DemoSettings]) -> Answer:
     """Train, draw predictions beside truth, and say where everything lies and what to type next."""
-    result = trained(resolved)
+    result = train(resolved)
     settings = resolved.settings
     if not settings.noplots:
-        write_image(result.folder / SHEET, predictions_beside_truth(result.best, settings.data, settings))
+        write_image(result.folder / RunFile.DEMO_SHEET, predictions_beside_truth(result.best, settings.data, settings))
     document = {"folder": str(result.folder), "epochs": result.epochs_done, "results": result.results}
     return Answer(_closing_lines(result), document)
 

@@ -36,7 +36,7 @@ from boxwright.runs.inputs.weight_files import metadata_of
 from boxwright.structures.answer import Answer, table
 from boxwright.structures.passport import KEY, GraphSuppression, Passport
 from boxwright.system import onnx_file, openvino_file, torchscript_file
-from boxwright.system.device import prepare_process
+from boxwright.system.device import configured_process
 from boxwright.system.files import make_folder, remove, write_bytes
 from boxwright.system.onnx_file import require_packages
 from boxwright.system.openvino_file import openvino_bytes
@@ -70,7 +70,11 @@ class Source:
 
 def run(resolved: Resolved[ExportSettings]) -> Answer:
     """Write, read back, run and compare."""
-    settings = resolved.settings
+    with configured_process(CPU, resolved.settings.threads):
+        return _exported(resolved.settings)
+
+
+def _exported(settings: ExportSettings) -> Answer:
     _require_possible(settings)
     name = settings.weights or settings.run
     if not name or (settings.weights and settings.run):
@@ -85,7 +89,6 @@ def run(resolved: Resolved[ExportSettings]) -> Answer:
     targets: dict[str, Path] = {
         word: _target(folder, weights.path, word, exist_ok=settings.exist_ok) for word in dict.fromkeys(settings.format)
     }
-    prepare_process(CPU, settings.threads)
     images, origin = pictures(
         settings.data or str(weights.document.get("evaluation", {}).get("data", "")), asked=bool(settings.data)
     )

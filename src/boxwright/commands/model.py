@@ -22,7 +22,7 @@ from boxwright.model.spec import ModelSpec, read_spec
 from boxwright.model.summary import RowSummary, Summary, outline, summarize
 from boxwright.model.timing import time_rows
 from boxwright.structures.answer import Answer, table
-from boxwright.system.device import choose_device, describe, free_memory_bytes, is_cpu, prepare_process
+from boxwright.system.device import choose_device, configured_process, describe, free_memory_bytes, is_cpu
 
 MIB = 1 << 20
 
@@ -101,7 +101,6 @@ def _profiled(
     Raises SettingError when the batch does not fit into memory.
     """
     device = choose_device(settings.device)
-    prepare_process(device, settings.threads)
     too_much = SettingError(
         "--profile",
         f"a batch of {settings.batch_size} at {image_size} needs more memory than is free",
@@ -110,9 +109,10 @@ def _profiled(
     if is_cpu(device) and memory.inference > free_memory_bytes():
         raise too_much
     try:
-        detector = build(spec).eval().to(device)
-        images = torch.full((settings.batch_size, spec.in_channels, image_size, image_size), 0.5, device=device)
-        return describe(device), time_rows(detector, images)
+        with configured_process(device, settings.threads):
+            detector = build(spec).eval().to(device)
+            images = torch.full((settings.batch_size, spec.in_channels, image_size, image_size), 0.5, device=device)
+            return describe(device), time_rows(detector, images)
     except torch.OutOfMemoryError:
         raise too_much from None
 

@@ -31,7 +31,7 @@ from boxwright.report.feature_sheet import feature_sheet
 from boxwright.runs.inputs.open_data import fitting_size, fixed_size_of, grid_of, kind_of, named_weights, open_together
 from boxwright.structures.answer import Answer
 from boxwright.structures.detections import Detections
-from boxwright.system.device import choose_device, prepare_process, synchronize
+from boxwright.system.device import choose_device, synchronize
 from boxwright.system.files import VideoFile, fitting, make_folder, write_image, write_json, write_text
 from boxwright.system.precision import Precision, half_of
 from boxwright.system.run_folder import next_folder
@@ -148,7 +148,6 @@ def predictor_of(
         raise SettingError("--weights", "no checkpoint was given", "Give a checkpoint or a run folder")
     opened, detectors, notes = open_together(weights)
     where = choose_device(device)
-    prepare_process(where, threads)
     grid = grid_of(detectors[0])
     fixed = fixed_size_of(detectors, imgsz, augment=augment)
     size, note = (
@@ -160,7 +159,15 @@ def predictor_of(
     network = Ensemble(detectors, where, augment=augment)
     kind = kind_of(opened, detectors[0])
     predictor = Predictor(
-        network, opened[0].names, where, size, grid, Precision(precision, where), square=fixed is not None, kind=kind
+        network,
+        opened[0].names,
+        where,
+        size,
+        grid,
+        Precision(precision, where),
+        square=fixed is not None,
+        kind=kind,
+        threads=threads,
     )
     return predictor, tuple(n for n in (*notes, note, plain) if n)
 

@@ -15,6 +15,7 @@ from boxwright.geometry.letterbox import GREY, Letterbox, fit
 from boxwright.geometry.nms import NmsRules, detections
 from boxwright.infer.ensemble import Ensemble
 from boxwright.structures.detections import Detections
+from boxwright.system.device import configured_process
 from boxwright.system.precision import Precision
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Predictor:
     precision: Precision
     square: bool = False  # every canvas has the full size: for networks that take no other
     kind: Kind = USUAL
+    threads: int = 0  # compute threads while it works, 0 = the usual number
 
     @torch.inference_mode()
     def __call__(
@@ -44,6 +46,10 @@ class Predictor:
         """
         if not images:
             return []
+        with configured_process(self.device, self.threads):
+            return self._found(images, rules, paths or [""] * len(images))
+
+    def _found(self, images: Sequence[np.ndarray], rules: NmsRules, paths: Sequence[str]) -> list[Detections]:
         boxes = self._boxes([image.shape[:2] for image in images])
         pixels = torch.from_numpy(
             np.stack([placed(image, box, self.kind) for image, box in zip(images, boxes, strict=True)])
@@ -52,7 +58,7 @@ class Predictor:
         with self.precision.autocast():
             decoded = self.network(batch.contiguous(memory_format=torch.channels_last)).decoded.float()
         found = []
-        for image, box, prediction, path in zip(images, boxes, decoded, paths or [""] * len(images), strict=True):
+        for image, box, prediction, path in zip(images, boxes, decoded, paths, strict=True):
             rows = detections(prediction, rules)[0].cpu().numpy()
             rows[:, :4] = box.boxes_to_source(rows[:, :4])
             found.append(Detections.from_rows(rows, self.names, (image.shape[0], image.shape[1]), path))

@@ -25,9 +25,7 @@ FIRST, ALWAYS = 2, 4
 def folder_of(plan: TrainPlan) -> RunFolder:
     """The folder that a new run would get."""
     settings = plan.settings
-    path = next_folder(
-        settings.project, plan.run_name, exist_ok=settings.exist_ok, numbering=settings.run_folders
-    )
+    path = next_folder(settings.project, plan.run_name, exist_ok=settings.exist_ok, numbering=settings.run_folders)
     return RunFolder(path)
 
 
@@ -75,8 +73,8 @@ def require_room(folder: Path, plan: TrainPlan) -> str:
     needed, wanted = (FIRST, ALWAYS) if plan.resumed is None else (1, 1)
     if free < needed * size:
         about = (
-            f"a checkpoint takes {size / MB:.1f} MB, {needed} of them have to be written, and {free / MB:.1f} MB of the "
-            "disk are free"
+            f"a checkpoint takes {size / MB:.1f} MB, {needed} of them have to be written, and {free / MB:.1f} MB of "
+            "the disk are free"
         )
         raise WriteError(str(folder), about, "Free some space, or choose another place with --project")
     if free < wanted * size:

@@ -46,7 +46,9 @@ class TrainResult(Trained):
         """A table of the numbers, the places and the curves, as notebooks show it."""
         numbers = [(key, f"{value:.4g}") for key, value in self.results.items() if value is not None]
         fitness = [] if self.fitness is None else [("fitness", f"{self.fitness:.4g}")]
-        places = [(name, str(path)) for name, path in (("folder", self.folder), ("best", self.best), ("last", self.last))]
+        places = [
+            (name, str(path)) for name, path in (("folder", self.folder), ("best", self.best), ("last", self.last))
+        ]
         rows = [("ended", f"{self.reason}, {self.epochs_done} epochs"), *fitness, *numbers, *places]
         cells = "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>" for name, text in rows)
         return f"<table>{cells}</table>{self._curves()}"

@@ -129,7 +129,11 @@ def _options(legacy: LegacyCheckpoint, path: Path) -> tuple[dict[str, Any], dict
         )
     hyp = options.get("hyp")
     if not isinstance(hyp, dict):
-        hyp = read_yaml(folder / RunFile.HYPERPARAMETERS).mapping() if (folder / RunFile.HYPERPARAMETERS).is_file() else {}
+        hyp = (
+            read_yaml(folder / RunFile.HYPERPARAMETERS).mapping()
+            if (folder / RunFile.HYPERPARAMETERS).is_file()
+            else {}
+        )
     return {key: value for key, value in options.items() if key != "hyp"}, hyp
 
 

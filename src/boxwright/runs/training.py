@@ -104,9 +104,7 @@ def _plan_of_legacy(resolved: Resolved[TrainSettings], checkpoint: OpenWeights) 
     return legacy.with_average_updates(plan)
 
 
-def _plan_of_resumed(
-    asked: Resolved[TrainSettings], checkpoint: OpenWeights | None, folder: RunFolder
-) -> TrainPlan:
+def _plan_of_resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights | None, folder: RunFolder) -> TrainPlan:
     """The plan to go on with, and what changed in it; the run's own from its beginning where there is no checkpoint."""
     if checkpoint is None:
         return plan_of(settings_of_run(folder.path, asked, resuming.given_keys(asked)), None)

@@ -183,7 +183,7 @@ def configured_process(device: torch.device, threads: int = 0, *, kernels: bool 
     """The switches of the whole process while work goes on, and as they were afterwards.
 
     Compute threads, image library without its own, deterministic kernels, compiled kernels or portable ones. What stays
-    is that the C library keeps memory for reuse. Several may be at work, in one thread or in many, and end in any order.
+    is that the C library keeps memory for reuse. Several may work at a time, in one thread or in many, in any order.
     """
     if is_cpu(device):
         keep_memory()

@@ -56,6 +56,7 @@ class RunFile(StrEnum):
 
 RECORDS = (RunFile.SETTINGS, RunFile.OPTIONS, RunFile.HYPERPARAMETERS, RunFile.DATA)
 LOGS = (RunFile.EVENTS, RunFile.LOG, RunFile.RESULTS, RunFile.RESULTS_OF_2020, RunFile.CLASSES)  # they grow by epochs
+OF_REPORT = (RunFile.REPORT, RunFile.REPORT_CONTENT, RunFile.ERRORS, RunFile.SUSPECTS)
 _SUFFIXED = (RunFile.RESULTS_OF_2020, RunFile.LAST, RunFile.BEST)  # the name of a run is put behind these
 _RECORD: dict[str, tuple[type, ...]] = {
     "reason": (str,),
@@ -121,8 +122,8 @@ class RunFolder:
     def suffix(self) -> str:
         """What is put behind names of files in this folder; mostly nothing."""
         before = previous_of(self.last).stem
-        named = [path.stem.removeprefix("last") for path in sorted(self.weights.glob("last*.pt")) if path.stem != before]
-        return "" if not named or self.last.exists() else named[0]
+        found = [path.stem for path in sorted(self.weights.glob("last*.pt")) if path.stem != before]
+        return "" if not found or self.last.exists() else found[0].removeprefix("last")
 
     def backup_of_weights(self, epoch: int) -> Path:
         """Where the weights are copied to before a run goes on behind an epoch."""
@@ -211,7 +212,7 @@ def _kind_of(place: Path) -> str:
         return "picture"
     if place.name in {*RECORDS, RunFile.DONE}:
         return "record"
-    if place.name in {RunFile.REPORT, RunFile.REPORT_CONTENT}:
+    if place.name in OF_REPORT:
         return "report"
     return "predictions" if place.stem.endswith("_predictions") else "log"
 

@@ -31,6 +31,7 @@ from boxwright.structures.answer import Answer
 from boxwright.structures.batch import Batch
 from boxwright.system.device import usable_cores
 from boxwright.system.files import make_folder, write_json, write_text
+from boxwright.system.run_folder import RunFile
 from boxwright.track.sinks.console import Progress
 
 SHOWN = 16  # samples of a split
@@ -55,8 +56,8 @@ def run(resolved: Resolved[ReportSettings]) -> Answer:
     folder = Path(settings.out or f"runs/data/{title}")
     make_folder(folder)
     mosaics = {split: _mosaic(dataset, index) for split, index in indexes.items() if len(index)}
-    write_json(folder / "report.json", document)
-    write_text(folder / "report.html", page(document, mosaics))
+    write_json(folder / RunFile.REPORT_CONTENT, document)
+    write_text(folder / RunFile.REPORT, page(document, mosaics))
     lines = [
         f"{split}: {facts['images']} images, {facts['objects']} objects, {facts['backgrounds']} backgrounds"
         for split, facts in document["splits"].items()
@@ -70,7 +71,7 @@ def run(resolved: Resolved[ReportSettings]) -> Answer:
         f"{anchors['per_box']:.2f} anchors each"
     )
     lines += [f"- {what}. {remedy}" for what, remedy in document["advice"]]
-    return Answer([*lines, str(folder / "report.html")], document, dataset.notes)
+    return Answer([*lines, str(folder / RunFile.REPORT)], document, dataset.notes)
 
 
 def _document(dataset: Dataset, indexes: dict[str, Index], settings: ReportSettings) -> dict[str, Any]:
