@@ -23,7 +23,7 @@ from boxwright.data.stores.image_store import ImageStore
 from boxwright.metrics.flat import Flat
 from boxwright.runs.evaluation.validate import ValPlan, evaluate, plan_of
 from boxwright.runs.inputs.open_data import network_of_weights, open_weights
-from boxwright.system.device import prepare_process
+from boxwright.system.device import configured_process
 from tests.oracles import plain_validation
 
 if TYPE_CHECKING:
@@ -55,18 +55,18 @@ def _measured(data: Path) -> list[Result]:
     plan = plan_of(
         ValSettings(weights=(str(WEIGHTS),), data=str(data), imgsz=SIZE, batch_size=BATCH, threads=1, device="cpu")
     )
-    prepare_process(plan.device, 1)  # for both sides, the allocator that keeps its memory included
-    textbook = _textbook(plan, evaluate(plan, threads=1).metrics.flat)
-    theirs = float(textbook().mean())
-    results = []
-    for precision, word in PRECISIONS.items():
-        mine = replace(plan, how=plan.how | {"precision": precision})
-        found = evaluate(mine, threads=1).metrics.scores.map50_95
-        assert abs(found - theirs) <= MAX_DIFFERENCE, (precision, found, theirs)
-        note = f"mAP50-95 {found:.4f}, textbook {theirs:.4f}"
-        name = f"validation, n, {SIZE}, BCCD, {word} / textbook from end to end"
-        results.append(against(name, partial(evaluate, mine, threads=1), textbook, goal=GOAL, rounds=3, note=note))
-    return results
+    with configured_process(plan.device, 1):  # for both sides, the allocator that keeps its memory included
+        textbook = _textbook(plan, evaluate(plan, threads=1).metrics.flat)
+        theirs = float(textbook().mean())
+        results = []
+        for precision, word in PRECISIONS.items():
+            mine = replace(plan, how=plan.how | {"precision": precision})
+            found = evaluate(mine, threads=1).metrics.scores.map50_95
+            assert abs(found - theirs) <= MAX_DIFFERENCE, (precision, found, theirs)
+            note = f"mAP50-95 {found:.4f}, textbook {theirs:.4f}"
+            name = f"validation, n, {SIZE}, BCCD, {word} / textbook from end to end"
+            results.append(against(name, partial(evaluate, mine, threads=1), textbook, goal=GOAL, rounds=3, note=note))
+        return results
 
 
 def _textbook(plan: ValPlan, flat: Flat) -> Callable[[], np.ndarray]:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence  # noqa: TC003 -- whoever asks for
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
-from boxwright.commands import train as training
 from boxwright.commands import val as validation
 from boxwright.config.arguments import errors_in_python, in_python, layer_of
 from boxwright.config.assemble import resolve_verb
@@ -29,7 +28,8 @@ from boxwright.runs.exporting.export import export as export_files
 from boxwright.runs.inputs import open_data as opening
 from boxwright.runs.prediction.open_predictor import predictor_of
 from boxwright.runs.prediction.predict import predict as predict_sources
-from boxwright.runs.session import TrainResult
+from boxwright.runs.result import TrainResult
+from boxwright.runs.training import train as run_training
 
 
 def train(
@@ -113,7 +113,7 @@ def train(
     """
     given = _given(locals(), settings, "observers")
     with errors_in_python("boxwright.train", TrainSettings):
-        return training.trained(_resolved("boxwright.train", TrainSettings, given), observers)
+        return run_training(_resolved("boxwright.train", TrainSettings, given), observers)
 
 
 def validate(

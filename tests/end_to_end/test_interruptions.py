@@ -211,7 +211,7 @@ def test_the_comparison_sees_what_a_checkpoint_forgets(calm, tmp_path, forgotten
             }
             return {**document, forgotten: empty[forgotten]}
 
-        import boxwright.runs.session as wiring  # noqa: PLC0415 -- in the forked process only
+        import boxwright.runs.checkpoints as wiring  # noqa: PLC0415 -- in the forked process only
 
         wiring.snapshot = poorer
         at_step(6)()

@@ -25,6 +25,7 @@ from boxwright.loss.rules import LossRules, balance_for
 from boxwright.model.detector import Detector, build
 from boxwright.structures.batch import Batch
 from boxwright.system.precision import Precision
+from boxwright.system.world import World
 from boxwright.track.events import Event
 from tests.support.networks import tiny_spec
 
@@ -107,6 +108,7 @@ class Watch:
     on_report: object = None
     on_put_back: object = None
     state: TrainState = field(default_factory=lambda: TrainState(Patience(0)))
+    world: World = field(default_factory=World)
 
     def of(self, state: TrainState) -> Watch:
         """The same, for the trainer of this state."""
@@ -133,6 +135,9 @@ class Watch:
 
     def stop_requested(self) -> str:
         return self.stops.pop(0) if self.stops else ""
+
+    def agree(self, reason: str, name: str) -> str:
+        return self.world.agree(reason, name)
 
     def put_back(self) -> bool:
         return self.on_put_back is not None and self.on_put_back()

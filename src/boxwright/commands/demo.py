@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-from boxwright.commands.train import trained
 from boxwright.config.load import Resolved
 from boxwright.config.schema.verbs import DemoSettings
 from boxwright.runs.prediction.beside_truth import predictions_beside_truth
-from boxwright.runs.session import TrainResult
+from boxwright.runs.result import TrainResult
+from boxwright.runs.training import train
 from boxwright.structures.answer import Answer, table
 from boxwright.system.files import write_image
+from boxwright.system.run_folder import RunFile
 
-SHEET = "predictions_beside_truth.jpg"
 PICTURES = (
-    (SHEET, "what it sees, beside what is there"),
+    (RunFile.DEMO_SHEET, "what it sees, beside what is there"),
     ("results.png", "the course of the training"),
     ("PR_curve.png", "precision against recall"),
     ("confusion_matrix.png", "what is taken for what"),
@@ -24,10 +24,10 @@ PICTURES = (
 
 def run(resolved: Resolved[DemoSettings]) -> Answer:
     """Train, draw predictions beside truth, and say where everything lies and what to type next."""
-    result = trained(resolved)
+    result = train(resolved)
     settings = resolved.settings
     if not settings.noplots:
-        write_image(result.folder / SHEET, predictions_beside_truth(result.best, settings))
+        write_image(result.folder / RunFile.DEMO_SHEET, predictions_beside_truth(result.best, settings))
     document = {"folder": str(result.folder), "epochs": result.epochs_done, "results": result.results}
     return Answer(_closing_lines(result), document)
 

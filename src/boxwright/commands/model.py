@@ -19,7 +19,7 @@ from boxwright.model.timing import time_network
 from boxwright.report.network_table import document_of, memory_line, row_lines, totals_line
 from boxwright.runs.inputs.described_network import described
 from boxwright.structures.answer import Answer, table
-from boxwright.system.device import choose_device, describe, prepare_process
+from boxwright.system.device import choose_device, configured_process, describe
 
 
 def listed(resolved: Resolved[NoSettings]) -> Answer:
@@ -46,11 +46,12 @@ def info(resolved: Resolved[ModelInfoSettings]) -> Answer:
     times_ms: list[float] = []
     if settings.profile:
         device = choose_device(settings.device)
-        prepare_process(device, settings.threads)
-        times_ms = time_network(spec, batch, size, device=device, needed_bytes=memory.inference)
+        with configured_process(device, settings.threads):
+            times_ms = time_network(spec, batch, size, device=device, needed_bytes=memory.inference)
+            described_device = describe(device)
         rows = [{**row, "ms": ms} for row, ms in zip(document["rows"], times_ms, strict=True)]
-        document |= {"rows": rows, "device": describe(device), "ms": sum(times_ms)}
-        lines.append(f"{sum(times_ms):.2f} ms per batch of {batch} on {describe(device)}, rows timed one by one")
+        document |= {"rows": rows, "device": described_device, "ms": sum(times_ms)}
+        lines.append(f"{sum(times_ms):.2f} ms per batch of {batch} on {described_device}, rows timed one by one")
     return Answer([*row_lines(summary, times_ms), *lines], document, notes)
 
 

@@ -14,7 +14,7 @@ from boxwright.runs.evaluation.report_content import REPORT, history_of, read_co
 from boxwright.structures.answer import Answer
 from boxwright.system.claim import claimed
 from boxwright.system.files import write_image, write_text
-from boxwright.system.run_folder import checkpoint_of
+from boxwright.system.run_folder import RunFile, RunFolder, named
 from boxwright.track.sinks.class_table import class_lines
 from boxwright.track.sinks.event_log import Log, read_log
 from boxwright.track.sinks.results_table import CsvTable, past_rows, read, text_row
@@ -24,7 +24,7 @@ from boxwright.track.sinks.tensorboard import TAGS, rebuilt
 def run(resolved: Resolved[ReplaySettings]) -> Answer:
     """Rebuild what the event log tells; the log itself stays as it is."""
     folder = Path(resolved.settings.run)
-    log = folder / "events.jsonl"
+    log = folder / RunFile.EVENTS
     if not log.is_file():
         raise SettingError(str(log), "there is no such file", "Give a run folder")
     with claimed(folder):  # a training that goes on there writes the same files
@@ -33,11 +33,11 @@ def run(resolved: Resolved[ReplaySettings]) -> Answer:
 
 def _rebuilt(folder: Path, log: Path) -> Answer:
     told = read_log(log)
-    CsvTable(folder / "results.csv", told.epochs)
+    CsvTable(folder / RunFile.RESULTS, told.epochs)
     drawn = _picture(folder, told)  # before TensorBoard, which shows it
     rebuilt(folder, told, told.epochs, _tags(told)).close()
-    write_text(folder / "classes.jsonl", "".join(f"{class_lines(one)}\n" for one in told.validations if one.classes))
-    made = ["results.csv", *drawn, *_text_table(folder, told), "classes.jsonl", *_report(folder), "TensorBoard file"]
+    write_text(folder / RunFile.CLASSES, "".join(f"{class_lines(one)}\n" for one in told.validations if one.classes))
+    made = [RunFile.RESULTS, *drawn, *_text_table(folder, told), RunFile.CLASSES, *_report(folder), "TensorBoard file"]
     notes = (f"{log}: {told.torn} lines could not be read and were passed over",) if told.torn else ()
     text = f"{', '.join(made[:-1])} and {made[-1]} of {len(told.epochs)} epochs rebuilt in {folder}"
     return Answer(
@@ -60,8 +60,8 @@ def _picture(folder: Path, told: Log) -> list[str]:
     """
     if told.settings.get("noplots") or not told.epochs:
         return []
-    write_image(folder / "results.png", figure_of(read(folder / "results.csv")))
-    return ["results.png"]
+    write_image(folder / RunFile.RESULTS_PICTURE, figure_of(read(folder / RunFile.RESULTS)))
+    return [RunFile.RESULTS_PICTURE]
 
 
 def _text_table(folder: Path, told: Log) -> list[str]:
@@ -71,16 +71,16 @@ def _text_table(folder: Path, told: Log) -> list[str]:
     """
     if told.settings.get("results_file") != "txt":
         return []
-    name = f"results{checkpoint_of(folder, 'last').stem.removeprefix('last')}.txt"
-    there = past_rows(folder / name) if len(told.steps) < len(told.epochs) else {}
+    place = named(folder / RunFile.RESULTS_OF_2020, RunFolder(folder).suffix)
+    there = past_rows(place) if len(told.steps) < len(told.epochs) else {}
     rows = [
         text_row(event, told.steps.get(event.epoch))
         if event.epoch in told.steps
         else there.get(event.epoch, text_row(event, None))
         for event in told.epochs
     ]
-    write_text(folder / name, "".join(f"{row}\n" for row in rows))
-    return [name]
+    write_text(place, "".join(f"{row}\n" for row in rows))
+    return [place.name]
 
 
 def _report(folder: Path) -> list[str]:

@@ -14,7 +14,7 @@ from boxwright.runs.evaluation.report_content import REPORT, read_content, write
 from boxwright.runs.evaluation.run_source import run_folder, source_of
 from boxwright.structures.answer import Answer, table
 from boxwright.system.files import make_folder, write_text
-from boxwright.system.run_folder import next_folder
+from boxwright.system.run_folder import RunFile, next_folder
 
 
 def run(resolved: Resolved[ReportSettings]) -> Answer:
@@ -46,7 +46,7 @@ def errors(resolved: Resolved[ErrorsSettings]) -> Answer:
     lines = [
         *table(rows, ("kind", "count", "mAP50 to win")),
         counted,
-        f"every one in {folder / 'errors.jsonl'}, lists of images in {folder / 'lists'}",
+        f"every one in {folder / RunFile.ERRORS}, lists of images in {folder / RunFile.LISTS}",
     ]
     lines += [f"pictures in {folder / REPORT}"]
     kinds = [{key: one[key] for key in ("kind", "count", "gain")} for one in document["kinds"]]

@@ -25,7 +25,7 @@ from boxwright.runs.inputs.open_data import (
 from boxwright.structures.answer import Answer, table
 from boxwright.system.device import loader_threads
 from boxwright.system.files import make_folder, write_image, write_json, write_text
-from boxwright.system.run_folder import next_folder
+from boxwright.system.run_folder import RunFolder, next_folder
 
 
 def run(resolved: Resolved[ValSettings]) -> Answer:
@@ -100,7 +100,7 @@ def _write(folder: Path, found: Evaluation, plan: ValPlan, settings: ValSettings
         files.write_labels(folder / "labels", flat, index, confidences=settings.save_conf)
     if settings.save_json:
         first = Path(checkpoints(settings)[0])
-        path = folder / f"{'best' if first.is_dir() else first.stem}_predictions.json"
+        path = RunFolder(folder).predictions("best" if first.is_dir() else first.stem)
         write_text(path, json.dumps(files.coco_results(flat, index, ids)) + "\n")
         lines.append(f"COCO results in {path}")
     if settings.errors:

@@ -2,14 +2,16 @@
 """The trainer: run -> epoch -> step. Read this first.
 
 Everything it works with is handed to it. What changes training (accumulation, the average, early stopping) is a visible
-line here or a pure schedule. What it needs of the run around it is one protocol, `Services`; events go out through it,
-and the only thing that reaches in is a request to stop.
+line here or a pure schedule. All that it knows of the run around it is one protocol, `Services`: batches and answers
+come in through it, events go out. What depends on clocks, signals, memory, patience or numbers that are not finite is
+agreed on there, at fixed points, so that several processes would go the same way.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -35,7 +37,7 @@ from boxwright.model.detector import Detector
 from boxwright.structures.batch import Batch
 from boxwright.system.device import is_out_of_memory
 from boxwright.system.precision import Precision
-from boxwright.track.events import LOSS_NAMES, EpochEnded, EpochStarted, EpochTrained, StepLogged, Warned
+from boxwright.track.events import LOSS_NAMES, Ended, EpochEnded, EpochStarted, EpochTrained, StepLogged, Warned
 
 LR_KEYS = ("x/lr0", "x/lr1", "x/lr2")
 MAX_RESTORES = 3  # times the last good state is put back before a run that keeps failing is stopped
@@ -79,6 +81,13 @@ class Machinery:
         return self.accelerator.device
 
 
+class Outcome(NamedTuple):
+    """How a training ended, and why, in words."""
+
+    ended: Ended
+    reason: str
+
+
 class Trainer:
     """Trains until the epochs are done, patience ends, or a stop is asked for."""
 
@@ -98,14 +107,14 @@ class Trainer:
             machines.detector, machines.average.network, in_a_row=state.skipped_in_a_row, total=state.skipped
         )
         self.restart = self._restart_point()
-        self.stopped = ""
+        self.stopped: Outcome | None = None
 
-    def fit(self) -> str:
-        """Train; returns why it ended."""
+    def fit(self) -> Outcome:
+        """Train; returns how it ended."""
         self.stopped = self._out_of_patience()  # a run that was killed right after its last save has nothing more to do
         while self.state.epoch < self.epochs and not self.stopped:
             self._epoch()
-        return self.stopped or "done"
+        return self.stopped or Outcome(Ended.DONE, "done")
 
     # -- an epoch
 
@@ -148,7 +157,7 @@ class Trainer:
             self.m.optimizer.zero_grad(
                 set_to_none=True
             )  # what is left here goes on into the next epoch, and into checkpoints
-        self.stopped = self.services.stop_requested()
+        self.stopped = self._stop_requested()
         if self.services.save_due() or self.stopped:
             self._save_within()
         return bool(self.stopped)
@@ -168,7 +177,7 @@ class Trainer:
             try:
                 found, fitness = self.services.validate(self.m.average.network, epoch, final=final)
             except ValidationLeftError:
-                self.stopped = self.services.stop_requested()
+                self.stopped = self._stop_requested()
                 self._save_within()
                 return
             results |= found
@@ -184,15 +193,17 @@ class Trainer:
             EpochEnded(epoch, self.epochs, results, fitness, state.best_fitness, state.best_epoch, share, seconds)
         )
         self._save(epoch, final=final, is_best=is_best)
-        self.stopped = self._out_of_patience() or self.services.stop_requested()
+        self.stopped = self._out_of_patience() or self._stop_requested()
 
-    def _out_of_patience(self) -> str:
-        waits = self.settings.early_stopping and not self.settings.noval
-        return (
-            f"no improvement in the last {self.state.patience.epochs} epochs"
-            if waits and self.state.patience.stop
-            else ""
-        )
+    def _stop_requested(self) -> Outcome | None:
+        reason = self.services.stop_requested()
+        return Outcome(Ended.STOPPED, reason) if reason else None
+
+    def _out_of_patience(self) -> Outcome | None:
+        ends = self.settings.early_stopping and not self.settings.noval and self.state.patience.stop
+        reason = f"no improvement in the last {self.state.patience.epochs} epochs" if ends else ""
+        reason = self.services.agree(reason, "patience")
+        return Outcome(Ended.OUT_OF_PATIENCE, reason) if reason else None
 
     def _losses(self) -> dict[str, float | None]:
         return {f"train/{name}": value for name, value in zip(LOSS_NAMES, self.running.means(), strict=True)}
@@ -235,12 +246,17 @@ class Trainer:
         """Gradients of a batch, added to those that wait; its loss items. (3,) Raises BatchTooLargeError."""
         send = self.m.accelerator.send
         regions = None if batch.regions is None else send(batch.regions)
+        items, reason = None, ""
         try:
-            return in_parts(self.add_gradients, pixels, send(batch.targets), regions, self.state.parts)
+            items = in_parts(self.add_gradients, pixels, send(batch.targets), regions, self.state.parts)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error) or self.state.parts >= len(pixels):
                 raise
-            raise BatchTooLargeError(reason_of(error), len(pixels)) from error
+            reason = reason_of(error)
+        reason = self.services.agree(reason, "memory")
+        if reason or items is None:
+            raise BatchTooLargeError(reason, len(pixels))
+        return items
 
     def add_gradients(
         self, pixels: torch.Tensor, targets: torch.Tensor, regions: torch.Tensor | None = None
@@ -304,7 +320,8 @@ class Trainer:
         if accelerator.runs_behind:
             self.guard.settle()
         state.skipped_in_a_row, state.skipped = int(self.guard.in_a_row), int(self.guard.total)
-        if state.skipped_in_a_row >= self.settings.max_nonfinite_steps:
+        too_many = state.skipped_in_a_row >= self.settings.max_nonfinite_steps
+        if self.services.agree("not finite" if too_many else "", "finite"):
             self._give_up_on(batch)
         memory = accelerator.held_memory()
         width, elapsed = batch.images.shape[3], time.perf_counter() - began

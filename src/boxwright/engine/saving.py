@@ -12,12 +12,12 @@ import torch
 from boxwright.engine.checkpoint import stripped
 from boxwright.errors import EXIT_TRY_AGAIN, BoxwrightError
 from boxwright.system.files import WriteError
+from boxwright.system.run_folder import RunFolder
 from boxwright.system.tensors import rotate_and_write, write_tensors
 from boxwright.track.events import CheckpointSaved, Event, Warned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 MAX_FAILURES = 3  # saves in a row that may fail before a run stops rather than train on what it would lose
 
@@ -47,7 +47,7 @@ class Saving:
 
     def __init__(
         self,
-        folder: Path,
+        folder: RunFolder,
         document: Callable[[], dict[str, Any]],
         interval: SaveInterval,
         tell: Callable[[Event], None],
@@ -105,16 +105,17 @@ class Saving:
 
     def _written(self, kind: str, epoch: int, document: dict[str, Any]) -> str:
         """Write one file; why that failed."""
-        path = self.folder / f"{kind}.pt"
+        path = self.folder.checkpoint(kind)
         try:
             (rotate_and_write if kind == "last" else write_tensors)(path, document)
         except WriteError as error:
             return str(error)
         self.tell(CheckpointSaved(str(path), kind, epoch))
+        self.folder.wrote(path)
         return ""
 
     def _failed(self, kind: str, reason: str) -> None:
-        kept = "the one before is kept" if (self.folder / f"{kind}.pt").exists() else "and there is none yet"
+        kept = "the one before is kept" if self.folder.checkpoint(kind).exists() else "and there is none yet"
         self.tell(Warned(f"{kind}.pt was not saved, {kept}. {reason}"))
         if kind == "last":
             self._failures += 1

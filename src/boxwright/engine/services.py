@@ -38,6 +38,14 @@ class Services(Protocol):
         """Whether a save within the epoch is due; asked once after every optimizer step."""
         ...
 
+    def agree(self, reason: str, name: str) -> str:
+        """The reason of the first process that has one, or '': the same answer in all of them.
+
+        Asked at fixed points, with a reason or without one, about memory that ran out, numbers that are not finite, and
+        patience. What depends on clocks and signals (`save_due`, `stop_requested`) is agreed on before it is answered.
+        """
+        ...
+
     def put_back(self) -> bool:
         """Restore the last good weights; whether there were any."""
         ...

@@ -15,6 +15,7 @@ from boxwright.geometry.letterbox import GREY, Letterbox, fit
 from boxwright.geometry.nms import NmsRules, detections
 from boxwright.infer.ensemble import Ensemble
 from boxwright.structures.detections import Detections
+from boxwright.system.device import configured_process
 from boxwright.system.precision import Precision
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Predictor:
     precision: Precision
     square: bool = False  # every canvas has the full size: for networks that take no other
     kind: Kind = USUAL
+    threads: int = 0  # compute threads while it works, 0 = the usual number
 
     def __call__(
         self, images: Sequence[np.ndarray], rules: NmsRules, paths: Sequence[str] | None = None
@@ -62,7 +64,7 @@ class Predictor:
         """What the network says of canvases of one size. (B, N, 5 + classes)"""
         pixels = torch.from_numpy(np.stack(canvases))
         batch = pixels.to(self.device).permute(0, 3, 1, 2).float() / self.kind.full_scale
-        with self.precision.autocast():
+        with configured_process(self.device, self.threads), self.precision.autocast():
             return self.network(batch.contiguous(memory_format=torch.channels_last)).decoded.float()
 
     def _letterbox(self, size_hw: tuple[int, ...]) -> Letterbox:

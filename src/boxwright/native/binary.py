@@ -85,16 +85,21 @@ def _opened() -> ctypes.CDLL | None:
 @contextlib.contextmanager
 def portable() -> Iterator[None]:
     """A while without kernels, for all threads: to compare both ways."""
-    before = _SWITCH.on
-    _SWITCH.on = False
+    before = is_on()
+    switch(on=False)
     try:
         yield
     finally:
-        _SWITCH.on = before
+        switch(on=before)
+
+
+def is_on() -> bool:
+    """Whether the kernels may be used, if there are any."""
+    return _SWITCH.on
 
 
 def switch(*, on: bool) -> None:
-    """Use the kernels from now on, or do not."""
+    """Use the kernels from now on, or do not. For `configured_process`, which puts it back."""
     _SWITCH.on = on
 
 

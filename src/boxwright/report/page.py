@@ -32,7 +32,7 @@ def page(documents: list[dict[str, Any]]) -> str:
     style, script = (
         (ASSETS / name).read_text(encoding="utf-8") for name in ("style.css", "page.js" if single else "compare.js")
     )
-    template = environment.get_template("report.html" if single else "compare.html")
+    template = environment.get_template("run.html" if single else "compare.html")
     drawn = [{key: value for key, value in one.items() if key in DRAWN} for one in documents]
     data = as_script(
         drawn[0] if single else [{key: one[key] for key in ("name", "history", "classes")} for one in drawn]

@@ -11,13 +11,13 @@ from boxwright.engine.state import TrainState
 from boxwright.errors import SettingError, nearest
 from boxwright.metrics.coco import NAMES
 from boxwright.metrics.scores import BestBy
+from boxwright.system.run_folder import RunFile, RunFolder
 from boxwright.system.tensors import is_whole, write_tensors
 from boxwright.track.events import LOSS_NAMES
 from boxwright.track.sinks.event_log import read_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 OWN = "fitness", "metrics/precision", "metrics/recall", "metrics/mAP_0.5", "metrics/mAP_0.5:0.95"
 KNOWN = *OWN, *(f"coco/{name}" for name in NAMES), *(f"val/{name}" for name in LOSS_NAMES)
@@ -57,6 +57,11 @@ def _weight(text: str | None) -> float:
         raise SettingError("--best-by", f"'{text}' is no number", "Write numbers such as 0.5") from None
 
 
+def kind_of(name: str) -> str:
+    """The kind of the checkpoint that is the best by a number of this name."""
+    return f"best_{name}"
+
+
 @dataclass
 class KeptBests:
     """`--keep-best`: checkpoints beside best.pt, each the best by a number of its own.
@@ -68,12 +73,12 @@ class KeptBests:
     values: dict[str, float]
 
     @classmethod
-    def of(cls, texts: tuple[str, ...], values: dict[str, float], weights: Path) -> KeptBests:
+    def of(cls, texts: tuple[str, ...], values: dict[str, float], folder: RunFolder | None) -> KeptBests:
         """What is asked for, and how far a run that goes on had come, as far as its files are in this folder.
 
         Raises SettingError.
         """
-        there = {name: value for name, value in values.items() if is_whole(weights / f"best_{name}.pt")}
+        there = {} if folder is None else {n: v for n, v in values.items() if is_whole(folder.checkpoint(kind_of(n)))}
         return cls({re.sub(r"[^\w.]+", "-", text).strip("-"): best_by(text) for text in texts}, there)
 
     def improved(self, numbers: Mapping[str, float | None]) -> list[str]:
@@ -84,19 +89,20 @@ class KeptBests:
         return risen
 
 
-def settle_best(path: Path, state: TrainState, stored: dict[str, Any]) -> str:
+def settle_best(folder: RunFolder, state: TrainState, stored: dict[str, Any]) -> str:
     """A best counts when it is on the disk: what to say where best.pt is not, or not whole.
 
     It is made anew where `stored` is of its epoch.
 
     Otherwise its weights are lost, and the best from here on counts. Raises WriteError.
     """
-    log = path.parent.parent / "events.jsonl"
-    if state.best_epoch < 0 or is_whole(path) or all(row.epoch != state.best_epoch for row in read_log(log).epochs):
+    path, log = folder.best, read_log(folder / RunFile.EVENTS)
+    if state.best_epoch < 0 or is_whole(path) or all(row.epoch != state.best_epoch for row in log.epochs):
         return ""  # the last of them: a best that a run began with, of another one
     what = f"{path} of epoch {state.best_epoch} is {'damaged' if path.exists() else 'gone'}"
     if state.batch == 0 and state.best_epoch == state.epoch - 1:
         write_tensors(path, stored)
+        folder.wrote(path)
         return f"{what}; it was made anew from the checkpoint of the same epoch"
     state.best_fitness, state.best_epoch = -1.0, -1
     return f"{what}, and its weights with it; the best from here on counts"

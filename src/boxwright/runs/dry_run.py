@@ -12,20 +12,24 @@ from boxwright.engine.freezing import trains
 from boxwright.engine.optimizer import parameter_groups
 from boxwright.engine.schedule import NEVER_STEPPED, Schedule
 from boxwright.runs import estimate, records
-from boxwright.runs.naming import name_of
+from boxwright.runs.folder import folder_of
 from boxwright.runs.plan import TrainPlan
 from boxwright.structures.answer import Answer, table
-from boxwright.system.device import describe
-from boxwright.system.run_folder import next_folder
+from boxwright.system.device import configured_process, describe
 
 
 def planned(plan: TrainPlan) -> Answer:
     """The plan as text and as a document."""
+    with configured_process(plan.device, plan.settings.threads):
+        return _planned(plan)
+
+
+def _planned(plan: TrainPlan) -> Answer:
     settings = plan.settings
     images = len(plan.data.splits["train"])
     batches = math.ceil(images / settings.batch_size)
     schedule = Schedule(settings.part(ScheduleSettings), batches, settings.batch_size)
-    folder = next_folder(settings.project, name_of(plan), exist_ok=settings.exist_ok, numbering=settings.run_folders)
+    folder = folder_of(plan)
     groups = parameter_groups(plan.detector, settings.decay_rule)
     steps = optimizer_steps(schedule)
     memory, duration = estimate.memory_of(plan), estimate.time_of(plan, batches, steps)

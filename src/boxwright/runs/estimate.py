@@ -21,7 +21,7 @@ from boxwright.keyed import Purpose, generator
 from boxwright.model.memory import activation_memory
 from boxwright.runs.plan import TrainPlan
 from boxwright.runs.sizing.trial_steps import Trial
-from boxwright.system.device import is_out_of_memory, prepare_process, release_memory, synchronize
+from boxwright.system.device import configured_process, is_out_of_memory, release_memory, synchronize
 from boxwright.system.precision import Name, Precision, candidates
 
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ def time_of(plan: TrainPlan, batches: int, steps: int) -> TimeEstimate | None:
 
     None when a step does not fit in memory.
     """
-    prepare_process(plan.device, plan.settings.threads)
     try:
-        return _measured(plan, batches, steps)
+        with configured_process(plan.device, plan.settings.threads):
+            return _measured(plan, batches, steps)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from boxwright.config.schema.train import TrainSettings
 from boxwright.engine.checkpoint import read_checkpoint, stripped
+from boxwright.engine.loop import Outcome
 from boxwright.engine.state import TrainState
 from boxwright.model.detector import Detector
 from boxwright.runs.evaluation.coco_ids import CocoIds
 from boxwright.runs.evaluation.files import coco_results
 from boxwright.runs.evaluation.in_training import RunValidation
-from boxwright.runs.inputs.done import DONE
-from boxwright.runs.naming import put_behind, suffix_of
 from boxwright.runs.pictures import RunPictures
 from boxwright.runs.plan import TrainPlan
 from boxwright.system.files import remove, write_json, write_text
 from boxwright.system.precision import Precision, half_of
+from boxwright.system.run_folder import RunFile, RunFolder, named
 from boxwright.system.tensors import is_whole, previous_of, write_tensors
-from boxwright.track.events import Event, RunEnded, Told
+from boxwright.track.events import Ended, Event, RunEnded, Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ class Ending:
     """What the end of a run works with. `first_epoch` is where this start of it began."""
 
     plan: TrainPlan
-    folder: Path
+    folder: RunFolder
     network: Detector  # the average; weights are loaded into it
     validation: RunValidation
     pictures: RunPictures
@@ -58,17 +58,15 @@ class Ending:
     tell: Callable[[Event], None]
     first_epoch: int = 0
 
-    def finish(self, reason: str, hours: float) -> Finished:
-        """Do all of it."""
-        state, weights, suffix = self.state, self.folder / "weights", suffix_of(self.plan)
-        last, best = weights / "last.pt", weights / "best.pt"
-        lines = [self._about_length(reason, hours)]
+    def finish(self, outcome: Outcome, hours: float) -> Finished:
+        """Do all of it. Raises WriteError."""
+        state, suffix = self.state, self.plan.name_suffix
+        last, best = self.folder.last, self.folder.best
+        lines = [self._about_length(outcome, hours)]
         results, fitness = dict(state.results), state.best_fitness
         held = self._stripped(best) if best.exists() else None
         if held is not None:
-            lines.append(
-                self._about_best(best.with_stem(f"best{suffix}"), best.stat().st_size, int(held["stripped_from_epoch"]))
-            )
+            lines.append(self._about_best(named(best, suffix), best.stat().st_size, int(held["stripped_from_epoch"])))
         if held is not None and self._final_validation == "best":
             more, fitness = self._validated(best)
             results |= more
@@ -83,22 +81,23 @@ class Ending:
                 lines += self._predictions(path.stem)
         if self.plan.settings.strip == "both" and last.exists():
             self._stripped(last)
-        put_behind(self.folder, suffix)
-        last, best = (path.with_stem(f"{path.stem}{suffix}") for path in (last, best))
+        self.folder.put_behind(suffix)
+        last, best = named(last, suffix), named(best, suffix)
         lines.append(f"results in {self.folder}")
         record = {
-            "reason": reason,
+            "reason": outcome.reason,
             "epochs": state.epoch,
             "hours": hours,
             "best_epoch": state.best_epoch,
             "best_fitness": state.best_fitness,
         }
-        write_json(self.folder / DONE, {**record, "results": results, "at": self.validation.read_at})
+        write_json(self.folder / RunFile.DONE, {**record, "results": results, "at": self.validation.read_at})
         if is_whole(last):
-            remove(previous_of(weights / "last.pt"))  # kept in case the last one was damaged
-        self.tell(
-            RunEnded(reason, state.epoch, hours, state.best_epoch, state.best_fitness, str(self.folder), tuple(lines))
-        )
+            remove(previous_of(self.folder.last))  # kept in case the last one was damaged
+        self.folder.wrote(last, best, RunFile.DONE)
+        best_of = state.best_epoch, state.best_fitness
+        place, told = str(self.folder), tuple(lines)
+        self.tell(RunEnded(outcome.reason, state.epoch, hours, *best_of, place, told, outcome.ended))
         return Finished(results, fitness, last, best)
 
     @property
@@ -175,7 +174,7 @@ class Ending:
 
         The numbers are ours: no id is guessed.
         """
-        path, found = self.folder / f"{name}_predictions.json", self.validation.last
+        path, found = self.folder.predictions(name), self.validation.last
         if not self.is_coco:
             return []
         if found is None:
@@ -185,6 +184,7 @@ class Ending:
             json.dumps(coco_results(found.metrics.flat, self.plan.data.splits["val"], CocoIds(self.plan.data.names)))
             + "\n",
         )
+        self.folder.wrote(path)
         return [
             (
                 f"predictions in {path}, images and classes numbered from 0; `boxwright val --save-json --ids FILE` "
@@ -193,9 +193,9 @@ class Ending:
             )
         ]
 
-    def _about_length(self, reason: str, hours: float) -> str:
+    def _about_length(self, outcome: Outcome, hours: float) -> str:
         epochs = self.state.epoch
-        now, why = epochs - self.first_epoch, "" if reason == "done" else f" ({reason})"
+        now, why = epochs - self.first_epoch, "" if outcome.ended is Ended.DONE else f" ({outcome.reason})"
         part = "" if not self.first_epoch else f", the last {now}" if now > 1 else ", the last one"
         return f"{epochs} epoch{'s' * (epochs > 1)} done" + (f"{part} in {hours:.3f} hours" if now else "") + why
 

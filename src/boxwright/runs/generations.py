@@ -1,13 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run may go on from: its checkpoints that still hold the state of the training, the newest one first."""
+"""What a run may go on from: its checkpoints that still hold the state of the training, the newest one first.
+
+A run that was ended before it was saved once has a plan and nothing else: it begins anew from that.
+"""
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from boxwright.config.load import Layer, Resolved, file_layer, resolve
+from boxwright.config.origin import COMMAND_LINE, Origin, Source
+from boxwright.config.schema.train import TrainSettings
+from boxwright.documents import read_yaml
 from boxwright.errors import WeightsError
-from boxwright.system.run_folder import checkpoint_of
+from boxwright.system.run_folder import RunFile, RunFolder, checkpoint_of
 from boxwright.system.tensors import previous_of, read_tensors
+from boxwright.track.sinks.event_log import read_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,3 +61,39 @@ def _generation(path: Path) -> Generation | None:
 
 def _place(document: dict[str, Any]) -> tuple[int, int]:
     return document["state"]["epoch"], document["state"]["batch"]
+
+
+def is_unsaved(folder: Path) -> bool:
+    """Whether a run, of which no whole checkpoint is there, has a plan and no epoch behind it.
+
+    What was lost after an epoch is reported, not trained over.
+    """
+    run = RunFolder(folder)
+    return (run / RunFile.SETTINGS).is_file() and not read_log(run / RunFile.EVENTS).epochs
+
+
+def settings_of_run(folder: Path, asked: Resolved[TrainSettings], given: set[str]) -> Resolved[TrainSettings]:
+    """The settings of a run that has a plan and nothing else, and over them what was `given` now: it begins anew.
+
+    Raises SettingError for a plan that cannot be read.
+    """
+    place = RunFolder(folder) / RunFile.SETTINGS
+    stored, notes = file_layer(TrainSettings, read_yaml(place), Source(Origin.FILE, "plan of the run"))
+    values = {key: value for key, value in stored.values.items() if key != "resume"}
+    now = {key: getattr(asked.settings, key) for key in sorted(given - {"resume", "project", "name", "exist_ok"})}
+    own = Layer(COMMAND_LINE, now, {key: asked.sources[key] for key in now})
+    line = f"{folder} was ended before it was saved once: it begins anew from its {place.name}"
+    resolved = resolve(TrainSettings, [Layer(stored.whole, values, stored.sources), own])
+    return replace(resolved, notes=(line, *notes))
+
+
+def way_on(folder: Path) -> str:
+    """Where a run stands that was ended before it was done, and how it goes on: a line that can be typed as it is."""
+    command = shlex.join(["boxwright", "train", "--resume", str(folder)])
+    whole = next(generations(folder), None)
+    if whole is not None:
+        state = whole.document["state"]
+        return f"saved in epoch {state['epoch']} before batch {state['batch']}, go on with: {command}"
+    if (RunFolder(folder) / RunFile.SETTINGS).is_file():
+        return f"nothing was saved yet, begin anew with: {command}"
+    return f"nothing was saved yet, start again ({folder} holds nothing to go on from)"

@@ -7,6 +7,7 @@ A failing picture never ends a run.
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boxwright.data.index.index import Index
@@ -17,12 +18,12 @@ from boxwright.runs.evaluation.report_content import Source, write_report
 from boxwright.runs.plan import TrainPlan
 from boxwright.structures.batch import Batch
 from boxwright.system.files import WriteError, write_image, write_json
+from boxwright.system.run_folder import OF_REPORT, RunFile, RunFolder
 from boxwright.track.events import Event, Pictured, Warned
 from boxwright.track.sinks import results_table as table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     import numpy as np
 
@@ -37,47 +38,51 @@ CURVES = {
 
 
 class RunPictures:
-    """Draws into a run folder."""
+    """Draws into a run folder, if there is one."""
 
-    def __init__(self, folder: Path, plan: TrainPlan, tell: Callable[[Event], None]) -> None:
-        self.folder, self.plan, self.tell = folder, plan, tell
-        self.on = not plan.settings.noplots
+    def __init__(self, folder: RunFolder | None, plan: TrainPlan, tell: Callable[[Event], None]) -> None:
+        self.folder, self.plan, self.tell = folder or RunFolder(Path()), plan, tell
+        self.writes = folder is not None
+        self.on = folder is not None and not plan.settings.noplots
 
     def labels(self) -> None:
         """Statistics of the training labels."""
         index = self.plan.data.splits["train"]
+        names = self.plan.data.names
         self._draw(
-            "labels.jpg",
+            self.folder / RunFile.LABELS_PICTURE,
             "labels",
-            lambda: labels_figure.labels_figure(index.boxes, index.classes, self.plan.data.names),
+            lambda: labels_figure.labels_figure(index.boxes, index.classes, names),
         )
         self._draw(
-            "labels_correlogram.jpg", "label correlations", lambda: correlogram_figure.correlogram_figure(index.boxes)
+            self.folder / RunFile.CORRELOGRAM,
+            "label correlations",
+            lambda: correlogram_figure.correlogram_figure(index.boxes),
         )
 
     def train_batch(self, number: int, batch: Batch) -> None:
         """One of the first batches as the network sees it."""
         if number < TRAIN_BATCHES:
             title = f"training batch {number}"
-            self._draw(f"train_batch{number}.jpg", title, lambda: self._targets(batch, self.plan.data.splits["train"]))
+            index = self.plan.data.splits["train"]
+            self._draw(self.folder.train_batch(number), title, lambda: self._targets(batch, index))
 
     def report_batch(self, number: int, batch: Batch) -> str:
         """A batch that is not finite: its paths, labels and picture, and where they are, in words."""
         index = self.plan.data.splits["train"]
         paths = [index.paths[image] for image in batch.image_numbers]
-        name = f"not_finite_batch{number}"
+        said = f", last with {', '.join(paths[:MAX_NAMED])}{' ...' if len(paths) > MAX_NAMED else ''}"
+        if not self.writes:
+            return said
+        place = self.folder.not_finite_batch(number)
+        record, picture = place.with_suffix(".json"), place.with_suffix(".jpg")
         try:
-            write_json(
-                self.folder / f"{name}.json", {"batch": number, "paths": paths, "labels": batch.targets.tolist()}
-            )
-            write_image(self.folder / f"{name}.jpg", self._targets(batch, index))
+            write_json(record, {"batch": number, "paths": paths, "labels": batch.targets.tolist()})
+            write_image(picture, self._targets(batch, index))
         except (WriteError, ValueError, ArithmeticError, MemoryError) as error:
             self.tell(Warned(f"the batch could not be written down ({error})"))
-        return (
-            f", last with {', '.join(paths[:MAX_NAMED])}{' ...' if len(paths) > MAX_NAMED else ''} (all of it "
-            "in "
-            f"{self.folder / name}.json and .jpg)"
-        )
+        self.folder.wrote(record, picture)
+        return f"{said} (all of it in {record} and {picture.suffix})"
 
     def ending(self, validation: RunValidation) -> None:
         """Curves, confusion and predictions of the final validation, and the course of the run."""
@@ -85,27 +90,28 @@ class RunPictures:
         if validation.last is not None:
             metrics = validation.last.metrics
             for name, figure in CURVES.items():
-                self._draw(f"{name}_curve.png", f"{name} curve", partial(figure, metrics.curves, names))
+                self._draw(self.folder.curve(name), f"{name} curve", partial(figure, metrics.curves, names))
             self._draw(
-                "confusion_matrix.png",
+                self.folder / RunFile.CONFUSION,
                 "confusion matrix",
                 lambda: confusion_figure.confusion_figure(metrics.confusion, names),
             )
         for seen in validation.kept:
             title = f"validation batch {seen.number}"
             self._draw(
-                f"val_batch{seen.number}_labels.jpg",
+                self.folder.val_batch(seen.number, "labels"),
                 f"{title}, labels",
                 partial(self._targets, seen.batch, self.plan.data.splits["val"]),
             )
             self._draw(
-                f"val_batch{seen.number}_pred.jpg",
+                self.folder.val_batch(seen.number, "pred"),
                 f"{title}, predictions",
                 partial(self._predictions, seen.batch, seen.rows),
             )
-        results = self.folder / "results.csv"
-        if results.exists():
-            self._draw("results.png", "results", lambda: results_figure.figure_of(table.read(results)))
+        results = self.folder / RunFile.RESULTS
+        if self.on and results.exists():
+            place = self.folder / RunFile.RESULTS_PICTURE
+            self._draw(place, "results", lambda: results_figure.figure_of(table.read(results)))
 
     def report(self, validation: RunValidation, checkpoint: dict[str, Any], best_epoch: int, judged: str) -> None:
         """The page of the run, with what went wrong in the final validation. `judged` says whose numbers these are."""
@@ -115,7 +121,7 @@ class RunPictures:
         try:
             write_report(
                 Source(
-                    self.folder,
+                    self.folder.path,
                     validation.last,
                     data.names,
                     data.splits,
@@ -128,6 +134,7 @@ class RunPictures:
             )
         except (WriteError, ValueError, ArithmeticError, MemoryError, LookupError) as error:
             self.tell(Warned(f"the report could not be made ({error}); `boxwright report {self.folder}` tries again"))
+        self.folder.wrote(*OF_REPORT)
 
     def _targets(self, batch: Batch, index: Index) -> np.ndarray:
         paths = [index.paths[number] for number in batch.image_numbers]
@@ -139,13 +146,14 @@ class RunPictures:
         paths = [index.paths[number] for number in batch.image_numbers]
         return sheets.prediction_sheet(batch.visible(), rows, self.plan.data.names, paths)
 
-    def _draw(self, name: str, title: str, figure: Callable[[], np.ndarray]) -> None:
+    def _draw(self, place: Path, title: str, figure: Callable[[], np.ndarray]) -> None:
         if not self.on:
             return
         try:
             image = figure()
-            write_image(self.folder / name, image)
+            write_image(place, image)
         except (WriteError, ValueError, ArithmeticError, MemoryError) as error:
-            self.tell(Warned(f"the picture {name} could not be made ({error}); the run goes on"))
+            self.tell(Warned(f"the picture {place.name} could not be made ({error}); the run goes on"))
         else:
-            self.tell(Pictured(str(self.folder / name), title, image.shape[:2]))
+            self.tell(Pictured(str(place), title, image.shape[:2]))
+            self.folder.wrote(place)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from boxwright.config.conflicts import place_of
@@ -63,6 +64,20 @@ class TrainPlan:
     def settings(self) -> TrainSettings:
         """All settings."""
         return self.resolved.settings
+
+    @property
+    def run_name(self) -> str:
+        """The name of the run: 'cfg' stands for that of its network."""
+        return self.detector.spec.name if self.settings.name == "cfg" else self.settings.name
+
+    @property
+    def name_suffix(self) -> str:
+        """What the trainers of 2020 put behind names of files of a run that is done.
+
+        _NAME, a number without the stroke, nothing without a name or in later years.
+        """
+        name = PurePath(self.run_name).name if self.settings.rename_with_name else ""
+        return name if name.isdecimal() or not name else f"_{name}"
 
 
 def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> TrainPlan:

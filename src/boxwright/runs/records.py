@@ -7,7 +7,7 @@ Settings with their sources, old-style option files, counts of the data, what it
 from __future__ import annotations
 
 import platform
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,18 +23,16 @@ from boxwright.runs.inputs.open_data import fingerprint_in
 from boxwright.runs.plan import TrainPlan
 from boxwright.system.device import cpu_capability, describe
 from boxwright.system.files import write_json, write_yaml
+from boxwright.system.run_folder import RunFile, RunFolder
 from boxwright.version import __version__
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-
-def write_records(folder: Path, plan: TrainPlan) -> None:
+def write_records(folder: RunFolder, plan: TrainPlan) -> None:
     """config.yaml, opt.yaml, hyp.yaml and data.json."""
     resolved = plan.resolved
     values = resolved.settings.model_dump(mode="json")
     write_yaml(
-        folder / "config.yaml",
+        folder / RunFile.SETTINGS,
         {"settings": values, "sources": resolved.places()},
         head="# Every setting of this run and where it came from. --config FILE repeats it.\n",
     )
@@ -44,9 +42,9 @@ def write_records(folder: Path, plan: TrainPlan) -> None:
     }  # may hold more than hyperparameters
     hyp = {key: value for key, value in values.items() if (kinds[key] == "hyp" or key in by_hyp_file) and value != []}
     flags = {key: value for key, value in values.items() if kinds[key] == "flag"}
-    write_yaml(folder / "hyp.yaml", hyp)
-    write_yaml(folder / "opt.yaml", {**flags, "save_dir": str(folder)})
-    write_json(folder / "data.json", {split: index.counts() for split, index in plan.data.splits.items()})
+    write_yaml(folder / RunFile.HYPERPARAMETERS, hyp)
+    write_yaml(folder / RunFile.OPTIONS, {**flags, "save_dir": str(folder)})
+    write_json(folder / RunFile.DATA, {split: index.counts() for split, index in plan.data.splits.items()})
 
 
 def checkpoint_facts(plan: TrainPlan) -> dict[str, Any]:

@@ -18,12 +18,11 @@ from boxwright.engine.checkpoint import STRIPPED_EPOCH
 from boxwright.engine.state import TrainState
 from boxwright.errors import SettingError, WeightsError
 from boxwright.runs import resume_legacy as legacy
-from boxwright.runs.anew import PLAN
 from boxwright.runs.generations import generations
 from boxwright.runs.inputs.open_data import OpenData, OpenWeights, fingerprint_in, open_weights
 from boxwright.runs.inputs.weight_files import resumable
 from boxwright.structures.answer import table
-from boxwright.system.run_folder import checkpoint_of, newest_checkpoint
+from boxwright.system.run_folder import RunFile, checkpoint_of, newest_checkpoint, run_of
 from boxwright.system.tensors import is_ours
 
 # What a flag may change without a word: where and how fast, not what is computed.
@@ -93,7 +92,7 @@ def checkpoint_place(settings: TrainSettings) -> Path:
         return found
     path = Path(named)
     path = checkpoint_of(path, "last") if path.is_dir() else path
-    if settings.weights and not (run_of(path) / PLAN).is_file():
+    if settings.weights and not (run_of(path) / RunFile.SETTINGS).is_file():
         raise SettingError(
             "resume + weights",
             f"{path} lies in no run folder",
@@ -102,14 +101,9 @@ def checkpoint_place(settings: TrainSettings) -> Path:
     return path
 
 
-def run_of(path: Path) -> Path:
-    """The folder of the run that a checkpoint belongs to."""
-    return path.parent.parent
-
-
 def is_own(path: Path) -> bool:
     """Whether a checkpoint is of a run of this program, as far as a look at it tells: it may be damaged or gone."""
-    return (run_of(path) / PLAN).is_file() or is_ours(path)
+    return (run_of(path) / RunFile.SETTINGS).is_file() or is_ours(path)
 
 
 def find_checkpoint(settings: TrainSettings) -> OpenWeights:

@@ -33,6 +33,7 @@ from boxwright.model.legacy.checkpoint import LegacyCheckpoint, LegacyOptimizer
 from boxwright.runs.inputs.open_data import OpenWeights, spec_of_weights
 from boxwright.runs.inputs.weight_files import as_yaml
 from boxwright.runs.plan import TrainPlan
+from boxwright.system.run_folder import RunFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,8 +120,8 @@ def _options(legacy: LegacyCheckpoint, path: Path) -> tuple[dict[str, Any], dict
     """Options and hyperparameters: from the file, else from the run folder it lies in."""
     folder = path.resolve().parent.parent
     options = legacy.options
-    if not options and (folder / "opt.yaml").is_file():
-        options = read_yaml(folder / "opt.yaml").mapping()
+    if not options and (folder / RunFile.OPTIONS).is_file():
+        options = read_yaml(folder / RunFile.OPTIONS).mapping()
     if not options:
         raise WeightsError(
             str(path),
@@ -129,7 +130,11 @@ def _options(legacy: LegacyCheckpoint, path: Path) -> tuple[dict[str, Any], dict
         )
     hyp = options.get("hyp")
     if not isinstance(hyp, dict):
-        hyp = read_yaml(folder / "hyp.yaml").mapping() if (folder / "hyp.yaml").is_file() else {}
+        hyp = (
+            read_yaml(folder / RunFile.HYPERPARAMETERS).mapping()
+            if (folder / RunFile.HYPERPARAMETERS).is_file()
+            else {}
+        )
     return {key: value for key, value in options.items() if key != "hyp"}, hyp
 
 

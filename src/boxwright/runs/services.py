@@ -1,19 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the trainer is given of a run: its batches, its validation, its checkpoints, and whether to stop."""
+"""What the trainer is given of a run: its batches, its validation, its checkpoints, and whether to stop.
+
+What depends on a clock or a signal is put to the world, so that several processes would go the same way.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from boxwright.engine.saving import Saving
-from boxwright.engine.state import TrainState
 from boxwright.model.detector import Detector
 from boxwright.runs.build import TrainingData
+from boxwright.runs.checkpoints import RunCheckpoints
+from boxwright.runs.evaluation.in_training import RunValidation
+from boxwright.runs.finish import shows_classes
 from boxwright.runs.pictures import RunPictures
-from boxwright.runs.stops import Stops
 from boxwright.structures.batch import Batch
-from boxwright.track.events import Event
+from boxwright.system.signals import StopRequest
+from boxwright.system.world import World
+from boxwright.track.bus import Bus
+from boxwright.track.events import Event, StepLogged
 from boxwright.track.sinks.callbacks import Observers
 
 if TYPE_CHECKING:
@@ -21,67 +28,85 @@ if TYPE_CHECKING:
 
     import torch
 
+SECONDS_PER_HOUR = 3600
 
-class Owner(Protocol):
-    """What only the owner of the run can do."""
 
-    def validated(self, network: Detector, epoch: int, *, final: bool) -> tuple[dict[str, float | None], float]:
-        """Results by key and the fitness."""
-        ...
+@dataclass
+class Stops:
+    """Why a run may have to stop before its end: a signal, its time budget, an observer.
 
-    def save(self, saving: Saving, kind: str, epoch: int) -> None:
-        """Write a checkpoint and what belongs to it."""
-        ...
+    `hours` counts this start of the run, 0 = no limit.
+    """
 
-    def put_back(self) -> bool:
-        """Restore the last good weights; whether there were any."""
-        ...
+    signal: StopRequest
+    observers: Observers
+    hours: float
+    began: float = field(default_factory=time.monotonic)
+    resumable: bool = False  # whether what stopped the run means to go on another time
 
-    def tell(self, event: Event) -> None:
-        """Hand an event to every sink."""
-        ...
+    def reason(self) -> str:
+        """The first reason to stop, '' while there is none."""
+        by_itself = self.signal.reason or self._out_of_time()
+        self.resumable = bool(by_itself)
+        return by_itself or self.observers.stop_requested()
+
+    def _out_of_time(self) -> str:
+        used = time.monotonic() - self.began >= self.hours * SECONDS_PER_HOUR
+        return f"the time budget of {self.hours:g} hours is used up" if self.hours > 0 and used else ""
 
 
 @dataclass(frozen=True)
 class RunServices:
     """The services of one start of a run."""
 
-    owner: Owner
-    network: Detector
+    world: World
+    bus: Bus
     training: TrainingData
-    state: TrainState
-    saving: Saving
+    validation: RunValidation
+    checkpoints: RunCheckpoints
     stops: Stops
     observers: Observers
     pictures: RunPictures
 
     def batches(self, epoch: int, first: int) -> Iterator[Batch]:
         """The batches of an epoch from one on."""
-        return self.training.loader(self.training.addresses(epoch, first, self.state.class_maps))
+        return self.training.loader(self.training.addresses(epoch, first, self.checkpoints.state.class_maps))
 
     def validate(self, network: Detector, epoch: int, *, final: bool) -> tuple[dict[str, float | None], float]:
         """Results by key and the fitness."""
-        return self.owner.validated(network, epoch, final=final)
+        plan, state = self.checkpoints.plan, self.checkpoints.state
+        shown = final and plan.settings.final_val != "best"  # no other validation follows that would show everything
+        per_class = shown and shows_classes(plan.settings, plan.data.num_classes)
+        found = self.validation(network, epoch, per_class=per_class, keep=shown and self.pictures.on)
+        maps = self.validation.class_maps
+        state.class_maps = [] if maps is None else [float(value) for value in maps]
+        return found
 
     def save(self, kind: str, epoch: int) -> None:
         """Write a checkpoint."""
-        self.owner.save(self.saving, kind, epoch)
+        self.checkpoints.save(kind, epoch)
 
     def save_due(self) -> bool:
         """Whether a save within the epoch is due."""
-        return self.saving.due()
-
-    def put_back(self) -> bool:
-        """Restore the last good weights."""
-        return self.owner.put_back()
+        return bool(self.agree("due" if self.checkpoints.due() else "", "save"))
 
     def stop_requested(self) -> str:
         """Why to stop now, or ''."""
-        return self.stops.reason()
+        return self.agree(self.stops.reason(), "stop")
+
+    def agree(self, reason: str, name: str) -> str:
+        """The reason of the first process that has one, or ''."""
+        return self.world.agree(reason, name)
+
+    def put_back(self) -> bool:
+        """Restore the last good weights."""
+        return self.checkpoints.put_back()
 
     def tell(self, event: Event) -> None:
-        """Hand an event to every sink."""
-        self.owner.tell(event)
+        """Hand an event to every sink; the last batch is remembered for the row of its epoch."""
+        if isinstance(event, StepLogged):
+            self.checkpoints.logged = event
+        self.bus.tell(event)
 
     def batch_begins(self, number: int, batch: Batch) -> None:
         """Observers hear of it, and the first batches are drawn."""
@@ -91,11 +116,9 @@ class RunServices:
     def batch_ended(self, number: int, pixels: torch.Tensor, batch: Batch) -> None:
         """Observers hear of it."""
         if self.observers:
-            index = self.training.samples.index
+            index, network = self.training.samples.index, self.checkpoints.machines.detector
             paths = [index.paths[image] for image in batch.image_numbers]
-            self.observers.call(
-                "on_train_batch_end", number, self.network, pixels, batch.targets, paths, self.pictures.on
-            )
+            self.observers.call("on_train_batch_end", number, network, pixels, batch.targets, paths, self.pictures.on)
 
     def report_batch(self, number: int, batch: Batch) -> str:
         """Write down a batch that was not finite."""

@@ -24,11 +24,12 @@ import psutil
 
 from boxwright.errors import EXIT_TRY_AGAIN, BoxwrightError, UserError
 from boxwright.system.files import TEMPORARY_MARK, WriteError, remove, rename, write_bytes, write_error
+from boxwright.system.run_folder import RunFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-CLAIM = "claim.json"
+CLAIM = RunFile.CLAIM
 BEAT_S = 15.0  # between signs of life
 LAPSE_S = 90.0  # without a sign of life
 MAX_BYTES = 4096

@@ -12,6 +12,7 @@ import gc
 import os
 import sys
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
@@ -120,46 +121,77 @@ def cpu_capability(device: torch.device) -> str:
     return str(torch.backends.cpu.get_cpu_capability()) if is_cpu(device) else ""
 
 
+@dataclass(frozen=True)
+class _Switches:
+    """The switches of the process, as one piece of work wants them or as they were found. `owner` is its thread."""
+
+    threads: int
+    image_threads: int
+    cudnn: tuple[bool, bool]  # benchmark, deterministic
+    kernels: bool
+    owner: int
+
+    def apply(self, threads: int) -> None:
+        """Set them; the framework counts compute threads for each thread that asks for work."""
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        cv2.setNumThreads(self.image_threads)
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = self.cudnn
+        binary.switch(on=self.kernels)
+
+
+def _switches_now() -> _Switches:
+    cudnn = torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
+    return _Switches(torch.get_num_threads(), cv2.getNumThreads(), cudnn, binary.is_on(), threading.get_ident())
+
+
+class _Working:
+    """Who is at work in this process, in the order in which they came, and how it was before the first of them."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.before: _Switches | None = None  # none while nobody is at work
+        self.wanted: list[_Switches] = []
+
+    def begin(self, threads: int, *, kernels: bool) -> _Switches:
+        """Set the switches as one more piece of work wants them."""
+        with self.lock:
+            self.before = self.before or _switches_now()
+            # What torch starts with are physical cores, or what OMP_NUM_THREADS says; a container may grant less.
+            chosen = threads or min(self.before.threads, usable_cores())
+            kernels = kernels and self.before.kernels
+            mine = _Switches(chosen, 0, (False, True), kernels, threading.get_ident())
+            self.wanted.append(mine)
+            mine.apply(chosen)
+        return mine
+
+    def end(self, mine: _Switches) -> None:
+        """Set them as the newest of those who are left wants them, behind the last one as they were before."""
+        with self.lock:
+            del self.wanted[next(place for place, one in enumerate(self.wanted) if one is mine)]
+            before = self.before or mine
+            here = [one for one in self.wanted if one.owner == mine.owner]
+            (self.wanted or [before])[-1].apply((here or [before])[-1].threads)
+            self.before = before if self.wanted else None
+
+
+_WORKING = _Working()
+
+
 @contextlib.contextmanager
 def configured_process(device: torch.device, threads: int = 0, *, kernels: bool = True) -> Iterator[None]:
     """The switches of the whole process while work goes on, and as they were afterwards.
 
     Compute threads, image library without its own, deterministic kernels, compiled kernels or portable ones. What stays
-    is that the C library keeps memory for reuse.
+    is that the C library keeps memory for reuse. Several may work at a time, in one thread or in many, in any order.
     """
-    before = (
-        torch.get_num_threads(),
-        cv2.getNumThreads(),
-        torch.backends.cudnn.benchmark,
-        torch.backends.cudnn.deterministic,
-    )
-    # What torch starts with are physical cores, or what OMP_NUM_THREADS says; a container may grant less.
-    torch.set_num_threads(threads or min(before[0], usable_cores()))
-    cv2.setNumThreads(0)
-    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = False, True
     if is_cpu(device):
         keep_memory()
-    with contextlib.nullcontext() if kernels else binary.portable():
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before[0])
-            cv2.setNumThreads(before[1])
-            torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = before[2], before[3]
-
-
-def prepare_process(device: torch.device, threads: int = 0) -> None:
-    """Process-wide switches, once.
-
-    Compute threads, image library without its own, deterministic kernels, memory kept for reuse.
-    """
-    cv2.setNumThreads(0)
-    torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
-    if is_cuda(device):
-        torch.backends.cudnn.benchmark = False
-        torch.backends.cudnn.deterministic = True
-    else:
-        keep_memory()
+    mine = _WORKING.begin(threads, kernels=kernels)
+    try:
+        yield
+    finally:
+        _WORKING.end(mine)
 
 
 def keep_memory() -> bool:

@@ -58,6 +58,8 @@ class Remembering(Protocol):
 class Bus:
     """Hands events to sinks. May be told from any thread; every sink hears the events in one order.
 
+    What a sink tells while it handles an event (a file was written, another sink failed) follows behind that event.
+
     A sink that fails is reported once and gets no more. One that cannot write stays: a full disk may have room again.
     """
 
@@ -65,19 +67,30 @@ class Bus:
         self.sinks = list(sinks)
         self._full: set[Sink] = set()  # sinks that could not write; they are tried again and again
         self._lock = threading.RLock()
+        self._waiting: deque[Event] = deque()  # told by a sink while it handles another one
+        self._delivering = False
         queued = [sink for sink in self.sinks if sink.delivery is Delivery.QUEUED]
         self._queues = {sink: _Queue(sink, self._queue_failed) for sink in queued}
 
     def tell(self, event: Event) -> None:
         """Hand an event to every sink that still works."""
         with self._lock:
-            for sink in list(self.sinks):
-                if sink not in self.sinks:
-                    continue  # it failed at the report about another one
-                if queue := self._queues.get(sink):
-                    queue.put(event)
-                else:
-                    self._deliver(sink, event)
+            self._waiting.append(event)
+            if self._delivering:
+                return
+            self._delivering = True
+            try:
+                while self._waiting:
+                    self._hand_over(self._waiting.popleft())
+            finally:
+                self._delivering = False
+
+    def _hand_over(self, event: Event) -> None:
+        for sink in list(self.sinks):
+            if queue := self._queues.get(sink):
+                queue.put(event)
+            else:
+                self._deliver(sink, event)
 
     def _deliver(self, sink: Sink, event: Event) -> None:
         try:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -191,6 +192,28 @@ class LabelsCounted(Event):
 
 
 @dataclass(frozen=True)
+class FileWritten(Event):
+    """A file of the run folder is there, whole; told again when it was written again.
+
+    `kind`: weights, picture, record, report, predictions or log. It is told to sinks alone: the event log is one of
+    these files.
+    """
+
+    path: str
+    kind: str
+
+
+class Ended(StrEnum):
+    """How a training ended. The reason for people stands beside it, wherever it is told."""
+
+    DONE = "done"  # all epochs are trained
+    OUT_OF_PATIENCE = "out of patience"
+    STOPPED = "stopped"  # by a signal, its time budget, or an observer
+    ALREADY_DONE = "already done"  # before it was started: nothing was trained
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
 class RunEnded(Event):
     """The end: why, how many epochs, how long, what is left."""
 
@@ -201,6 +224,7 @@ class RunEnded(Event):
     best_fitness: float
     folder: str
     lines: tuple[str, ...] = ()
+    ended: Ended = Ended.DONE
 
 
 def epoch_ended(row: dict[str, Any], epochs: int) -> EpochEnded:

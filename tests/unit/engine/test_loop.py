@@ -68,7 +68,7 @@ def steps_of(made) -> list[dict[str, float]]:
 
 def test_an_epoch_is_told_trained_validated_judged_told_and_saved_in_this_order():
     watch = Watch(fitness=[0.3])
-    assert trainer(machines(schedule(epochs=1)), watch).fit() == "done"
+    assert trainer(machines(schedule(epochs=1)), watch).fit().reason == "done"
     assert watch.log == [
         "EpochStarted",
         *["StepLogged"] * 5,
@@ -139,7 +139,7 @@ def test_a_run_that_is_done_does_nothing_more():
     made = trainer(machines(), watch := Watch(batches=one))
     made.fit()
     watch.log.clear()
-    assert made.fit() == "done"
+    assert made.fit().reason == "done"
     assert not watch.log
 
 
@@ -159,7 +159,7 @@ def test_a_run_that_is_done_does_nothing_more():
 def test_a_run_ends_after_as_many_epochs_without_improvement_as_patience_has(fitness, patience, epochs_done):
     watch = Watch(batches=one, fitness=fitness)
     made = trainer(machines(schedule(epochs=6)), watch, patience=patience)
-    reason = made.fit()
+    reason = made.fit().reason
     assert made.state.epoch == epochs_done
     assert reason == ("done" if epochs_done == 6 else f"no improvement in the last {patience} epochs")
 
@@ -179,7 +179,7 @@ def test_a_recipe_without_early_stopping_does_not_look_at_patience():
     made = trainer(
         machines(schedule(epochs=4)), Watch(batches=one, fitness=[0.5, 0.1, 0.1, 0.1]), patience=1, early_stopping=False
     )
-    assert made.fit() == "done"
+    assert made.fit().reason == "done"
     assert made.state.epoch == 4
 
 
@@ -203,7 +203,7 @@ def asked_at(question: int, **settings):
 @pytest.mark.parametrize("question", range(7))
 def test_a_request_to_stop_is_obeyed_within_one_optimizer_step(question):
     made, watch, drawn = asked_at(question)
-    assert made.fit() == "asked to"
+    assert made.fit().reason == "asked to"
     steps = [(0, 1), (0, 2), (0, 4), (0, 5), (1, 0), (1, 2), (1, 5)]  # behind a step, before a validation and after it
     place = steps[question]
     assert (made.state.epoch, made.state.batch) == place
@@ -240,7 +240,7 @@ def test_an_epoch_that_was_left_goes_on_at_its_next_batch():
     assert drawn[-1] == (1, 1)
     watch = Watch()
     going = trainer(made.m, watch, state=made.state, running=made.running)
-    assert going.fit() == "done"
+    assert going.fit().reason == "done"
     assert [(event.epoch, event.first_batch) for event in watch.told if isinstance(event, EpochStarted)] == [
         (1, 2),
         (2, 0),
@@ -271,7 +271,7 @@ def test_weights_and_momenta_are_as_if_the_skipped_step_had_not_been():
         if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
     }
     worker = trainer(made, Watch(stops=["now"]))
-    assert worker.fit() == "now"
+    assert worker.fit().reason == "now"
     after = made.detector.state_dict()
     assert same_bits(before, {name: after[name] for name in before})
     assert not any(memory["momentum_buffer"].any() for memory in made.optimizer.state.values())
@@ -324,7 +324,7 @@ def test_too_many_in_a_row_end_the_run_and_the_last_good_file_is_the_one_before(
 
 def test_good_steps_between_start_the_count_again():
     worker = trainer(machines(schedule(**EVERY_BATCH), loss=spoiling(1, 2, 4, 5, 7, 8)), max_nonfinite_steps=3)
-    assert worker.fit() == "done"
+    assert worker.fit().reason == "done"
     assert int(worker.guard.total) == 6
 
 

@@ -10,6 +10,7 @@ import torch
 
 from boxwright.engine.saving import MAX_FAILURES, SaveInterval, Saving, SavingError, not_finite
 from boxwright.system import files
+from boxwright.system.run_folder import RunFolder
 from boxwright.system.tensors import (
     DamagedFileError,
     finish_rotation,
@@ -25,9 +26,9 @@ from tests.support.kills import trapped_operations
 DOCUMENTS = [{"model": {"weight": torch.full((64,), float(i))}, "ema": {}, "number": i} for i in range(4)]
 
 
-def saving(folder, pace=None, document=lambda: DOCUMENTS[0]):
+def saving(folder, interval=None, document=lambda: DOCUMENTS[0]):
     told = []
-    return Saving(folder, document, pace or SaveInterval(), told.append), told
+    return Saving(RunFolder(folder.parent), document, interval or SaveInterval(), told.append), told
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ def test_nothing_is_written_by_who_may_not_any_more(folder):
     def refuse():
         raise SavingError("somebody else has the folder")
 
-    keeper = Saving(folder, lambda: DOCUMENTS[0], SaveInterval(), [].append, refuse)
+    keeper = Saving(RunFolder(folder.parent), lambda: DOCUMENTS[0], SaveInterval(), [].append, refuse)
     with pytest.raises(SavingError, match="somebody else"):
         keeper("last", 0)
     assert not list(folder.iterdir())

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from boxwright.engine.finite import NotFiniteError
-from boxwright.engine.loop import MAX_RESTORES
+from boxwright.engine.loop import MAX_RESTORES, Outcome
 from boxwright.engine.micro_batches import in_parts
 from boxwright.engine.patience import Patience
 from boxwright.engine.state import TrainState
 from boxwright.loss.detection import DetectionLoss, LossTerms
 from boxwright.structures.batch import part_of
 from boxwright.system.device import is_out_of_memory
-from boxwright.track.events import Warned
+from boxwright.track.events import Ended, Warned
 from tests.support import training
 from tests.support.training import Watch, frozen, machines, same_bits, trainer
 
@@ -100,7 +100,7 @@ def test_by_policy_the_last_good_weights_come_back_and_training_goes_on_behind_t
     restored = []
     watch = Watch(on_put_back=lambda: restored.append(run.state.batch) or True)
     run = trainer(spoiled(2, 3, plan=plan), watch, max_nonfinite_steps=2, on_nonfinite="restore")
-    assert run.fit() == "done"
+    assert run.fit().reason == "done"
     assert restored == [3]
     assert (run.state.restored, run.state.skipped) == (1, 2)
 
@@ -130,7 +130,7 @@ def test_a_gradient_scaler_lowers_its_scale_and_what_it_skips_while_it_calibrate
         return items
 
     run.add_gradients = overflowing
-    assert run.fit() == "done"
+    assert run.fit().reason == "done"
     assert scaler.get_scale() == 2.0**11
     assert run.state.skipped == 5
     assert all(
@@ -157,7 +157,7 @@ class Narrow(DetectionLoss):
 def test_a_step_that_does_not_fit_is_run_in_parts_told_once_and_remembered():
     watch = Watch()
     run = trainer(machines(loss=Narrow), watch)
-    assert run.fit() == "done"
+    assert run.fit().reason == "done"
     assert run.state.parts == training.BATCH_SIZE
     told = [event.text for event in watch.told if isinstance(event, Warned)]
     assert len(told) == 1
@@ -211,7 +211,7 @@ def test_after_memory_ran_out_everything_is_as_if_each_batch_since_the_last_step
     late, early = machines(plan, loss=NarrowOnce), machines(plan)
     tried, always = trainer(late, **options), trainer(early, **options)
     always.state.parts = 2
-    assert tried.fit() == always.fit() == "done"
+    assert tried.fit() == always.fit() == Outcome(Ended.DONE, "done")
     assert (tried.state.parts, tried.state.batch, tried.running.batches) == (2, 0, always.running.batches)
     counted = {
         name: tensor for name, tensor in frozen(late.detector).items() if not name.endswith("num_batches_tracked")
@@ -243,7 +243,7 @@ def test_gradients_that_wait_over_the_end_of_an_epoch_are_there_again():
         waited.append([parameter.grad for parameter in made.detector.parameters()])
 
     run._divide_batches = watched
-    assert run.fit() == "done"
+    assert run.fit().reason == "done"
     kept, there = waited
     assert any(gradient is not None and gradient.abs().sum() > 0 for gradient in kept)
     assert all(torch.equal(one, other) for one, other in zip(kept, there, strict=True) if one is not None)
@@ -292,5 +292,5 @@ def test_a_run_that_was_killed_after_its_last_save_has_nothing_more_to_do():
     state = TrainState(Patience(2, best_fitness=0.5, best_epoch=0, last_epoch=2), epoch=3)
     run = trainer(made, state=state)
     run.epochs = 10
-    assert run.fit() == "no improvement in the last 2 epochs"
+    assert run.fit().reason == "no improvement in the last 2 epochs"
     assert state.epoch == 3

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from boxwright.errors import DeviceError
 from boxwright.system import cgroups, device
-from boxwright.system.device import choose_device, free_memory_bytes, loader_threads, prepare_process, usable_cores
+from boxwright.system.device import choose_device, free_memory_bytes, loader_threads, usable_cores
 
 ROOT = Path(__file__).parents[3]
 
@@ -212,20 +212,23 @@ device.usable_cores = lambda: 3
 found = []
 for asked in (0, 2, 5):
     torch.set_num_threads(8)
-    device.prepare_process(torch.device("cpu"), asked)
+    with device.configured_process(torch.device("cpu"), asked):
+        found.append(torch.get_num_threads())
     found.append(torch.get_num_threads())
 torch.set_num_threads(1)
-device.prepare_process(torch.device("cpu"))
-print(*found, torch.get_num_threads())
+with device.configured_process(torch.device("cpu")):
+    found.append(torch.get_num_threads())
+print(*found)
 """
-    assert in_a_process(program) == "3 2 5 1"
+    assert in_a_process(program) == "3 8 2 8 5 8 1"
 
 
 def test_the_image_library_starts_no_threads_of_its_own():
     cv2.setNumThreads(4)
     threads = torch.get_num_threads()
-    prepare_process(torch.device("cpu"), threads)
-    assert cv2.getNumThreads() == 1
+    with device.configured_process(torch.device("cpu"), threads):
+        assert cv2.getNumThreads() == 1
+    assert cv2.getNumThreads() == 4
     assert torch.get_num_threads() == threads
 
 

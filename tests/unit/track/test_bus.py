@@ -63,6 +63,20 @@ def test_a_sink_that_fails_is_reported_once_and_the_others_go_on(place):
         assert sink.heard.count(warning) == 1
 
 
+def test_what_a_sink_tells_while_it_handles_an_event_follows_behind_that_event_everywhere():
+    class Answering(Listening):
+        def handle(self, event: Event) -> None:
+            super().handle(event)
+            if event.text == "a":
+                bus.tell(Told("b"))
+
+    first, answering, last = Listening(), Answering(), Listening()
+    bus = Bus([first, answering, last])
+    bus.tell(Told("a"))
+    bus.tell(Told("c"))
+    assert first.heard == answering.heard == last.heard == ["a", "b", "c"]
+
+
 def test_sinks_that_all_fail_end_in_silence_not_in_a_circle():
     failing = [Failing(at=1), Failing(at=1)]
     bus = Bus(list(failing))
@@ -78,8 +92,8 @@ def test_a_folder_that_vanished_costs_lines_and_not_the_run_and_the_log_goes_on_
     bus = Bus([TextLog(Path("gone/run.log")), listening])
     bus.tell(Told("a"))
     assert len(listening.heard) == 2
-    assert listening.heard[0].startswith("gone/run.log: cannot be written")
-    assert listening.heard[0].endswith("The run goes on, and TextLog will try again")
+    assert listening.heard[1].startswith("gone/run.log: cannot be written")
+    assert listening.heard[1].endswith("The run goes on, and TextLog will try again")
     bus.tell(Told("b"))
     assert len(listening.heard) == 3  # told once
     Path("gone").mkdir()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from boxwright.runs.inputs.done import DONE, record_of
+from boxwright.system.run_folder import RunFile, RunFolder
 from boxwright.track.events import (
     RESULT_KEYS,
     ClassResult,
@@ -178,12 +178,12 @@ def test_a_line_with_one_value_of_another_kind_is_passed_over_or_makes_sense(eve
     "content", [b"", b'{"a', b"\0" * 100, b"{}", b"[]", b"null", b'{"reason": 1, "epochs": 2}', b"[" * 100_000, b"\xff"]
 )
 def test_a_record_that_is_none_does_not_say_that_a_run_is_done(content):
-    Path(DONE).write_bytes(content)
-    assert record_of(Path()) is None
+    Path(RunFile.DONE).write_bytes(content)
+    assert RunFolder(Path()).done() is None
 
 
 def test_a_whole_record_says_that_a_run_is_done():
-    Path(DONE).write_text(
+    Path(RunFile.DONE).write_text(
         json.dumps({"reason": "done", "epochs": 2, "hours": 0.1, "best_epoch": 1, "best_fitness": 0.5, "results": {}})
     )
-    assert record_of(Path())["best_epoch"] == 1
+    assert RunFolder(Path()).done()["best_epoch"] == 1

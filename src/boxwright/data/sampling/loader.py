@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,7 +24,7 @@ from boxwright.structures.truth import Truth
 from boxwright.system.device import lower_this_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
 AHEAD = 3  # batches being drawn or ready while one is in use
 NOTHING_KNOWN = Truth(np.zeros((0, 5), np.float32))
@@ -60,10 +61,20 @@ class Loader:
         self.pinned = pinned
         self.kind = kind or Kind()
         self._free: dict[int, list[torch.Tensor]] = {}
+        self._drawing: weakref.WeakSet[Generator[Batch, None, None]] = weakref.WeakSet()
 
     def __call__(self, batches: Sequence[Sequence[Address]]) -> Iterator[Batch]:
         """The batches in order. A batch's images are overwritten after the next one has been asked for."""
-        return self._threaded(batches) if self.threads else (_as_batch(self._drawn(addresses)) for addresses in batches)
+        if not self.threads:
+            return (_as_batch(self._drawn(addresses)) for addresses in batches)
+        drawing = self._threaded(batches)
+        self._drawing.add(drawing)
+        return drawing
+
+    def close(self) -> None:
+        """End the threads of batches that nobody will ask for any more: an error may keep them from being forgotten."""
+        for drawing in list(self._drawing):
+            drawing.close()
 
     # -- without threads
 
@@ -78,7 +89,7 @@ class Loader:
 
     # -- with threads
 
-    def _threaded(self, batches: Sequence[Sequence[Address]]) -> Iterator[Batch]:
+    def _threaded(self, batches: Sequence[Sequence[Address]]) -> Generator[Batch, None, None]:
         tasks: queue.SimpleQueue[tuple[_Job, int] | None] = queue.SimpleQueue()
         workers = [
             threading.Thread(target=_work, args=(self.samples, tasks), name=f"loader-{i}", daemon=True)

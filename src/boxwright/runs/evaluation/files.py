@@ -30,6 +30,7 @@ from boxwright.metrics.mistakes import (
 from boxwright.report import confusion_figure, curves_figure
 from boxwright.runs.evaluation.coco_ids import CocoIds
 from boxwright.system.files import fitting, make_folder, write_image, write_text
+from boxwright.system.run_folder import RunFile, RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,9 +86,9 @@ def text_cell(text: str) -> str:
 def write_pictures(folder: Path, found: Evaluation, names: tuple[str, ...]) -> None:
     """The four curves, and the confusion as counts and as shares."""
     for name, figure in CURVES.items():
-        write_image(folder / f"{name}_curve.png", figure(found.metrics.curves, names))
+        write_image(RunFolder(folder).curve(name), figure(found.metrics.curves, names))
     matrix = found.metrics.confusion
-    write_image(folder / "confusion_matrix.png", confusion_figure.confusion_figure(matrix, names))
+    write_image(folder / RunFile.CONFUSION, confusion_figure.confusion_figure(matrix, names))
     write_image(folder / "confusion_matrix_rows.png", confusion_figure.confusion_figure(matrix, names, "row"))
     write_image(folder / "confusion_matrix_counts.png", confusion_figure.confusion_figure(matrix, names, None))
 
@@ -142,19 +143,19 @@ def write_mistakes(folder: Path, listed: list[Outcome], index: Index, flat: Flat
     And a list of images for each kind of mistake.
     """
     paths = [index.paths[number] for number in flat.images]
-    write_text(folder / "errors.jsonl", "".join(f"{json.dumps(record(one, paths, names))}\n" for one in listed))
+    write_text(folder / RunFile.ERRORS, "".join(f"{json.dumps(record(one, paths, names))}\n" for one in listed))
     doubts = suspects(listed)
     write_text(
-        folder / "suspects.jsonl",
+        folder / RunFile.SUSPECTS,
         "".join(f"{json.dumps({'suspect': what, **record(one, paths, names)})}\n" for one, what in doubts),
     )
     groups = {LISTS[kind]: {one.image for one in listed if one.kind == kind} for kind in LISTS} | {
         "suspects": {one.image for one, _ in doubts}
     }
-    make_folder(folder / "lists")
+    make_folder(folder / RunFile.LISTS)
     for name, images in groups.items():
         write_text(
-            folder / "lists" / f"{name}.txt",
+            folder / RunFile.LISTS / f"{name}.txt",
             "".join(
                 f"{paths[image] if listable(paths[image]) else printable(paths[image])}\n" for image in sorted(images)
             ),

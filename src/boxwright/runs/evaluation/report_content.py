@@ -31,10 +31,11 @@ from boxwright.runs.evaluation.answers import curve_document
 from boxwright.runs.evaluation.files import kind_counts, write_matrices, write_mistakes
 from boxwright.runs.evaluation.stored import ReportContent, read_json
 from boxwright.system.files import write_text
+from boxwright.system.run_folder import RunFile
 from boxwright.track.sinks import results_table as table
 from boxwright.track.sinks.class_table import class_record
 
-REPORT, CONTENT = "report.html", "report.json"
+REPORT, CONTENT = RunFile.REPORT, RunFile.REPORT_CONTENT
 ROUNDS = 200  # draws behind the interval that the page shows
 BAR_PX = 220
 HISTORY = (
@@ -134,7 +135,7 @@ def content(source: Source, listed: list[Outcome]) -> dict[str, Any]:
 
 def history_of(folder: Path) -> dict[str, list[float | None]]:
     """What the page draws of results.csv."""
-    path = folder / "results.csv"
+    path = folder / RunFile.RESULTS
     columns = table.read(path) if path.is_file() else {}
     return {name: columns[name] for name in ("epoch", *HISTORY) if name in columns}
 

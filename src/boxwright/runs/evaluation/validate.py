@@ -27,7 +27,7 @@ from boxwright.runs.inputs.open_data import (
     open_data,
     open_together,
 )
-from boxwright.system.device import choose_device, prepare_process, usable_cores
+from boxwright.system.device import choose_device, configured_process, usable_cores
 from boxwright.system.precision import Precision, half_of
 
 if TYPE_CHECKING:
@@ -163,7 +163,11 @@ def _require_same_classes(weights: OpenWeights, data: OpenData, detector: Member
 
 def evaluate(plan: ValPlan, *, threads: int, most: int | None = None) -> Evaluation:
     """Run the validation; `most` = leave off after so many images, with the batch that holds the last of them."""
-    prepare_process(plan.device, plan.threads)
+    with configured_process(plan.device, plan.threads):
+        return _evaluated(plan, threads=threads, most=most)
+
+
+def _evaluated(plan: ValPlan, *, threads: int, most: int | None) -> Evaluation:
     index, how = plan.data.splits[plan.how["split"]], plan.how
     kind = plan.data.dataset.kind
     samples = PlainSamples(index, ImageStore(index, how["imgsz"], smooth=True, kind=kind))

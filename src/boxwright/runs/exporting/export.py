@@ -39,7 +39,7 @@ from boxwright.runs.inputs.open_data import (
     open_weights,
 )
 from boxwright.structures.passport import GraphSuppression, Passport
-from boxwright.system.device import prepare_process
+from boxwright.system.device import configured_process
 from boxwright.system.files import make_folder, remove
 from boxwright.system.onnx_file import require_packages
 from boxwright.version import __version__
@@ -75,6 +75,11 @@ def export(settings: ExportSettings) -> Exports:
 
     Raises SettingError before anything is written, and DriftError for a file that says something else.
     """
+    with configured_process(CPU, settings.threads):
+        return _exported(settings)
+
+
+def _exported(settings: ExportSettings) -> Exports:
     _require_possible(settings)
     name = settings.weights or settings.run
     if not name or (settings.weights and settings.run):
@@ -88,7 +93,6 @@ def export(settings: ExportSettings) -> Exports:
     targets = {
         word: _target(folder, weights.path, word, exist_ok=settings.exist_ok) for word in dict.fromkeys(settings.format)
     }
-    prepare_process(CPU, settings.threads)
     images, origin = pictures(settings.data or str(how.get("data", "")), asked=bool(settings.data))
     pixels = batches(images, source.passport)
     make_folder(folder)

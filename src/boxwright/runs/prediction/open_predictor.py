@@ -7,7 +7,7 @@ from boxwright.errors import SettingError
 from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.predictor import Predictor
 from boxwright.runs.inputs.open_data import fitting_size, fixed_size_of, grid_of, kind_of, open_together
-from boxwright.system.device import choose_device, prepare_process
+from boxwright.system.device import choose_device
 from boxwright.system.precision import Precision, half_of
 
 DEFAULT_SIZE = 640
@@ -27,7 +27,6 @@ def predictor_of(
         raise SettingError("--weights", "no checkpoint was given", "Give a checkpoint or a run folder")
     opened, detectors, notes = open_together(weights)
     where = choose_device(device)
-    prepare_process(where, threads)
     grid = grid_of(detectors[0])
     fixed = fixed_size_of(detectors, imgsz, augment=augment)
     size, note = (
@@ -39,6 +38,14 @@ def predictor_of(
     network = Ensemble(detectors, where, augment=augment)
     kind = kind_of(opened, detectors[0])
     predictor = Predictor(
-        network, opened[0].names, where, size, grid, Precision(precision, where), square=fixed is not None, kind=kind
+        network,
+        opened[0].names,
+        where,
+        size,
+        grid,
+        Precision(precision, where),
+        square=fixed is not None,
+        kind=kind,
+        threads=threads,
     )
     return predictor, tuple(n for n in (*notes, note, plain) if n)

@@ -18,6 +18,7 @@ from boxwright.track.events import (
     EpochEnded,
     EpochTrained,
     Event,
+    FileWritten,
     LabelsCounted,
     Pictured,
     RunStarted,
@@ -51,7 +52,7 @@ class EventLog:
             return
         if isinstance(event, EpochEnded) and self._last is not None:
             self._write(self._last)
-        if not isinstance(event, EpochTrained):
+        if not isinstance(event, EpochTrained | FileWritten):
             self._write(event)
 
     def _write(self, event: Event) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 import psutil
 import pytest
 
-from boxwright.commands.train import trained
 from boxwright.config.assemble import resolve_train
 from boxwright.config.schema.augment import AugmentSettings
 from boxwright.data.augment import copy_paste as paste
@@ -28,6 +27,7 @@ from boxwright.data.splits.open_split import open_split
 from boxwright.data.stores.image_store import ImageStore
 from boxwright.errors import SettingError
 from boxwright.geometry.letterbox import fit
+from boxwright.runs.training import train
 from boxwright.system.places import cache_folder
 from tests.support import datasets
 from tests.support.many_channels import write_many_channels
@@ -112,7 +112,7 @@ def test_copy_paste_without_outlines_is_an_error_at_the_start(tmp_path):
     yaml = datasets.write(tmp_path / "set")
     settings = {"data": str(yaml), "cfg": str(datasets.write_model(tmp_path)), "copy_paste": 0.5, "imgsz": (64,)}
     with pytest.raises(SettingError, match="no label of the training split is an outline"):
-        trained(resolve_train(settings))
+        train(resolve_train(settings))
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_a_network_trains_on_sixteen_bit_images_of_four_channels_and_says_that_h
         "device": "cpu",
         "quiet": True,
     }
-    result = trained(resolve_train({**settings, "project": str(tmp_path / "runs")}))
+    result = train(resolve_train({**settings, "project": str(tmp_path / "runs")}))
     assert np.isfinite(result.results["val/box_loss"])
     assert "hsv_v are off" in (result.folder / "run.log").read_text()
 
@@ -231,7 +231,7 @@ def test_a_network_trains_on_every_kind_of_batch(tmp_path, more):
         "device": "cpu",
         "quiet": True,
     }
-    result = trained(resolve_train({**settings, **more, "project": str(tmp_path / "runs"), "noplots": True}))
+    result = train(resolve_train({**settings, **more, "project": str(tmp_path / "runs"), "noplots": True}))
     assert np.isfinite(result.results["val/box_loss"])
 
 
@@ -294,7 +294,7 @@ def test_a_cache_in_memory_that_does_not_fit_is_refused_with_what_it_needs(tmp_p
         "quiet": True,
     }
     with pytest.raises(SettingError, match=r"keeping 12 images in memory takes .* are free"):
-        trained(resolve_train({**settings, "project": str(tmp_path / "runs")}))
+        train(resolve_train({**settings, "project": str(tmp_path / "runs")}))
 
 
 def test_two_users_of_a_disk_cache_do_not_disturb_each_other(tmp_path):

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A training from its settings to its result: begun, gone on with, or done already. What verb and API call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from boxwright.config.load import Resolved
+from boxwright.config.schema.train import TrainSettings
+from boxwright.errors import WeightsError
+from boxwright.runs import replan as replanning
+from boxwright.runs import resume as resuming
+from boxwright.runs import resume_legacy as legacy
+from boxwright.runs.dry_run import planned
+from boxwright.runs.folder import folder_of
+from boxwright.runs.generations import is_unsaved, settings_of_run
+from boxwright.runs.inputs.open_data import OpenWeights
+from boxwright.runs.plan import TrainPlan, plan_of
+from boxwright.runs.result import TrainResult
+from boxwright.runs.session import session
+from boxwright.structures.answer import Answer
+from boxwright.system.claim import Claim, claimed
+from boxwright.system.files import remove
+from boxwright.system.run_folder import RunFile, RunFolder, run_of
+from boxwright.system.tensors import finish_rotation
+from boxwright.system.world import World, world_of_environment
+from boxwright.track.events import Ended
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def train(resolved: Resolved[TrainSettings], observers: Sequence[object] = ()) -> TrainResult:
+    """Train, or go on training, as the settings say. Several processes are refused before anything is made."""
+    world = world_of_environment()
+    if not resolved.settings.resume:
+        return _run(plan_of(resolved, None), world, observers)
+    path = resuming.checkpoint_place(resolved.settings)
+    folder = RunFolder(run_of(path))
+    if folder.done() is not None or not resuming.is_own(path):
+        checkpoint = resuming.find_checkpoint(resolved.settings)
+        if legacy.is_legacy(checkpoint):
+            return _run(_plan_of_legacy(resolved, checkpoint), world, observers)
+        if _is_done(folder, resolved, checkpoint):
+            return _already_done(folder, checkpoint.document["state"])
+    with claimed(folder.path) as claim:  # only now is what lies there what will be gone on with
+        finish_rotation(path)
+        found = _to_go_on_from(resolved, folder)
+        if found is not None and legacy.is_legacy(found):
+            return _run(_plan_of_legacy(resolved, found), world, observers)
+        if found is not None and _is_done(folder, resolved, found):
+            return _already_done(folder, found.document["state"])
+        plan = _plan_of_resumed(resolved, found, folder)
+        remove(folder / RunFile.DONE)
+        folder.take_off()
+        return _run(plan, world, observers, folder, claim)
+
+
+def dry_run(resolved: Resolved[TrainSettings]) -> Answer:
+    """The plan of the same training, and nothing made or written."""
+    world_of_environment()
+    if not resolved.settings.resume:
+        return planned(plan_of(resolved, None))
+    folder = RunFolder(run_of(resuming.checkpoint_place(resolved.settings)))
+    checkpoint = _to_go_on_from(resolved, folder)
+    if checkpoint is not None and legacy.is_legacy(checkpoint):
+        return planned(_plan_of_legacy(resolved, checkpoint))
+    return planned(_plan_of_resumed(resolved, checkpoint, folder))
+
+
+def _run(
+    plan: TrainPlan,
+    world: World,
+    observers: Sequence[object],
+    folder: RunFolder | None = None,
+    claim: Claim | None = None,
+) -> TrainResult:
+    """One session; in a new folder, unless the run goes on in its own."""
+    with session(plan, folder=folder or folder_of(plan), claim=claim, observers=observers, world=world) as run:
+        result = run.train()
+    assert isinstance(result, TrainResult), "a run in a folder has its places in its result"
+    return result
+
+
+def _to_go_on_from(asked: Resolved[TrainSettings], folder: RunFolder) -> OpenWeights | None:
+    """The checkpoint to go on from; None for a run that begins anew.
+
+    Raises WeightsError where there is something to lose.
+    """
+    try:
+        return resuming.find_checkpoint(asked.settings)
+    except WeightsError:
+        if not is_unsaved(folder.path):
+            raise
+        return None
+
+
+def _plan_of_legacy(resolved: Resolved[TrainSettings], checkpoint: OpenWeights) -> TrainPlan:
+    """Go on with a run of the original program, in a folder of our own: the old one stays as it is."""
+    settings = legacy.resumed_settings(resolved, checkpoint, resuming.FREE)
+    plan = plan_of(settings, legacy.resumed_checkpoint(checkpoint, settings.settings))
+    legacy.require_same_classes(plan, checkpoint)
+    return legacy.with_average_updates(plan)
+
+
+def _plan_of_resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights | None, folder: RunFolder) -> TrainPlan:
+    """The plan to go on with, and what changed in it; the run's own from its beginning where there is no checkpoint."""
+    if checkpoint is None:
+        return plan_of(settings_of_run(folder.path, asked, resuming.given_keys(asked)), None)
+    state, before = checkpoint.document["state"], resuming.stored_settings(checkpoint)
+    resolved, changes = resuming.merged(asked, checkpoint)
+    resolved, told = replanning.replanned(resolved, before, state)
+    plan = plan_of(resolved, checkpoint)
+    resuming.require_same_data(plan.data, checkpoint)
+    moved = replanning.in_other_batches(
+        state, len(plan.data.splits["train"]), before.batch_size, plan.settings.batch_size
+    )
+    lines = (*resuming.table_of(changes), *told, *plan.lines)
+    return replace(plan, resumed={**checkpoint.document, "state": moved}, lines=lines, replanned=bool(changes))
+
+
+def _is_done(folder: RunFolder, asked: Resolved[TrainSettings], checkpoint: OpenWeights) -> bool:
+    """Whether a run came to its end, and is not to be trained for longer."""
+    if folder.done() is None:
+        return False
+    now = resuming.merged(asked, checkpoint)[0].settings
+    return "epochs" not in resuming.given_keys(asked) or now.epochs == resuming.stored_settings(checkpoint).epochs
+
+
+def _already_done(folder: RunFolder, state: dict[str, Any]) -> TrainResult:
+    """A finished run stays as it is: whoever starts it again blindly gets its result."""
+    best = folder.stored("best")
+    ways = f"to go on, give --resume with more --epochs, or start a new run with --weights {best}"
+    return TrainResult(
+        results=state["results"],
+        fitness=state["best_fitness"] if state["best_epoch"] >= 0 else None,
+        epochs_done=state["epoch"],
+        ended=Ended.ALREADY_DONE,
+        reason=f"this run is done after {state['epoch']} epochs; {ways}",
+        folder=folder.path,
+        best=best,
+        last=folder.stored("last"),
+    )

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of a training wired together, in the order in which they need each other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from boxwright.engine.checkpoint import restore
+from boxwright.engine.loop import Machinery
+from boxwright.engine.patience import Patience
+from boxwright.engine.state import RunningLosses, TrainState
+from boxwright.infer.evaluator import VALIDATION_RULES
+from boxwright.runs import records
+from boxwright.runs import resume as resuming
+from boxwright.runs.best_by import KeptBests, best_by, settle_best
+from boxwright.runs.build import TrainingData, machines_of
+from boxwright.runs.checkpoints import RunCheckpoints
+from boxwright.runs.evaluation.in_training import RunValidation, ValidationData
+from boxwright.runs.opening_lines import opening_lines
+from boxwright.runs.pictures import RunPictures
+from boxwright.runs.plan import TrainPlan
+from boxwright.runs.sinks import logged_step
+from boxwright.system.run_folder import RunFolder
+from boxwright.system.shared_memory import sweep_unused
+from boxwright.track.bus import Bus
+from boxwright.track.events import LabelsCounted, RunStarted, Warned
+from boxwright.track.sinks.callbacks import Observers
+
+
+class Wired(NamedTuple):
+    """What a training works with beside its data."""
+
+    machines: Machinery
+    state: TrainState
+    validation: RunValidation
+    pictures: RunPictures
+    checkpoints: RunCheckpoints
+
+
+def wired(
+    plan: TrainPlan,
+    folder: RunFolder | None,
+    data: tuple[TrainingData, ValidationData],
+    bus: Bus,
+    observers: Observers,
+) -> Wired:
+    """Network, optimizer and state, from the beginning or from a checkpoint; sinks are told that the run starts."""
+    training, validating = data
+    sweep_unused()  # what killed runs left in memory; only now, since this run may have gone on with it
+    lines = list(plan.lines)
+    machines = machines_of(plan, len(training.batches), lines.append, lambda text: bus.tell(Warned(text)))
+    running = RunningLosses(plan.device)
+    state = _state(plan, folder, machines, running, bus, lines)
+    validation = RunValidation(
+        validating,
+        plan.data.names,
+        replace(VALIDATION_RULES, max_iou=plan.settings.val_iou),
+        machines.loss,
+        machines.precision,
+        plan.device,
+        bus.tell,
+        best_by(plan.settings.best_by),
+        observers=observers,
+    )
+    facts = records.checkpoint_facts(plan)
+    facts["evaluation"] |= {"precision": machines.precision.name, "threads": facts["machine"]["threads"]}
+    bests = KeptBests.of(plan.settings.keep_best, (plan.resumed or {}).get("bests", {}), folder)
+    checkpoints = RunCheckpoints(plan, machines, state, running, validation, facts, bests, logged_step(plan))
+    pictures = RunPictures(folder, plan, bus.tell)
+    settings, place = plan.settings, "" if folder is None else str(folder)
+    told = tuple(opening_lines(plan, folder, machines, lines))
+    bus.tell(RunStarted(place, told, state.epoch, settings.epochs, settings.model_dump(mode="json")))
+    if plan.resumed is None:
+        bus.tell(LabelsCounted(tuple(plan.data.splits["train"].class_counts(plan.data.num_classes).tolist())))
+        pictures.labels()
+    return Wired(machines, state, validation, pictures, checkpoints)
+
+
+def _state(
+    plan: TrainPlan,
+    folder: RunFolder | None,
+    machines: Machinery,
+    running: RunningLosses,
+    bus: Bus,
+    lines: list[str],
+) -> TrainState:
+    """Where the run stands; of one that goes on, everything is put back, and lines say how exactly."""
+    state = TrainState(Patience(plan.settings.patience))
+    if plan.resumed is None:
+        if plan.carried is not None:
+            plan.carried.into(machines, state)
+        return state
+    state = restore(machines, running, plan.resumed)
+    state.patience = replace(state.patience, epochs=plan.settings.patience)
+    machine = records.machine(plan.device) | {"precision": machines.precision.name}
+    trusting = plan.settings.trust_cache
+    lines += resuming.lines_of(plan.resumed, state, machine, replanned=plan.replanned, trusting=trusting)
+    is_own = "precision" in plan.resumed  # a run of ours, in its folder
+    if is_own and folder is not None and (lost := settle_best(folder, state, plan.resumed)):
+        bus.tell(Warned(lost))
+    return state
