@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image and category ids of COCO results.
+"""COCO results, and the ids of images and categories in them.
 
-From a file that states them, else our own numbers; nothing is guessed from a path or a class count.
+Ids come from a file that states them, else they are our own numbers; nothing is guessed from a path or a class count.
 """
 
 from __future__ import annotations
@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from boxwright.data.index.index import Index
 from boxwright.errors import SettingError
+from boxwright.metrics.flat import Flat
 
 
 @dataclass(frozen=True)
@@ -76,3 +80,19 @@ def _ids(document: Any, key: str, name: str, where: str) -> dict[str, int]:
     if not found:
         raise SettingError(where, f"states no {key} with '{name}' and 'id'", "Give a COCO annotation file")
     return found
+
+
+def coco_results(flat: Flat, index: Index, ids: CocoIds) -> list[dict[str, Any]]:
+    """Detections as COCO results. Numbers are written in full, so that another evaluator sees what ours saw."""
+    rows = flat.detections.astype(np.float64)
+    images = [ids.image(index.paths[number], int(number)) for number in flat.images]
+    sides = rows[:, 2:4] - rows[:, :2]
+    return [
+        {
+            "image_id": images[image],
+            "category_id": ids.category(int(row[5])),
+            "bbox": [*row[:2].tolist(), *side.tolist()],
+            "score": float(row[4]),
+        }
+        for image, row, side in zip(flat.detection_images.tolist(), rows, sides, strict=True)
+    ]
