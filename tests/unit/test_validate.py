@@ -16,6 +16,7 @@ from boxwright.config.schema.val import ValSettings
 from boxwright.metrics.coco import NAMES
 from boxwright.runs.best_by import best_by
 from boxwright.runs.evaluation.open_evaluation import open_evaluation, with_half
+from boxwright.runs.evaluation.plan import EvaluationPlan
 from boxwright.system.tensors import read_tensors
 from tests.oracles.official_coco import official
 from tests.support import datasets
@@ -95,6 +96,14 @@ def test_val_repeats_what_the_training_logged_to_the_last_digit(capsys, trained,
         in (trained / "run.log").read_text()
     )
     assert {name: mine["metrics"][f"coco/{name}"] for name in NAMES} == of_epoch["coco"]
+
+
+def test_the_plan_that_lies_in_the_checkpoint_is_the_one_that_val_repeats(trained):
+    kept = read_tensors(trained / "weights" / "best.pt")["evaluation"]
+    assert (kept["imgsz"], kept["batch_size"], kept["pad"], kept["iou_thres"]) == (64, 8, 0.5, 0.6)
+    opened = open_evaluation(ValSettings(run=str(trained)))
+    assert opened.plan.document() == kept
+    assert opened.plan == EvaluationPlan.from_document(kept)
 
 
 def test_each_source_has_its_own_numbers_which_are_those_of_that_source_alone(capsys, trained, tmp_path):

@@ -37,8 +37,7 @@ from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import LossRules, class_weights_of, rules_for
 from boxwright.model.detector import Detector
 from boxwright.runs.anchors import check_anchors
-from boxwright.runs.evaluation import evaluate
-from boxwright.runs.evaluation.evaluate import ValidationData
+from boxwright.runs.evaluation.evaluate import ValidationData, prepare
 from boxwright.runs.evaluation.plan import EvaluationPlan
 from boxwright.runs.plan import TrainPlan
 from boxwright.system.device import CACHE_SHARE, free_memory_bytes, is_cuda, loader_threads
@@ -149,9 +148,7 @@ def validation_data(plan: TrainPlan, warn: Callable[[str], None], promised: int 
     word = {"val": "ram"}.get(settings.cache, settings.cache)
     keep = "no" if settings.noval else KEPT.get(word, "no")
     threads = loader_threads(settings.workers)
-    found = evaluate.validation_data(
-        EvaluationPlan.of_training(plan), plan.data, plan.device, threads=threads, keep=keep, report=warn
-    )
+    found = prepare(EvaluationPlan.of_training(plan), plan.data, plan.device, threads=threads, keep=keep, report=warn)
     if keep == "memory":
         _require_memory("cache", found.samples.store, len(index), promised)
     return found

@@ -46,7 +46,7 @@ class ValidationData:
         return replace(self, plan=plan)
 
 
-def validation_data(
+def prepare(
     plan: EvaluationPlan,
     data: OpenData,
     device: torch.device,

@@ -12,7 +12,7 @@ from boxwright.errors import SettingError
 from boxwright.infer.ensemble import Ensemble, Member
 from boxwright.infer.evaluator import Evaluation
 from boxwright.infer.exported import Exported
-from boxwright.runs.evaluation.evaluate import evaluate, validation_data
+from boxwright.runs.evaluation.evaluate import evaluate, prepare
 from boxwright.runs.evaluation.plan import EvaluationPlan
 from boxwright.runs.inputs.open_data import (
     OpenData,
@@ -61,7 +61,7 @@ class OpenEvaluation:
     def run(self, most: int | None = None) -> Evaluation:
         """Validate; `most` = leave off after so many images."""
         prepare_process(self.device, self.plan.threads)
-        split = validation_data(self.plan, self.data, self.device, threads=self.workers)
+        split = prepare(self.plan, self.data, self.device, threads=self.workers)
         return evaluate(split, Ensemble(self.detectors, self.device, augment=self.plan.augment), most=most)
 
 
