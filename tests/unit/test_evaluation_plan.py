@@ -170,5 +170,5 @@ class Broken(Narrow):
     def __init__(self, network: torch.nn.Module) -> None:
         super().__init__(network, 0)
 
-    def forward(self, images: torch.Tensor):
+    def forward(self, _images: torch.Tensor):
         raise RuntimeError("shapes differ")

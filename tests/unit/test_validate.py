@@ -199,6 +199,8 @@ def test_ids_come_from_a_file_that_states_them(capsys, trained, tmp_path):
     ("content", "says"),
     [
         ("{", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        ('{"images": [{"file_name": "x.png", "id": 1e999}]}', "states no images"),
         ("{}", "states no images"),
         ('{"images": {"x.png": 1}, "categories": {"red": 1}}', "has no category 'blue'"),
     ],

@@ -16,6 +16,9 @@ import numpy as np
 from boxwright.data.index.index import Index
 from boxwright.errors import SettingError
 from boxwright.metrics.flat import Flat
+from boxwright.system.files import read_regular
+
+MAX_BYTES = 4 << 30  # of a file that states ids: several times the annotations of COCO
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,11 @@ def read_ids(file: str, names: tuple[str, ...]) -> CocoIds:
         return CocoIds(names)
     where = f"--ids {file}"
     try:
-        document = json.loads(Path(file).read_text(encoding="utf-8"))
+        document = json.loads(read_regular(file, MAX_BYTES))
     except OSError as error:
-        raise SettingError(where, f"cannot be read ({error.strerror})", "Give a COCO annotation file") from None
-    except ValueError:
+        why = (error.strerror or str(error)).lower()
+        raise SettingError(where, f"cannot be read ({why})", "Give a COCO annotation file") from None
+    except (ValueError, RecursionError):
         raise SettingError(where, "is no JSON", "Give a COCO annotation file") from None
     images, categories = _ids(document, "images", "file_name", where), _ids(document, "categories", "name", where)
     missing = [name for name in names if name not in categories]
@@ -75,7 +79,7 @@ def _ids(document: Any, key: str, name: str, where: str) -> dict[str, int]:
             if isinstance(listed, list)
             else {str(k): int(v) for k, v in dict(listed or ()).items()}
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         found = {}
     if not found:
         raise SettingError(where, f"states no {key} with '{name}' and 'id'", "Give a COCO annotation file")
