@@ -22,7 +22,7 @@ from boxwright.engine.saving import SavingError
 from boxwright.errors import EXIT_TRY_AGAIN
 from boxwright.runs.best_by import best_by
 from boxwright.runs.build import TrainingData, batch_shape, training_data, validation_data
-from boxwright.runs.evaluation.in_training import ValidationData
+from boxwright.runs.evaluation.evaluate import ValidationData
 from boxwright.runs.finish import Ending
 from boxwright.runs.folder import prepared
 from boxwright.runs.generations import way_on

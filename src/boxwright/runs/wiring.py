@@ -10,13 +10,13 @@ from boxwright.engine.checkpoint import restore
 from boxwright.engine.loop import Machinery
 from boxwright.engine.patience import Patience
 from boxwright.engine.state import RunningLosses, TrainState
-from boxwright.infer.evaluator import VALIDATION_RULES
 from boxwright.runs import records
 from boxwright.runs import resume as resuming
 from boxwright.runs.best_by import KeptBests, best_by, settle_best
 from boxwright.runs.build import TrainingData, machines_of
 from boxwright.runs.checkpoints import RunCheckpoints
-from boxwright.runs.evaluation.in_training import RunValidation, ValidationData
+from boxwright.runs.evaluation.evaluate import ValidationData
+from boxwright.runs.evaluation.in_training import RunValidation
 from boxwright.runs.opening_lines import opening_lines
 from boxwright.runs.pictures import RunPictures
 from boxwright.runs.plan import TrainPlan
@@ -52,19 +52,17 @@ def wired(
     machines = machines_of(plan, len(training.batches), lines.append, lambda text: bus.tell(Warned(text)))
     running = RunningLosses(plan.device)
     state = _state(plan, folder, machines, running, bus, lines)
+    facts = records.checkpoint_facts(plan)
+    evaluation = replace(validating.plan, precision=machines.precision.name, threads=facts["machine"]["threads"])
+    facts["evaluation"] = evaluation.document()
     validation = RunValidation(
-        validating,
+        validating.under(evaluation),
         plan.data.names,
-        replace(VALIDATION_RULES, max_iou=plan.settings.val_iou),
         machines.loss,
-        machines.precision,
-        plan.device,
         bus.tell,
         best_by(plan.settings.best_by),
         observers=observers,
     )
-    facts = records.checkpoint_facts(plan)
-    facts["evaluation"] |= {"precision": machines.precision.name, "threads": facts["machine"]["threads"]}
     bests = KeptBests.of(plan.settings.keep_best, (plan.resumed or {}).get("bests", {}), folder)
     checkpoints = RunCheckpoints(plan, machines, state, running, validation, facts, bests, logged_step(plan))
     pictures = RunPictures(folder, plan, bus.tell)

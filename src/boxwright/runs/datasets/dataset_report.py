@@ -29,6 +29,7 @@ from boxwright.runs.inputs.open_data import spec_of_cfg
 from boxwright.structures.batch import Batch
 from boxwright.system.device import usable_cores
 from boxwright.system.files import make_folder, write_json, write_text
+from boxwright.system.run_folder import RunFile
 from boxwright.track.sinks.console import Progress
 
 SHOWN = 16  # samples of a split
@@ -45,9 +46,9 @@ def write_report(settings: ReportSettings) -> tuple[Path, dict[str, Any], tuple[
     folder = Path(settings.out or f"runs/data/{dataset.file.stem}")
     make_folder(folder)
     mosaics = {split: _mosaic(dataset, index) for split, index in indexes.items() if len(index)}
-    write_json(folder / "report.json", document)
-    write_text(folder / "report.html", page(document, mosaics))
-    return folder / "report.html", document, dataset.notes
+    write_json(folder / RunFile.REPORT_CONTENT, document)
+    write_text(folder / RunFile.REPORT, page(document, mosaics))
+    return folder / RunFile.REPORT, document, dataset.notes
 
 
 def _document(dataset: Dataset, indexes: dict[str, Index], settings: ReportSettings) -> dict[str, Any]:
