@@ -6,9 +6,10 @@ from __future__ import annotations
 from boxwright.config.load import Resolved
 from boxwright.config.schema.verbs import ErrorsSettings
 from boxwright.metrics.confusion import MIN_CONFIDENCE, MIN_IOU
-from boxwright.runs.evaluation.report_files import REPORT, write_report
+from boxwright.runs.evaluation.report_files import write_report
 from boxwright.runs.evaluation.report_source import run_folder, source_of
 from boxwright.structures.answer import Answer, table
+from boxwright.system.run_folder import RunFile
 
 
 def run(resolved: Resolved[ErrorsSettings]) -> Answer:
@@ -21,7 +22,7 @@ def run(resolved: Resolved[ErrorsSettings]) -> Answer:
         *table(rows, ("kind", "count", "mAP50 to win")),
         f"counted above confidence {MIN_CONFIDENCE} at IoU {MIN_IOU}; what is to win, over all detections",
         f"every one in {folder / 'errors.jsonl'}, lists of images in {folder / 'lists'}",
-        f"pictures in {folder / REPORT}",
+        f"pictures in {folder / RunFile.REPORT}",
     ]
     kinds = [{key: one[key] for key in ("kind", "count", "gain")} for one in counted]
     return Answer(lines, {"kinds": kinds, "folder": str(folder)})
