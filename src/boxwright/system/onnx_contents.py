@@ -44,7 +44,8 @@ _PARTS: dict[str, dict[int, tuple[str, tuple[int, ...]]]] = {
         12: ("OUTPUT", (_BYTES,)),
         13: ("notes", (_BYTES,)),
     },
-    **dict.fromkeys(("INPUT", "OUTPUT"), {1: ("name", (_BYTES,)), 2: ("kind", (_BYTES,)), 3: ("text", (_BYTES,))}),
+    "INPUT": {1: ("name", (_BYTES,)), 2: ("kind", (_BYTES,)), 3: ("text", (_BYTES,))},
+    "OUTPUT": {1: ("name", (_BYTES,)), 2: ("kind", (_BYTES,)), 3: ("text", (_BYTES,))},
     "NODE": {
         1: ("inputs", (_BYTES,)),
         2: ("outputs", (_BYTES,)),

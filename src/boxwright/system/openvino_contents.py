@@ -112,6 +112,15 @@ class _Layer:
     inputs: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
 
+    def take(self, place: tuple[str, ...], words: dict[str, str]) -> None:
+        """A part of it."""
+        if place != DATA:
+            (self.outputs if place == PORT else self.inputs).append(words.get("id", ""))
+        elif self.data is None:
+            self.data = words
+        else:
+            raise ForeignNetError("it says something twice")
+
 
 class _Reader:
     def __init__(self, numbers: bytes) -> None:
@@ -129,23 +138,11 @@ class _Reader:
         place = tuple(self.open)
         if len(place) > MAX_DEPTH or self.count > MAX_PARTS or place[0] != "net":
             raise ForeignNetError("it is not built like a network")
-        if place == ("net",) and words.get("version") != FORMAT:
-            raise ForeignNetError(f"it is not written in format {FORMAT}")
-        if len(place) == 2:  # noqa: PLR2004 -- below the net
-            if name not in TOPS or name in self.tops:
-                raise ForeignNetError(f"it has a part {name[:40]!r} that no network of this program needs")
-            self.tops.add(name)
-        if name in {"body", "then_body", "else_body", "port_map", "back_edges"}:
-            raise ForeignNetError("it holds a graph inside of a layer")
+        self._require_format(place, words)
         if place == LAYER:
             self._begin_layer(words)
-        elif self.layer is not None and place == DATA:
-            if self.layer.data is not None:
-                raise ForeignNetError("it says something twice")
-            self.layer.data = words
-        elif self.layer is not None and place in {PORT, INPUT_PORT}:
-            ports = self.layer.outputs if place == PORT else self.layer.inputs
-            ports.append(words.get("id", ""))
+        elif self.layer is not None and place in {DATA, PORT, INPUT_PORT}:
+            self.layer.take(place, words)
         elif place == EDGE:
             into = (words.get("to-layer", ""), words.get("to-port", ""))
             if into in self.edges:
@@ -153,6 +150,16 @@ class _Reader:
             self.edges[into] = f"{words.get('from-layer', '')}:{words.get('from-port', '')}"
         elif place == OWN_WORDS:
             self.found.words = words.get("value")
+
+    def _require_format(self, place: tuple[str, ...], words: dict[str, str]) -> None:
+        if place == ("net",) and words.get("version") != FORMAT:
+            raise ForeignNetError(f"it is not written in format {FORMAT}")
+        if len(place) == 2:  # noqa: PLR2004 -- below the net
+            if place[1] not in TOPS or place[1] in self.tops:
+                raise ForeignNetError(f"it has a part {place[1][:40]!r} that no network of this program needs")
+            self.tops.add(place[1])
+        if place[-1] in {"body", "then_body", "else_body", "port_map", "back_edges"}:
+            raise ForeignNetError("it holds a graph inside of a layer")
 
     def end(self, _name: str) -> None:
         self.open.pop()

@@ -34,8 +34,8 @@ def _for_each(made: int, *_arguments: Any) -> int:
 class Operator:
     """`gives`: kind of the answer. `words`: the only values that its keywords may have.
 
-    `size`: elements of the answer, or more, from the arguments; None for a number. `work`: multiplications for an answer
-    of so many elements, or what takes as long.
+    `size`: elements of the answer, or more, from the arguments; None for a number. `work`: multiplications for an
+    answer of so many elements, or what takes as long.
     """
 
     run: Callable[..., Any]

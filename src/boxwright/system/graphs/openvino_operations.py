@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layers of OpenVINO files that networks of this program are made of, by type and version, and what each answers."""
+"""The layers of OpenVINO files that networks of this program are made of, by type and version, with their answers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operations that ONNX and OpenVINO write alike: the answer of each, and the numbers of small ones where they are known.
+"""Operations that ONNX and OpenVINO write alike: the answer of each, and the numbers of small ones where known.
 
 Sizes come out of numbers (of a shape, of a stored tensor), so whole numbers are followed as far as they go. A size that
 hangs on what only a run can know is refused.
