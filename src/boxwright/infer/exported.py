@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +17,7 @@ from boxwright.model.weights import require_numbers
 from boxwright.structures.maps import DenseMaps
 from boxwright.structures.passport import KEY, Passport, read_passport
 from boxwright.system import onnx_file, openvino_file, torchscript_file
+from boxwright.system.graphs.costs import MOST_STATED
 from boxwright.system.onnx_file import OnnxFile
 from boxwright.system.openvino_file import OpenVinoFile
 
@@ -105,13 +107,34 @@ def as_predictions(rows: torch.Tensor, num_classes: int) -> torch.Tensor:
     return torch.cat((xyxy_to_cxcywh(rows[..., :4]), (scores > 0).to(rows.dtype), certain), -1)
 
 
+def _stated(passport: Passport) -> tuple[int, int, int, int]:
+    """Images (B, C, H, W) that a file says it takes; of any number and size, one of the size it was made for."""
+    number = 1 if passport.dynamic else passport.batch
+    return number, passport.input_channels, passport.image_size, passport.image_size
+
+
+def _require_modest(path: Path, passport: Passport) -> None:
+    """A file alone must not fill memory: as many and as large images as it says are made before it is run."""
+    images = _stated(passport)
+    if math.prod(images) > MOST_STATED:
+        raise WeightsError(
+            str(path),
+            f"takes {images[0]} images of {images[2]} pixels and {images[1]} channels at a time, more than a file may "
+            f"ask for ({MOST_STATED} numbers)",
+            "Export it with a smaller --batch or --imgsz, or with --dynamic",
+        )
+
+
 def is_exported(path: Path) -> bool:
     """Whether a file is an exported network, by its name."""
     return path.suffix in SUFFIXES
 
 
-def open_exported(path: Path) -> Exported:
-    """A network that `boxwright export` wrote. Raises WeightsError for files of others, in one line."""
+def open_exported(path: Path, *, own: bool = False) -> Exported:
+    """A network that `boxwright export` wrote. Raises WeightsError for files of others, in one line.
+
+    `own`: this process has just written it, so it may ask for images of any size and number.
+    """
     if not path.is_file():
         raise WeightsError(
             f"--weights {path}", "there is no such file", "Give the path of a checkpoint or an exported network"
@@ -119,10 +142,15 @@ def open_exported(path: Path) -> Exported:
     if path.suffix == torchscript_file.SUFFIX:
         archive = open_archive(path)
         passport = read_passport(read_extra(archive, path, KEY), str(path))
+        if not own:
+            _require_modest(path, passport)
         network, tensors = read_traced(archive, path)
         require_numbers(tensors, str(path))
         return Exported(path, passport, network)
     graph = OpenVinoFile(path) if path.suffix == openvino_file.SUFFIX else OnnxFile(path)
     passport = read_passport(graph.metadata.get(KEY), str(path))
+    if not own:
+        _require_modest(path, passport)
     require_numbers(graph.tensors(), str(path))
+    graph.open(_stated(passport))
     return Exported(path, passport, graph)

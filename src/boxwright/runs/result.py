@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from boxwright.errors import EXIT_DONE
-from boxwright.system.files import read_regular
+from boxwright.paths import read_regular
 from boxwright.system.run_folder import RunFile, RunFolder
 from boxwright.track.events import Ended
 

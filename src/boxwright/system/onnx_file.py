@@ -6,15 +6,19 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from boxwright.errors import SettingError, WeightsError
 from boxwright.system.cgroups import granted_memory_bytes
+from boxwright.system.graphs.costs import OverBudgetError
+from boxwright.system.graphs.graph import UnknownSizeError, require_within_budget
+from boxwright.system.graphs.onnx_operations import RULES
 from boxwright.system.onnx_contents import MAX_BYTES, ForeignGraphError, OnnxContents, contents_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 SUFFIX = ".onnx"
@@ -34,15 +38,32 @@ def require_packages(flag: str, *names: str) -> None:
 
 
 class OnnxFile:
-    """An opened file: its metadata, and its graph to call."""
+    """A file that was read: its metadata, its numbers, and its graph to call once it was opened for images."""
 
     def __init__(self, path: Path) -> None:
-        """Open a file. Raises SettingError without the runtime, WeightsError for a file it does not understand."""
+        """Read a file. Raises SettingError without the runtime, WeightsError for a file of others."""
         require_packages(str(path), "onnxruntime")
+        self.path = path
+        self._content, contents = _allowed(path)
+        self.metadata, self._tensors, self._graph = contents.words, contents.tensors, contents.graph
+        self._fitting: set[tuple[int, ...]] = set()
+        self._session: Any = None
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """The floating numbers of the file by name, until it is opened."""
+        return self._tensors
+
+    def open(self, shape: Sequence[int]) -> None:
+        """Hand the file to the runtime, for images (B, C, H, W) first of all.
+
+        Raises WeightsError where it would take more on them than a network, or is none.
+        """
         import onnxruntime  # noqa: PLC0415 -- an extra, only for those who use it
 
-        content, self._contents = _allowed(path)
-        self.metadata = self._contents.words
+        try:
+            self._require_fitting(shape)
+        except (OverBudgetError, UnknownSizeError) as error:
+            raise _foreign(self.path, error) from None
         _limit_memory()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
@@ -50,19 +71,25 @@ class OnnxFile:
         options.add_session_config_entry("session.use_env_allocators", "1")
         try:  # constants are folded outside of the limit, and the exporter has folded what there was
             self._session = onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"], disabled_optimizers=["ConstantFolding"]
+                self._content, options, providers=["CPUExecutionProvider"], disabled_optimizers=["ConstantFolding"]
             )
         except Exception as error:  # noqa: BLE001 -- the runtime raises many kinds for a file it does not understand
             raise WeightsError(
-                str(path), f"is no ONNX network that can be run ({_first_line(error)})", "Give another file"
+                str(self.path), f"is no ONNX network that can be run ({_first_line(error)})", "Give another file"
             ) from None
+        self._content, self._tensors = b"", {}  # the runtime has its own
 
-    def tensors(self) -> dict[str, torch.Tensor]:
-        """The floating numbers of the file by name."""
-        return self._contents.tensors
+    def _require_fitting(self, shape: Sequence[int]) -> None:
+        if tuple(shape) not in self._fitting:
+            require_within_budget(self._graph, RULES, shape)
+            self._fitting.add(tuple(shape))
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """The first output for images (B, C, H, W) float32."""
+        """The first output for images (B, C, H, W) float32.
+
+        Raises OverBudgetError or UnknownSizeError for a graph that takes more on them than a network.
+        """
+        self._require_fitting(images.shape)
         name = self._session.get_inputs()[0].name
         return torch.from_numpy(self._session.run(None, {name: images.cpu().contiguous().numpy()})[0])
 
@@ -79,9 +106,13 @@ def _allowed(path: Path) -> tuple[bytes, OnnxContents]:
     try:
         return content, contents_of(content)
     except ForeignGraphError as error:
-        raise WeightsError(
-            str(path), f"is no ONNX network that this program wrote: {error}", "Give one that `boxwright export` wrote"
-        ) from None
+        raise _foreign(path, error) from None
+
+
+def _foreign(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(
+        str(path), f"is no ONNX network that this program wrote: {error}", "Give one that `boxwright export` wrote"
+    )
 
 
 @functools.cache

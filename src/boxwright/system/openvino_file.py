@@ -8,12 +8,25 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from boxwright.errors import WeightsError
+from boxwright.system.graphs.costs import OverBudgetError
+from boxwright.system.graphs.graph import UnknownSizeError
 from boxwright.system.onnx_file import require_packages
-from boxwright.system.openvino_contents import MAX_BYTES, MAX_NUMBERS_BYTES, ForeignNetError, NetContents, net_contents
+from boxwright.system.openvino_contents import (
+    MAX_BYTES,
+    MAX_NUMBERS_BYTES,
+    ForeignNetError,
+    NetContents,
+    net_contents,
+    require_net_within_budget,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SUFFIX = ".xml"
 NUMBERS = ".bin"
@@ -34,27 +47,17 @@ def openvino_bytes(onnx_bytes: bytes, metadata: str) -> tuple[bytes, bytes]:
 
 
 class OpenVinoFile:
-    """An opened file: its metadata, and its graph to call."""
+    """A file that was read: its metadata, its numbers, and its graph to call once it was opened for images."""
 
     def __init__(self, path: Path) -> None:
-        """Open a file. Raises SettingError without the runtime, WeightsError for a file it does not understand."""
+        """Read a file. Raises SettingError without the runtime, WeightsError for a file of others."""
         require_packages(str(path), *PACKAGES)
-        import openvino  # noqa: PLC0415 -- an extra, only for those who use it
-
-        graph, self._numbers = _read(path, MAX_BYTES), _read(path.with_suffix(NUMBERS), MAX_NUMBERS_BYTES)
-        self._contents = _allowed(path, graph, len(self._numbers))
+        self.path = path
+        self._graph, self._numbers = _read(path, MAX_BYTES), _read(path.with_suffix(NUMBERS), MAX_NUMBERS_BYTES)
+        self._contents = _allowed(path, self._graph, self._numbers)
         self.metadata = {} if self._contents.words is None else {_PLACE[0]: self._contents.words}
-        core = openvino.Core()
-        try:
-            model = core.read_model(graph, self._numbers)  # from memory: what was read is what is run
-            options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
-            self._network = core.compile_model(model, "CPU", options)
-        except RuntimeError as error:
-            raise WeightsError(
-                str(path),
-                f"is no OpenVINO network that can be run ({' '.join(str(error).split())[:160]})",
-                "Give another file",
-            ) from None
+        self._fitting: set[tuple[int, ...]] = set()
+        self._network: Any = None
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """The floating numbers of the file by name."""
@@ -66,8 +69,41 @@ class OpenVinoFile:
                 ].view(dtype)
         return found
 
+    def open(self, shape: Sequence[int]) -> None:
+        """Hand the file to the runtime, for images (B, C, H, W) first of all.
+
+        Raises WeightsError where it would take more on them than a network, or is none. The runtime works out constant
+        parts while it reads, so it sees nothing before.
+        """
+        import openvino  # noqa: PLC0415 -- an extra, only for those who use it
+
+        try:
+            self._require_fitting(shape)
+        except (OverBudgetError, UnknownSizeError) as error:
+            raise _foreign(self.path, error) from None
+        core = openvino.Core()
+        try:
+            model = core.read_model(self._graph, self._numbers)  # from memory: what was read is what is run
+            options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+            self._network = core.compile_model(model, "CPU", options)
+        except RuntimeError as error:
+            raise WeightsError(
+                str(self.path),
+                f"is no OpenVINO network that can be run ({' '.join(str(error).split())[:160]})",
+                "Give another file",
+            ) from None
+
+    def _require_fitting(self, shape: Sequence[int]) -> None:
+        if tuple(shape) not in self._fitting:
+            require_net_within_budget(self._contents, shape)
+            self._fitting.add(tuple(shape))
+
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """The first output for images (B, C, H, W) float32."""
+        """The first output for images (B, C, H, W) float32.
+
+        Raises OverBudgetError or UnknownSizeError for a graph that takes more on them than a network.
+        """
+        self._require_fitting(images.shape)
         return torch.from_numpy(self._network(images.cpu().contiguous().numpy())[0].copy())
 
 
@@ -82,12 +118,16 @@ def _read(path: Path, limit: int) -> bytes:
         ) from None
 
 
-def _allowed(path: Path, graph: bytes, num_bytes: int) -> NetContents:
+def _allowed(path: Path, graph: bytes, numbers: bytes) -> NetContents:
     try:
-        return net_contents(graph, num_bytes)
+        return net_contents(graph, numbers)
     except ForeignNetError as error:
-        raise WeightsError(
-            str(path),
-            f"is no OpenVINO network that this program wrote: {error}",
-            "Give one that `boxwright export` wrote",
-        ) from None
+        raise _foreign(path, error) from None
+
+
+def _foreign(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(
+        str(path),
+        f"is no OpenVINO network that this program wrote: {error}",
+        "Give one that `boxwright export` wrote",
+    )

@@ -26,7 +26,7 @@ from tests.support.networks import tiny
 pytestmark = pytest.mark.slow
 
 INSIDE = GraphSuppression(0.1, 0.5, 20, 100)
-ANCHORS_PX = (((10.0, 13.0),), ((30.0, 61.0),))
+ANCHORS_PX = (((1.0, 1.0),), ((2.0, 2.0),))
 PASSPORT = Passport(("a", "b", "c"), (8, 16), ANCHORS_PX, 3, 64, 1)
 X = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 64, 64])
 Y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 64, 64])
@@ -68,7 +68,7 @@ def test_what_the_exporter_writes_is_read_with_its_words_and_numbers(suppression
     content = onnx_bytes(Deployed(detector), passport)
     found, known = contents_of(content), onnx.load_from_string(content)
     assert found.words == {one.key: one.value for one in known.metadata_props}
-    assert found.nodes == len(known.graph.node)
+    assert len(found.graph.nodes) == len(known.graph.node)
     for tensor in known.graph.initializer:
         if tensor.data_type == TensorProto.FLOAT:
             assert np.array_equal(found.tensors[tensor.name].numpy(), numpy_helper.to_array(tensor).ravel())
@@ -138,8 +138,10 @@ def test_tensors_of_other_sides_than_their_numbers_and_of_text_are_refused():
         (b"\x3a\xff\xff\xff\xff\x0f", "cut short"),
         (b"\xff" * 64, "damaged"),
         (b"\x3a\x04\x0a\x02\x0b\x0c", "number 1 of node"),
-        (b"\x08\x01" * 1_000_001, "more parts"),
-        (b"\x3a\x00" * 3, "holds no graph"),
+        (b"\x42\x02\x10\x11" * 500_001, "more parts"),
+        (b"\x3a\x00", "holds no graph"),
+        (b"\x08\x01" * 2, "says something twice"),
+        (b"\x3a\x00" * 2, "says something twice"),
     ],
 )
 def test_damaged_and_endless_files_are_one_line(content, says):
@@ -164,7 +166,7 @@ NET = """<?xml version="1.0"?><net name="g" version="11"><layers>
 
 
 def test_an_openvino_graph_is_read_with_its_words_and_constants():
-    found = net_contents(NET.encode(), 12)
+    found = net_contents(NET.encode(), bytes(12))
     assert found.words == "words"
     assert found.constants == {"w": (torch.float32, 4, 8)}
 
@@ -184,7 +186,11 @@ def test_an_openvino_graph_is_read_with_its_words_and_constants():
         ('offset="4"', 'offset="-4"', "outside"),
         ('offset="4"', f'offset="{"9" * 5000}"', "outside"),
         ("f32", "string", "another kind"),
-        ("<edges/>", "<a>" * 100 + "</a>" * 100, "not built like a network"),
+        ("<edges/>", "<edges>" + "<a>" * 100 + "</a>" * 100 + "</edges>", "not built like a network"),
+        ("<edges/>", "<pre-process/>", "part 'pre-process'"),
+        ("<edges/>", "<edges/><edges/>", "part 'edges'"),
+        ('shape="2"', 'shape="3"', "other sides than its numbers"),
+        ('version="11"', 'version="10"', "format 11"),
         ("<net name", "<other name", "no sound XML|not built"),
         ("</net>", "", "no sound XML"),
         ('"words"', '"&a;"', "no sound XML"),
@@ -197,4 +203,4 @@ def test_an_openvino_graph_with_anything_else_is_refused(old, new, says):
     content = NET.replace(old, new, 1)
     assert content != NET
     with pytest.raises(ForeignNetError, match=says):
-        net_contents(content.encode(), 12)
+        net_contents(content.encode(), bytes(12))

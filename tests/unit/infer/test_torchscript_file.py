@@ -19,11 +19,11 @@ from boxwright.documents import parse_yaml
 from boxwright.errors import WeightsError
 from boxwright.export_formats.deployed import Deployed
 from boxwright.infer.exported import open_exported
-from boxwright.infer.traced.grammar import ForeignError
 from boxwright.infer.traced.network import TracedNetwork, open_archive, read_extra, read_traced
 from boxwright.model.detector import build
 from boxwright.model.spec import read_spec
 from boxwright.structures.passport import Passport
+from boxwright.system.graphs.costs import OverBudgetError
 from boxwright.system.torchscript_file import own_module, torchscript_bytes
 from tests.support.networks import FOCUS, TINY, tiny
 
@@ -53,7 +53,7 @@ OTHER_NETWORKS = (
     ),
     TINY.replace("nn.Upsample, [None, 2, nearest]", "DWConvTranspose2d, [32, 2, 2]"),
 )
-PASSPORT = Passport(("a", "b", "c"), (8, 16), (((10.0, 13.0),), ((30.0, 61.0),)), 3, 64, 1, dynamic=True)
+PASSPORT = Passport(("a", "b", "c"), (8, 16), (((1.0, 1.0),), ((2.0, 2.0),)), 3, 64, 1, dynamic=True)
 TOP = "the source of the network's own class"  # the framework puts it where no other program of this process lies
 FIRST = "    network = self.network\n"
 
@@ -349,7 +349,7 @@ def with_last(path: Path, answer: str, methods: str = "") -> Path:
 )
 def test_a_step_that_takes_more_than_a_network_needs_is_refused_before_it_is_done(tmp_path, answer):
     network = load(with_last(tmp_path / "evil.torchscript", answer))
-    with pytest.raises(ForeignError, match="more memory or time than a network needs"):
+    with pytest.raises(OverBudgetError, match="more memory or time than a network needs"):
         network(torch.zeros(1, 3, 64, 64))
     with pytest.raises(WeightsError, match="fails on images") as caught:
         open_exported(tmp_path / "evil.torchscript")(torch.zeros(1, 3, 64, 64))
@@ -368,7 +368,7 @@ def test_views_of_what_was_made_count_as_much_as_what_they_keep(tmp_path):
         tmp_path / "evil.torchscript",
         **{TOP: text.replace("(network).forward(images, )", f"torch.stack([{kept}], 0)").encode()},
     )
-    with pytest.raises(ForeignError, match="more memory"):
+    with pytest.raises(OverBudgetError, match="more memory"):
         load(path)(torch.zeros(1, 3, 64, 64))
 
 

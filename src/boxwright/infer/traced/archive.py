@@ -91,10 +91,9 @@ class TracedArchive:
         if f"{self._top}byteorder" in self._records and self._read("byteorder", 16) != b"little":
             raise ForeignError("its numbers are big-endian")
         classes = self._classes()
-        plainer = Plainer(LIMITS, self._size)
         tensors: dict[TensorView, torch.Tensor] = {}
-        root = self._unpickled("data", tensors, plainer)
-        constants = self._unpickled("constants", tensors, plainer)
+        root = self._unpickled("data", tensors)
+        constants = self._unpickled("constants", tensors)
         if (
             type(root) is not Node
             or type(constants) is not tuple
@@ -120,8 +119,9 @@ class TracedArchive:
             found |= classes_of(content.decode("ascii"), match.group(1).replace("/", "."))
         return found
 
-    def _unpickled(self, name: str, tensors: dict[TensorView, torch.Tensor], plainer: Plainer) -> Any:
+    def _unpickled(self, name: str, tensors: dict[TensorView, torch.Tensor]) -> Any:
         """The value of a pickle of the archive; its tensors are added to the table."""
+        plainer = Plainer(LIMITS, self._size)  # one of its own: both pickles count their storages from 0
         storages: dict[str, Storage] = {}
         machine = _Machine(Program(self._read(f"{name}.pkl", MAX_PICKLE_BYTES), LIMITS), storages)
         value = machine.run()

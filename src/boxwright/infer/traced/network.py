@@ -10,9 +10,10 @@ import torch
 from boxwright.errors import WeightsError
 from boxwright.infer.traced.archive import TracedArchive
 from boxwright.infer.traced.grammar import ForeignError
-from boxwright.infer.traced.operators import ARRANGE, OPERATORS, WIDEST
+from boxwright.infer.traced.operators import ARRANGE, LEAST_WIDTH, OPERATORS
 from boxwright.infer.traced.steps import IMAGES, UNPACK, Slot, Step, Steps, steps_of
 from boxwright.paths import read_regular
+from boxwright.system.graphs.costs import Budget, for_each
 from boxwright.system.torch_archive.nodes import Node, RefusedError, TensorView
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_BYTES = 8 << 30  # of a file; the largest network of the family has half of one
-LEAST_ROOM = 256 << 20  # bytes of all values at one time that any network may take
-ROOM_RATIO = 256  # and so many times its images; the largest take 30 times
-MAX_WORK = 1 << 19  # multiplications for a number of the images; the largest network takes a fifth
 
 
 class TracedNetwork:
@@ -37,7 +35,7 @@ class TracedNetwork:
         return self
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """Raises ForeignError for a program that asks for more than a network needs.
+        """Raises OverBudgetError for a program that takes more on images than a network.
 
         The framework raises its own kinds where it does not fit.
         """
@@ -49,8 +47,7 @@ class _Pass:
 
     def __init__(self, network: TracedNetwork, images: torch.Tensor) -> None:
         self.steps, self.device = network.steps, images.device
-        self.room = max(LEAST_ROOM, ROOM_RATIO * images.nbytes)
-        self.work = MAX_WORK * max(images.numel(), 1)
+        self.budget = Budget.of_images(images.shape)
         self.slots: list[Any] = [None] * self.steps.num_slots
         self.sizes: dict[int, int] = {}  # bytes by slot
         self.slots[IMAGES] = images
@@ -62,7 +59,7 @@ class _Pass:
             self._take(step)
             for number in step.spent:
                 self.slots[number] = None
-                self.room += self.sizes.pop(number, 0)
+                self.budget.give_back(self.sizes.pop(number, 0))
         answer: torch.Tensor = self.slots[self.steps.answer]
         return answer
 
@@ -74,13 +71,14 @@ class _Pass:
             for number, value in zip(step.into, arguments[0], strict=True):
                 self.slots[number] = value
         elif step.operator == ARRANGE:
-            self._spend(step.into[0], max(arguments[0], 0), 1)
+            made = max(arguments[0], 0)
+            self._spend(step.into[0], 2 * made * LEAST_WIDTH, for_each((made,)))
             self.slots[step.into[0]] = torch.arange(arguments[0], device=self.device)
         else:
             operator = OPERATORS[step.operator]
             if operator.size is not None:
                 made = operator.size(*arguments)
-                self._spend(step.into[0], made, operator.work(arguments, made))
+                self._spend(step.into[0], made * _width(arguments), operator.work(made, *arguments))
             self.slots[step.into[0]] = operator.run(*arguments, **step.words)
 
     def _filled(self, value: Any) -> Any:
@@ -88,13 +86,16 @@ class _Pass:
             return self.slots[value.number]
         return [self._filled(part) for part in value] if type(value) is list else value
 
-    def _spend(self, number: int, made: int, work: int) -> None:
-        """Raise ForeignError before a step that takes more than is left."""
-        self.sizes[number] = made * WIDEST
-        self.room -= self.sizes[number]
-        self.work -= work
-        if self.room < 0 or self.work < 0:
-            raise ForeignError("its program asks for more memory or time than a network needs")
+    def _spend(self, number: int, num_bytes: int, work: int) -> None:
+        """Raise OverBudgetError before a step that takes more than is left."""
+        self.sizes[number] = num_bytes
+        self.budget.take(num_bytes, work)
+
+
+def _width(arguments: list[Any]) -> int:
+    """Bytes per element of an answer."""
+    flat = [part for value in arguments for part in (value if type(value) is list else [value])]
+    return max([LEAST_WIDTH, *(part.element_size() for part in flat if isinstance(part, torch.Tensor))])
 
 
 def _named_tensors(root: Node, tensors: dict[TensorView, torch.Tensor]) -> Iterator[tuple[str, torch.Tensor]]:

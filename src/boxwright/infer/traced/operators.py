@@ -15,23 +15,27 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from boxwright.infer.traced.grammar import ForeignError
+from boxwright.system.graphs import costs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 DTYPES = {5: torch.float16, 6: torch.float32}  # as programs number them
 MOST_DIMENSIONS = 8
-WIDEST = 8  # bytes per element; most take half of it
+LEAST_WIDTH = 4  # bytes per element; those in half precision are widened while they are worked on
 MOST_STEP = 4096  # of a stride, a side of a window, what is put around
-SLOW = 32  # multiplications of a matrix product in the time of another operator for one element
+
+
+def _for_each(made: int, *_arguments: Any) -> int:
+    return costs.for_each((made,))
 
 
 @dataclass(frozen=True)
 class Operator:
     """`gives`: kind of the answer. `words`: the only values that its keywords may have.
 
-    `size`: elements of the answer, or more, from the arguments; None for a number. `inner`: multiplications for each of
-    them.
+    `size`: elements of the answer, or more, from the arguments; None for a number. `work`: multiplications for an
+    answer of so many elements, or what takes as long.
     """
 
     run: Callable[..., Any]
@@ -39,13 +43,7 @@ class Operator:
     gives: str = "t"
     size: Callable[..., int] | None = None
     words: tuple[tuple[str, Any], ...] = ()
-    inner: Callable[..., int] | None = None
-
-    def work(self, arguments: list[Any], made: int) -> int:
-        """Multiplications, or what takes as long."""
-        if self.inner is None:
-            return made * SLOW
-        return max(made, _same(*arguments)) * self.inner(*arguments)
+    work: Callable[..., int] = _for_each
 
 
 def _to(tensor: torch.Tensor, number: int) -> torch.Tensor:
@@ -69,11 +67,11 @@ def _same(tensor: torch.Tensor, *_rest: Any) -> int:
 
 def _held(tensor: torch.Tensor, *_rest: Any) -> int:
     """Of a view: all of what it keeps from being freed."""
-    return max(tensor.numel(), tensor.untyped_storage().nbytes() // WIDEST + 1)
+    return max(tensor.numel(), tensor.untyped_storage().nbytes() // LEAST_WIDTH + 1)
 
 
 def _broadcast(left: torch.Tensor, right: torch.Tensor) -> int:
-    return math.prod(torch.broadcast_shapes(left.shape, right.shape))  # type: ignore[no-untyped-call]  # untyped in the framework
+    return math.prod(costs.broadcast(left.shape, right.shape))
 
 
 def _listed(tensors: list[torch.Tensor], *_rest: Any) -> int:
@@ -84,64 +82,58 @@ def _meshed(tensors: list[torch.Tensor]) -> int:
     return len(tensors) * math.prod(tensor.numel() for tensor in tensors)
 
 
-def _columns(left: torch.Tensor, right: torch.Tensor, *_rest: Any) -> int:
-    """Of a product of matrices: the right one of a layer is turned, so its longer side is enough."""
-    return left.numel() // max(left.shape[-1], 1) * max(right.shape)
+def _multiplied(left: torch.Tensor, right: torch.Tensor, *_rest: Any) -> int:
+    return math.prod(costs.product(left.shape, right.shape))
+
+
+def _linear(left: torch.Tensor, weight: torch.Tensor, *_rest: Any) -> int:
+    return math.prod(costs.product(left.shape, weight.shape[::-1]))
 
 
 def _upsampled_size(tensor: torch.Tensor, _size: None, factors: list[float]) -> int:
-    return math.ceil(tensor.numel() * math.prod(max(factor, 1.0) for factor in factors))
+    whole = [1.0] * (tensor.dim() - len(factors)) + [max(factor, 1.0) for factor in factors]
+    return math.prod(costs.scaled(tensor.shape, whole))
 
 
 def _padded(tensor: torch.Tensor, sides: list[int], *_rest: Any) -> int:
-    around = [*zip(sides[::2], sides[1::2], strict=True)]
-    whole = [1] * len(around) + list(tensor.shape)
-    grown = [size + abs(before) + abs(behind) for size, (before, behind) in zip(reversed(whole), around, strict=False)]
-    return math.prod(grown) * math.prod(whole[: len(whole) - len(grown)])
+    ends = [*zip(sides[::2], sides[1::2], strict=True)][::-1]
+    around = [0] * (tensor.dim() - len(ends)) + [abs(before) + abs(behind) for before, behind in ends]
+    return math.prod(costs.padded(tensor.shape, around))
 
 
 def _convolved(images: torch.Tensor, weight: torch.Tensor, _bias: Any, *how: Any) -> int:
     strides, pads, gaps, turned, extra, groups = how[:6]
-    channels = weight.shape[1] * groups if turned else weight.shape[0]
-    made = images.shape[0] * channels
-    for size, side, stride, pad, gap, more in zip(
-        images.shape[2:], weight.shape[2:], strides, pads, gaps, extra, strict=True
-    ):
-        reach = abs(gap) * (side - 1)
-        made *= (
-            size * abs(stride) + reach + abs(more) + 1 if turned else (size + 2 * abs(pad)) // max(abs(stride), 1) + 1
-        )
-    return made
+    if turned:
+        more = [one - 2 * other for one, other in zip(extra, pads, strict=True)]
+        return math.prod(costs.turned_convolution(images.shape, weight.shape, strides, more, gaps, groups))
+    return math.prod(costs.convolution(images.shape, weight.shape, strides, [2 * pad for pad in pads], gaps))
 
 
-def _pooled(images: torch.Tensor, _sides: list[int], strides: list[int], pads: list[int], _gaps: list[int]) -> int:
-    made = math.prod(images.shape[:-2])
-    for size, stride, pad in zip(images.shape[-2:], strides, pads, strict=True):
-        made *= (size + 2 * abs(pad)) // max(abs(stride), 1) + 1
-    return made
+def _pooled(images: torch.Tensor, sides: list[int], strides: list[int], pads: list[int], gaps: list[int]) -> int:
+    return math.prod(costs.pooled(images.shape, sides, strides, [2 * pad for pad in pads], gaps))
 
 
-# -- multiplications for each of them
+# -- multiplications for an answer of so many elements
 
 
-def _of_kernel(_images: Any, weight: torch.Tensor, *_rest: Any) -> int:
-    return weight.numel() // max(weight.shape[0], 1)
+def _of_kernel(made: int, images: torch.Tensor, weight: torch.Tensor, *_rest: Any) -> int:
+    return costs.for_kernel(images.shape, (made,), weight.shape)
 
 
-def _of_rows(left: torch.Tensor, *_rest: Any) -> int:
-    return left.shape[-1]
+def _of_rows(made: int, left: torch.Tensor, *_rest: Any) -> int:
+    return costs.for_product((made,), left.shape[-1]) + costs.for_each(left.shape)
 
 
-def _of_window(_images: Any, sides: list[int], *_rest: Any) -> int:
-    return math.prod(sides) * SLOW
+def _of_window(made: int, _images: Any, sides: list[int], *_rest: Any) -> int:
+    return costs.for_windows((made,), sides)
 
 
 aten = torch.ops.aten
 OPERATORS: dict[str, Operator] = {
-    "torch._convolution": Operator(aten._convolution, "t t t? P Z P b Z p b b b b", size=_convolved, inner=_of_kernel),  # noqa: SLF001 -- its name
+    "torch._convolution": Operator(aten._convolution, "t t t? P Z P b Z p b b b b", size=_convolved, work=_of_kernel),  # noqa: SLF001 -- its name
     "torch.add": Operator(torch.add, "t t", size=_broadcast),
     "torch.batch_norm": Operator(torch.batch_norm, "t t t t t b f f b", size=_same),
-    "torch.bmm": Operator(torch.bmm, "t t", size=_columns, inner=_of_rows),
+    "torch.bmm": Operator(torch.bmm, "t t", size=_multiplied, work=_of_rows),
     "torch.cat": Operator(torch.cat, "T i", size=_listed),
     "torch.chunk": Operator(torch.chunk, "t p", "T", size=_held),
     "torch.div": Operator(torch.div, "t t", size=_broadcast, words=(("rounding_mode", "trunc"),)),
@@ -150,8 +142,8 @@ OPERATORS: dict[str, Operator] = {
     "torch.hardswish": Operator(aten.hardswish, "t", size=_same),
     "torch.hardtanh": Operator(aten.hardtanh, "t f f", size=_same),
     "torch.leaky_relu": Operator(aten.leaky_relu, "t |f", size=_same),
-    "torch.linear": Operator(aten.linear, "t t |t", size=_columns, inner=_of_rows),
-    "torch.max_pool2d": Operator(torch.max_pool2d, "t P P Z P", size=_pooled, inner=_of_window),
+    "torch.linear": Operator(aten.linear, "t t |t", size=_linear, work=_of_rows),
+    "torch.max_pool2d": Operator(torch.max_pool2d, "t P P Z P", size=_pooled, work=_of_window),
     "torch.maximum": Operator(torch.maximum, "t t", size=_broadcast),
     "torch.mean": Operator(torch.mean, "t I b", size=_same),
     "torch.meshgrid": Operator(_meshgrid, "T", "T", size=_meshed, words=(("indexing", "ij"),)),

@@ -16,7 +16,7 @@ import numpy as np
 from boxwright.data.index.index import Index
 from boxwright.errors import SettingError
 from boxwright.metrics.flat import Flat
-from boxwright.system.files import read_regular
+from boxwright.paths import read_regular
 
 MAX_BYTES = 4 << 30  # of a file that states ids: several times the annotations of COCO
 

@@ -83,7 +83,7 @@ def compared(
         return _compared(
             Ensemble([network_of_weights(open_weights(str(path)))], CPU), reference, passport, pixels, rules
         )
-    exported = open_exported(path)
+    exported = open_exported(path, own=True)
     found = _compared(exported, reference, passport, pixels, rules)
     if path.suffix == torchscript_file.SUFFIX and not found.fault:  # others run it by the framework's own loader
         theirs = Exported(path, exported.passport, torchscript_file.own_module(path.read_bytes()))
