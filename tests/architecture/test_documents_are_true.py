@@ -291,3 +291,19 @@ def test_the_page_about_floors_shows_the_floors_that_are_kept():
     }
     there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
     assert shown == {room: floor for room, floor in FLOORS.items() if room in there}
+
+
+def test_the_map_for_contributors_names_one_file_and_one_test_for_each_kind_of_change():
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    assert len(page.splitlines()) <= 120, "two pages at most"
+    table = page.split("## Where a change goes")[1].split("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("| a")]
+    kinds = {row[0].strip() for row in rows}
+    asked = {"a block", "a loss term", "an augmentation", "a sink or tracker", "an export format", "a setting"}
+    assert asked | {"a verb", "a metric", "a recipe field"} <= kinds
+    known = {name for path in (ROOT / "tests").rglob("test_*.py") for name in defined_in(path)}
+    for kind, touch, test, _ in rows:
+        (file,) = BACKTICKED.findall(touch)
+        assert (ROOT / file).is_file(), f"{kind}: {file}"
+        (name,) = BACKTICKED.findall(test)
+        assert name in known, f"{kind}: {name}"
