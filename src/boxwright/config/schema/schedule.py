@@ -17,9 +17,8 @@ class ScheduleSettings(Slice):
     epochs: int = setting(100, "Epochs to train.", Spelling(original=True), gt=0)
     extend: Literal["auto", "stretch", "tail", "restart"] = setting(
         "auto",
-        "How the learning rate goes on when --resume changes --epochs: the rest of the curve stretched, its last level kept, or "
-        "a new curve from lr0 (auto: stretch, "
-        "or restart when the curve is at its end).",
+        "How the learning rate goes on when --resume changes --epochs: the rest of the curve stretched, its last level "
+        "kept, or a new curve from lr0 (auto: stretch, or restart when the curve is at its end).",
         Spelling(),
     )
     lr_joins: tuple[str, ...] = setting(
