@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from boxwright.errors import EXIT_DONE, EXIT_OUR_FAULT, EXIT_USER_INPUT, BoxwrightError, SettingError
-from boxwright.structures.answer import Answer
+from boxwright.structures.answer import Answer, TableLine
 from boxwright.system.places import bound_pictures
 from boxwright.system.signals import exit_code, termination_heeded
 from boxwright.system.terminal import say, say_json
@@ -23,6 +23,7 @@ from boxwright.system.waiting import wait_briefly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def _stopped(stop: KeyboardInterrupt) -> int:
 def _failed(error: BoxwrightError) -> int:
     if os.environ.get("BOXWRIGHT_DEBUG") == "1":
         raise error
-    say(f"error: {error}", sys.stderr)
+    _say_marked("error", str(error))
     return error.exit_code
 
 
@@ -140,10 +141,10 @@ def _broken(error: Exception) -> int:
     if os.environ.get("BOXWRIGHT_DEBUG") == "1":
         raise error
     what = " ".join(str(error).split()) or type(error).__name__
-    say(
-        f"error: boxwright: {type(error).__name__}: {what}. This is our fault; run again with BOXWRIGHT_DEBUG=1 and "
+    _say_marked(
+        "error",
+        f"boxwright: {type(error).__name__}: {what}. This is our fault; run again with BOXWRIGHT_DEBUG=1 and "
         "report what it prints",
-        sys.stderr,
     )
     return EXIT_OUR_FAULT
 
@@ -166,7 +167,7 @@ def _run(words: list[str]) -> int:
         _say_all(str(asked.code).rstrip("\n").split("\n"))
         return EXIT_DONE
     for note in answer.notes:
-        say(f"warning: {note}", sys.stderr)
+        _say_marked("warning", note)
     if wants_json:
         say_json(answer.document)
     else:
@@ -175,8 +176,32 @@ def _run(words: list[str]) -> int:
 
 
 def _say_all(lines: Sequence[str]) -> None:
+    """Print lines; tables among them are drawn on a terminal."""
+    screen, drawn = None, None
     for line in lines:
-        say(line)
+        found = line.table if isinstance(line, TableLine) and sys.stdout.isatty() else None
+        if found is None:
+            say(line)
+        elif found is not drawn:
+            screen = screen or _screen(sys.stdout)
+            if found.by_name:
+                screen.numbers_by_name(found.rows)
+            else:
+                screen.table(found.rows, found.right, header=found.header)
+        drawn = found
+
+
+def _say_marked(label: str, text: str) -> None:
+    """Print an error or a warning."""
+    if sys.stderr.isatty():
+        _screen(sys.stderr).say_marked(label, text)
+    else:
+        say(f"{label}: {text}", sys.stderr)
+
+
+def _screen(out: TextIO) -> Any:
+    """What draws on a terminal, which is imported when something is drawn."""
+    return importlib.import_module("boxwright.system.screen").Screen(out)
 
 
 def _verb(words: list[str]) -> tuple[str, Verb | None, list[str]]:
@@ -200,7 +225,7 @@ def _answer(name: str, verb: Verb, words: list[str]) -> tuple[Answer, bool]:
     kind = _named("boxwright.config.schema", verb.settings)
     line = flags.read(name, kind, words, reports=verb.reports)
     for note in line.notes:
-        say(f"warning: {note}", sys.stderr)
+        _say_marked("warning", note)
     resolved = assemble.resolve_verb(kind, line.flags, line.words)
     function = verb.drawn if verb.drawn and resolved.settings.out else verb.run
     return _named("boxwright.commands", function)(resolved), line.json

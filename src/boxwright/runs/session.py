@@ -365,6 +365,7 @@ def _assembled(plan: TrainPlan, claim: Claim, bus: Bus, observers: Observers) ->
             state.epoch,
             plan.settings.epochs,
             plan.settings.model_dump(mode="json"),
+            (records.settings_line(plan), records.hyp_line(plan)),
         )
     )
     if plan.resumed is None:

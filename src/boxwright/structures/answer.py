@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from boxwright.errors import printable
 
@@ -25,17 +25,43 @@ class Answer:
     exit_code: int = 0
 
 
+@dataclass(frozen=True)
+class Table:
+    """Cells as they will be printed, the header first where there is one; `right` are the columns of numbers.
+
+    `by_name`: a name and numbers in each row, and a long name may be shortened.
+    """
+
+    rows: tuple[tuple[str, ...], ...]
+    right: tuple[bool, ...]
+    header: bool
+    by_name: bool = False
+
+
+class TableLine(str):
+    """A line of a table, as it is where nobody draws tables, and the table for whoever does."""
+
+    __slots__ = ("table",)
+    table: Table
+
+    def __new__(cls, line: str, table: Table) -> Self:
+        made = super().__new__(cls, line)
+        made.table = table
+        return made
+
+
 def table(rows: Sequence[tuple[object, ...]], header: tuple[str, ...] = ()) -> list[str]:
     """Lines of columns as wide as their longest word, which are counted as they will be printed.
 
     A column of numbers stands to the right.
     """
-    lines = [tuple(printable(str(cell)) for cell in row) for row in ([header] if header else []) + list(rows)]
+    lines = tuple(tuple(printable(str(cell)) for cell in row) for row in ([header] if header else []) + list(rows))
     if not lines:
         return []
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     numeric = [all(_is_number(row[i]) for row in rows) for i in range(len(widths))]
-    return [_line(line, widths, numeric) for line in lines]
+    made = Table(lines, tuple(numeric), header=bool(header))
+    return [TableLine(_line(line, widths, numeric), made) for line in lines]
 
 
 def _line(cells: tuple[str, ...], widths: list[int], right: list[bool]) -> str:

@@ -105,7 +105,7 @@ def fetch(url: str, target: Path, limits: Limits, progress: Callable[[int, int],
             digest = hashlib.sha256()
             budget.allow(limits.max_bytes + limits.max_bytes // OVERHEAD + HEADER_BYTES)
             pieces = _pieces(answer, budget, limits, digest.update)
-            received = stream_to(target, pieces, lambda done: progress and progress(done, stated or done))
+            received = stream_to(target, pieces, lambda done: progress and progress(done, stated or 0))
         if stated is not None and received != stated:
             raise FetchError(shown(budget.url), f"ended after {received:,} of {stated:,} bytes", "Try again")
         whole = True

@@ -49,3 +49,19 @@ def only_local_films() -> None:
 def bound_pictures() -> None:
     """Let OpenCV refuse larger pictures than this program uses. It has to be said before OpenCV is loaded."""
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
+
+
+def told_columns() -> int:
+    """Columns of the terminal as COLUMNS has them; 0 where it does not."""
+    told = os.environ.get("COLUMNS", "")
+    return int(told) if told.isascii() and told.isdigit() else 0
+
+
+def wants_colour() -> bool:
+    """Whether text on terminals may be in colour: not where NO_COLOR is set to anything."""
+    return not os.environ.get("NO_COLOR")
+
+
+def cursor_moves() -> bool:
+    """Whether a terminal by its name in TERM can draw over a line. Windows gives its terminals no names."""
+    return os.environ.get("TERM", "xterm" if os.name == "nt" else "") not in {"", "dumb", "unknown"}

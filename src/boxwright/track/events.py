@@ -36,13 +36,22 @@ class Event:
 
 @dataclass(frozen=True)
 class RunStarted(Event):
-    """The plan of a run, as lines for people and values for programs."""
+    """The plan of a run, as lines for people and values for programs.
+
+    `details` are those of the lines that a log has and nobody reads on a terminal.
+    """
 
     folder: str
     lines: tuple[str, ...]
     first_epoch: Number
     epochs: Number
     settings: dict[str, Any] = field(default_factory=dict)
+    details: tuple[str, ...] = ()
+
+    @property
+    def short_lines(self) -> tuple[str, ...]:
+        """The lines without the details."""
+        return tuple(line for line in self.lines if line not in self.details)
 
 
 @dataclass(frozen=True)

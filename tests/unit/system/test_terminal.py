@@ -13,6 +13,7 @@ from boxwright.system.terminal import say, say_json, writable
 from boxwright.track.events import EpochStarted, StepLogged, Told
 from boxwright.track.sinks.console import Console, Progress
 from tests.support.processes import environment
+from tests.support.terminals import Shown
 
 STEERING = (
     "\x1b[2J",
@@ -35,6 +36,12 @@ STEERING = (
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+@pytest.fixture(autouse=True)
+def usual_terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
 
 
 @pytest.mark.parametrize("odd", STEERING, ids=ascii)
@@ -70,7 +77,7 @@ def test_a_line_that_moves_holds_the_name_of_a_file_as_escapes():
     progress = Progress("reading a\x1b[1A\nb", out)
     progress._began -= 60
     progress(1, 1)
-    assert out.getvalue() == "\rreading a\\x1b[1A\\nb: 1 of 1\n"
+    assert Shown.of(out.getvalue(), 80).text[0].startswith("reading a\\x1b[1A\\nb: 1 of 1 ")
 
 
 def test_the_bar_is_the_only_thing_that_moves_a_cursor():
@@ -79,7 +86,7 @@ def test_the_bar_is_the_only_thing_that_moves_a_cursor():
     for event in (EpochStarted(0, 1, 2), StepLogged(0, 1, 0, 2, (0.1, 0.2, 0.3), 1, 64, 0, 0.1), Told("a\rb\x1b[2K")):
         console.handle(event)
     console.close()
-    assert out.getvalue().count("\r") == 1
+    assert out.getvalue().count("\r") == 2, "drawn, and cleared for the line that follows"
     assert "a\\rb\\x1b[2K\n" in out.getvalue()
 
 

@@ -17,7 +17,10 @@ from boxwright.track.events import (
     Validated,
     Warned,
 )
-from boxwright.track.sinks.console import LAYOUTS, Console, Progress
+from boxwright.track.sinks.console import Console, Progress
+from boxwright.track.sinks.epoch_row import LAYOUTS
+from boxwright.track.sinks.event_log import lines_of
+from tests.support.terminals import Shown
 
 STEP = StepLogged(
     epoch=4,
@@ -52,6 +55,13 @@ def shown(*events, layout: str = "7.0", quiet: bool = False, live: bool = False)
 EPOCH = (STARTED, EpochStarted(4, 10, 4), STEP, replace(STEP, batch=3, elapsed_s=120.0), VALIDATED, ENDED)
 
 
+@pytest.fixture(autouse=True)
+def usual_terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_every_era_has_its_columns_with_the_values_below_the_names(name):
     layout = LAYOUTS[name]
@@ -82,25 +92,15 @@ def test_on_a_terminal_the_line_moves_and_the_header_comes_back():
     out = shown(*EPOCH, EpochStarted(5, 10, 4), live=True)
     assert out.count("GPU_mem") == 2
     first, last = (part for part in out.split("\r") if "4/9" in part)
-    assert " 25%|##        | 1/4 00:30<01:30" in first
-    assert "100%|##########| 4/4 02:00<00:00\n" in last
-    assert "mAP50-95\n                   all         20         50        0.5       0.25       0.75      0.375\n" in out
-
-
-def test_a_shorter_line_covers_the_longer_one_before_it():
-    console = Console("7.0", out=Terminal())
-    console.handle(EpochStarted(4, 10, 2000))
-    console.handle(replace(STEP, batches=2000, elapsed_s=90_000.0))
-    console._shown_at = 0.0  # long ago
-    long = console._open
-    console.handle(replace(STEP, batch=1, batches=2000, elapsed_s=1.0))
-    assert len(console.out.getvalue().rpartition("\r")[2]) == len(long) > len(console._open)
+    assert first.split()[-3:] == ["25%", "1/4", "01:30\x1b[K"]
+    assert last.startswith("   4/9    2.5G")
+    assert last.split("\n")[0].split()[-3:] == ["100%", "4/4", "00:00\x1b[K"]
 
 
 def test_the_final_table_shows_every_class_wherever_it_is_printed():
     for live in (False, True):
         out = shown(replace(VALIDATED, show_classes=True), live=live)
-        assert out.splitlines()[-2].split() == ["cat", "9", "30", "0.1", "0.2", "0.3", "0.4"]
+        assert Shown.of(out, 200).text[-3].split() == ["cat", "9", "30", "0.1", "0.2", "0.3", "0.4"]
     assert not shown(VALIDATED)
 
 
@@ -140,6 +140,13 @@ def test_text_from_files_cannot_steer_the_terminal():
     assert len(out.splitlines()) == 7
 
 
+def test_the_walls_of_settings_are_for_logs_and_not_for_terminals():
+    started = replace(STARTED, lines=("boxwright: here", "settings: a=1", "data: there"), details=("settings: a=1",))
+    assert shown(started) == "boxwright: here\nsettings: a=1\ndata: there\n"
+    assert shown(started, live=True) == "boxwright: here\ndata: there\n"
+    assert lines_of(started, "") == started.lines
+
+
 def test_preparations_that_are_quick_say_nothing():
     out = io.StringIO()
     progress = Progress("reading", out)
@@ -158,4 +165,6 @@ def test_long_preparations_count_on_a_terminal():
     progress._shown_at -= 5
     progress(2, 10)
     progress(10, 10)
-    assert out.getvalue() == "\rreading: 2 of 10\rreading: 10 of 10\n"
+    first, last = out.getvalue().split("\r")[1:]
+    assert first.startswith("reading: 2 of 10 ")
+    assert Shown.of(out.getvalue(), 80).text == [last.split("\x1b")[0] + "━" * 40 + "  00:00", ""]

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from boxwright.errors import printable
-from boxwright.system.terminal import say
+from boxwright.structures.answer import Table, TableLine
+from boxwright.system.screen import Screen
+from boxwright.system.terminal import finish_open_line, say
 from boxwright.track.bus import Delivery
 from boxwright.track.events import (
     CheckpointSaved,
@@ -24,31 +26,16 @@ from boxwright.track.events import (
     Validated,
     Warned,
 )
+from boxwright.track.sinks.epoch_row import LAYOUTS, EpochRow, clock, preparation
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-BAR_CELLS = 10
 REFRESH_S = 0.1
 PATIENCE_S = 1.0  # what takes no longer is not announced
 
 
-class Layout(NamedTuple):
-    """Columns of the training lines of one era."""
-
-    names: tuple[str, ...]
-    width: int
-    total: bool  # whether the sum of the losses has a column
-
-
-LAYOUTS = {
-    "7.0": Layout(("Epoch", "GPU_mem", "box_loss", "obj_loss", "cls_loss", "Instances", "Size"), 11, total=False),
-    "6.0": Layout(("Epoch", "gpu_mem", "box", "obj", "cls", "labels", "img_size"), 10, total=False),
-    "2020": Layout(("Epoch", "gpu_mem", "GIoU", "obj", "cls", "total", "targets", "img_size"), 10, total=True),
-}
-VALIDATION_HEADER = f"{'Class':>22}" + "".join(
-    f"{name:>11}" for name in ("Images", "Instances", "P", "R", "mAP50", "mAP50-95")
-)
+VALIDATION_NAMES = ("Class", "Images", "Instances", "P", "R", "mAP50", "mAP50-95")
 
 
 class Console:
@@ -60,9 +47,9 @@ class Console:
         self.layout = LAYOUTS[layout]
         self.quiet = quiet
         self.out = out or sys.stdout
-        self.live = self.out.isatty()
+        self.screen = Screen(self.out) if self.out.isatty() else None
+        self._epoch_row = None if self.screen is None else EpochRow(self.screen, self.layout)
         self._shown_at = 0.0
-        self._open = ""  # the unfinished line on a terminal
         self._last: StepLogged | None = None
         self._began = time.monotonic()
         self._first_epoch = 0
@@ -72,17 +59,17 @@ class Console:
         match event:
             case RunStarted():
                 self._began, self._first_epoch = time.monotonic(), event.first_epoch
-                self._lines(event.lines)
+                self._lines(event.lines if self.screen is None else event.short_lines)
             case EpochStarted() if not self.quiet:
                 self._header(event)
             case StepLogged() if not self.quiet:
                 self._step(event)
             case Validated() if not self.quiet:
                 self._validated(event)
-            case EpochEnded() if self.quiet or not self.live:
+            case EpochEnded() if self.quiet or self.screen is None:
                 self._epoch_line(event)
             case Warned():
-                self._line(f"warning: {event.text}")
+                self._warning(event.text)
             case Told() if not self.quiet:
                 self._line(event.text)
             case CheckpointSaved() | Pictured():
@@ -94,12 +81,11 @@ class Console:
 
     def close(self) -> None:
         """Finish an open line."""
-        self._finish_line()
+        finish_open_line(self.out)
 
     # -- lines
 
     def _line(self, text: str) -> None:
-        self._finish_line()
         say(text, self.out)  # names of files and classes are in it
         self.out.flush()
 
@@ -107,47 +93,40 @@ class Console:
         for line in lines:
             self._line(line)
 
-    def _finish_line(self) -> None:
-        if self._open:
-            say("", self.out)
-            self._open = ""
+    def _warning(self, text: str) -> None:
+        if self.screen is None:
+            self._line(f"warning: {text}")
+        else:
+            self.screen.say_marked("warning", text)
 
     # -- training
 
     def _header(self, event: EpochStarted) -> None:
         self._last = None
-        if self.live or event.epoch == self._first_epoch:
+        if self.screen is not None and self._epoch_row is not None:
+            self._line("")
+            self.screen.say(self._epoch_row.header(event))
+        elif event.epoch == self._first_epoch:
             self._line("")
             self._line("".join(f"{name:>{self.layout.width}}" for name in self.layout.names))
 
     def _step(self, event: StepLogged) -> None:
         self._last = event
-        done = event.batch + 1 == event.batches
-        now = time.monotonic()
-        if not self.live or not (done or now - self._shown_at > REFRESH_S):
+        if self.screen is None or self._epoch_row is None:
+            return
+        done, now = event.batch + 1 == event.batches, time.monotonic()
+        if not done and (not self.screen.moves or now - self._shown_at <= REFRESH_S):
             return
         self._shown_at = now
-        text = (
-            f"{self._columns(event)}  "
-            f"{_bar(event.batch + 1, event.batches)} "
-            f"{_clock(event.elapsed_s)}<{_clock(_left(event))}"
-        )
-        say(f"{text}{' ' * max(len(self._open) - len(text), 0)}", self.out, over=True, open_end=True)
-        self._open = text
+        if not self.screen.moves:
+            self.screen.say(self._epoch_row.row(event))
+            return
+        self.screen.draw_over(self._epoch_row.row(event))
         if done:
-            self._finish_line()
+            self.screen.finish()
 
     def _columns(self, event: StepLogged) -> str:
-        width = self.layout.width
-        losses = [*event.losses, sum(event.losses)] if self.layout.total else list(event.losses)
-        cells = [
-            f"{event.epoch}/{event.epochs - 1}",
-            f"{event.memory / 1e9:.3g}G",
-            *(f"{loss:.4g}" for loss in losses),
-            str(event.objects),
-            str(event.width),
-        ]
-        return "".join(f"{cell:>{width}}" for cell in cells)
+        return "".join(f"{cell:>{self.layout.width}}" for cell in self.layout.cells(event))
 
     def _epoch_line(self, event: EpochEnded) -> None:
         """Everything about an epoch in one line, for logs."""
@@ -161,15 +140,19 @@ class Console:
             parts.append(f"mAP50 {results['metrics/mAP_0.5']:.4g}  mAP50-95 {results['metrics/mAP_0.5:0.95']:.4g}")
         done = event.epoch - self._first_epoch + 1
         left = (time.monotonic() - self._began) / done * (event.epochs - event.epoch - 1)
-        parts.append(f"{event.seconds:.1f} s, {_clock(left)} left")
+        parts.append(f"{event.seconds:.1f} s, {clock(left)} left")
         self._line("  ".join(parts))
 
     # -- validation
 
     def _validated(self, event: Validated) -> None:
-        if self.live or event.show_classes:
-            notes = footnotes(event)
-            self._lines((*validation_lines(event), *(notes if event.epoch is None else notes[:1])))
+        notes = footnotes(event)
+        notes = notes if event.epoch is None else notes[:1]
+        if self.screen is not None:
+            self.screen.numbers_by_name(validation_rows(event))
+            self._lines(tuple(notes))
+        elif event.show_classes:
+            self._lines((*validation_lines(event), *notes))
 
 
 class Progress:
@@ -185,24 +168,35 @@ class Progress:
         self._told = False
 
     def __call__(self, done: int, total: int) -> None:
-        """Take note of the state."""
-        now, live = time.monotonic(), self.out.isatty()
-        if now - self._began < PATIENCE_S or (self._told and not live):
+        """Take note of the state. `total` 0: nobody knows."""
+        now = time.monotonic()
+        if now - self._began < PATIENCE_S:
             return
-        if not live:
-            say(f"{self.title}: {total} ...", self.out)
+        screen = Screen(self.out) if self.out.isatty() else None
+        if screen is None or not screen.moves:
+            if not self._told:
+                say(f"{self.title}: {total or done} ...", self.out)
         elif now - self._shown_at > REFRESH_S or done == total:
             self._shown_at = now
-            say(f"{self.title}: {done} of {total}", self.out, over=True, open_end=done != total)
+            screen.draw_over(preparation(screen, self.title, done, total, now - self._began))
+            if total and done == total:
+                screen.finish()
         self._told = True
 
 
-def validation_lines(event: Validated) -> list[str]:
+def validation_rows(event: Validated) -> list[tuple[str, ...]]:
     """The table of a validation: a header, all classes together, and each class when asked."""
-    whole = _validation_row(
-        "all", event.images, event.labels, event.precision, event.recall, event.map50, event.map50_95
-    )
-    return [VALIDATION_HEADER, whole, *([_class_row(found) for found in event.classes] if event.show_classes else [])]
+    whole = _row("all", event.images, event.labels, event.precision, event.recall, event.map50, event.map50_95)
+    return [VALIDATION_NAMES, whole, *([_class_row(found) for found in event.classes] if event.show_classes else [])]
+
+
+def validation_lines(event: Validated) -> list[str]:
+    """The same in columns of a fixed width."""
+    rows = validation_rows(event)
+    table = Table(tuple(rows), (True,) * len(VALIDATION_NAMES), header=True, by_name=True)
+    return [
+        TableLine(f"{name[:22]:>22}" + "".join(f"{number:>11}" for number in numbers), table) for name, *numbers in rows
+    ]
 
 
 def footnotes(event: Validated) -> list[str]:
@@ -228,27 +222,11 @@ def _measured(value: float) -> str:
     return "none" if value < 0 else f"{value:.3g}"
 
 
-def _class_row(found: ClassResult) -> str:
-    return _validation_row(
+def _class_row(found: ClassResult) -> tuple[str, ...]:
+    return _row(
         printable(found.name), found.images, found.labels, found.precision, found.recall, found.map50, found.map50_95
     )
 
 
-def _validation_row(name: str, images: int, labels: int, *values: float) -> str:
-    return f"{name[:22]:>22}{images:>11}{labels:>11}" + "".join(f"{value:>11.3g}" for value in values)
-
-
-def _bar(done: int, total: int) -> str:
-    filled = BAR_CELLS * done // max(total, 1)
-    return f"{done / max(total, 1):>4.0%}|{'#' * filled}{' ' * (BAR_CELLS - filled)}| {done}/{total}"
-
-
-def _left(event: StepLogged) -> float:
-    done = event.batch + 1
-    return event.elapsed_s / done * (event.batches - done)
-
-
-def _clock(seconds: float) -> str:
-    minutes, second = divmod(round(max(seconds, 0)), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
+def _row(name: str, images: int, labels: int, *values: float) -> tuple[str, ...]:
+    return (name, str(images), str(labels), *(f"{value:.3g}" for value in values))
