@@ -7,6 +7,7 @@ import inspect
 import subprocess
 import sys
 import types
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -32,6 +33,7 @@ FACES = {
     "predict": (api.predict, options.PredictOptions, PredictSettings, "batch_size"),
     "export": (api.export, options.ExportOptions, ExportSettings, "batch_size"),
 }
+ROOT = Path(__file__).parents[2]
 EVERY_FACE = pytest.mark.parametrize("name", FACES)
 FILES = {"PT", "YAML", "DIR", "FILE", "PATH", "JSON"}  # what stands for files in help
 WIDER = {  # what says more in Python than its setting does
@@ -265,3 +267,14 @@ def test_functions_stay_functions_whatever_is_imported():
 
 def test_the_package_says_that_it_is_typed():
     assert (Path(boxwright.__file__).parent / "py.typed").exists()
+
+
+def test_the_wheel_holds_what_type_checkers_look_for(tmp_path):
+    program = (
+        "import sys; sys.path.insert(0, 'native'); import backend; "
+        "backend.build_wheel(sys.argv[1], {'wheel.cmake': 'false'})"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, capture_output=True, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as inside:
+        assert {"boxwright/py.typed", "boxwright/__init__.pyi", "boxwright/api.py"} <= set(inside.namelist())

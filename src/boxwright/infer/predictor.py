@@ -34,6 +34,7 @@ class Predictor:
     square: bool = False  # every canvas has the full size: for networks that take no other
     kind: Kind = USUAL
 
+    @torch.inference_mode()
     def __call__(
         self, images: Sequence[np.ndarray], rules: NmsRules, paths: Sequence[str] | None = None
     ) -> list[Detections]:
@@ -57,7 +58,6 @@ class Predictor:
                 found[number] = Detections.from_rows(rows, self.names, (height, width), path)
         return [found[number] for number in range(len(images))]
 
-    @torch.inference_mode()
     def _decoded(self, canvases: Sequence[np.ndarray]) -> torch.Tensor:
         """What the network says of canvases of one size. (B, N, 5 + classes)"""
         pixels = torch.from_numpy(np.stack(canvases))
