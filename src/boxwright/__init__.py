@@ -14,20 +14,48 @@ from typing import Any
 
 from boxwright.version import __version__
 
-__all__ = ["Detections", "Model", "__version__", "load", "open_data", "train", "validate"]
-
 _PUBLIC = {
     "train": "api",
     "validate": "api",
+    "predict": "api",
     "load": "api",
+    "export": "api",
     "open_data": "api",
+    "TrainResult": "api",
+    "ValidationResult": "api",
+    "Predictions": "api",
+    "Exports": "api",
     "Model": "api",
+    "ImageDetections": "api",
     "Detections": "structures.detections",
+    "BoxwrightError": "errors",
+    "UserError": "errors",
 }
+__all__ = [
+    "BoxwrightError",
+    "Detections",
+    "Exports",
+    "ImageDetections",
+    "Model",
+    "Predictions",
+    "TrainResult",
+    "UserError",
+    "ValidationResult",
+    "__version__",
+    "export",
+    "load",
+    "open_data",
+    "predict",
+    "train",
+    "validate",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """The public names, each imported when it is first asked for, so that importing the package costs nothing."""
+    """The public names, each imported when it is first asked for, so that importing the package costs nothing.
+
+    Their types stand in __init__.pyi beside this file.
+    """
     if name not in _PUBLIC:
         raise AttributeError(f"module 'boxwright' has no attribute '{name}'")
     return getattr(importlib.import_module(f"boxwright.{_PUBLIC[name]}"), name)

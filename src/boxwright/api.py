@@ -1,149 +1,289 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Python face: the same verbs as functions, and a trained network as something to call."""
+"""The Python interface: the verbs as functions with typed parameters and typed results."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from collections.abc import Mapping, Sequence  # noqa: TC003 -- whoever asks for the types of a signature gets them
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-import numpy as np
-import torch
+from typing import Any, Literal, Unpack
 
 from boxwright.commands import train as training
 from boxwright.commands import val as validation
-from boxwright.config.assemble import resolve_train, resolve_verb
-from boxwright.config.load import Layer
+from boxwright.config.arguments import errors_in_python, in_python, layer_of
+from boxwright.config.assemble import resolve_verb
+from boxwright.config.load import Layer, Resolved
+from boxwright.config.options import ExportOptions, Formats, PredictOptions, StrPath, TrainOptions, ValOptions
 from boxwright.config.origin import PYTHON
-from boxwright.config.schema.val import ValSettings
+from boxwright.config.schema.export import ExportSettings
+from boxwright.config.schema.train import TrainSettings
+from boxwright.config.schema.val import PredictSettings, ValSettings
+from boxwright.config.setting import Slice, SliceType
 from boxwright.data.index.index import Index
-from boxwright.data.pixels.channels import Kind, of_picture, read_pixels
-from boxwright.data.pixels.image_files import BrokenImageError
 from boxwright.errors import DataError
-from boxwright.geometry.nms import NmsRules
-from boxwright.infer.predictor import Predictor
+from boxwright.infer.loaded_model import Model
+from boxwright.infer.results import ImageDetections, Predictions
+from boxwright.runs.evaluation.validation_result import ValidationResult
+from boxwright.runs.exporting.export import Exports
+from boxwright.runs.exporting.export import export as export_files
 from boxwright.runs.inputs import open_data as opening
 from boxwright.runs.prediction.open_predictor import predictor_of
+from boxwright.runs.prediction.predict import predict as predict_sources
 from boxwright.runs.session import TrainResult
-from boxwright.structures.detections import Detections
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-Image = str | Path | np.ndarray | torch.Tensor
-Weights: TypeAlias = "str | Path | Sequence[str | Path]"
 
 
-def train(*, observers: Sequence[object] = (), **settings: Any) -> TrainResult:
-    """Train; keywords are the settings of `boxwright train`. Returns where the run lies and what it came to.
+def train(
+    *,
+    data: str | Path | None = None,
+    weights: str | Path | None = None,
+    cfg: str | Path | None = None,
+    hyp: str | Path | None = None,
+    recipe: str | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    batch: int | None = None,
+    imgsz: int | Sequence[int] | None = None,
+    device: str | int | None = None,
+    workers: int | None = None,
+    cache: Literal["off", "ram", "disk", "val"] | None = None,
+    project: str | Path | None = None,
+    name: str | None = None,
+    exist_ok: bool | None = None,
+    resume: bool | str | Path | None = None,
+    seed: int | None = None,
+    patience: int | None = None,
+    optimizer: Literal["SGD", "Adam", "AdamW", "RMSProp"] | None = None,
+    freeze: int | str | Sequence[int | str] | None = None,
+    rect: bool | None = None,
+    multi_scale: bool | None = None,
+    image_weights: bool | None = None,
+    single_cls: bool | None = None,
+    cos_lr: bool | None = None,
+    label_smoothing: float | None = None,
+    amp: Literal["auto", "off", "bf16", "fp16"] | None = None,
+    threads: int | None = None,
+    time: float | None = None,
+    save_period: int | None = None,
+    noplots: bool | None = None,
+    quiet: bool | None = None,
+    best_by: str | None = None,
+    config: str | Path | None = None,
+    observers: Sequence[object] = (),
+    **settings: Unpack[TrainOptions],
+) -> TrainResult:
+    """Train a detector; returns where the run lies and what it came to.
 
-    `observers` are objects with methods named after the moments of a run, such as `on_fit_epoch_end(values, epoch,
-    best_fitness, fitness)`.
+    Example::
+
+        result = boxwright.train(data="birds/data.yaml", cfg="yolov5n", epochs=50, imgsz=320, batch=16)
+        print(result.best, result.results["metrics/mAP_0.5"])
+
+    None means "not given": then the checkpoint, the recipe or the default decides.
+
+    What is trained on what:
+        data: a YAML, a COCO JSON, a folder in VOC or COCO layout, or a packaged name (default: the drawn sample set).
+        cfg: the network, a YAML or a packaged name such as "yolov5s". weights: a file to start from.
+        single_cls: treat all classes as one. freeze: the first N rows, or several numbers or name patterns.
+        resume: True for the newest run, or a run folder or checkpoint: goes on where it stopped.
+
+    How long, and at what size:
+        epochs. patience: epochs without improvement before it stops, 0 for never. time: at most so many hours.
+        batch_size, also written batch: images over all processes, -1 for as many as fit.
+        imgsz: pixels, one number or two for training and validation. rect: batches of similar shapes.
+        multi_scale: vary the size of each batch. image_weights: draw rare and badly found classes more often.
+
+    How it learns:
+        recipe: "2020.7", "2020.8", "6.0", "6.2" or "7.0", the constants of one of five trainers.
+        hyp: a hyperparameter file or packaged name. config: a settings file, such as config.yaml of another run.
+        optimizer. cos_lr: a cosine instead of the recipe's curve. label_smoothing. seed of everything random.
+        Every hyperparameter is an argument too: lr0=0.005, mosaic=0.5, hsv_h=0 ...
+
+    Machine:
+        device: "cpu", "mps", 0 ... (default: the first GPU, else the CPU). amp: mixed precision.
+        workers: loader threads. threads: compute threads on a CPU. cache: keep decoded images in memory or on disk.
+
+    Where it goes:
+        project and name: the run lies in PROJECT/NAME. exist_ok: use that folder even if it exists.
+        save_period: keep every so-manyth epoch. best_by: what best.pt is chosen by. noplots, quiet.
+        observers: objects with methods named after the moments of a run, such as
+        `on_fit_epoch_end(values, epoch, best_fitness, fitness)`.
+
+    All other settings of `boxwright train` are keywords as well; `boxwright config explain NAME` says what one does.
+    Raises SettingError, DataError, ModelError or WeightsError with one line that says what to change.
     """
-    return training.trained(resolve_train(settings), observers)
+    given = _given(locals(), settings, "observers")
+    with errors_in_python("boxwright.train", TrainSettings):
+        return training.trained(_resolved("boxwright.train", TrainSettings, given), observers)
 
 
-def validate(weights: Weights, **settings: Any) -> dict[str, Any]:
-    """Validate a checkpoint or run folder, or several that predict together.
+def validate(
+    weights: StrPath | Sequence[StrPath],
+    *,
+    data: str | Path | None = None,
+    batch_size: int | None = None,
+    batch: int | None = None,
+    imgsz: int | None = None,
+    conf_thres: float | None = None,
+    iou_thres: float | None = None,
+    max_det: int | None = None,
+    task: Literal["train", "val", "test", "speed", "study"] | None = None,
+    device: str | int | None = None,
+    workers: int | None = None,
+    half: bool | None = None,
+    augment: bool | None = None,
+    single_cls: bool | None = None,
+    classes: int | str | Sequence[int | str] | None = None,
+    **settings: Unpack[ValOptions],
+) -> ValidationResult:
+    """Validate a checkpoint, a run folder or an exported network, or several that predict together.
 
-    Keywords are the settings of `boxwright val`. Returns what `val --json` prints.
+    Example::
+
+        result = boxwright.validate("runs/train/exp")
+        print(result.map50, result.map50_95)
+        for one in result.classes:
+            print(one.name, one.map50_95)
+
+    With nothing but weights it repeats the number of their training: data, image size (imgsz) and thresholds come from
+    the checkpoint. task: the split, or "speed" or "study". conf_thres: least confidence. iou_thres: suppression.
+    classes: only these, by number or name. half: half precision. augment: three sizes of every image.
+
+    Nothing is written unless `noplots=False`, `save_txt`, `save_json` or `errors` asks for it. The other settings of
+    `boxwright val` are keywords as well.
     """
-    layer = Layer(PYTHON, {"noplots": True, **settings, "weights": _listed(weights)})
-    document: dict[str, Any] = validation.run(resolve_verb(ValSettings, layer, Layer(PYTHON, {}))).document
-    return document
+    given = {"noplots": True} | _given(locals(), settings)
+    with errors_in_python("boxwright.validate", ValSettings):
+        answer = validation.run(_resolved("boxwright.validate", ValSettings, given))
+    return ValidationResult(answer.document, _notes(answer.notes, ValSettings))
 
 
-def open_data(path: str | Path) -> Mapping[str, Index]:
-    """The splits of a data set as sequences of records."""
-    file = opening.locate_data(str(path))
-    present = opening.splits_of(file)
-    return opening.open_data(str(file), present).splits
+def predict(
+    weights: StrPath | Sequence[StrPath],
+    source: StrPath | Sequence[StrPath],
+    *,
+    imgsz: int | None = None,
+    conf_thres: float | None = None,
+    iou_thres: float | None = None,
+    max_det: int | None = None,
+    classes: int | str | Sequence[int | str] | None = None,
+    augment: bool | None = None,
+    half: bool | None = None,
+    batch: int | None = None,
+    batch_size: int | None = None,
+    device: str | int | None = None,
+    project: str | Path | None = None,
+    name: str | None = None,
+    exist_ok: bool | None = None,
+    save_txt: bool | None = None,
+    save_json: bool | None = None,
+    save_crop: bool | None = None,
+    nosave: bool | None = None,
+    **settings: Unpack[PredictOptions],
+) -> Predictions:
+    """Detections on files, folders, patterns, list files and videos; `load` is for images that are in memory.
+
+    Example::
+
+        for found in boxwright.predict("runs/train/exp", "holiday/*.jpg", conf_thres=0.4):
+            print(found.path, found.counts())
+
+    What cannot be read is named in `left_out`, and the others go on. Nothing is written unless `nosave=False`
+    (pictures), `save_txt`, `save_json` or `save_crop` asks for it; then it lies in PROJECT/NAME. The other settings of
+    `boxwright predict` are keywords as well.
+    """
+    given = {"nosave": True} | _given(locals(), settings)
+    with errors_in_python("boxwright.predict", PredictSettings):
+        resolved = _resolved("boxwright.predict", PredictSettings, given)
+        found = predict_sources(resolved.settings, sys.stdin)
+    images = tuple(
+        ImageDetections.of(one, kind=found.kind, frame=record.get("frame"))
+        for one, record in zip(found.detections, found.records, strict=True)
+    )
+    return Predictions(images, found.folder, tuple(found.left_out), _notes(found.notes, PredictSettings))
 
 
-def load(weights: Weights, *, device: str = "", imgsz: int | None = None, augment: bool = False) -> Model:
+def load(
+    weights: StrPath | Sequence[StrPath],
+    *,
+    device: str | int | None = None,
+    imgsz: int | None = None,
+    augment: bool | None = None,
+    half: bool | None = None,
+    threads: int | None = None,
+) -> Model:
     """A trained network, or several that predict together, ready to be called on images.
 
-    `augment`: each looks at three sizes.
+    Example::
+
+        model = boxwright.load("runs/train/exp", device="cpu")
+        found = model("photo.jpg", min_score=0.4)
+        found.save("photo_found.jpg")
+
+    imgsz: image size (default: as in training). augment: each looks at three sizes of every image, one mirrored.
+    half: half precision where the device has it. threads: compute threads on a CPU.
     """
-    predictor, _ = predictor_of(_listed(weights), device, imgsz, augment=augment)
-    return Model(predictor)
+    with errors_in_python("boxwright.load", PredictSettings):
+        s = _resolved("boxwright.load", PredictSettings, _given(locals(), {})).settings
+        predictor, notes = predictor_of(s.weights, s.device, s.imgsz, threads=s.threads, augment=s.augment, half=s.half)
+    return Model(predictor, _notes(notes, PredictSettings))
 
 
-def _listed(weights: Weights) -> tuple[str, ...]:
-    return (str(weights),) if isinstance(weights, str | Path) else tuple(map(str, weights))
+def export(
+    weights: str | Path,
+    *,
+    format: Formats | None = None,  # noqa: A002 -- the setting's name
+    out: str | Path | None = None,
+    imgsz: int | None = None,
+    batch: int | None = None,
+    batch_size: int | None = None,
+    dynamic: bool | None = None,
+    half: bool | None = None,
+    nms: bool | None = None,
+    data: str | Path | None = None,
+    exist_ok: bool | None = None,
+    **settings: Unpack[ExportOptions],
+) -> Exports:
+    """Write a network for other programs; every file is read back and compared before this returns.
 
+    Example::
 
-@dataclass(frozen=True)
-class Model:
-    """A trained network.
+        done = boxwright.export("runs/train/exp", format="onnx", imgsz=640)
+        print(done.files[0].path)
 
-    Call it with a path, an RGB array (H, W, 3) uint8, a tensor (3, H, W) in 0..1 or uint8, or a list of these.
-
-    One that takes other pictures is given all of its channels, of 8 or 16 bits or in 0..1.
+    format: one or several of "onnx", "torchscript", "openvino", "safetensors", "yolov5". out: a folder (default: beside
+    the weights). dynamic: any number of images of any size on the grid. nms: suppression inside the graph. half: half
+    precision. data: whose images are compared on. The other settings of `boxwright export` are keywords as well.
     """
-
-    predictor: Predictor
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Class names."""
-        return self.predictor.names
-
-    def __call__(
-        self, images: Image | Sequence[Image], *, min_score: float = 0.25, max_iou: float = 0.45, max_det: int = 1000
-    ) -> Detections | list[Detections]:
-        """Detections of one image, or a list of them for a list of images."""
-        many = isinstance(images, list | tuple)
-        listed: list[Image] = list(images) if isinstance(images, list | tuple) else [images]  # type: ignore[list-item]  # one image
-        paths = [str(image) if isinstance(image, str | Path) else "" for image in listed]
-        found = self.predictor(
-            [_pixels(image, self.predictor.kind) for image in listed], NmsRules(min_score, max_iou, max_det), paths
-        )
-        return found if many else found[0]
+    given = _given(locals(), settings)
+    with errors_in_python("boxwright.export", ExportSettings):
+        return export_files(_resolved("boxwright.export", ExportSettings, given).settings)
 
 
-def _pixels(image: Image, kind: Kind) -> np.ndarray:
-    """Any image as one of this kind. (H, W, C)"""
-    if isinstance(image, str | Path):
-        try:
-            return read_pixels(str(image), kind)
-        except BrokenImageError as error:
-            raise DataError(str(image), str(error), "Give an image that can be opened") from None
-    return _rgb(image) if kind.usual else _planes(image, kind)
+def open_data(data: str | Path) -> Mapping[str, Index]:
+    """The splits of a data set as sequences of records, by name.
+
+    Example::
+
+        splits = boxwright.open_data("birds/data.yaml")
+        record = splits["train"][0]
+        print(record.path, record.size_wh, record.classes, record.boxes_cxcywh_norm)
+    """
+    if not isinstance(data, str | Path):
+        raise DataError("argument data", f"is {data!r}", "Give the path of a data set, or a packaged name")
+    with errors_in_python("boxwright.open_data", TrainSettings):
+        file = opening.locate_data(str(data))
+        return opening.open_data(str(file), opening.splits_of(file)).splits
 
 
-def _planes(image: np.ndarray | torch.Tensor, kind: Kind) -> np.ndarray:
-    """An array (H, W, C) or a tensor (C, H, W), of any depth. (H, W, C)"""
-    if isinstance(image, torch.Tensor):
-        image = image.detach().cpu().permute(1, 2, 0).numpy() if image.dim() == 3 else image.detach().cpu().numpy()  # noqa: PLR2004 -- channels, height, width
-    if image.ndim == 2:  # noqa: PLR2004 -- one channel
-        image = image[..., None]
-    if image.ndim != 3:  # noqa: PLR2004 -- height, width, channels
-        raise DataError(
-            "image",
-            f"an array of shape {image.shape} is no picture",
-            f"Give (H, W, {kind.channels}), or a tensor ({kind.channels}, H, W)",
-        )
-    try:
-        return of_picture(image, kind)
-    except BrokenImageError as error:
-        raise DataError("image", str(error), f"Give (H, W, {kind.channels}) of 8 or 16 bits, or in 0..1") from None
+def _given(arguments: dict[str, Any], settings: Mapping[str, Any], *others: str) -> dict[str, Any]:
+    """What was given of the parameters of a function and of its other settings."""
+    named = {key: value for key, value in arguments.items() if key not in {"settings", *others}}
+    return {key: value for key, value in {**named, **settings}.items() if value is not None}
 
 
-def _rgb(image: np.ndarray | torch.Tensor) -> np.ndarray:
-    """An array or a tensor as RGB uint8. (H, W, 3)"""
-    if isinstance(image, torch.Tensor):
-        image = (
-            image.detach().cpu().permute(1, 2, 0).numpy()
-            if image.dim() == 3 and image.shape[0] in {1, 3}  # noqa: PLR2004 -- channels first
-            else image.detach().cpu().numpy()
-        )
-    if image.dtype != np.uint8:
-        image = (np.asarray(image, np.float32).clip(0, 1) * 255).round().astype(np.uint8)
-    if image.ndim == 2 or image.shape[2] == 1:  # noqa: PLR2004 -- grey
-        image = np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
-    if image.ndim != 3 or image.shape[2] != 3:  # noqa: PLR2004 -- height, width, colours
-        raise DataError(
-            "image", f"an array of shape {image.shape} is no picture", "Give (H, W, 3) RGB, or a tensor (3, H, W)"
-        )
-    return np.ascontiguousarray(image)
+def _resolved(function: str, kind: type[SliceType], given: Mapping[str, Any]) -> Resolved[SliceType]:
+    return resolve_verb(kind, layer_of(function, kind, given), Layer(PYTHON, {}))
+
+
+def _notes(notes: Sequence[str], kind: type[Slice]) -> tuple[str, ...]:
+    return tuple(in_python(note, kind) for note in notes)

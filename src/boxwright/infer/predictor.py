@@ -38,33 +38,38 @@ class Predictor:
     def __call__(
         self, images: Sequence[np.ndarray], rules: NmsRules, paths: Sequence[str] | None = None
     ) -> list[Detections]:
-        """Detections of images of any sizes, in one pass.
+        """Detections of images of any sizes; those of one canvas go through the network together.
 
-        (H, W, C) of the kind that the network takes: uint8 RGB, unless it says otherwise.
+        (H, W, C) of the kind that the network takes: uint8 RGB, unless it says otherwise. Each image has the canvas
+        that it would have alone, so that company changes nothing of what the network sees of it.
         """
-        if not images:
-            return []
-        boxes = self._boxes([image.shape[:2] for image in images])
-        pixels = torch.from_numpy(
-            np.stack([placed(image, box, self.kind) for image, box in zip(images, boxes, strict=True)])
-        )
+        boxes = [self._letterbox(image.shape[:2]) for image in images]
+        groups: dict[tuple[int, int], list[int]] = {}
+        for number, box in enumerate(boxes):
+            groups.setdefault(box.canvas_hw, []).append(number)
+        found: dict[int, Detections] = {}
+        for numbers in groups.values():
+            decoded = self._decoded([placed(images[n], boxes[n], self.kind) for n in numbers])
+            for number, prediction in zip(numbers, decoded, strict=True):
+                rows = detections(prediction, rules)[0].cpu().numpy()
+                rows[:, :4] = boxes[number].boxes_to_source(rows[:, :4])
+                height, width = images[number].shape[:2]
+                path = paths[number] if paths else ""
+                found[number] = Detections.from_rows(rows, self.names, (height, width), path)
+        return [found[number] for number in range(len(images))]
+
+    def _decoded(self, canvases: Sequence[np.ndarray]) -> torch.Tensor:
+        """What the network says of canvases of one size. (B, N, 5 + classes)"""
+        pixels = torch.from_numpy(np.stack(canvases))
         batch = pixels.to(self.device).permute(0, 3, 1, 2).float() / self.kind.full_scale
         with self.precision.autocast():
-            decoded = self.network(batch.contiguous(memory_format=torch.channels_last)).decoded.float()
-        found = []
-        for image, box, prediction, path in zip(images, boxes, decoded, paths or [""] * len(images), strict=True):
-            rows = detections(prediction, rules)[0].cpu().numpy()
-            rows[:, :4] = box.boxes_to_source(rows[:, :4])
-            found.append(Detections.from_rows(rows, self.names, (image.shape[0], image.shape[1]), path))
-        return found
+            return self.network(batch.contiguous(memory_format=torch.channels_last)).decoded.float()
 
-    def _boxes(self, sizes_hw: list[tuple[int, ...]]) -> list[Letterbox]:
-        """One canvas for all: as small as the grid allows when the images are alike, else square."""
+    def _letterbox(self, size_hw: tuple[int, ...]) -> Letterbox:
+        """The canvas of an image: as small as the grid allows, or the full square for networks that take no other."""
+        height, width = size_hw
         square = self.image_size, self.image_size
-        boxes = [fit((h, w), square, stride=self.grid) for h, w in sizes_hw]
-        if len({box.canvas_hw for box in boxes}) == 1 and not self.square:
-            return boxes
-        return [fit((h, w), square) for h, w in sizes_hw]
+        return fit((height, width), square) if self.square else fit((height, width), square, stride=self.grid)
 
 
 def placed(image: np.ndarray, box: Letterbox, kind: Kind = USUAL) -> np.ndarray:

@@ -39,10 +39,12 @@ class Predicted:
     """What was predicted. `folder` is None where nothing was to be written; `seconds` are of the network alone."""
 
     folder: Path | None
+    kind: Kind
     lines: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     left_out: list[dict[str, str]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
+    detections: list[Detections] = field(default_factory=list)  # one for each record
     seconds: float = 0.0
 
     def leave_out(self, path: str, reason: str, remedy: str = "") -> None:
@@ -55,9 +57,10 @@ class Predicted:
         counts = ", ".join(f"{count} {name}" for name, count in found.counts().items()) or "nothing found"
         height, width = found.size_hw
         self.lines.append(f"{frame.title}: {width}x{height} {counts}, {seconds * 1e3:.1f} ms")
-        numbered = {} if frame.number is None else {"frame": frame.number}
+        number = {} if frame.number is None else {"frame": frame.number}
+        self.detections.append(found)
         self.records.append(
-            {"path": frame.path, **numbered, "size_wh": found.size_hw[::-1], "detections": found.records()}
+            {"path": frame.path, **number, "size_wh": found.size_hw[::-1], "detections": found.records()}
         )
 
 
@@ -80,17 +83,19 @@ def predict(settings: PredictSettings, stdin: TextIO) -> Predicted:
     rules = _rules(settings, predictor.names)
     folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering="exp-exp2")
     writer = PredictionWriter(folder, settings)
-    found = Predicted(folder if writer.is_asked else None, notes=[*notes, *_about_pictures(predictor.kind, settings)])
+    about = [*notes, *_about_pictures(predictor.kind, settings)]
+    found = Predicted(folder if writer.is_asked else None, predictor.kind, notes=about)
     for error in wrong:
         found.leave_out(error.where.removeprefix("--source "), error.what)
     progress = Progress(f"predicting on {len(paths)} sources")
     batch: dict[Frame, np.ndarray] = {}
+    at_once = 1 if settings.visualize else settings.batch  # rows are looked at in one pass of the network
     for frame, pixels in frames_of(paths, settings.vid_stride, predictor.kind):
         if isinstance(pixels, BrokenImageError):
             found.leave_out(frame.path, str(pixels), pixels.remedy)
             continue
         batch[frame] = pixels
-        if len(batch) == settings.batch or sum(one.nbytes for one in batch.values()) > MAX_BATCH_BYTES:
+        if len(batch) == at_once or sum(one.nbytes for one in batch.values()) > MAX_BATCH_BYTES:
             _predict(batch, predictor, rules, writer, found)
             batch = {}
             progress(paths.index(frame.path) + 1, len(paths))
