@@ -68,7 +68,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
         "info": Verb(
             "one network, row by row: parameters, work, memory, time", "verbs:ModelInfoSettings", "model:info"
         ),
-        "draw": Verb("a picture of the rows of a network", "verbs:ModelDrawSettings", "model_picture:draw"),
+        "draw": Verb("a picture of the rows of a network", "verbs:ModelDrawSettings", "model_draw:run"),
         "check": Verb("whether a network description is sound", "verbs:ModelVerbSettings", "model:check"),
     },
     "anchors": Verb("how anchors fit a data set, and which would fit better", "verbs:AnchorsSettings", "anchors:run"),

@@ -348,7 +348,7 @@ def foreign_onnx(path: Path, metadata: dict[str, str] | None = None) -> Path:
 
 def test_files_of_others_are_one_line(ground):
     words = ("--data", ground.data, "--noplots", "--workers", 0)
-    passport = Passport(datasets.NAMES, (8, 16), (), 3, 64, 1)
+    passport = Passport(datasets.NAMES, (8, 16), (((10.0, 13.0),), ((30.0, 61.0),)), 3, 64, 1)
     damaged = {KEY: passport.words()[KEY].replace("[8, 16]", '["a"]')}
     newer = {KEY: passport.words()[KEY].replace('"version": 1', '"version": 2')}
     cases = {

@@ -10,10 +10,10 @@ import math
 
 import pytest
 
-from boxwright.commands.schedule import rows_of
 from boxwright.config.assemble import resolve_train
 from boxwright.config.schema.schedule import ScheduleSettings
 from boxwright.engine.schedule import Schedule
+from boxwright.engine.schedule_table import rows_of
 
 EPOCHS, BATCH = 10, 16
 

@@ -3,33 +3,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import numpy as np
-
-from boxwright.commands.predict import predictor_of
 from boxwright.commands.train import trained
 from boxwright.config.load import Resolved
-from boxwright.config.schema.train import TrainSettings
 from boxwright.config.schema.verbs import DemoSettings
-from boxwright.data.index.index import Index
-from boxwright.data.pixels.channels import for_eyes, read_pixels
-from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px
-from boxwright.geometry.nms import NmsRules
-from boxwright.report.contact import contact_sheet
-from boxwright.runs.inputs.open_data import open_data
+from boxwright.runs.prediction.beside_truth import predictions_beside_truth
 from boxwright.runs.session import TrainResult
 from boxwright.structures.answer import Answer, table
 from boxwright.system.files import write_image
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 SHEET = "predictions_beside_truth.jpg"
-SHOWN_IMAGES = 12
-# What is shown to people: predictions that are meant. Suppression is stricter than in validation, where recall counts.
-RULES = NmsRules(min_score=0.25, max_iou=0.45)
-
 PICTURES = (
     (SHEET, "what it sees, beside what is there"),
     ("results.png", "the course of the training"),
@@ -45,28 +27,9 @@ def run(resolved: Resolved[DemoSettings]) -> Answer:
     result = trained(resolved)
     settings = resolved.settings
     if not settings.noplots:
-        write_image(result.folder / SHEET, predictions_beside_truth(result.best, settings.data, settings))
+        write_image(result.folder / SHEET, predictions_beside_truth(result.best, settings))
     document = {"folder": str(result.folder), "epochs": result.epochs_done, "results": result.results}
     return Answer(_closing_lines(result), document)
-
-
-def predictions_beside_truth(weights: Path, data: str, settings: TrainSettings) -> np.ndarray:
-    """The first validation images with their labels and with what the network says. -> (H, W, 3) uint8 RGB"""
-    opened = open_data(data, ("val",), single_class=settings.single_cls)
-    index, kind = opened.splits["val"], opened.dataset.kind
-    predictor, _ = predictor_of((str(weights),), settings.device, None, threads=settings.threads)
-    records = [index[image] for image in range(min(SHOWN_IMAGES, len(index)))]
-    images = [read_pixels(record.path, kind) for record in records]
-    found = predictor(images, RULES, [record.path for record in records])
-    truths = [_truth(index, image) for image in range(len(records))]
-    return contact_sheet([for_eyes(image) for image in images], found, truths, max_images=SHOWN_IMAGES)
-
-
-def _truth(index: Index, image: int) -> np.ndarray:
-    """Rows class, x1, y1, x2, y2 in pixels of the file. (L, 5)"""
-    record = index[image]
-    corners = cxcywh_norm_to_xyxy_px(record.boxes_cxcywh_norm.astype(np.float64), record.size_wh[::-1])
-    return np.concatenate((record.classes[:, None], corners), axis=1)
 
 
 def _closing_lines(result: TrainResult) -> list[str]:

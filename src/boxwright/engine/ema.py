@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import nn
 
-from boxwright.engine.decay import LIMIT, RAMP, decay
+from boxwright.engine.schedule import EMA_LIMIT, EMA_RAMP, ema_decay
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -20,7 +20,7 @@ class Ema(Generic[Network]):
     Every floating tensor of the state is averaged; whole-number ones are left as they are.
     """
 
-    def __init__(self, network: Network, *, limit: float = LIMIT, ramp: int = RAMP) -> None:
+    def __init__(self, network: Network, *, limit: float = EMA_LIMIT, ramp: int = EMA_RAMP) -> None:
         self.network: Network = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)
         self.updates = 0
         self._law = limit, ramp
@@ -33,7 +33,7 @@ class Ema(Generic[Network]):
         assert network is self._source  # an average belongs to the network it was made from
         self.updates += 1
         mine, source = self._pairs
-        torch._foreach_lerp_(mine, source, 1 - decay(self.updates, *self._law))
+        torch._foreach_lerp_(mine, source, 1 - ema_decay(self.updates, *self._law))
 
 
 def _floating(network: nn.Module) -> list[torch.Tensor]:

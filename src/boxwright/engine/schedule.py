@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 NEVER_STEPPED = -1  # the last step of a run that has not begun: the very first batch is then a step
+EMA_LIMIT = 0.9999  # share of the old average that stays, in the long run
+EMA_RAMP = 2000  # updates over which the decay rises, so that early weights are soon forgotten
 
 
 class Moment(NamedTuple):
@@ -170,3 +172,8 @@ def _restarts(settings: ScheduleSettings) -> Callable[[float], float]:
         return settings.lrf + (peak - settings.lrf) * (1 + math.cos(math.pi * share)) / 2
 
     return factor
+
+
+def ema_decay(updates: int, limit: float = EMA_LIMIT, ramp: int = EMA_RAMP) -> float:
+    """Share of the old moving average that stays at this update."""
+    return limit * (1 - math.exp(-updates / ramp))

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from boxwright.model.detector import Detector
-from boxwright.system.device import synchronize
+from boxwright.errors import SettingError
+from boxwright.model.detector import Detector, build
+from boxwright.model.spec import ModelSpec
+from boxwright.system.device import free_memory_bytes, is_cpu, synchronize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +22,28 @@ if TYPE_CHECKING:
 
 WARM_UP = 2  # passes that choose kernels and fill caches
 PASSES = 7
+
+
+def time_network(
+    spec: ModelSpec, batch_size: int, image_size: int, *, device: torch.device, needed_bytes: int
+) -> list[float]:
+    """Milliseconds of every row of a network with new weights, for a batch of grey squares.
+
+    Raises SettingError when the batch, which needs `needed_bytes`, does not fit into memory.
+    """
+    too_much = SettingError(
+        "--profile",
+        f"a batch of {batch_size} at {image_size} needs more memory than is free",
+        "Reduce --batch or --imgsz",
+    )
+    if is_cpu(device) and needed_bytes > free_memory_bytes():
+        raise too_much
+    try:
+        detector = build(spec).eval().to(device)
+        images = torch.full((batch_size, spec.in_channels, image_size, image_size), 0.5, device=device)
+        return time_rows(detector, images)
+    except torch.OutOfMemoryError:
+        raise too_much from None
 
 
 @torch.inference_mode()

@@ -11,11 +11,16 @@ from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path as Curve
 
 from boxwright.drawing.palette import Colour
-from boxwright.errors import printable
+from boxwright.errors import SettingError, printable
+from boxwright.model.spec import ModelSpec
+from boxwright.model.summary import Summary
 from boxwright.report.canvas import plain, rendered
-from boxwright.report.network_layout import Box, Drawing, Way, Words
+from boxwright.report.network_layout import Box, Drawing, Way, Words, laid_out
+from boxwright.system.files import write_image, write_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -27,7 +32,32 @@ POINTS_PER_UNIT = 72 / UNITS_PER_INCH
 FONTS = "'DejaVu Sans', Verdana, 'Segoe UI', sans-serif"  # Verdana has the same widths
 BASELINE = 0.36  # of the letter height, from the middle of a line down to its baseline
 
+MAX_PIXEL_ROWS = 250  # more rows make a picture that no viewer opens
+
 Point = tuple[float, float]
+
+
+def require_kind(out: Path) -> None:
+    """Refuse a picture of a kind that is not drawn here. Raises SettingError."""
+    if out.suffix.lower() not in {".svg", ".png"}:
+        raise SettingError(
+            f"--out {out}",
+            f"'{out.suffix}' is no kind of picture that is drawn here",
+            "End the name in .svg or .png",
+        )
+
+
+def write_network(out: Path, spec: ModelSpec, summary: Summary) -> tuple[int, int]:
+    """Draw a network into a file, SVG or PNG; returns the size of the picture. Raises SettingError."""
+    as_text = out.suffix.lower() == ".svg"
+    if not as_text and len(spec.rows) > MAX_PIXEL_ROWS:
+        raise SettingError(f"--out {out}", f"{len(spec.rows)} rows are too many for pixels", "End the name in .svg")
+    drawing = laid_out(spec, summary)
+    if as_text:
+        write_text(out, as_svg(drawing))
+    else:
+        write_image(out, as_pixels(drawing))
+    return drawing.width, drawing.height
 
 
 def as_svg(drawing: Drawing) -> str:

@@ -26,7 +26,8 @@ from tests.support.networks import tiny
 pytestmark = pytest.mark.slow
 
 INSIDE = GraphSuppression(0.1, 0.5, 20, 100)
-PASSPORT = Passport(("a", "b", "c"), (8, 16), (), 3, 64, 1)
+ANCHORS_PX = (((10.0, 13.0),), ((30.0, 61.0),))
+PASSPORT = Passport(("a", "b", "c"), (8, 16), ANCHORS_PX, 3, 64, 1)
 X = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 64, 64])
 Y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 64, 64])
 RELU = helper.make_node("Relu", ["x"], ["y"])
@@ -62,7 +63,7 @@ def external(name: str) -> onnx.TensorProto:
 @pytest.mark.parametrize("suppression", [None, INSIDE])
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_what_the_exporter_writes_is_read_with_its_words_and_numbers(suppression, dynamic):
-    passport = Passport(("a", "b", "c"), (8, 16), (), 3, 64, 1, dynamic=dynamic, suppression=suppression)
+    passport = Passport(("a", "b", "c"), (8, 16), ANCHORS_PX, 3, 64, 1, dynamic=dynamic, suppression=suppression)
     detector = tiny()
     content = onnx_bytes(Deployed(detector), passport)
     found, known = contents_of(content), onnx.load_from_string(content)

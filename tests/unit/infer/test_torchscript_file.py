@@ -53,7 +53,7 @@ OTHER_NETWORKS = (
     ),
     TINY.replace("nn.Upsample, [None, 2, nearest]", "DWConvTranspose2d, [32, 2, 2]"),
 )
-PASSPORT = Passport(("a", "b", "c"), (8, 16), (), 3, 64, 1, dynamic=True)
+PASSPORT = Passport(("a", "b", "c"), (8, 16), (((10.0, 13.0),), ((30.0, 61.0),)), 3, 64, 1, dynamic=True)
 TOP = "the source of the network's own class"  # the framework puts it where no other program of this process lies
 FIRST = "    network = self.network\n"
 

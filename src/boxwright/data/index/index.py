@@ -15,6 +15,7 @@ import numpy as np
 
 from boxwright.data.labels.findings import Finding
 from boxwright.data.pixels.image_files import read_rgb
+from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,10 @@ class Record:
     def image_rgb(self) -> np.ndarray:
         """The upright pixels in full size. (H, W, 3) uint8"""
         return read_rgb(self.path)
+
+    def corners_px(self, boxes_cxcywh_norm: np.ndarray) -> np.ndarray:
+        """Boxes of this image as x1, y1, x2, y2 in its pixels. (n, 4) -> (n, 4) float64"""
+        return cxcywh_norm_to_xyxy_px(boxes_cxcywh_norm.astype(np.float64), self.size_wh[::-1])
 
 
 @dataclass(frozen=True)

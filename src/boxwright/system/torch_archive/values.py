@@ -56,7 +56,7 @@ class Plainer:
         self._room = 4 * file_size + _ROOM  # a tensor may be shared, but not a small storage blown up
         self._work = limits.written_bytes + file_size  # what making containers may cost in all
         self._tensors: dict[int, tuple[TensorView, torch.Tensor]] = {}
-        self._bases: dict[str, torch.Tensor] = {}  # by key of the storage
+        self._bases: dict[Storage, torch.Tensor] = {}  # the storages of two pickles may have one key
         self._made: dict[int, tuple[Any, Any, int]] = {}
         self._open: set[int] = set()
 
@@ -134,13 +134,13 @@ class Plainer:
         dtype = getattr(torch, view.storage.dtype)
         if not view.num_elements:
             return torch.empty(view.shape, dtype=dtype)
-        base = self._bases.get(view.storage.key)
+        base = self._bases.get(view.storage)
         fresh = base is None
         if base is None:
             content = bytearray(view.storage.data)
             if view.storage.dtype == "bool":
                 content = bytearray(map(bool, content))  # any other byte would be neither true nor false
-            base = self._bases[view.storage.key] = torch.frombuffer(content, dtype=dtype)
+            base = self._bases[view.storage] = torch.frombuffer(content, dtype=dtype)
         seen = base.as_strided(view.shape, view.strides, view.offset)
         if fresh and seen.numel() == base.numel() and seen.is_contiguous():
             return seen  # the usual tensor: all of its storage, which nobody else needs as it is

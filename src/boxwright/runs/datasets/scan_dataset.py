@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every image and label of every split, with all that is wrong with them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from boxwright.data.index.index import Index
+from boxwright.data.labels.findings import Finding
+from boxwright.data.splits.dataset import Dataset, read_dataset
+from boxwright.data.splits.layout import about_no_labels
+from boxwright.data.splits.open_split import findings_of, label_of, source_of
+from boxwright.data.splits.scan import Scan
+from boxwright.runs.inputs.open_data import locate_data
+from boxwright.system.device import usable_cores
+from boxwright.track.sinks.console import Progress
+
+
+@dataclass(frozen=True)
+class ScannedDataset:
+    """A data set and an index with findings for each split."""
+
+    dataset: Dataset
+    indexes: dict[str, Index]
+
+    def findings(self) -> dict[str, list[Finding]]:
+        """What is wrong, by split: of its files, and of the split as a whole."""
+        return {
+            split: [*index.findings, *_about_split(self.dataset, split, index)] for split, index in self.indexes.items()
+        }
+
+
+def scan_dataset(data: str, doing: str) -> ScannedDataset:
+    """Look at everything; `doing` is what the progress says."""
+    dataset = read_dataset(locate_data(data), needed=())
+    scan = Scan(
+        usable_cores(),
+        clip_margin=dataset.policy.clip_margin,
+        kind=dataset.kind,
+        progress=Progress(f"{doing} {dataset.file}"),
+    )
+    return ScannedDataset(dataset, {split: findings_of(dataset, split, scan) for split in dataset.sources})
+
+
+def document_of(scanned: ScannedDataset, findings: dict[str, list[Finding]]) -> dict[str, Any]:
+    """Counts and findings as one document."""
+    return {
+        "data": str(scanned.dataset.file),
+        "names": scanned.dataset.names,
+        "splits": {split: index.counts() for split, index in scanned.indexes.items()},
+        "findings": [{"split": split, **asdict(finding)} for split, found in findings.items() for finding in found],
+        "by_rule": Counter(finding.rule for found in findings.values() for finding in found),
+    }
+
+
+def _about_split(dataset: Dataset, split: str, index: Index) -> list[Finding]:
+    """Faults of the split as a whole."""
+    places: dict[str, Any] = {"file": str(dataset.file), "line": None, "action": "kept"}
+    if not len(index):
+        text, fix = f"split '{split}' has no image that can be used", "Mend its images"
+        return [Finding(**places, rule="no-images", severity="error", text=text, fix=fix)]
+    if not len(index.classes):
+        looked_for = label_of(dataset, split, index, 0)
+        fix = about_no_labels(source_of(dataset, split, index, 0), index.paths[0]) or "Check where the label files are"
+        text = f"split '{split}' has no label (looked for {looked_for}, for example)"
+        severity = "error" if split == "train" else "warning"
+        return [Finding(**places, rule="no-labels", severity=severity, text=text, fix=fix)]
+    return []
