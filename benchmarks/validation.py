@@ -10,7 +10,6 @@ import os
 import shutil
 import sys
 import tempfile
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from boxwright.data.sampling.batches import RectangularBatches
 from boxwright.data.sampling.samples import PlainSamples
 from boxwright.data.stores.image_store import ImageStore
 from boxwright.metrics.flat import Flat
-from boxwright.runs.evaluation.validate import ValPlan, evaluate, plan_of
+from boxwright.runs.evaluation.open_evaluation import OpenEvaluation, open_evaluation
 from boxwright.runs.inputs.open_data import network_of_weights, open_weights
 from boxwright.system.device import prepare_process
 from tests.oracles import plain_validation
@@ -52,28 +51,36 @@ def run() -> list[Result]:
 
 
 def _measured(data: Path) -> list[Result]:
-    plan = plan_of(
-        ValSettings(weights=(str(WEIGHTS),), data=str(data), imgsz=SIZE, batch_size=BATCH, threads=1, device="cpu")
+    opened = open_evaluation(
+        ValSettings(
+            weights=(str(WEIGHTS),),
+            data=str(data),
+            imgsz=SIZE,
+            batch_size=BATCH,
+            threads=1,
+            workers=1,
+            device="cpu",
+        )
     )
-    prepare_process(plan.device, 1)  # for both sides, the allocator that keeps its memory included
-    textbook = _textbook(plan, evaluate(plan, threads=1).metrics.flat)
+    prepare_process(opened.device, 1)  # for both sides, the allocator that keeps its memory included
+    textbook = _textbook(opened, opened.run().metrics.flat)
     theirs = float(textbook().mean())
     results = []
     for precision, word in PRECISIONS.items():
-        mine = replace(plan, how=plan.how | {"precision": precision})
-        found = evaluate(mine, threads=1).metrics.scores.map50_95
+        mine = opened.under(precision=precision)
+        found = mine.run().metrics.scores.map50_95
         assert abs(found - theirs) <= MAX_DIFFERENCE, (precision, found, theirs)
         note = f"mAP50-95 {found:.4f}, textbook {theirs:.4f}"
         name = f"validation, n, {SIZE}, BCCD, {word} / textbook from end to end"
-        results.append(against(name, partial(evaluate, mine, threads=1), textbook, goal=GOAL, rounds=3, note=note))
+        results.append(against(name, mine.run, textbook, goal=GOAL, rounds=3, note=note))
     return results
 
 
-def _textbook(plan: ValPlan, flat: Flat) -> Callable[[], np.ndarray]:
+def _textbook(opened: OpenEvaluation, flat: Flat) -> Callable[[], np.ndarray]:
     """The other side, with the same canvases, batches and labels."""
-    index = plan.data.splits["val"]
+    index = opened.index
     samples = PlainSamples(index, ImageStore(index, SIZE, smooth=True))
-    batches = RectangularBatches(index.sizes_wh, BATCH, SIZE, 32, plan.how["pad"]).batches()
+    batches = RectangularBatches(index.sizes_wh, BATCH, SIZE, 32, opened.plan.pad).batches()
     canvases = {address.image: address.output_hw for batch in batches for address in batch}
     pictures = plain_validation.Pictures(
         index.paths, [samples.to_source(image, canvases[image]) for image in range(len(index))]

@@ -45,7 +45,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "val": Verb("validate a checkpoint on a split", "val:ValSettings", "val:run"),
     "predict": Verb("detect objects in images", "val:PredictSettings", "predict:run"),
     "report": Verb("a page that shows a run, or several", "verbs:ReportSettings", "report:run"),
-    "errors": Verb("what a detector gets wrong, object by object", "verbs:ErrorsSettings", "report:errors"),
+    "errors": Verb("what a detector gets wrong, object by object", "verbs:ErrorsSettings", "errors:run"),
     "compare": Verb("whether one run is better than another", "verbs:CompareSettings", "compare:run"),
     "export": Verb(
         "write it for other programs: onnx, torchscript, safetensors, yolov5, openvino",

@@ -33,7 +33,7 @@ from boxwright.errors import EXIT_OUR_FAULT, UserError
 from boxwright.report.page import page
 from boxwright.runs import build as assembly
 from boxwright.runs import resume as resuming
-from boxwright.runs.evaluation.report_content import CONTENT, read_content
+from boxwright.runs.evaluation.report_files import CONTENT, read_content
 from boxwright.runs.evaluation.stored import Done, read_json
 from boxwright.runs.inputs.open_data import network_of_weights, open_weights
 from boxwright.runs.plan import plan_of

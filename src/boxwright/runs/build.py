@@ -23,7 +23,7 @@ from boxwright.data.sampling.batches import RectangularBatches, ShuffledBatches
 from boxwright.data.sampling.class_balance import adapted_class_weights, image_weights
 from boxwright.data.sampling.loader import AHEAD, Loader
 from boxwright.data.sampling.quad import GROUP, QuadBatches, QuadSamples
-from boxwright.data.sampling.samples import Address, PlainSamples, TrainingSamples
+from boxwright.data.sampling.samples import Address, TrainingSamples
 from boxwright.data.splits.open_split import sampling_weights
 from boxwright.data.stores.image_store import ImageStore, Keeping
 from boxwright.engine.accelerator import Accelerator, place
@@ -37,7 +37,8 @@ from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import LossRules, class_weights_of, rules_for
 from boxwright.model.detector import Detector
 from boxwright.runs.anchors import check_anchors
-from boxwright.runs.evaluation.in_training import ValidationData
+from boxwright.runs.evaluation.evaluate import ValidationData, prepare
+from boxwright.runs.evaluation.plan import EvaluationPlan
 from boxwright.runs.plan import TrainPlan
 from boxwright.system.device import CACHE_SHARE, free_memory_bytes, is_cuda, loader_threads
 from boxwright.system.precision import Precision, candidates, not_offered
@@ -146,16 +147,11 @@ def validation_data(plan: TrainPlan, warn: Callable[[str], None], promised: int 
     settings, index = plan.settings, plan.data.splits["val"]
     word = {"val": "ram"}.get(settings.cache, settings.cache)
     keep = "no" if settings.noval else KEPT.get(word, "no")
-    store = ImageStore(index, plan.val_size, keep=keep, smooth=True, kind=plan.data.dataset.kind)
+    threads = loader_threads(settings.workers)
+    found = prepare(EvaluationPlan.of_training(plan), plan.data, plan.device, threads=threads, keep=keep, report=warn)
     if keep == "memory":
-        _require_memory("cache", store, len(index), promised)
-    size = settings.batch_size * settings.val_batch_factor
-    order = RectangularBatches(index.sizes_wh, size, plan.val_size, plan.grid, settings.val_pad)
-    samples = PlainSamples(index, store, report=warn)
-    loader = Loader(
-        samples, threads=loader_threads(settings.workers), pinned=is_cuda(plan.device), kind=plan.data.dataset.kind
-    )
-    return ValidationData(loader, samples, order)
+        _require_memory("cache", found.samples.store, len(index), promised)
+    return found
 
 
 def _require_memory(setting: str, store: ImageStore, images: int, promised: int = 0) -> None:

@@ -11,15 +11,14 @@ from boxwright.config.schema.train import TrainSettings
 from boxwright.engine.checkpoint import read_checkpoint, stripped
 from boxwright.engine.state import TrainState
 from boxwright.model.detector import Detector
-from boxwright.runs.evaluation.coco_ids import CocoIds
-from boxwright.runs.evaluation.files import coco_results
+from boxwright.runs.evaluation.coco_results import CocoIds, coco_results
 from boxwright.runs.evaluation.in_training import RunValidation
 from boxwright.runs.inputs.done import DONE
 from boxwright.runs.naming import put_behind, suffix_of
 from boxwright.runs.pictures import RunPictures
 from boxwright.runs.plan import TrainPlan
 from boxwright.system.files import remove, write_json, write_text
-from boxwright.system.precision import Precision, half_of
+from boxwright.system.precision import half_of
 from boxwright.system.tensors import is_whole, previous_of, write_tensors
 from boxwright.track.events import Event, RunEnded, Told
 
@@ -139,10 +138,10 @@ class Ending:
         """The results of a file's average and their fitness, with pictures and per class."""
         self._load(path)
         settings = self.plan.settings
-        rules = replace(self.validation.rules, max_iou=settings.final_iou_coco if self.is_coco else settings.final_iou)
-        return self.validation(
-            self.network, None, per_class=shows_classes(settings, self.plan.data.num_classes), keep=True, rules=rules
-        )
+        iou_thres = settings.final_iou_coco if self.is_coco else settings.final_iou
+        per_class = shows_classes(settings, self.plan.data.num_classes)
+        plan = replace(self.validation.plan, iou_thres=iou_thres)
+        return self.validation(self.network, None, per_class=per_class, keep=True, plan=plan)
 
     def _validated_as_in_2021(self, path: Path) -> tuple[dict[str, float | None], float]:
         """The same in half precision and without pictures."""
@@ -150,9 +149,8 @@ class Ending:
         name, note = half_of(self.plan.device)
         if note:
             self.tell(Told(f"{path.name} is not validated in half precision: {note}"))
-        self.validation.precision = Precision(name, self.plan.device)
-        rules = replace(self.validation.rules, max_iou=self.plan.settings.final_iou_coco)
-        return self.validation(self.network, None, per_class=False, keep=False, rules=rules)
+        plan = replace(self.validation.plan, iou_thres=self.plan.settings.final_iou_coco, precision=name)
+        return self.validation(self.network, None, per_class=False, keep=False, plan=plan)
 
     def _load(self, path: Path) -> None:
         document = read_checkpoint(path)

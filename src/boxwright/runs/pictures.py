@@ -13,7 +13,8 @@ from boxwright.data.index.index import Index
 from boxwright.report import batches as sheets
 from boxwright.report import confusion_figure, correlogram_figure, curves_figure, labels_figure, results_figure
 from boxwright.runs.evaluation.in_training import RunValidation
-from boxwright.runs.evaluation.report_content import Source, write_report
+from boxwright.runs.evaluation.report_files import write_report
+from boxwright.runs.evaluation.report_source import Source
 from boxwright.runs.plan import TrainPlan
 from boxwright.structures.batch import Batch
 from boxwright.system.files import WriteError, write_image, write_json

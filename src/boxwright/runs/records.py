@@ -19,6 +19,7 @@ from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import spelling_of
 from boxwright.engine.schedule import Schedule
 from boxwright.native.binary import described
+from boxwright.runs.evaluation.plan import EvaluationPlan
 from boxwright.runs.inputs.open_data import fingerprint_in
 from boxwright.runs.plan import TrainPlan
 from boxwright.system.device import cpu_capability, describe
@@ -70,24 +71,7 @@ def checkpoint_facts(plan: TrainPlan) -> dict[str, Any]:
         },
         "data_prints": {split: torch.from_numpy(one.prints) for split, one in prints.items()},
         "machine": machine(plan.device),
-        "evaluation": evaluation_settings(plan),
-    }
-
-
-def evaluation_settings(plan: TrainPlan) -> dict[str, Any]:
-    """How this run validates: what `boxwright val` takes up to repeat its numbers."""
-    settings = plan.settings
-    return {
-        "data": str(plan.data.dataset.file),
-        "imgsz": plan.val_size,
-        "batch_size": settings.batch_size * settings.val_batch_factor,
-        "pad": settings.val_pad,
-        "grid": plan.grid,
-        "conf_thres": 0.001,
-        "iou_thres": settings.val_iou,
-        "max_det": 300,
-        "single_cls": settings.single_cls,
-        "dtype": plan.data.dataset.kind.depth,
+        "evaluation": EvaluationPlan.of_training(plan).document(),
     }
 
 

@@ -16,7 +16,6 @@ from boxwright.engine.patience import Patience
 from boxwright.engine.saving import SaveInterval, Saving, SavingError
 from boxwright.engine.state import RunningLosses, TrainState
 from boxwright.errors import EXIT_DONE, EXIT_TRY_AGAIN
-from boxwright.infer.evaluator import VALIDATION_RULES
 from boxwright.model.detector import Detector
 from boxwright.native import binary
 from boxwright.runs import build as assembly
@@ -24,7 +23,8 @@ from boxwright.runs import records
 from boxwright.runs import resume as resuming
 from boxwright.runs.best_by import KeptBests, best_by, settle_best
 from boxwright.runs.disk_space import require_room
-from boxwright.runs.evaluation.in_training import RunValidation, ValidationData
+from boxwright.runs.evaluation.evaluate import ValidationData
+from boxwright.runs.evaluation.in_training import RunValidation
 from boxwright.runs.finish import Ending, shows_classes
 from boxwright.runs.inputs.done import DONE
 from boxwright.runs.naming import name_of
@@ -327,21 +327,18 @@ def _assembled(plan: TrainPlan, claim: Claim, bus: Bus, observers: Observers) ->
             warn(lost)
     elif plan.carried is not None:
         plan.carried.into(machines, state)
-    rules, judge = replace(VALIDATION_RULES, max_iou=plan.settings.val_iou), best_by(plan.settings.best_by)
+    facts = records.checkpoint_facts(plan)
+    evaluation = replace(validating.plan, precision=machines.precision.name, threads=facts["machine"]["threads"])
+    facts["evaluation"] = evaluation.document()
     validation = RunValidation(
-        validating,
+        validating.under(evaluation),
         plan.data.names,
-        rules,
         machines.loss,
-        machines.precision,
-        plan.device,
         bus.tell,
-        judge,
+        best_by(plan.settings.best_by),
         observers=observers,
     )
     pictures = RunPictures(folder, plan, bus.tell)
-    facts = records.checkpoint_facts(plan)
-    facts["evaluation"] |= {"precision": machines.precision.name, "threads": facts["machine"]["threads"]}
     bests = KeptBests.of(plan.settings.keep_best, (plan.resumed or {}).get("bests", {}), folder / "weights")
     run = _Run(
         plan,

@@ -18,7 +18,8 @@ import yaml
 
 from boxwright.data.splits.listing import listable
 from boxwright.report.page import clear
-from boxwright.runs.evaluation.files import as_csv, label_names, text_cell
+from boxwright.runs.evaluation.confusion_tables import as_csv, text_cell
+from boxwright.runs.evaluation.label_files import label_names
 from boxwright.runs.prediction.prediction_writer import crop_folders
 from boxwright.system.files import STEM_BYTES, write_text
 from tests.support import datasets

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +15,8 @@ from boxwright.api import open_data
 from boxwright.config.schema.val import ValSettings
 from boxwright.metrics.coco import NAMES
 from boxwright.runs.best_by import best_by
-from boxwright.runs.evaluation.validate import plan_of, with_half
+from boxwright.runs.evaluation.open_evaluation import open_evaluation, with_half
+from boxwright.runs.evaluation.plan import EvaluationPlan
 from boxwright.system.tensors import read_tensors
 from tests.oracles.official_coco import official
 from tests.support import datasets
@@ -96,6 +96,14 @@ def test_val_repeats_what_the_training_logged_to_the_last_digit(capsys, trained,
         in (trained / "run.log").read_text()
     )
     assert {name: mine["metrics"][f"coco/{name}"] for name in NAMES} == of_epoch["coco"]
+
+
+def test_the_plan_that_lies_in_the_checkpoint_is_the_one_that_val_repeats(trained):
+    kept = read_tensors(trained / "weights" / "best.pt")["evaluation"]
+    assert (kept["imgsz"], kept["batch_size"], kept["pad"], kept["iou_thres"]) == (64, 8, 0.5, 0.6)
+    opened = open_evaluation(ValSettings(run=str(trained)))
+    assert opened.plan.document() == kept
+    assert opened.plan == EvaluationPlan.from_document(kept)
 
 
 def test_each_source_has_its_own_numbers_which_are_those_of_that_source_alone(capsys, trained, tmp_path):
@@ -191,6 +199,8 @@ def test_ids_come_from_a_file_that_states_them(capsys, trained, tmp_path):
     ("content", "says"),
     [
         ("{", "is no JSON"),
+        ("[" * 100_000, "is no JSON"),
+        ('{"images": [{"file_name": "x.png", "id": 1e999}]}', "states no images"),
         ("{}", "states no images"),
         ('{"images": {"x.png": 1}, "categories": {"red": 1}}', "has no category 'blue'"),
     ],
@@ -241,29 +251,28 @@ def test_a_network_of_many_classes_is_judged_as_one(capsys, trained, tmp_path):
 def test_speed_is_measured_as_a_detector_is_used_and_study_goes_through_sizes(capsys, trained, tmp_path, monkeypatch):
     how = val(capsys, trained, tmp_path, "--task", "speed")["settings"]
     assert (how["conf_thres"], how["iou_thres"], how["square"]) == (0.25, 0.45, True)
-    monkeypatch.setattr("boxwright.runs.evaluation.validate.STUDY_SIZES", (64, 96))
+    monkeypatch.setattr("boxwright.runs.evaluation.study.SIZES", (64, 96))
     rows = val(capsys, trained, tmp_path, "--task", "study")["study"]
     assert [row["imgsz"] for row in rows] == [64, 96]
 
 
 def test_half_precision_is_used_where_the_first_images_say_the_same_in_it_and_the_choice_is_told(trained, monkeypatch):
     monkeypatch.setattr("boxwright.system.precision.cpu_has_bf16", lambda: True)
-    plan = plan_of(ValSettings(run=str(trained), threads=1))
-    plan = replace(plan, how=plan.how | {"precision": "fp32"})
-    monkeypatch.setattr("boxwright.runs.evaluation.validate.MAX_HALF_DIFFERENCE", 1.0)
-    chosen = with_half(plan, threads=0)
-    assert chosen.how["precision"] == "bf16"
+    opened = open_evaluation(ValSettings(run=str(trained), threads=1, workers=0)).under(precision="fp32")
+    monkeypatch.setattr("boxwright.runs.evaluation.open_evaluation.MAX_HALF_DIFFERENCE", 1.0)
+    chosen = with_half(opened)
+    assert chosen.plan.precision == "bf16"
     assert "validated in bf16" in chosen.notes[-1]
-    row = plan.detectors[0].model[0]
+    row = opened.detectors[0].model[0]
     row.register_forward_hook(
         lambda _row, _inputs, said: torch.zeros_like(said) if torch.is_autocast_enabled("cpu") else said
     )
-    monkeypatch.setattr("boxwright.runs.evaluation.validate.MAX_HALF_DIFFERENCE", 0.0)
-    refused = with_half(plan, threads=0)
-    assert (refused.how["precision"], "validated in fp32" in refused.notes[-1]) == ("fp32", True)
-    assert refused.how["half_difference"] > 0
+    monkeypatch.setattr("boxwright.runs.evaluation.open_evaluation.MAX_HALF_DIFFERENCE", 0.0)
+    refused = with_half(opened)
+    assert (refused.plan.precision, "validated in fp32" in refused.notes[-1]) == ("fp32", True)
+    assert refused.plan.shown()["half_difference"] > 0
     monkeypatch.setattr("boxwright.system.precision.cpu_has_bf16", lambda: False)
-    assert with_half(plan, threads=0).how == plan.how
+    assert with_half(opened).plan == opened.plan
 
 
 def test_intervals_hold_the_number_that_is_printed(capsys, trained, tmp_path):

@@ -18,6 +18,8 @@ from boxwright.metrics.curves import CONFIDENCE_GRID, READ_IOU
 from boxwright.metrics.meter import metrics_of
 from boxwright.metrics.regions import confusion_of
 from boxwright.metrics.resampling import Interval, bootstrap_weights, interval, resampled
+from boxwright.runs.evaluation.plan import EvaluationPlan
+from boxwright.runs.inputs.open_data import OpenData
 from boxwright.track.sinks.class_table import class_record
 from boxwright.track.sinks.console import footnotes, validation_lines
 
@@ -25,13 +27,17 @@ FEW_CLASSES = 50  # fewer than this are shown without being asked for
 
 
 class Origins(NamedTuple):
-    """Where the images of a split come from: titles of its sources, and which of them an image of the index is from.
-
-    (N,)
-    """
+    """Where the images of a split come from: titles of its sources, and the number of the source of each image. (N,)"""
 
     titles: tuple[str, ...]
     of_image: np.ndarray
+
+
+def origins_of(data: OpenData, split: str) -> Origins | None:
+    """The sources of a split, where there are several."""
+    sources, index = data.dataset.sources[split], data.splits[split]
+    several = len(sources) > 1 and len(index.source_of_image)
+    return Origins(tuple(source.called for source in sources), index.source_of_image) if several else None
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,8 @@ class Asked:
     origins: Origins | None = None
 
 
-def told(
-    found: Evaluation, names: tuple[str, ...], how: dict[str, Any], asked: Asked
+def summary(
+    found: Evaluation, names: tuple[str, ...], plan: EvaluationPlan, asked: Asked
 ) -> tuple[list[str], dict[str, Any]]:
     """Lines for people and the document for programs."""
     event = validated(found, names, None, show_classes=asked.every_class or len(names) < FEW_CLASSES)
@@ -57,7 +63,7 @@ def told(
         "classes": [{**asdict(one), **class_record(one, event)} for one in class_results(found, names)],
         "speed_ms": found.speed_ms,
         "capped": {str(image): count for image, count in found.capped.items()},
-        "settings": how,
+        "settings": plan.shown(),
     }
     if asked.at_conf is not None:
         more, document["at_conf"] = _at(found, names, asked.at_conf)
@@ -83,8 +89,7 @@ def _at(found: Evaluation, names: tuple[str, ...], confidence: float) -> tuple[l
     ]
     right, said, true = int(np.diag(matrix)[:-1].sum()), int(matrix[:-1].sum()), int(matrix[:, :-1].sum())
     word = (
-        f"above confidence {confidence:g}, at IoU {MIN_IOU}: {right} of {true} objects found, {said - right} "
-        "of "
+        f"above confidence {confidence:g}, at IoU {MIN_IOU}: {right} of {true} objects found, {said - right} of "
         f"{said} detections false"
     )
     return [word], {

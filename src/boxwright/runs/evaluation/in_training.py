@@ -1,46 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Validation inside a training and at its end: the evaluator, what it tells, and the pictures of the last one."""
+"""Validation inside a training and at its end: its network, who hears of it, and what is remembered of the last one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
-from boxwright.data.sampling.batches import RectangularBatches
-from boxwright.data.sampling.loader import Loader
-from boxwright.data.sampling.samples import PlainSamples
 from boxwright.engine.services import ValidationLeftError
-from boxwright.geometry.nms import NmsRules
-from boxwright.infer.evaluator import Evaluation, Evaluator, Seen
+from boxwright.infer.evaluator import Evaluation, Seen
 from boxwright.infer.validation_event import measured, validated
 from boxwright.loss.detection import DetectionLoss
 from boxwright.metrics.curves import READ_IOU
 from boxwright.metrics.scores import BestBy
 from boxwright.model.detector import Detector
 from boxwright.model.fuse import fused
+from boxwright.runs.evaluation.evaluate import ValidationData, evaluate
+from boxwright.runs.evaluation.plan import EvaluationPlan
 from boxwright.structures.batch import Batch
-from boxwright.system.device import is_out_of_memory, release_memory
-from boxwright.system.precision import Precision
 from boxwright.track.events import LOSS_NAMES, Event, Warned
 from boxwright.track.sinks.callbacks import Observers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
-    import torch
 
 KEPT_BATCHES = 3  # of which pictures are made
-
-
-@dataclass(frozen=True)
-class ValidationData:
-    """The validation side of the data."""
-
-    loader: Loader
-    samples: PlainSamples
-    batches: RectangularBatches
 
 
 @dataclass
@@ -49,10 +34,7 @@ class RunValidation:
 
     data: ValidationData
     names: tuple[str, ...]
-    rules: NmsRules
     loss: DetectionLoss
-    precision: Precision
-    device: torch.device
     tell: Callable[[Event], None]
     best_by: BestBy
     leave: Callable[[], bool] = lambda: False  # whether a stop was asked for
@@ -62,62 +44,25 @@ class RunValidation:
     numbers: dict[str, float | None] = field(default_factory=dict)  # of the last one, all that a run can be judged by
     kept: list[Seen] = field(default_factory=list)
 
+    @property
+    def plan(self) -> EvaluationPlan:
+        """How epochs are validated."""
+        return self.data.plan
+
     def __call__(
-        self, network: Detector, epoch: int | None, *, per_class: bool, keep: bool, rules: NmsRules | None = None
+        self, network: Detector, epoch: int | None, *, per_class: bool, keep: bool, plan: EvaluationPlan | None = None
     ) -> tuple[dict[str, float | None], float]:
-        """Results by key, and the fitness."""
+        """Results by key, and the fitness. `plan` = judged otherwise than the epochs."""
         self.kept = []
         self.observers.call("on_val_start")
-        evaluator = Evaluator(
-            num_classes=len(self.names),
-            rules=rules or self.rules,
-            samples=self.data.samples,
-            autocast=self.precision.autocast,
-            seen=partial(self._seen, keep=keep) if keep or self.observers else None,
-        )
-        found = self._evaluated(evaluator, fused(network))
+        hooks = _RunHooks(self, keep=keep)
+        found = evaluate(self.data.under(plan or self.plan), fused(network), hooks)
         self.last = found
         self.tell(validated(found, self.names, epoch, show_classes=per_class))
         results = results_of(found)
         self.numbers = results | {"fitness": found.metrics.scores.fitness}
         self.observers.call("on_val_end")
         return results, self.best_by(self.numbers)
-
-    def _evaluated(self, evaluator: Evaluator, network: Detector) -> Evaluation:
-        """The evaluation, begun anew with smaller parts when memory runs out."""
-        while True:
-            try:
-                return evaluator.run(network, self._batches(), self.device, self.loss)
-            except (RuntimeError, MemoryError) as error:
-                size = max(len(addresses) for addresses in self.data.batches.batches())
-                if not is_out_of_memory(error) or self.parts >= size:
-                    raise
-            release_memory(self.device)
-            self.parts *= 2
-            self.kept = []
-            self.tell(
-                Warned(
-                    f"out of memory in validation; each batch is validated in {self.parts} parts from now on, with the "
-                    "same boxes"
-                )
-            )
-
-    def _batches(self) -> Iterator[Batch]:
-        """The validation batches, in parts where they have to be."""
-        for batch in self.data.loader(self.data.batches.batches()):
-            if self.leave():
-                raise ValidationLeftError
-            self.observers.call("on_val_batch_start")
-            size = -(-len(batch) // self.parts)
-            for first in range(0, len(batch), size):
-                yield batch if size == len(batch) else batch.part(first, first + size)
-
-    def _seen(self, seen: Seen, *, keep: bool) -> None:
-        if keep and seen.number < KEPT_BATCHES:
-            self.kept.append(Seen(seen.number, seen.batch.copied(), seen.rows))
-        for image, rows in zip(seen.batch.image_numbers, seen.rows, strict=True):
-            self.observers.call("on_val_image_end", self.data.samples.index.paths[image], rows)
-        self.observers.call("on_val_batch_end")
 
     @property
     def read_at(self) -> dict[str, float] | None:
@@ -139,6 +84,54 @@ class RunValidation:
     def class_maps(self) -> np.ndarray | None:
         """mAP50-95 per class of the last validation."""
         return None if self.last is None else self.last.metrics.map_by_class
+
+
+@dataclass(frozen=True)
+class _RunHooks:
+    """What a run does while it validates: observers, a stop that was asked for, smaller parts when memory runs out."""
+
+    run: RunValidation
+    keep: bool
+
+    @property
+    def loss(self) -> DetectionLoss:
+        return self.run.loss
+
+    @property
+    def seen(self) -> Callable[[Seen], None] | None:
+        return self._seen if self.keep or self.run.observers else None
+
+    def batches(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The validation batches, in parts where they have to be."""
+        for batch in batches:
+            if self.run.leave():
+                raise ValidationLeftError
+            self.run.observers.call("on_val_batch_start")
+            size = -(-len(batch) // self.run.parts)
+            for first in range(0, len(batch), size):
+                yield batch if size == len(batch) else batch.part(first, first + size)
+
+    def made_smaller(self, largest: int) -> bool:
+        """Twice as many parts from now on, unless every image is one already."""
+        run = self.run
+        if run.parts >= largest:
+            return False
+        run.parts *= 2
+        run.kept = []
+        run.tell(
+            Warned(
+                f"out of memory in validation; each batch is validated in {run.parts} parts from now on, with the "
+                "same boxes"
+            )
+        )
+        return True
+
+    def _seen(self, seen: Seen) -> None:
+        if self.keep and seen.number < KEPT_BATCHES:
+            self.run.kept.append(Seen(seen.number, seen.batch.copied(), seen.rows))
+        for image, rows in zip(seen.batch.image_numbers, seen.rows, strict=True):
+            self.run.observers.call("on_val_image_end", self.run.data.samples.index.paths[image], rows)
+        self.run.observers.call("on_val_batch_end")
 
 
 def results_of(found: Evaluation) -> dict[str, float | None]:

@@ -1,86 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The content of a run's report, from its folder and one validation.
-
-Plain values that are kept beside the page they become.
-"""
+"""The content of a run's report, from its folder and one validation, as plain values."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from boxwright.config.origin import read_source
-from boxwright.data.index.index import Index
-from boxwright.data.pixels.channels import USUAL, Kind
-from boxwright.infer.evaluator import Evaluation
 from boxwright.infer.validation_event import class_results, measured, validated
 from boxwright.metrics.confusion import MIN_CONFIDENCE
 from boxwright.metrics.gains import BOTH, gains
-from boxwright.metrics.mistakes import Outcome, outcomes, suspects
+from boxwright.metrics.mistakes import Outcome, suspects
 from boxwright.metrics.regions import found_above
 from boxwright.metrics.resampling import bootstrap_weights, interval, resampled
 from boxwright.metrics.scores import fitness
 from boxwright.report.advice import Facts, advice
 from boxwright.report.gallery import gallery
-from boxwright.report.page import page
 from boxwright.runs.evaluation.answers import curve_document
-from boxwright.runs.evaluation.files import kind_counts, write_matrices, write_mistakes
-from boxwright.runs.evaluation.stored import ReportContent, read_json
-from boxwright.system.files import write_text
+from boxwright.runs.evaluation.mistake_files import kind_counts
+from boxwright.runs.evaluation.report_source import Source
 from boxwright.track.sinks import results_table as table
 from boxwright.track.sinks.class_table import class_record
 
-REPORT, CONTENT = "report.html", "report.json"
 ROUNDS = 200  # draws behind the interval that the page shows
 BAR_PX = 220
 HISTORY = (
     *("metrics/mAP_0.5:0.95", "metrics/mAP_0.5", "metrics/precision", "metrics/recall"),
     *("train/box_loss", "train/obj_loss", "train/cls_loss", "val/box_loss", "val/obj_loss", "val/cls_loss", "x/lr0"),
 )
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a report is made from.
-
-    `indexes` by split; `split` is the validated one; `checkpoint` what its file says about the run.
-    """
-
-    folder: Path
-    found: Evaluation
-    names: tuple[str, ...]
-    indexes: dict[str, Index]
-    split: str
-    checkpoint: dict[str, Any]
-    best_epoch: int | None = None
-    kind: Kind = USUAL
-    judged: str = "numbers of best.pt"
-
-
-def write_report(source: Source) -> dict[str, Any]:
-    """Write report.html, its content, the matrices and what went wrong into the run folder; returns the content."""
-    flat, index = source.found.metrics.flat, source.indexes[source.split]
-    listed = outcomes(flat)
-    write_matrices(source.folder, source.found.metrics.confusion, source.names)
-    write_mistakes(source.folder, listed, index, flat, source.names)
-    document = content(source, listed)
-    write_text(source.folder / CONTENT, json.dumps(document, separators=(",", ":")) + "\n")
-    write_text(source.folder / REPORT, page([document]))
-    return document
-
-
-def read_content(folder: Path) -> dict[str, Any] | None:
-    """The content of a report that was made before, if there is one. Raises DataError."""
-    path = folder / CONTENT
-    return (
-        read_json(path, ReportContent, f"Remove it: `boxwright report {folder}` makes it anew")[0]
-        if path.exists()
-        else None
-    )
 
 
 def content(source: Source, listed: list[Outcome]) -> dict[str, Any]:
@@ -230,8 +179,7 @@ def _data_rows(source: Source) -> list[tuple[str, str]]:
     for split, index in source.indexes.items():
         counts = index.counts()
         text = (
-            f"{counts['used']} images, {counts['boxes']} objects, {counts['background']} images without "
-            "objects, "
+            f"{counts['used']} images, {counts['boxes']} objects, {counts['background']} images without objects, "
             f"{counts['skipped']} left out"
         )
         rows.append((split, text))

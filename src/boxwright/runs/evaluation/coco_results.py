@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image and category ids of COCO results.
+"""COCO results, and the ids of images and categories in them.
 
-From a file that states them, else our own numbers; nothing is guessed from a path or a class count.
+Ids come from a file that states them, else they are our own numbers; nothing is guessed from a path or a class count.
 """
 
 from __future__ import annotations
@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from boxwright.data.index.index import Index
 from boxwright.errors import SettingError
+from boxwright.metrics.flat import Flat
+from boxwright.system.files import read_regular
+
+MAX_BYTES = 4 << 30  # of a file that states ids: several times the annotations of COCO
 
 
 @dataclass(frozen=True)
@@ -50,10 +57,11 @@ def read_ids(file: str, names: tuple[str, ...]) -> CocoIds:
         return CocoIds(names)
     where = f"--ids {file}"
     try:
-        document = json.loads(Path(file).read_text(encoding="utf-8"))
+        document = json.loads(read_regular(file, MAX_BYTES))
     except OSError as error:
-        raise SettingError(where, f"cannot be read ({error.strerror})", "Give a COCO annotation file") from None
-    except ValueError:
+        why = (error.strerror or str(error)).lower()
+        raise SettingError(where, f"cannot be read ({why})", "Give a COCO annotation file") from None
+    except (ValueError, RecursionError):
         raise SettingError(where, "is no JSON", "Give a COCO annotation file") from None
     images, categories = _ids(document, "images", "file_name", where), _ids(document, "categories", "name", where)
     missing = [name for name in names if name not in categories]
@@ -71,8 +79,24 @@ def _ids(document: Any, key: str, name: str, where: str) -> dict[str, int]:
             if isinstance(listed, list)
             else {str(k): int(v) for k, v in dict(listed or ()).items()}
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         found = {}
     if not found:
         raise SettingError(where, f"states no {key} with '{name}' and 'id'", "Give a COCO annotation file")
     return found
+
+
+def coco_results(flat: Flat, index: Index, ids: CocoIds) -> list[dict[str, Any]]:
+    """Detections as COCO results. Numbers are written in full, so that another evaluator sees what ours saw."""
+    rows = flat.detections.astype(np.float64)
+    images = [ids.image(index.paths[number], int(number)) for number in flat.images]
+    sides = rows[:, 2:4] - rows[:, :2]
+    return [
+        {
+            "image_id": images[image],
+            "category_id": ids.category(int(row[5])),
+            "bbox": [*row[:2].tolist(), *side.tolist()],
+            "score": float(row[4]),
+        }
+        for image, row, side in zip(flat.detection_images.tolist(), rows, sides, strict=True)
+    ]

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a report is made from: a run that a user names, validated once more as its training did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from boxwright.config.schema.val import ValSettings
+from boxwright.data.index.index import Index
+from boxwright.data.pixels.channels import USUAL, Kind
+from boxwright.errors import SettingError
+from boxwright.infer.evaluator import Evaluation
+from boxwright.runs.evaluation.open_evaluation import open_evaluation
+from boxwright.runs.inputs.done import record_of
+from boxwright.runs.inputs.open_data import open_data, open_weights, splits_of
+from boxwright.system.run_folder import checkpoint_of
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a report is made from.
+
+    `indexes` by split; `split` is the validated one; `checkpoint` what its file says about the run.
+    """
+
+    folder: Path
+    found: Evaluation
+    names: tuple[str, ...]
+    indexes: dict[str, Index]
+    split: str
+    checkpoint: dict[str, Any]
+    best_epoch: int | None = None
+    kind: Kind = USUAL
+    judged: str = "numbers of best.pt"
+
+
+def run_folder(name: str) -> Path:
+    """The folder of a run, from its own path or that of one of its checkpoints. Raises SettingError."""
+    path = Path(name)
+    folder = path if path.is_dir() else path.parent.parent
+    if not checkpoint_of(folder, "best").is_file():
+        raise SettingError(
+            name or "RUN", "is no run folder with a weights/best.pt", "Give a folder that `boxwright train` made"
+        )
+    return folder
+
+
+def source_of(folder: Path, threads: int) -> Source:
+    """Validate a run once more, as its training did."""
+    weights = checkpoint_of(folder, "best")
+    opened = open_evaluation(ValSettings(run=str(weights), threads=threads))
+    found, plan = opened.run(), opened.plan
+    checkpoint: dict[str, Any] = open_weights(str(weights)).document
+    present = splits_of(Path(plan.data))
+    wanted = tuple(split for split in ("train", plan.split) if split in present)
+    data = open_data(plan.data, wanted, single_class=plan.single_cls)
+    record = record_of(folder)
+    best = None if record is None else int(record["best_epoch"])
+    return Source(folder, found, opened.data.names, data.splits, plan.split, checkpoint, best, data.dataset.kind)
