@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 
 KERNELS := src/boxwright/native/kernels.so
 
-.PHONY: demo check types quick test golden bits fuzz bench chaos quality format clean
+.PHONY: demo check types quick test golden bits fuzz bench chaos quality changelog format clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; try: make PYTHON=python3.11"; exit 2; }
@@ -60,6 +60,9 @@ quality: $(READY) $(KERNELS) ## real data, several seeds, beside the original's 
 
 chaos: $(READY) ## kill a training two hundred times; only "clean" passes
 	$(BIN)/python -m benchmarks.chaos $(ARGS)
+
+changelog: ## what the next release will say; VERSION=1.2.0 moves it into CHANGELOG.md
+	@$(PYTHON) changes/assemble.py $(VERSION)
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -6,9 +6,11 @@ from __future__ import annotations
 import ast
 import functools
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+from test_house import FLOORS
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "boxwright"
@@ -207,13 +209,16 @@ def test_tests_that_pages_name_exist():
     assert TESTS.findall((ROOT / "CONTRIBUTING.md").read_text())
 
 
+HOUSES = (PACKAGE, PACKAGE / "model", PACKAGE / "runs", PACKAGE / "data")
+
+
 def test_the_readme_is_short_and_its_tree_exists():
     text = (ROOT / "README.md").read_text()
     assert len(text.splitlines()) < 150
     tree = text.split("src/boxwright/\n")[1].split("```")[0]
     inside, outside = tree.split("\n\n")
     for name in TREE_LINE.findall(inside):
-        assert any((base / name).exists() for base in (PACKAGE, PACKAGE / "model", PACKAGE / "runs")), name
+        assert any((base / name).exists() for base in HOUSES), name
     for name in TREE_LINE.findall(outside):
         assert (ROOT / name).exists(), name
     rooms = {f"{path.name}/" for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
@@ -253,3 +258,52 @@ def test_every_test_that_says_so_is_named_after_a_module_that_exists():
         for name in re.findall(r"\b(?:tests|src|docs|benchmarks)/[\w/.\-]+\.(?:py|md|json|yaml)", path.read_text()):
             known = (ROOT / name).exists() or (path.name == "test_documents_are_true.py")
             assert known, f"{path.relative_to(ROOT)} names {name}"
+
+
+# Where the name of a package is not the one that it is imported by.
+IMPORTED_AS = {"opencv-python-headless": "cv2", "pillow": "PIL", "pyyaml": "yaml"}
+
+
+def test_what_is_required_is_used_and_named_in_the_decision():
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    decision = (ROOT / "docs" / "decisions" / "0009-dependencies.md").read_text()
+    imported = {
+        (node.module or "").split(".")[0] if isinstance(node, ast.ImportFrom) else node.names[0].name.split(".")[0]
+        for path in MODULES
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    names = {re.split(r"[<>=~!\[]", one)[0] for one in required}
+    assert names
+    for name in names:
+        assert IMPORTED_AS.get(name, name) in imported, f"{name} is required and imported nowhere"
+        assert name in decision, f"{name} is required and no decision says so"
+
+
+def test_the_page_about_floors_shows_the_floors_that_are_kept():
+    rows = re.findall(
+        r"^\| (\d+) \| (.+?) \|", (ROOT / "docs/explanation/floors-and-doors.md").read_text(), re.MULTILINE
+    )
+    shown = {
+        name.removesuffix("/").removesuffix(".py"): int(floor)
+        for floor, names in rows
+        for name in BACKTICKED.findall(names)
+    }
+    there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert shown == {room: floor for room, floor in FLOORS.items() if room in there}
+
+
+def test_the_map_for_contributors_names_one_file_and_one_test_for_each_kind_of_change():
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    assert len(page.splitlines()) <= 120, "two pages at most"
+    table = page.split("## Where a change goes")[1].split("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("| a")]
+    kinds = {row[0].strip() for row in rows}
+    asked = {"a block", "a loss term", "an augmentation", "a sink or tracker", "an export format", "a setting"}
+    assert asked | {"a verb", "a metric", "a recipe field"} <= kinds
+    known = {name for path in (ROOT / "tests").rglob("test_*.py") for name in defined_in(path)}
+    for kind, touch, test, _ in rows:
+        (file,) = BACKTICKED.findall(touch)
+        assert (ROOT / file).is_file(), f"{kind}: {file}"
+        (name,) = BACKTICKED.findall(test)
+        assert name in known, f"{kind}: {name}"

@@ -192,7 +192,8 @@ def test_a_list_of_images_gives_a_list_of_detections(trained):
     several = [picture(number, SIZES_WH[number % 4])[0] for number in range(3)]
     found = model(several, min_score=LOW)
     assert [one.size_hw for one in found] == [image.shape[:2] for image in several]
-    assert model([]) == []
+    for image, one in zip(several, found, strict=True):
+        assert np.array_equal(one.numpy(), model(image, min_score=LOW).numpy())
 
 
 def test_detections_are_filtered_counted_turned_into_arrays_and_drawn(trained, images):
@@ -233,6 +234,18 @@ def test_training_and_validating_from_python_are_the_verbs(trained, tmp_path):
     assert (result.epochs_done, result.reason) == (2, "done")
     document = boxwright.validate(result.best)
     assert {key: document["metrics"][key] for key in SCORES} == {key: result.results[key] for key in SCORES}
+    assert [document.precision, document.recall, document.map50, document.map50_95] == [
+        result.results[key] for key in SCORES
+    ]
+    assert document.fitness == pytest.approx(0.1 * document.map50 + 0.9 * document.map50_95)
+    assert [one.name for one in document.classes] == list(NAMES)
+    assert np.mean([one.map50_95 for one in document.classes]) == pytest.approx(document.map50_95)
+    assert document.coco["AP"] == document["metrics"]["coco/AP"]
+    assert set(document.speed_ms) >= {"inference", "NMS"}
+    assert document.settings["imgsz"] == 64
+    assert dict(document) == document.document
+    assert document._repr_html_().count("<tr>") == 2 + len(NAMES)
+    assert "map50_95=" in repr(document)
     command_line = json.loads(done("val", result.best, "--noplots", "--json").out)
     assert document["metrics"] == command_line["metrics"]
 
@@ -244,9 +257,35 @@ def test_the_verb_stays_a_function_when_the_room_of_its_name_is_imported():
     assert first.__module__ == "boxwright.api"
 
 
+def test_predicting_from_python_gives_the_detections_of_the_verb_and_writes_what_is_asked(trained, images, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    words = {"conf_thres": LOW, "project": tmp_path / "found", "batch": 4}
+    found = boxwright.predict(trained.best, [images, tmp_path / "broken.png"], **words)
+    records = predicted(trained, "--source", images, "--nosave", "--conf-thres", LOW)
+    assert [one.records() for one in found] == [record["detections"] for record in records]
+    assert [one["path"] for one in found.left_out] == [str(tmp_path / "broken.png")]
+    assert any("broken.png" in note for note in found.notes)
+    assert found.folder is None
+    assert not (tmp_path / "found").exists()
+    assert found[0].plot().shape[:2] == found[0].size_hw
+    again = boxwright.predict(trained.best, images, save_txt=True, name="texts", **words)
+    assert again.folder == tmp_path / "found" / "texts"
+    assert len(list((again.folder / "labels").iterdir())) == len(again)
+    with pytest.raises(UserError, match=r"argument save_conf: .*Add save_txt=True"):
+        boxwright.predict(trained.best, images, save_conf=True)
+
+
+def test_exporting_from_python_says_where_the_files_are(trained, tmp_path):
+    done = boxwright.export(trained.best, format="safetensors", out=tmp_path)
+    assert [one.path for one in done.files] == [tmp_path / "best.safetensors"]
+    assert boxwright.load(done.files[0].path).names == NAMES
+
+
 def test_mistakes_in_python_are_errors_of_the_same_kind(trained, tmp_path):
-    with pytest.raises(UserError, match="Did you mean 'epochs'"):
+    with pytest.raises(UserError, match=r"^boxwright.train: there is no argument 'epohcs'. Did you mean 'epochs'\?$"):
         boxwright.train(epohcs=3)
+    with pytest.raises(UserError, match=r"argument data nope.yaml: there is no such file"):
+        boxwright.train(data="nope.yaml")
     with pytest.raises(UserError, match="there is no such file"):
         boxwright.load(tmp_path / "nope.pt")
     model = boxwright.load(trained.best)

@@ -37,17 +37,26 @@ def layer_of(function: str, kind: type[Slice], given: Mapping[str, Any]) -> Laye
         raise SettingError(function, "batch and batch_size are two names of one argument", "Give one of them")
     if batch:
         values[next(name for name in BATCH_NAMES if name in kind.model_fields)] = values.pop(batch[0])
-    known = [*argument_names(kind)]
-    for key, value in values.items():
+    known = argument_names(kind)
+    for key in values:
         if key in ONLY_AT_THE_COMMAND_LINE and key in kind.model_fields:
             raise SettingError(function, f"{key} is for the command line alone", ONLY_AT_THE_COMMAND_LINE[key])
         if key not in known:
-            near = nearest(current_name(key), [*known, *(BATCH_NAMES if set(BATCH_NAMES) & set(known) else ())])
+            near = nearest(current_name(key), [*known, *BATCH_NAMES])
             remedy = f"Did you mean '{near}'?" if near else f"help({function}) lists them"
             raise SettingError(function, f"there is no argument '{key}'", remedy)
-        if isinstance(value, dict) and get_origin(kind.model_fields[key].annotation) is not tuple:
-            raise SettingError(function, f"{key} is a mapping", f"Give {accepted(kind, key)}")
-    return Layer(PYTHON, values)
+    return Layer(PYTHON, {key: _listed(function, kind, key, value) for key, value in values.items()})
+
+
+def _listed(function: str, kind: type[Slice], key: str, value: Any) -> Any:
+    """A word for a setting that takes several as a list of one, commas and all.
+
+    Raises SettingError for a mapping where none can be meant.
+    """
+    several = get_origin(kind.model_fields[key].annotation) is tuple
+    if isinstance(value, dict) and not several:
+        raise SettingError(function, f"{key} is a mapping", f"Give {accepted(kind, key)}")
+    return (value,) if several and isinstance(value, str) else value
 
 
 def argument_names(kind: type[Slice]) -> tuple[str, ...]:

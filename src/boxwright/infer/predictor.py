@@ -36,6 +36,7 @@ class Predictor:
     kind: Kind = USUAL
     threads: int = 0  # compute threads while it works, 0 = the usual number
 
+    @torch.inference_mode()
     def __call__(
         self, images: Sequence[np.ndarray], rules: NmsRules, paths: Sequence[str] | None = None
     ) -> list[Detections]:
@@ -59,7 +60,6 @@ class Predictor:
                 found[number] = Detections.from_rows(rows, self.names, (height, width), path)
         return [found[number] for number in range(len(images))]
 
-    @torch.inference_mode()
     def _decoded(self, canvases: Sequence[np.ndarray]) -> torch.Tensor:
         """What the network says of canvases of one size. (B, N, 5 + classes)"""
         pixels = torch.from_numpy(np.stack(canvases))

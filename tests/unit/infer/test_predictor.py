@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -47,14 +49,33 @@ def test_the_border_of_the_canvas_is_taken_off():
     np.testing.assert_allclose(found.boxes_xyxy_px, [[0, 0, 100, 60]], atol=1e-4)  # clipped to the image
 
 
-def test_images_of_one_shape_share_a_small_canvas_others_a_square_one():
+def test_images_of_one_canvas_go_together_and_each_has_the_canvas_it_has_alone():
     nothing = torch.zeros(1, 8)
     alike = knowing(nothing, nothing)
     alike([grey(40, 80), grey(20, 40)], RULES)
     assert alike.network.shapes == [(2, 3, 32, 64)]
-    mixed = knowing(nothing, nothing)
-    mixed([grey(40, 80), grey(80, 40)], RULES)
-    assert mixed.network.shapes == [(2, 3, 64, 64)]
+    mixed = Predictor(Knowing([torch.stack([nothing] * 2), nothing[None]]), NAMES, CPU, 64, 32, FULL)
+    mixed([grey(40, 80), grey(80, 40), grey(20, 40)], RULES)
+    assert mixed.network.shapes == [(2, 3, 32, 64), (1, 3, 64, 32)]
+
+
+def test_networks_of_one_size_see_the_full_square():
+    fixed = replace(knowing(torch.zeros(1, 8)), square=True)
+    fixed([grey(40, 80)], RULES)
+    assert fixed.network.shapes == [(1, 3, 64, 64)]
+
+
+def test_images_of_many_shapes_come_back_in_their_order_as_they_are_alone_to_the_bit():
+    predictor = Predictor(Ensemble([tiny().eval()], CPU), NAMES, CPU, 64, 32, FULL)
+    images = [
+        picture(number, size)[0] for number, size in enumerate([(96, 64), (64, 96), (64, 64), (96, 64), (70, 33)])
+    ]
+    together = predictor(images, EVERYTHING, [str(number) for number in range(5)])
+    for number, (image, found) in enumerate(zip(images, together, strict=True)):
+        (alone,) = predictor([image], EVERYTHING)
+        assert len(found) > 0
+        assert np.array_equal(found.numpy(), alone.numpy())
+        assert (found.size_hw, found.path) == (image.shape[:2], str(number))
 
 
 def test_no_images_no_detections_and_no_pass():

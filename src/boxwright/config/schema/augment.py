@@ -21,9 +21,11 @@ class AugmentSettings(Slice):
     perspective: float = hyperparameter(0.0, "Random perspective.", ge=0, le=0.01)
     flipud: float = hyperparameter(0.0, "Probability of a flip up-down.", ge=0, le=1)
     fliplr: float = hyperparameter(0.5, "Probability of a flip left-right.", ge=0, le=1)
-    mosaic: float = hyperparameter(1.0, "Probability of joining four images into one.", ge=0, le=1)
-    mixup: float = hyperparameter(0.0, "Probability of blending two mosaics.", ge=0, le=1)
-    copy_paste: float = hyperparameter(0.0, "Share of objects to mirror and paste (needs polygons).", ge=0, le=1)
+    mosaic: float = hyperparameter(1.0, "Probability of a mosaic: four images joined into one.", ge=0, le=1)
+    mixup: float = hyperparameter(0.0, "Probability of mixup: two mosaics blended.", ge=0, le=1)
+    copy_paste: float = hyperparameter(
+        0.0, "Copy-paste: share of objects to mirror and paste (needs polygons).", ge=0, le=1
+    )
     mixup_beta: float = recipe_field(32.0, "Both parameters of the Beta law that mixup blends by.", gt=0)
     mosaic_border_random: bool = recipe_field(
         default=False,

@@ -70,7 +70,7 @@ class ReportSettings(Slice):
 
     data: str = setting("", DATA_HELP, Spelling(positional=True), min_length=1)
     out: str = setting("", "Folder for report.html and report.json (default: runs/data/NAME).", Spelling(metavar="DIR"))
-    imgsz: int = setting(640, "Image size that box sizes are told at.", Spelling(names=("img",)), ge=32)
+    imgsz: int = setting(640, "Image size that box sizes are given at.", Spelling(names=("img",)), ge=32)
     cfg: str = setting("yolov5s", "Network whose anchors are compared with the boxes.", Spelling(metavar="YAML"))
 
 

@@ -41,7 +41,7 @@ class ExportSettings(Slice):
         0.25, "Least confidence of a detection: of the comparison, and of --nms.", Spelling(original=True), ge=0, lt=1
     )
     iou_thres: float = setting(
-        0.45, "Suppression threshold: of the comparison, and of --nms.", Spelling(original=True), gt=0, lt=1
+        0.45, "IoU threshold of NMS: of the comparison, and of --nms.", Spelling(original=True), gt=0, lt=1
     )
     max_det: int = setting(300, "Rows per image with --nms.", Spelling(names=("topk_all",)), ge=1, le=30_000)
     candidates: int = setting(1000, "Best scored predictions per image that enter --nms.", Spelling(), ge=1, le=30_000)

@@ -25,8 +25,8 @@ class LossSettings(Slice):
         "of some of them.",
     )
     label_smoothing: float = setting(0.0, "Smoothing of class targets.", Spelling(original=True), ge=0, lt=1)
-    box_loss: Literal["ciou", "giou"] = recipe_field("ciou", "Overlap that the box loss maximises.")
-    gr: float = recipe_field(1.0, "Share of the overlap in the objectness target; the rest is 1.", ge=0, le=1)
+    box_loss: Literal["ciou", "giou"] = recipe_field("ciou", "IoU that the box loss maximises.")
+    gr: float = recipe_field(1.0, "Share of the IoU in the objectness target; the rest is 1.", ge=0, le=1)
     obj_gain_by_size: bool = recipe_field(default=True, help_text="Scale the objectness gain by (imgsz / 640) squared.")
     obj_gain_four_levels: float = recipe_field(1.0, "Factor on the objectness gain of networks with four levels.", gt=0)
     balance_other_levels: tuple[float, ...] = recipe_field(
@@ -36,5 +36,5 @@ class LossSettings(Slice):
     )
     autobalance: bool = recipe_field(default=False, help_text="Let the level weights follow the losses.")
     sort_obj_iou: bool = recipe_field(
-        default=False, help_text="Where several targets share a cell, let the best overlap count instead of the last."
+        default=False, help_text="Where several targets share a cell, let the best IoU count instead of the last."
     )

@@ -29,7 +29,7 @@ class OptimizerSettings(Slice):
     clip_norm: float = recipe_field(10.0, "Clip gradients to this global norm; 0 = do not clip.", ge=0)
     group_order: tuple[GroupName, GroupName, GroupName] = recipe_field(
         ("bias", "weight", "norm"),
-        "Order of the parameter groups, which is the order of the rates x/lr0, x/lr1, x/lr2 in the logs.",
+        "Order of the parameter groups, which is the order of the learning rates x/lr0, x/lr1, x/lr2 in the logs.",
     )
     decay_rule: Literal["by-name", "not-batchnorm", "not-norm"] = recipe_field(
         "not-norm",

@@ -9,7 +9,7 @@ from boxwright.config.setting import Slice, Spelling, recipe_field, setting
 
 
 class RunSettings(Slice):
-    """Where a run is written and what is told about it."""
+    """Where a run is written and what is reported about it."""
 
     project: str = setting(
         "runs/train", "Folder of the runs.", Spelling(original=True, renamed=("logdir",)), min_length=1

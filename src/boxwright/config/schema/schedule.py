@@ -17,9 +17,8 @@ class ScheduleSettings(Slice):
     epochs: int = setting(100, "Epochs to train.", Spelling(original=True), gt=0)
     extend: Literal["auto", "stretch", "tail", "restart"] = setting(
         "auto",
-        "How the rate goes on when --resume changes --epochs: the rest of the curve stretched, its last level kept, or "
-        "a new curve from lr0 (auto: stretch, "
-        "or restart when the curve is at its end).",
+        "How the learning rate goes on when --resume changes --epochs: the rest of the curve stretched, its last level "
+        "kept, or a new curve from lr0 (auto: stretch, or restart when the curve is at its end).",
         Spelling(),
     )
     lr_joins: tuple[str, ...] = setting(
@@ -54,7 +53,7 @@ class ScheduleSettings(Slice):
     sgdr_peak: float = setting(
         1.0, "Factor on the peak of each next period of --sgdr.", Spelling(kind="recipe"), gt=0, le=1
     )
-    lr_curve: Literal["linear", "cosine"] = recipe_field("linear", "Curve when no flag chooses one.")
+    lr_curve: Literal["linear", "cosine"] = recipe_field("linear", "Learning rate curve when no flag chooses one.")
     linear_ends_in_last_epoch: bool = recipe_field(
         default=False, help_text="The straight line reaches lrf in the last epoch instead of one after it."
     )
@@ -67,9 +66,14 @@ class ScheduleSettings(Slice):
     )
     nominal_batch: int = recipe_field(64, "Batch size that gradients are accumulated towards.", ge=1)
     ema_decay: float = recipe_field(
-        0.9999, "Share of the moving average that stays at each update, in the long run.", gt=0, lt=1
+        0.9999,
+        "Decay of the moving average of weights (EMA), reached in the long run.",
+        gt=0,
+        lt=1,
     )
-    ema_ramp: int = recipe_field(2000, "Updates over which that share rises; a short run wants a short ramp.", ge=1)
+    ema_ramp: int = recipe_field(
+        2000, "Updates over which the decay of the EMA rises; a short run wants a short ramp.", ge=1
+    )
     step_rule: Literal["since-last", "modulo"] = recipe_field(
         "since-last",
         "When the optimizer steps: enough batches since the last step, or the batch number divides by accumulate.",

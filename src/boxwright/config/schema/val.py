@@ -38,7 +38,7 @@ class ValSettings(Slice):
     )
     iou_thres: float | None = setting(
         None,
-        "Suppression threshold (default: as in training, else 0.6; 0.45 for speed).",
+        "IoU threshold of NMS (default: as in training, else 0.6; 0.45 for speed).",
         Spelling(original=True),
         gt=0,
         lt=1,
@@ -60,7 +60,9 @@ class ValSettings(Slice):
     workers: int = setting(8, "Loader threads.", Spelling(original=True), ge=0, le=1024)
     single_cls: bool = setting(default=False, help_text="Treat all classes as one.", spelling=Spelling(original=True))
     augment: bool = setting(
-        default=False, help_text="Look at three sizes of every image, one mirrored.", spelling=Spelling(original=True)
+        default=False,
+        help_text="Test-time augmentation: look at three sizes of every image, one mirrored.",
+        spelling=Spelling(original=True),
     )
     square: bool = setting(
         default=False,
@@ -76,7 +78,9 @@ class ValSettings(Slice):
         (), "Only these classes, by number or name.", Spelling(original=True, many=True, metavar="CLASS")
     )
     agnostic_nms: bool = setting(
-        default=False, help_text="Let boxes of all classes suppress each other.", spelling=Spelling(original=True)
+        default=False,
+        help_text="Class-agnostic NMS: let boxes of all classes suppress each other.",
+        spelling=Spelling(original=True),
     )
     nms: Literal["exact", "parity"] = setting(
         "exact", "Keep classes apart exactly, or by the family's shift of 7680 pixels in float32.", Spelling()
@@ -86,7 +90,7 @@ class ValSettings(Slice):
     )
     ci: int = setting(
         0,
-        "Also tell how sure the numbers are, from so many draws of the images (bare: 1000).",
+        "Also give confidence intervals, from so many draws of the images (bare: 1000).",
         Spelling(bare=1000, metavar="ROUNDS"),
         ge=0,
     )
@@ -102,7 +106,7 @@ class ValSettings(Slice):
         spelling=Spelling(original=True),
     )
     save_conf: bool = setting(
-        default=False, help_text="With the confidence as sixth number.", spelling=Spelling(original=True)
+        default=False, help_text="Write the confidence as sixth number of a row.", spelling=Spelling(original=True)
     )
     save_json: bool = setting(default=False, help_text="Write COCO results.", spelling=Spelling(original=True))
     ids: str = setting(
@@ -139,16 +143,20 @@ class PredictSettings(Slice):
         le=MAX_IMAGE_SIZE,
     )
     conf_thres: float = setting(0.25, "Least confidence of a detection.", Spelling(original=True), ge=0, lt=1)
-    iou_thres: float = setting(0.45, "Suppression threshold.", Spelling(original=True), gt=0, lt=1)
+    iou_thres: float = setting(0.45, "IoU threshold of NMS.", Spelling(original=True), gt=0, lt=1)
     max_det: int = setting(1000, "Most detections per image.", Spelling(original=True), ge=1)
     classes: tuple[int | str, ...] = setting(
         (), "Only these classes, by number or name.", Spelling(original=True, many=True, metavar="CLASS")
     )
     augment: bool = setting(
-        default=False, help_text="Look at three sizes of every image, one mirrored.", spelling=Spelling(original=True)
+        default=False,
+        help_text="Test-time augmentation: look at three sizes of every image, one mirrored.",
+        spelling=Spelling(original=True),
     )
     agnostic_nms: bool = setting(
-        default=False, help_text="Let boxes of all classes suppress each other.", spelling=Spelling(original=True)
+        default=False,
+        help_text="Class-agnostic NMS: let boxes of all classes suppress each other.",
+        spelling=Spelling(original=True),
     )
     half: bool = setting(
         default=False, help_text="Use half precision where the device has it.", spelling=Spelling(original=True)
@@ -164,7 +172,7 @@ class PredictSettings(Slice):
     )
     save_txt: bool = setting(default=False, help_text="Write a label file per image.", spelling=Spelling(original=True))
     save_conf: bool = setting(
-        default=False, help_text="With the confidence as sixth number.", spelling=Spelling(original=True)
+        default=False, help_text="Write the confidence as sixth number of a row.", spelling=Spelling(original=True)
     )
     save_json: bool = setting(default=False, help_text="Write all detections as one JSON file.", spelling=Spelling())
     save_crop: bool = setting(

@@ -21,11 +21,11 @@ class EndOfRunSettings(Slice):
     )
     val_pad: float = recipe_field(0.5, "Strides of padding around rectangular validation batches.", ge=0, le=4)
     val_batch_factor: int = recipe_field(2, "Validation batch in units of the training batch per process.", ge=1, le=8)
-    val_iou: float = recipe_field(0.6, "Suppression threshold of validation in training.", gt=0, lt=1)
+    val_iou: float = recipe_field(0.6, "IoU threshold of NMS for validation in training.", gt=0, lt=1)
     final_val: Literal["best", "coco-last-and-best", "none"] = recipe_field(
         "best", "What is validated once more at the end."
     )
-    final_iou: float = recipe_field(0.60, "Suppression threshold of the final validation.", gt=0, lt=1)
+    final_iou: float = recipe_field(0.60, "IoU threshold of NMS for the final validation.", gt=0, lt=1)
     final_iou_coco: float = recipe_field(0.65, "The same for COCO.", gt=0, lt=1)
     coco_rule: Literal["val-entry", "80-classes", "data-path"] = recipe_field(
         "val-entry", "How COCO is recognised, for the end of a run only."

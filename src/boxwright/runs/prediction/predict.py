@@ -60,7 +60,7 @@ class Predicted:
         numbered = {} if frame.number is None else {"frame": frame.number}
         self.detections.append(found)
         self.records.append(
-            {"path": frame.path, **numbered, "size_wh": found.size_hw[::-1], "detections": found.records()}
+            {"path": frame.path, **number, "size_wh": found.size_hw[::-1], "detections": found.records()}
         )
 
 
