@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from boxwright.errors import EXIT_DONE, EXIT_OUR_FAULT, EXIT_USER_INPUT, BoxwrightError, SettingError, UserError
 from boxwright.paths import shortened
-from boxwright.structures.answer import Answer, TableLine
+from boxwright.structures.answer import Answer, Table, parts
 from boxwright.system.places import bound_pictures
 from boxwright.system.signals import exit_code, termination_heeded
 from boxwright.system.terminal import say, say_json
@@ -194,18 +194,11 @@ def _run(words: list[str]) -> int:
 
 def _say_all(lines: Sequence[str]) -> None:
     """Print lines; tables among them are drawn on a terminal."""
-    screen, drawn = None, None
-    for line in lines:
-        found = line.table if isinstance(line, TableLine) and sys.stdout.isatty() else None
-        if found is None:
-            say(line)
-        elif found is not drawn:
-            screen = screen or _screen(sys.stdout)
-            if found.by_name:
-                screen.numbers_by_name(found.rows)
-            else:
-                screen.table(found.rows, found.right, header=found.header)
-        drawn = found
+    for part in parts(lines) if sys.stdout.isatty() else lines:
+        if isinstance(part, Table):
+            _screen(sys.stdout).draw(part)
+        else:
+            say(part)
 
 
 def _say_marked(label: str, text: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from boxwright.errors import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,22 @@ class TableLine(str):
         made = super().__new__(cls, line)
         made.table = table
         return made
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """A copy is the line alone: events and documents are made of plain values."""
+        return str, (str(self),)
+
+
+def parts(lines: Iterable[str]) -> Iterator[str | Table]:
+    """Lines with each table among them as one."""
+    before: Table | None = None
+    for line in lines:
+        found = line.table if isinstance(line, TableLine) else None
+        if found is None:
+            yield line
+        elif found is not before:
+            yield found
+        before = found
 
 
 def table(rows: Sequence[tuple[object, ...]], header: tuple[str, ...] = ()) -> list[str]:

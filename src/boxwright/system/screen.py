@@ -6,7 +6,7 @@ Rich lays out and colours; system/terminal.py escapes and prints, so that no tex
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rich.cells import cell_len
 from rich.color import ColorSystem
@@ -28,6 +28,19 @@ NARROWEST_TEXT = 12  # columns that a column of text is given before a table is 
 FULL_NAME, FULL_NUMBER = 22, 11  # columns of numbers by name where there is room
 USUAL_NUMBER = 7  # letters of most numbers of three digits; so that tables of the same things stand alike
 HEIGHT = 25  # rich asks for one; nothing here depends on it
+
+
+class Tabular(Protocol):
+    """A table as `draw` takes it; see structures/answer.py."""
+
+    @property
+    def rows(self) -> Sequence[Sequence[str]]: ...
+    @property
+    def right(self) -> Sequence[bool]: ...
+    @property
+    def header(self) -> bool: ...
+    @property
+    def by_name(self) -> bool: ...
 
 
 class Screen:
@@ -75,6 +88,13 @@ class Screen:
     def finish(self) -> None:
         """Go on below the line that was drawn last."""
         finish_open_line(self.out)
+
+    def draw(self, table: Tabular) -> None:
+        """Print a table of an answer or of a validation."""
+        if table.by_name:
+            self.numbers_by_name(table.rows)
+        else:
+            self.table(table.rows, table.right, header=table.header)
 
     def table(self, rows: Sequence[Sequence[str]], right: Sequence[bool], *, header: bool) -> None:
         """Print a table: as wide as its words where there is room; else words are folded; else in several parts.

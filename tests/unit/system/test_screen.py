@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 from dataclasses import replace
@@ -198,6 +199,21 @@ def test_a_table_with_room_looks_as_it_does_without_a_terminal():
     with PseudoTerminal(80) as terminal:
         Screen(terminal.out).table(lines[0].table.rows, lines[0].table.right, header=True)
     assert Shown.of(terminal.written, 80).text == [*lines, ""]
+
+
+@pytest.mark.usefixtures("kind")
+def test_tables_among_the_lines_of_a_run_are_drawn_and_copied_as_text():
+    lines = ("first", *table([("a" * 60, 1, "word " * 10)], ("name", "number", "words")), "last")
+    started = RunStarted("x", lines, 0, 1)
+    with PseudoTerminal(60) as terminal:
+        Console(out=terminal.out).handle(started)
+    shown = Shown.of(terminal.written, 60)
+    assert not shown.wrapped
+    assert (shown.text[0], shown.text[-2]) == ("first", "last")
+    assert " ".join(shown.text).count("word") == 11
+    copied = started.record()["lines"]
+    assert copied == lines
+    assert {type(line) for line in (*copied, copy.copy(lines[1]), copy.deepcopy(lines[1]))} == {str}
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ class Predicted:
         counts = ", ".join(f"{count} {name}" for name, count in found.counts().items()) or "nothing found"
         height, width = found.size_hw
         self.lines.append(f"{frame.title}: {width}x{height} {counts}, {seconds * 1e3:.1f} ms")
-        numbered = {} if frame.number is None else {"frame": frame.number}
+        number = {} if frame.number is None else {"frame": frame.number}
         self.detections.append(found)
         self.records.append(
             {"path": frame.path, **number, "size_wh": found.size_hw[::-1], "detections": found.records()}

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, ClassVar
 
 from boxwright.errors import printable
-from boxwright.structures.answer import Table, TableLine
+from boxwright.structures.answer import Table, TableLine, parts
 from boxwright.system.screen import Screen
 from boxwright.system.terminal import finish_open_line, say
 from boxwright.track.bus import Delivery
@@ -90,8 +90,11 @@ class Console:
         self.out.flush()
 
     def _lines(self, lines: tuple[str, ...]) -> None:
-        for line in lines:
-            self._line(line)
+        for part in lines if self.screen is None else parts(lines):
+            if isinstance(part, str):
+                self._line(part)
+            elif self.screen is not None:
+                self.screen.draw(part)
 
     def _warning(self, text: str) -> None:
         if self.screen is None:
@@ -148,10 +151,7 @@ class Console:
     def _validated(self, event: Validated) -> None:
         notes = footnotes(event)
         notes = notes if event.epoch is None else notes[:1]
-        if self.screen is not None:
-            self.screen.numbers_by_name(validation_rows(event))
-            self._lines(tuple(notes))
-        elif event.show_classes:
+        if self.screen is not None or event.show_classes:
             self._lines((*validation_lines(event), *notes))
 
 
