@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boxwright.data.drawn.catalogue import SHAPES
+from boxwright.data.drawn.chance import smooth
 from boxwright.data.drawn.colour import BLACK, WHITE, hsv, lay_over, mix
 from boxwright.data.drawn.light import Light
-from boxwright.data.drawn.noise import smooth
 from boxwright.data.drawn.sample_set import draw
 from boxwright.data.drawn.sprite import make_sprite
 from boxwright.keyed import Purpose, generator

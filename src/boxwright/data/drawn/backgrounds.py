@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from boxwright.data.drawn.chance import happens
+from boxwright.data.drawn.chance import happens, smooth
 from boxwright.data.drawn.colour import hsv, mix
 from boxwright.data.drawn.curves import TURN
-from boxwright.data.drawn.noise import smooth
 
 PEBBLE_GRID = 80  # distances are computed on a grid this fine and enlarged: they are smooth
 

@@ -11,8 +11,8 @@ from boxwright.config.schema.datasets import ConvertSettings
 from boxwright.data.index.index import Index
 from boxwright.data.splits.dataset import read_dataset
 from boxwright.data.splits.open_split import open_split
+from boxwright.errors import SettingError
 from boxwright.runs.datasets.coco_writer import write_coco
-from boxwright.runs.datasets.new_folder import require_new_folder
 from boxwright.runs.datasets.voc_writer import require_xml, write_voc
 from boxwright.runs.datasets.yolo_writer import write_yolo
 from boxwright.runs.inputs.open_data import locate_data
@@ -61,6 +61,17 @@ def convert(settings: ConvertSettings) -> Converted:
     yaml = out / "data.yaml"
     write_yaml(yaml, _yaml(settings.to, tuple(indexes), dataset.names, dataset.kind._asdict()))
     return Converted(out, yaml, {split: len(index) for split, index in indexes.items()}, tuple(notes))
+
+
+def require_new_folder(name: str) -> Path:
+    """A folder that holds nothing yet. Raises SettingError."""
+    out = Path(name)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SettingError(
+            f"--out {name}", "is there already and holds something", "Name a new folder; data is never changed in place"
+        )
+    make_folder(out)
+    return out.resolve()
 
 
 def _file_names(index: Index, before: str, *, blanks: bool) -> list[str]:

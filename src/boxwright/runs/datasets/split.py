@@ -18,7 +18,7 @@ from boxwright.data.splits.open_split import open_split
 from boxwright.data.splits.source import USUAL_RULE, Source
 from boxwright.errors import DataError, SettingError
 from boxwright.paths import read_regular
-from boxwright.runs.datasets.new_folder import require_new_folder
+from boxwright.runs.datasets.convert import require_new_folder
 from boxwright.runs.inputs.open_data import locate_data
 from boxwright.system.device import usable_cores
 from boxwright.system.files import write_text, write_yaml
