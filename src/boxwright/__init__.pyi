@@ -13,6 +13,6 @@ from boxwright.infer.results import ImageDetections as ImageDetections
 from boxwright.infer.results import Predictions as Predictions
 from boxwright.runs.evaluation.validation_result import ValidationResult as ValidationResult
 from boxwright.runs.exporting.export import Exports as Exports
-from boxwright.runs.session import TrainResult as TrainResult
+from boxwright.runs.result import TrainResult as TrainResult
 from boxwright.structures.detections import Detections as Detections
 from boxwright.version import __version__ as __version__

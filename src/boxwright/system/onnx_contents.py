@@ -170,7 +170,7 @@ class _Reader:
         if wanted == "number":
             value = _signed(value or 0)
         elif wanted == "numbers":
-            value = [_signed(number) for number in value]
+            value = [_signed(number) for number in value or ()]
         elif wanted == "words":
             value = bytes(self.content[slice(*value)]) if value else b""
         elif wanted == "TENSOR" and value is not None:

@@ -119,7 +119,7 @@ def _resize(given: Sequence[Operand | None], words: Mapping[str, Any]) -> Answer
         raise UnknownSizeError("it makes sizes of numbers that only a run can know")
     return op.rescaled(
         given,
-        None if factors is None else [float(factor) for factor in factors.value],
+        None if factors is None or factors.value is None else [float(factor) for factor in factors.value],
         None if sizes is None else op.numbers_of(sizes),
     )
 
