@@ -47,7 +47,8 @@ def test_an_evaluator_is_made_in_one_function_and_a_training_and_everybody_else_
 
 
 def test_the_images_and_batches_of_a_validation_are_made_in_one_function():
-    assert calls("PlainSamples", under="runs") == [f"{THE_ONE}:prepare"]
+    pictures_of_a_page = "runs/datasets/dataset_report.py:_mosaic"  # samples that are drawn, not judged
+    assert calls("PlainSamples", under="runs") == [pictures_of_a_page, f"{THE_ONE}:prepare"]
     assert calls("prepare") == ["runs/build.py:validation_data", "runs/evaluation/open_evaluation.py:run"]
     assert calls("SquareBatches") == ["runs/evaluation/plan.py:order"]
 

@@ -109,7 +109,7 @@ class ImageDetections(Detections):
 
 @dataclass(frozen=True)
 class Predictions(Sequence[ImageDetections]):
-    """What `predict` found: the detections of each image, in order, and where pictures and files of them lie.
+    """What a prediction found: the detections of each image, in order, and where pictures and files of them lie.
 
     `folder` is None when nothing was to be written; `left_out` names what could not be read and why.
     """
