@@ -324,9 +324,10 @@ def test_calls_that_double_are_refused_before_they_fill_memory(tmp_path):
     require_refused(with_last(path, "(self).forward1(images, )", methods), "longer than that of a network")
 
 
-def with_last(path: Path, answer: str, methods: str = "") -> Path:
+def with_last(path: Path, answer: str, methods: str = "", before: str = "") -> Path:
     """The network's method answers with something else."""
     text = records()[TOP].decode().replace("  def forward(", f"{methods}  def forward(", 1)
+    text = text.replace(FIRST, FIRST + before, 1)
     assert "return (network).forward(images, )" in text
     return packed(path, **{TOP: text.replace("return (network).forward(images, )", f"return {answer}").encode()})
 

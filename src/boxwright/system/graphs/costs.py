@@ -22,7 +22,7 @@ LEAST_WORK = 1 << 36  # multiplications that any network may take, two seconds o
 HARD_WORK = 1 << 18  # and so many for a number of the images; the largest packaged network takes 180,000
 MANY_WORK = 3 << 16  # the same of images so many that they alone take long
 MOST_WORK = 7 << 38  # from which on images are many; most of a minute of one core
-MOST_STATED = 8 * 3 * 640 * 640  # numbers of images at one time that a file may ask for by itself
+MOST_STATED = 4 * 3 * 640 * 640  # numbers of images at one time that a file may ask for by itself
 
 
 class OverBudgetError(Exception):

@@ -69,9 +69,10 @@ class Graph:
     outputs: list[str] = field(default_factory=list)
 
 
-def require_within_budget(graph: Graph, rules: Mapping[str, Any], images: Sequence[int]) -> None:
-    """Raise OverBudgetError or UnknownSizeError for a graph that takes more on images (B, C, H, W) than a network.
+def require_within_budget(graph: Graph, rules: Mapping[str, Any], images: Sequence[int]) -> list[Shape]:
+    """The shapes of what comes out, for images (B, C, H, W).
 
+    Raises OverBudgetError or UnknownSizeError for a graph that takes more on them than a network.
     Also what does not fit together raises UnknownSizeError: the runtime would say so later, and less plainly.
     """
     if len(graph.inputs) != 1:
@@ -97,6 +98,9 @@ def require_within_budget(graph: Graph, rules: Mapping[str, Any], images: Sequen
         for name in ends.get(number, ()):
             if name not in graph.outputs:
                 budget.give_back(made.pop(name, 0))
+    if not graph.outputs or any(name not in known for name in graph.outputs):
+        raise UnknownSizeError("it does not make what it answers")
+    return [known[name].shape for name in graph.outputs]
 
 
 def _answer(node: GraphNode, known: Mapping[str, Operand], rules: Mapping[str, Any]) -> Answer:

@@ -114,14 +114,12 @@ def _resize(given: Sequence[Operand | None], words: Mapping[str, Any]) -> Answer
         raise UnknownSizeError("it leaves the sizes of images to the runtime")
     scales = given[2] if len(given) > 2 else None  # noqa: PLR2004 -- data, region, factors, sizes
     sizes = given[3] if len(given) > 3 else None  # noqa: PLR2004 -- see above
-    factors = None if scales is None or scales.shape == (0,) else scales
-    if factors is not None and factors.value is None:
-        raise UnknownSizeError("it makes sizes of numbers that only a run can know")
-    return op.rescaled(
-        given,
-        None if factors is None or factors.value is None else [float(factor) for factor in factors.value],
-        None if sizes is None else op.numbers_of(sizes),
-    )
+    factors = None
+    if scales is not None and scales.shape != (0,):
+        if scales.value is None:
+            raise UnknownSizeError("it makes sizes of numbers that only a run can know")
+        factors = [float(factor) for factor in scales.value.ravel()]
+    return op.rescaled(given, factors, None if sizes is None else op.numbers_of(sizes))
 
 
 def _split(given: Sequence[Operand | None], words: Mapping[str, Any]) -> Answer:
