@@ -95,7 +95,8 @@ def trained_once(planned, **more) -> TrainResult:
         return run.train()
 
 
-def test_a_run_leaves_the_process_as_it_was(planned, other_switches):
+@pytest.mark.usefixtures("other_switches")
+def test_a_run_leaves_the_process_as_it_was(planned):
     trained_once(planned)  # what is loaded late is loaded now
     before = process()
     result = trained_once(planned)
@@ -105,7 +106,8 @@ def test_a_run_leaves_the_process_as_it_was(planned, other_switches):
     assert 0 <= result.fitness <= 1
 
 
-def test_a_run_outside_the_main_thread_leaves_nothing_either(planned, other_switches):
+@pytest.mark.usefixtures("other_switches")
+def test_a_run_outside_the_main_thread_leaves_nothing_either(planned):
     trained_once(planned)
     before, found = process(), []
 
@@ -122,7 +124,8 @@ def test_a_run_outside_the_main_thread_leaves_nothing_either(planned, other_swit
     assert process() == before
 
 
-def test_a_session_that_never_trains_can_be_opened_a_hundred_times(planned, other_switches, tmp_path):
+@pytest.mark.usefixtures("other_switches")
+def test_a_session_that_never_trains_can_be_opened_a_hundred_times(planned, tmp_path):
     plan = planned(cache="ram")
     with session(plan) as run:
         assert run.data
@@ -135,7 +138,8 @@ def test_a_session_that_never_trains_can_be_opened_a_hundred_times(planned, othe
     assert not (tmp_path / "runs").exists()
 
 
-def test_an_error_within_a_session_leaves_nothing_as_well(planned, other_switches):
+@pytest.mark.usefixtures("other_switches")
+def test_an_error_within_a_session_leaves_nothing_as_well(planned):
     class Failing:
         delivery = Delivery.INLINE
 
@@ -274,7 +278,8 @@ def test_a_result_shows_numbers_places_and_curves_in_a_notebook_and_nothing_of_a
     assert "<img" not in result._repr_html_()
 
 
-def test_switches_of_several_at_work_are_put_back_in_whatever_order_they_end(other_switches):
+@pytest.mark.usefixtures("other_switches")
+def test_switches_of_several_at_work_are_put_back_in_whatever_order_they_end():
     before = process()
     first, second = configured_process(CPU, 1, kernels=False), configured_process(CPU, 3)
     first.__enter__()
@@ -289,7 +294,8 @@ def test_switches_of_several_at_work_are_put_back_in_whatever_order_they_end(oth
     assert process() == before
 
 
-def test_switches_of_several_threads_are_put_back_when_the_first_ends_first(other_switches):
+@pytest.mark.usefixtures("other_switches")
+def test_switches_of_several_threads_are_put_back_when_the_first_ends_first():
     before, entered, leave = process(), threading.Event(), threading.Event()
 
     def work() -> None:
