@@ -123,6 +123,7 @@ FORBIDDEN = {
     "yaml.full_load",
     "torch.hub",
 }
+RUN_FILES = "system/run_folder.py"  # the names of a run's files
 FORBIDDEN_METHODS = {"extractall", "extract", "allow_pickle"}
 WORK_AT_IMPORT = (ast.For, ast.While, ast.With, ast.Try, ast.AugAssign, ast.Delete, ast.Assert)
 
@@ -420,6 +421,37 @@ def test_nothing_is_swallowed(path):
             assert node.type is not None, f"{name_of(path)}:{node.lineno}: bare except"
             only_pass = len(node.body) == 1 and isinstance(node.body[0], ast.Pass)
             assert not only_pass, f"{name_of(path)}:{node.lineno}: an error disappears"
+
+
+@functools.cache
+def names_of_run_files() -> dict[str, str]:
+    """Every name in the table of run files, whole and without its folder -> the word for it."""
+    table = next(
+        node for node in tree_of(PACKAGE / RUN_FILES).body if isinstance(node, ast.ClassDef) and node.name == "RunFile"
+    )
+    found = {}
+    for line in table.body:
+        if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant):
+            name = str(line.value.value)
+            found |= dict.fromkeys((name, name.rsplit("/", 1)[-1]), ast.unparse(line.targets[0]))
+    return found
+
+
+@EVERY_FILE
+def test_names_of_run_files_stand_in_one_place(path):
+    """Prose may name them; a whole text that is one, or a path that ends in a computed .pt, is a name spelt again."""
+    if name_of(path) == RUN_FILES:
+        return
+    names = {name: word for name, word in names_of_run_files().items() if "." in name}
+    assert {"results.csv", "last.pt", "done.json", "claim.json", "report.html"} <= set(names)
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            word = names.get(node.value.strip("/"))
+            assert word is None, f"{name_of(path)}:{node.lineno}: '{node.value}' is RunFile.{word}"
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            end = ast.unparse(node.right)
+            joined = end == "'weights'" or (isinstance(node.right, ast.JoinedStr) and end.endswith(".pt'"))
+            assert not joined, f"{name_of(path)}:{node.lineno}: {end} belongs in {RUN_FILES}"
 
 
 def test_no_room_is_empty_and_every_folder_is_a_package():

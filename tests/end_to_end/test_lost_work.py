@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from boxwright.engine.loop import Trainer
-from boxwright.runs import disk_space as room
+from boxwright.runs import folder as room
 from boxwright.system.claim import claimed
 from boxwright.system.tensors import newest_whole, previous_of
 from tests.support.commands import command, contents, done

@@ -125,7 +125,7 @@ def _options(legacy: LegacyCheckpoint, path: Path) -> tuple[dict[str, Any], dict
     if not options:
         raise WeightsError(
             str(path),
-            f"does not hold the options of its run, and there is no {folder / 'opt.yaml'}",
+            f"does not hold the options of its run, and there is no {folder / RunFile.OPTIONS}",
             "Start a new run with --weights",
         )
     hyp = options.get("hyp")
