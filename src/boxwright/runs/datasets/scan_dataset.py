@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from boxwright.data.index.index import Index
-from boxwright.data.labels.findings import Finding, Severity
+from boxwright.data.labels.findings import Finding
 from boxwright.data.splits.dataset import Dataset, read_dataset
 from boxwright.data.splits.layout import about_no_labels
 from boxwright.data.splits.open_split import findings_of, label_of, source_of
@@ -65,6 +65,6 @@ def _about_split(dataset: Dataset, split: str, index: Index) -> list[Finding]:
         looked_for = label_of(dataset, split, index, 0)
         fix = about_no_labels(source_of(dataset, split, index, 0), index.paths[0]) or "Check where the label files are"
         text = f"split '{split}' has no label (looked for {looked_for}, for example)"
-        severity: Severity = "error" if split == "train" else "warning"
-        return [Finding(**places, rule="no-labels", severity=severity, text=text, fix=fix)]
+        found = Finding(**places, rule="no-labels", severity="warning", text=text, fix=fix)
+        return [replace(found, severity="error") if split == "train" else found]
     return []
