@@ -42,7 +42,7 @@ INNER = {
         ("stores",),
         ("sampling",),
     ),
-    "runs": (("inputs",), ("evaluation", "sizing")),
+    "runs": (("inputs",), ("evaluation", "sizing", "weights")),
     "commands": (("dataset",),),
 }
 

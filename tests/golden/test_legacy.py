@@ -11,7 +11,7 @@ import torch
 
 from boxwright.commands.weights import bytes_of, digest
 from boxwright.model.legacy.checkpoint import read_legacy
-from boxwright.runs.inputs.open_data import network_of_weights, open_weights
+from boxwright.runs.inputs.open_weights import network_of_weights, open_weights
 from tests.support.legacy_files import REAL, described
 
 FILES = pytest.mark.parametrize(("path", "said"), described(), ids=lambda path: path.name)

@@ -19,7 +19,8 @@ from boxwright.metrics.flat import Flat
 from boxwright.metrics.resampling import Interval, Rounds, image_weights, interval, resampled
 from boxwright.runs.evaluation.run_source import run_folder
 from boxwright.runs.evaluation.validate import ValPlan, evaluate, plan_of
-from boxwright.runs.inputs.open_data import fingerprint_in, open_weights
+from boxwright.runs.inputs.open_data import fingerprint_in
+from boxwright.runs.inputs.open_weights import open_weights
 from boxwright.structures.answer import Answer, table
 from boxwright.system.device import loader_threads
 from boxwright.system.run_folder import checkpoint_of
@@ -130,9 +131,7 @@ def _entry(one: Interval) -> dict[str, Any]:
 
 
 def _different_settings(folders: list[Path]) -> list[tuple[str, str, str]]:
-    first, second = (
-        open_weights(str(checkpoint_of(folder, "best"))).document.get("settings", {}) for folder in folders
-    )
+    first, second = (open_weights(str(checkpoint_of(folder, "best"))).checkpoint.settings for folder in folders)
     keys = sorted({*first, *second} - UNTOLD)
     return [
         (key, str(first.get(key, "")), str(second.get(key, ""))) for key in keys if first.get(key) != second.get(key)

@@ -7,14 +7,13 @@ Every file is run beside the network before it is announced; one that drifts is 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from boxwright.commands.export_check import batches, compared, pictures
-from boxwright.commands.weights_files import DriftError, class_names, state_of, write_yolov5
 from boxwright.config.load import Resolved
 from boxwright.config.schema.export import ExportSettings
 from boxwright.errors import SettingError
@@ -24,15 +23,9 @@ from boxwright.export.deployed import Deployed
 from boxwright.geometry.nms import NmsRules
 from boxwright.infer.ensemble import Ensemble
 from boxwright.model.detector import Detector
-from boxwright.runs.inputs.open_data import (
-    OpenWeights,
-    best_of,
-    fitting_size,
-    grid_of,
-    network_of_weights,
-    open_weights,
-)
-from boxwright.runs.inputs.weight_files import metadata_of
+from boxwright.runs.inputs.open_weights import best_of, fitting_size, grid_of, network_of_weights, open_weights
+from boxwright.runs.inputs.weight_files import OpenWeights, metadata_of
+from boxwright.runs.weights.convert import DriftError, class_names, write_yolov5
 from boxwright.structures.answer import Answer, table
 from boxwright.structures.passport import KEY, GraphSuppression, Passport
 from boxwright.system import onnx_file, openvino_file, torchscript_file
@@ -77,18 +70,14 @@ def run(resolved: Resolved[ExportSettings]) -> Answer:
         raise SettingError("--weights", "give one checkpoint", "Give a checkpoint or run folder")
     weights = open_weights(best_of(name))
     detector = network_of_weights(weights)
-    size, note = fitting_size(
-        settings.imgsz or weights.document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid_of(detector)
-    )
+    size, note = fitting_size(settings.imgsz or weights.checkpoint.evaluation.imgsz or DEFAULT_SIZE, grid_of(detector))
     source = Source(weights, detector, _passport(settings, weights, detector, size))
     folder = Path(settings.out) if settings.out else weights.path.parent
     targets: dict[str, Path] = {
         word: _target(folder, weights.path, word, exist_ok=settings.exist_ok) for word in dict.fromkeys(settings.format)
     }
     prepare_process(CPU, settings.threads)
-    images, origin = pictures(
-        settings.data or str(weights.document.get("evaluation", {}).get("data", "")), asked=bool(settings.data)
-    )
+    images, origin = pictures(settings.data or weights.checkpoint.evaluation.data or "", asked=bool(settings.data))
     pixels = batches(images, source.passport)
     make_folder(folder)
     reference = Ensemble([detector], CPU)
@@ -153,11 +142,11 @@ def _passport(settings: ExportSettings, weights: OpenWeights, detector: Detector
         half=settings.half,
         suppression=inside,
         licence=settings.licence,
-        network=str(weights.document.get("network_name") or ""),
+        network=weights.checkpoint.network.name,
         program=f"boxwright {__version__}",
-        evaluation={
-            key: value for key, value in weights.document.get("evaluation", {}).items() if key != "data"
-        },  # a path of this machine is nobody's business
+        evaluation=replace(
+            weights.checkpoint.evaluation, data=None
+        ).given(),  # a path of this machine is nobody's business
     )
 
 
@@ -165,10 +154,10 @@ def _passport(settings: ExportSettings, weights: OpenWeights, detector: Detector
 
 
 def _write_safetensors(path: Path, source: Source) -> None:
-    state = state_of(source.weights)
+    state = source.weights.checkpoint.used
     if source.passport.half:
         state = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
-    words = metadata_of(source.weights.document)
+    words = metadata_of(source.weights.checkpoint)
     write_safetensors(path, state, words | ({"license": source.passport.licence} if source.passport.licence else {}))
 
 

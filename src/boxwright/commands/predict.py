@@ -28,7 +28,14 @@ from boxwright.infer.predictor import Predictor
 from boxwright.infer.sources import Shot, image_paths, shots
 from boxwright.model.detector import Detector
 from boxwright.report.feature_sheet import feature_sheet
-from boxwright.runs.inputs.open_data import fitting_size, fixed_size_of, grid_of, kind_of, named_weights, open_together
+from boxwright.runs.inputs.open_weights import (
+    fitting_size,
+    fixed_size_of,
+    grid_of,
+    kind_of,
+    named_weights,
+    open_together,
+)
 from boxwright.structures.answer import Answer
 from boxwright.structures.detections import Detections
 from boxwright.system.device import choose_device, prepare_process, synchronize
@@ -152,9 +159,7 @@ def predictor_of(
     grid = grid_of(detectors[0])
     fixed = fixed_size_of(detectors, imgsz, augment=augment)
     size, note = (
-        (fixed, "")
-        if fixed
-        else fitting_size(imgsz or opened[0].document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)
+        (fixed, "") if fixed else fitting_size(imgsz or opened[0].checkpoint.evaluation.imgsz or DEFAULT_SIZE, grid)
     )
     precision, plain = half_of(where) if half else ("fp32", "")
     network = Ensemble(detectors, where, augment=augment)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from boxwright.config.load import Resolved
 from boxwright.config.schema.train import TrainSettings
@@ -15,10 +15,11 @@ from boxwright.runs import resume as resuming
 from boxwright.runs import resume_legacy as legacy
 from boxwright.runs.dry_run import planned
 from boxwright.runs.inputs.done import DONE, record_of
-from boxwright.runs.inputs.open_data import OpenWeights
+from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.plan import TrainPlan, plan_of
 from boxwright.runs.session import TrainResult, run_training
 from boxwright.structures.answer import Answer
+from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.claim import claimed
 from boxwright.system.files import remove
 from boxwright.system.run_folder import checkpoint_of
@@ -47,7 +48,7 @@ def _dry(resolved: Resolved[TrainSettings]) -> Answer:
         return planned(plan_of(resolved, None))
     folder = resuming.run_of(resuming.checkpoint_place(resolved.settings))
     checkpoint = _to_go_on_from(resolved, folder)
-    if checkpoint is not None and legacy.is_legacy(checkpoint):
+    if checkpoint is not None and checkpoint.is_legacy:
         return planned(_plan_of_legacy(resolved, checkpoint))
     return planned(_plan_of_resumed(resolved, checkpoint, folder))
 
@@ -60,17 +61,17 @@ def trained(resolved: Resolved[TrainSettings], observers: Sequence[object] = ())
     folder = resuming.run_of(path)
     if record_of(folder) is not None or not resuming.is_own(path):
         checkpoint = resuming.find_checkpoint(resolved.settings)
-        if legacy.is_legacy(checkpoint):
+        if checkpoint.is_legacy:
             return run_training(_plan_of_legacy(resolved, checkpoint), observers=observers)
         if _is_done(folder, resolved, checkpoint):
-            return _already_done(folder, checkpoint.document["state"])
+            return _already_done(folder, checkpoint.checkpoint)
     with claimed(folder) as claim:  # only now is what lies there what will be gone on with
         finish_rotation(path)
         found = _to_go_on_from(resolved, folder)
-        if found is not None and legacy.is_legacy(found):
+        if found is not None and found.is_legacy:
             return run_training(_plan_of_legacy(resolved, found), observers=observers)
         if found is not None and _is_done(folder, resolved, found):
-            return _already_done(folder, found.document["state"])
+            return _already_done(folder, found.checkpoint)
         plan = _plan_of_resumed(resolved, found, folder)
         remove(folder / DONE)
         naming.take_off(folder)
@@ -110,21 +111,23 @@ def _plan_of_resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights | N
     """The plan to go on with, and what changed in it; the run's own from its beginning where there is no checkpoint."""
     if checkpoint is None:
         return plan_of(anew.plan_of_run(folder, asked, resuming.given_keys(asked)), None)
-    state, before = checkpoint.document["state"], resuming.stored_settings(checkpoint)
+    position, before = checkpoint.checkpoint.position, resuming.stored_settings(checkpoint)
+    assert position is not None  # asked for before
     resolved, changes = resuming.merged(asked, checkpoint)
-    resolved, told = replanning.replanned(resolved, before, state)
+    resolved, told = replanning.replanned(resolved, before, position)
     plan = plan_of(resolved, checkpoint)
     resuming.require_same_data(plan.data, checkpoint)
     moved = replanning.in_other_batches(
-        state, len(plan.data.splits["train"]), before.batch_size, plan.settings.batch_size
+        position, len(plan.data.splits["train"]), before.batch_size, plan.settings.batch_size
     )
     lines = (*resuming.table_of(changes), *told, *plan.lines)
-    return replace(plan, resumed={**checkpoint.document, "state": moved}, lines=lines, replanned=bool(changes))
+    return replace(plan, resumed=replace(checkpoint.checkpoint, position=moved), lines=lines, replanned=bool(changes))
 
 
-def _already_done(folder: Path, state: dict[str, Any]) -> TrainResult:
+def _already_done(folder: Path, checkpoint: Checkpoint) -> TrainResult:
     """A finished run stays as it is: whoever starts it again blindly gets its result."""
-    best = checkpoint_of(folder, "best")
+    best, position = checkpoint_of(folder, "best"), checkpoint.position
+    assert position is not None  # asked for before
     ways = f"to go on, give --resume with more --epochs, or start a new run with --weights {best}"
-    reason = f"{ALREADY_DONE} after {state['epoch']} epochs; {ways}"
-    return TrainResult(folder, best, checkpoint_of(folder, "last"), state["results"], state["epoch"], reason)
+    reason = f"{ALREADY_DONE} after {position.epoch} epochs; {ways}"
+    return TrainResult(folder, best, checkpoint_of(folder, "last"), position.results, position.epoch, reason)

@@ -18,10 +18,7 @@ from boxwright.runs.evaluation import files
 from boxwright.runs.evaluation.answers import Asked, Origins, told
 from boxwright.runs.evaluation.coco_ids import CocoIds, read_ids
 from boxwright.runs.evaluation.validate import STUDY_SIZES, ValPlan, checkpoints, evaluate, plan_of, with_half
-from boxwright.runs.inputs.open_data import (
-    fitting_size,
-    grid_of,
-)
+from boxwright.runs.inputs.open_weights import fitting_size, grid_of
 from boxwright.structures.answer import Answer, table
 from boxwright.system.device import loader_threads
 from boxwright.system.files import make_folder, write_image, write_json, write_text

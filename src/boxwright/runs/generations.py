@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from boxwright.engine.checkpoint import read_checkpoint
 from boxwright.errors import WeightsError
+from boxwright.structures.checkpoint import Checkpoint, Position
 from boxwright.system.run_folder import checkpoint_of
-from boxwright.system.tensors import previous_of, read_tensors
+from boxwright.system.tensors import previous_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +20,8 @@ class Generation(NamedTuple):
     """A whole checkpoint of a run."""
 
     path: Path
-    document: dict[str, Any]
+    checkpoint: Checkpoint
+    position: Position
 
 
 def generations(folder: Path) -> Iterator[Generation]:
@@ -35,19 +38,14 @@ def generations(folder: Path) -> Iterator[Generation]:
         for path in sorted(last.parent.glob("*.pt"))
         if path not in {last, previous_of(last)} and (found := _generation(path)) is not None
     ]
-    yield from sorted(others, key=lambda found: _place(found.document), reverse=True)
+    yield from sorted(others, key=lambda found: (found.position.epoch, found.position.batch), reverse=True)
 
 
 def _generation(path: Path) -> Generation | None:
     if not path.is_file():
         return None
     try:
-        document = read_tensors(path)
+        checkpoint = read_checkpoint(path)
     except WeightsError:
         return None
-    state = document.get("state")
-    return Generation(path, document) if isinstance(state, dict) and {"epoch", "batch"} <= state.keys() else None
-
-
-def _place(document: dict[str, Any]) -> tuple[int, int]:
-    return document["state"]["epoch"], document["state"]["batch"]
+    return None if checkpoint.position is None else Generation(path, checkpoint, checkpoint.position)

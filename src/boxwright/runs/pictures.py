@@ -7,7 +7,7 @@ A failing picture never ends a run.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from boxwright.data.index.index import Index
 from boxwright.report import batches as sheets
@@ -16,6 +16,7 @@ from boxwright.runs.evaluation.in_training import RunValidation
 from boxwright.runs.evaluation.report_content import Source, write_report
 from boxwright.runs.plan import TrainPlan
 from boxwright.structures.batch import Batch
+from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.files import WriteError, write_image, write_json
 from boxwright.track.events import Event, Pictured, Warned
 from boxwright.track.sinks import results_table as table
@@ -107,7 +108,7 @@ class RunPictures:
         if results.exists():
             self._draw("results.png", "results", lambda: results_figure.figure_of(table.read(results)))
 
-    def report(self, validation: RunValidation, checkpoint: dict[str, Any], best_epoch: int, judged: str) -> None:
+    def report(self, validation: RunValidation, checkpoint: Checkpoint, best_epoch: int, judged: str) -> None:
         """The page of the run, with what went wrong in the final validation. `judged` says whose numbers these are."""
         if not self.on or validation.last is None:
             return

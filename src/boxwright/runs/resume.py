@@ -13,15 +13,15 @@ from boxwright.config.load import Layer, Resolved, resolve
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import spelling_of
 from boxwright.data.index.fingerprint import difference, renamed
-from boxwright.engine.checkpoint import STRIPPED_EPOCH
 from boxwright.engine.state import TrainState
 from boxwright.errors import SettingError, WeightsError
-from boxwright.runs import resume_legacy as legacy
 from boxwright.runs.anew import PLAN
 from boxwright.runs.generations import generations
-from boxwright.runs.inputs.open_data import OpenData, OpenWeights, fingerprint_in, open_weights
-from boxwright.runs.inputs.weight_files import resumable
+from boxwright.runs.inputs.open_data import OpenData, fingerprint_in
+from boxwright.runs.inputs.open_weights import open_weights
+from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.structures.answer import table
+from boxwright.structures.checkpoint import Checkpoint, DataRecord, Origin
 from boxwright.system.run_folder import checkpoint_of, newest_checkpoint
 from boxwright.system.tensors import is_ours
 
@@ -125,11 +125,9 @@ def find_checkpoint(settings: TrainSettings) -> OpenWeights:
         if older is None:
             raise
         return OpenWeights(
-            older.path, older.document, f"{error.where}: {error.what}. Going on from {older.path.name} instead"
+            older.path, older.checkpoint, f"{error.where}: {error.what}. Going on from {older.path.name} instead"
         )
-    if legacy.is_legacy(checkpoint) and resumable(checkpoint.document):
-        return checkpoint
-    if checkpoint.document.get("epoch") == STRIPPED_EPOCH or checkpoint.document.get("state") is None:
+    if not checkpoint.resumable:
         raise WeightsError(
             str(path),
             "was stripped of its training state when its run ended",
@@ -140,7 +138,7 @@ def find_checkpoint(settings: TrainSettings) -> OpenWeights:
 
 def stored_settings(checkpoint: OpenWeights) -> TrainSettings:
     """The settings of the run as it was; keys that are newer than the checkpoint have their defaults."""
-    known = {key: value for key, value in checkpoint.document["settings"].items() if key in TrainSettings.model_fields}
+    known = {key: value for key, value in checkpoint.checkpoint.settings.items() if key in TrainSettings.model_fields}
     return resolve(TrainSettings, [Layer(str(checkpoint.path), known)]).settings
 
 
@@ -162,7 +160,7 @@ def merged(asked: Resolved[TrainSettings], checkpoint: OpenWeights) -> tuple[Res
     )  # given ones are the checkpoint, not what its run began with
     values, sources = (
         before.model_dump(),
-        {**dict.fromkeys(TrainSettings.model_fields, "built-in"), **checkpoint.document["sources"]},
+        {**dict.fromkeys(TrainSettings.model_fields, "built-in"), **checkpoint.checkpoint.sources},
     )
     changes = []
     for key in sorted(keys):
@@ -196,9 +194,10 @@ def table_of(changes: list[Change]) -> list[str]:
 
 def require_same_data(data: OpenData, checkpoint: OpenWeights) -> None:
     """The data may have moved, but not changed. Raises SettingError that names what did."""
-    stored = checkpoint.document["data"]
+    stored = checkpoint.checkpoint.data
+    assert stored is not None  # the schema asks for it
     here = data.dataset.file
-    moved = here.resolve() != Path(stored["yaml"]).resolve()
+    moved = here.resolve() != Path(stored.yaml).resolve()
     remedy = f"{'Give that data with --data' if moved else 'Restore the data'}, or start a new run with --weights"
     where = f" of {here}" if moved else ""
     if names := renamed(checkpoint.names, data.names):
@@ -206,51 +205,46 @@ def require_same_data(data: OpenData, checkpoint: OpenWeights) -> None:
             "--resume", f"the class names{where} are not those that this run was trained with ({names})", remedy
         )
     for split, index in data.splits.items():
-        changed = _changed(data, split, checkpoint.document)
-        if changed is None and stored["fingerprints"].get(split) == index.fingerprint():
+        changed = _changed(data, split, stored)
+        if changed is None and stored.fingerprints.get(split) == index.fingerprint():
             continue
         told = f" ({changed})" if changed else ""
         raise SettingError(
             "--resume",
-            f"split '{split}'{where} is not what {stored['yaml']} held when this run was trained on it{told}",
+            f"split '{split}'{where} is not what {stored.yaml} held when this run was trained on it{told}",
             remedy,
         )
 
 
-def _changed(data: OpenData, split: str, document: dict[str, Any]) -> str | None:
+def _changed(data: OpenData, split: str, stored: DataRecord) -> str | None:
     """What of a split is another now, in words as far as it is known.
 
     None when nothing is, as far as the checkpoint covers it.
     """
-    stated = contents_of(document).get(split)
+    stated = stored.contents.get(split)
     if stated is None:
         return None
     now = fingerprint_in(data, split)
     if now.whole == stated:
         return None
-    prints = document.get("data_prints")
-    before = prints.get(split) if isinstance(prints, dict) else None
-    if not isinstance(before, torch.Tensor) or before.dtype != torch.int32 or before.shape[1:] != now.prints.shape[1:]:
+    before = stored.prints.get(split)
+    if before is None or before.dtype != torch.int32 or before.shape[1:] != now.prints.shape[1:]:
         return ""
     return difference(before.numpy(), data.splits[split], now.prints)
 
 
-def contents_of(document: dict[str, Any]) -> dict[str, str]:
-    """The fingerprints of a checkpoint that cover content, by split; none in those of earlier versions."""
-    found = document["data"].get("contents")
-    return found if isinstance(found, dict) else {}
-
-
 def lines_of(
-    stored: dict[str, Any], state: TrainState, machine: dict[str, Any], *, replanned: bool, trusting: bool = False
+    stored: Checkpoint, state: TrainState, machine: dict[str, Any], *, replanned: bool, trusting: bool = False
 ) -> list[str]:
-    """Where the run goes on, and whether it does so to the bit."""
-    if "precision" not in stored:
+    """Where the run goes on, and whether it does so to the bit. `machine`: what it runs on now, with its precision."""
+    if stored.origin is Origin.LEGACY:
         return [f"going on in epoch {state.epoch}; not exact, since another program wrote the file"]
-    before = {**stored["machine"], "precision": stored["precision"]["name"]}
+    assert stored.precision is not None  # the schema asks for them
+    assert stored.data is not None
+    before = {**stored.machine, "precision": stored.precision.name}
     ignored = {"description", "platform"}
     differs = [
-        f"{key} {before[key]} -> {machine[key]}"
+        f"{key} {before.get(key)} -> {machine[key]}"
         for key in machine
         if key not in ignored and before.get(key) != machine[key]
     ]
@@ -261,7 +255,7 @@ def lines_of(
     )
     if not differs and machine["device"] != "cpu":
         exact = f"the same machine; {machine['device']} kernels may differ in the last bits"
-    elif not differs and not contents_of(stored):
+    elif not differs and not stored.data.contents:
         exact = "exact only if no picture was replaced: this checkpoint's fingerprint does not cover content"
     elif not differs and trusting:
         exact = "exact only if the data is as its cache says: with --trust-cache no file was looked at"

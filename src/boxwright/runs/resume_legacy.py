@@ -29,9 +29,10 @@ from boxwright.engine.state import TrainState
 from boxwright.errors import SettingError, WeightsError
 from boxwright.model.detector import shape_only
 from boxwright.model.legacy.checkpoint import LegacyCheckpoint, LegacyOptimizer
-from boxwright.runs.inputs.open_data import OpenWeights, spec_of_weights
-from boxwright.runs.inputs.weight_files import as_yaml
+from boxwright.runs.inputs.open_weights import spec_of_weights
+from boxwright.runs.inputs.weight_files import OpenWeights, as_yaml
 from boxwright.runs.plan import TrainPlan
+from boxwright.structures.checkpoint import OptimizerRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,11 +74,6 @@ _SAME_ERA = (
     ("6.0", {"patience", "freeze", "save_period"}),
 )
 _MEMORY = {"SGD": "momentum_buffer", "Adam": "exp_avg", "AdamW": "exp_avg", "RMSProp": "square_avg"}
-
-
-def is_legacy(checkpoint: OpenWeights) -> bool:
-    """Whether the original program wrote it."""
-    return isinstance(checkpoint.document.get("legacy"), LegacyCheckpoint)
 
 
 def resumed_settings(
@@ -158,14 +154,14 @@ def resumed_checkpoint(checkpoint: OpenWeights, settings: TrainSettings) -> Open
     state = TrainState(
         patience, epoch=legacy.epoch + 1, last_step=NEVER_STEPPED, best_fitness=best, best_epoch=legacy.epoch
     )
-    document = {
-        **checkpoint.document,
-        "state": state.document(),
-        "ema": checkpoint.document["ema"] or checkpoint.document["model"],
-        "ema_updates": legacy.updates,
-        "optimizer": {"memory": named_memory(checkpoint, settings)},
-    }
-    return replace(checkpoint, document=document)
+    standing = replace(
+        checkpoint.checkpoint,
+        position=state.position(),
+        ema=checkpoint.checkpoint.used,
+        ema_updates=legacy.updates,
+        optimizer=OptimizerRecord(named_memory(checkpoint, settings)),
+    )
+    return replace(checkpoint, checkpoint=standing)
 
 
 def named_memory(checkpoint: OpenWeights, settings: TrainSettings) -> dict[str, dict[str, Any]]:
@@ -233,15 +229,16 @@ def _memory(stored: dict[str, Any]) -> dict[str, Any]:
 def with_average_updates(plan: TrainPlan) -> TrainPlan:
     """The plan with the count of the average's updates. Files before 2021 do not keep it; it follows from the epoch."""
     assert plan.resumed is not None  # a plan to go on
-    if plan.resumed["ema_updates"] is not None:
+    if plan.resumed.ema_updates is not None:
         return plan
+    assert plan.resumed.position is not None
     settings = plan.settings
     per_epoch = math.ceil(len(plan.data.splits["train"]) / settings.batch_size)
     updates: float = (
-        plan.resumed["state"]["epoch"] * per_epoch / Schedule(settings, per_epoch, settings.batch_size).accumulate
+        plan.resumed.position.epoch * per_epoch / Schedule(settings, per_epoch, settings.batch_size).accumulate
     )
     updates = updates if settings.recipe == "2020.7" else math.floor(updates)
-    return replace(plan, resumed={**plan.resumed, "ema_updates": updates})
+    return replace(plan, resumed=replace(plan.resumed, ema_updates=updates))
 
 
 def require_same_classes(plan: TrainPlan, checkpoint: OpenWeights) -> None:
@@ -257,6 +254,5 @@ def require_same_classes(plan: TrainPlan, checkpoint: OpenWeights) -> None:
 
 
 def _legacy(checkpoint: OpenWeights) -> LegacyCheckpoint:
-    legacy = checkpoint.document["legacy"]
-    assert isinstance(legacy, LegacyCheckpoint)  # asked for before
-    return legacy
+    assert checkpoint.legacy is not None  # asked for before
+    return checkpoint.legacy

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from boxwright.config.schema.loop import LoopSettings
 from boxwright.engine.checkpoint import put_back as restore_weights
@@ -33,6 +33,7 @@ from boxwright.runs.plan import TrainPlan
 from boxwright.runs.services import RunServices
 from boxwright.runs.stops import Stops
 from boxwright.runs.way_on import way_on
+from boxwright.structures.checkpoint import Checkpoint, EvaluationRecord, Origin
 from boxwright.system.claim import Claim, claimed
 from boxwright.system.device import describe, loader_threads, prepare_process
 from boxwright.system.files import WriteError, copy_folder, remove, sweep_unfinished
@@ -92,7 +93,7 @@ class _Run:
     validation: RunValidation
     pictures: RunPictures
     observers: Observers
-    facts: dict[str, Any]
+    facts: Checkpoint
     state: TrainState
     running: RunningLosses
     bests: KeptBests
@@ -125,7 +126,7 @@ class _Run:
         """What writes the checkpoints."""
         settings = self.plan.settings
         pace = Pace(settings.save_steps, settings.save_minutes)
-        return Saving(self.weights, self._document, pace, self.bus.tell, self.claim.require)
+        return Saving(self.weights, self._snapshot, pace, self.bus.tell, self.claim.require)
 
     def tell(self, event: Event) -> None:
         """Hand an event to every sink; the last batch is remembered for the row of its epoch."""
@@ -133,12 +134,12 @@ class _Run:
             self.logged = event
         self.bus.tell(event)
 
-    def _document(self) -> dict[str, Any]:
-        facts = {**self.facts, "thresholds": self.validation.thresholds, "bests": dict(self.bests.values)}
+    def _snapshot(self) -> Checkpoint:
+        facts = replace(self.facts, thresholds=self.validation.thresholds, bests=dict(self.bests.values))
         if (
             self.logged is not None and self.state.batch
         ):  # the row of an epoch shows its last batch, and there may be none left after a restart
-            facts["logged"] = {**asdict(self.logged), "losses": list(self.logged.losses)}
+            facts = replace(facts, logged={**asdict(self.logged), "losses": list(self.logged.losses)})
         return snapshot(self.machines, self.state, self.running, facts)
 
     def save(self, saving: Saving, kind: str, epoch: int) -> None:
@@ -191,7 +192,7 @@ def _trained_in(claim: Claim, plan: TrainPlan, observers: Sequence[object]) -> T
     told += _begun_anew(target) if plan.resumed is None else []
     make_run_folder(target, exist_ok=True)
     if plan.resumed is not None and plan.settings.resume_backs_up_weights:
-        copy_folder(target / "weights", target / f"weights_backup_epoch{plan.resumed['state']['epoch'] - 1}")
+        copy_folder(target / "weights", target / f"weights_backup_epoch{_first_epoch(plan) - 1}")
     records.write_records(target, plan)  # first: what is ended from here on begins anew from it, or goes on
     bus = _bus(plan, target, watching, told)
     watching.warn = lambda text: bus.tell(Warned(text))
@@ -258,11 +259,7 @@ def _bus(plan: TrainPlan, folder: Path, observers: Observers, told: list[str]) -
     past = _past(plan)
     told.append(mend(folder / "events.jsonl"))
     log = read_log(folder / "events.jsonl")
-    told.append(
-        cut_classes(
-            folder / "classes.jsonl", plan.resumed["state"]["epoch"] if plan.resumed is not None else 0, log.validations
-        )
-    )
+    told.append(cut_classes(folder / "classes.jsonl", _first_epoch(plan), log.validations))
     console = Console(settings.console, quiet=settings.quiet)
     board = (
         rebuilt(folder, log, past, settings.tensorboard_tags)
@@ -289,14 +286,18 @@ def _bus(plan: TrainPlan, folder: Path, observers: Observers, told: list[str]) -
 
 def _logged(plan: TrainPlan) -> StepLogged | None:
     """The last batch of the epoch that a resumed run stands in, as it was told before."""
-    stored = (plan.resumed or {}).get("logged")
-    return step_of(stored) if isinstance(stored, dict) else None
+    return None if plan.resumed is None or plan.resumed.logged is None else step_of(plan.resumed.logged)
 
 
 def _past(plan: TrainPlan) -> list[EpochEnded]:
     """The epochs that a resumed run has behind it."""
-    rows = plan.resumed["state"].get("history", []) if plan.resumed is not None else []
-    return [epoch_ended(row, plan.settings.epochs) for row in rows]
+    position = None if plan.resumed is None else plan.resumed.position
+    return [] if position is None else [epoch_ended(row, plan.settings.epochs) for row in position.history]
+
+
+def _first_epoch(plan: TrainPlan) -> int:
+    """The epoch in which a run begins or goes on."""
+    return 0 if plan.resumed is None or plan.resumed.position is None else plan.resumed.position.epoch
 
 
 def _assembled(plan: TrainPlan, claim: Claim, bus: Bus, observers: Observers) -> _Run:
@@ -321,7 +322,7 @@ def _assembled(plan: TrainPlan, claim: Claim, bus: Bus, observers: Observers) ->
         told += resuming.lines_of(
             plan.resumed, state, machine, replanned=plan.replanned, trusting=plan.settings.trust_cache
         )
-        if "precision" in plan.resumed and (
+        if plan.resumed.origin is Origin.OURS and (
             lost := settle_best(folder / "weights" / "best.pt", state, plan.resumed)
         ):  # of a run of ours, in its folder
             warn(lost)
@@ -341,8 +342,11 @@ def _assembled(plan: TrainPlan, claim: Claim, bus: Bus, observers: Observers) ->
     )
     pictures = RunPictures(folder, plan, bus.tell)
     facts = records.checkpoint_facts(plan)
-    facts["evaluation"] |= {"precision": machines.precision.name, "threads": facts["machine"]["threads"]}
-    bests = KeptBests.of(plan.settings.keep_best, (plan.resumed or {}).get("bests", {}), folder / "weights")
+    held = {"precision": machines.precision.name, "threads": facts.machine["threads"]}
+    facts = replace(facts, evaluation=EvaluationRecord.of({**facts.evaluation.given(), **held}))
+    bests = KeptBests.of(
+        plan.settings.keep_best, {} if plan.resumed is None else plan.resumed.bests, folder / "weights"
+    )
     run = _Run(
         plan,
         claim,

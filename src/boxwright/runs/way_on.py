@@ -18,8 +18,7 @@ def way_on(folder: Path) -> str:
     command = shlex.join(["boxwright", "train", "--resume", str(folder)])
     whole = next(generations(folder), None)
     if whole is not None:
-        state = whole.document["state"]
-        return f"saved in epoch {state['epoch']} before batch {state['batch']}, go on with: {command}"
+        return f"saved in epoch {whole.position.epoch} before batch {whole.position.batch}, go on with: {command}"
     if (folder / PLAN).is_file():
         return f"nothing was saved yet, begin anew with: {command}"
     return f"nothing was saved yet, start again ({folder} holds nothing to go on from)"

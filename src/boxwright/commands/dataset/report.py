@@ -26,7 +26,8 @@ from boxwright.keyed import Purpose, permutation
 from boxwright.report.batches import batch_sheet
 from boxwright.report.data_advice import advice
 from boxwright.report.data_page import page
-from boxwright.runs.inputs.open_data import locate_data, spec_of_cfg
+from boxwright.runs.inputs.open_data import locate_data
+from boxwright.runs.inputs.open_weights import spec_of_cfg
 from boxwright.structures.answer import Answer
 from boxwright.structures.batch import Batch
 from boxwright.system.device import usable_cores

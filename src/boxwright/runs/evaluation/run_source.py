@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from boxwright.config.schema.val import ValSettings
 from boxwright.errors import SettingError
 from boxwright.runs.evaluation.report_content import Source
 from boxwright.runs.evaluation.validate import evaluate, plan_of
 from boxwright.runs.inputs.done import record_of
-from boxwright.runs.inputs.open_data import open_data, open_weights, splits_of
+from boxwright.runs.inputs.open_data import open_data, splits_of
+from boxwright.runs.inputs.open_weights import open_weights
 from boxwright.system.device import loader_threads
 from boxwright.system.run_folder import checkpoint_of
 
@@ -32,7 +32,7 @@ def source_of(folder: Path, threads: int) -> Source:
     weights = checkpoint_of(folder, "best")
     plan = plan_of(ValSettings(run=str(weights), threads=threads))
     found = evaluate(plan, threads=loader_threads(ValSettings().workers))
-    checkpoint: dict[str, Any] = open_weights(str(weights)).document
+    checkpoint = open_weights(str(weights)).checkpoint
     present = splits_of(Path(plan.how["data"]))
     wanted = tuple(split for split in ("train", plan.how["split"]) if split in present)
     data = open_data(plan.how["data"], wanted, single_class=plan.how["single_cls"])

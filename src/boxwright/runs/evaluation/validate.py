@@ -17,16 +17,9 @@ from boxwright.geometry.nms import NmsRules
 from boxwright.infer.ensemble import Ensemble, Member
 from boxwright.infer.evaluator import VALIDATION_RULES, Evaluation, Evaluator, LabelRules
 from boxwright.infer.exported import Exported
-from boxwright.runs.inputs.open_data import (
-    OpenData,
-    OpenWeights,
-    fitting_size,
-    fixed_size_of,
-    grid_of,
-    named_weights,
-    open_data,
-    open_together,
-)
+from boxwright.runs.inputs.open_data import OpenData, open_data
+from boxwright.runs.inputs.open_weights import fitting_size, fixed_size_of, grid_of, named_weights, open_together
+from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.system.device import choose_device, prepare_process, usable_cores
 from boxwright.system.precision import Precision, half_of
 
@@ -66,7 +59,7 @@ def plan_of(settings: ValSettings) -> ValPlan:
     """Everything opened and checked."""
     opened, detectors, notes = open_together(checkpoints(settings))
     weights = opened[0]
-    stored = weights.document.get("evaluation", {}) | (SPEED if settings.task == "speed" else {})
+    stored = weights.checkpoint.evaluation.given() | (SPEED if settings.task == "speed" else {})
     fixed = fixed_size_of(detectors, settings.imgsz, augment=settings.augment)
     how = {key: _chosen(settings, stored, key) for key in DEFAULTS}
     how |= {

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from boxwright.data.drawn.sample_set import NAMES, SPLITS, draw
 from boxwright.system.device import loader_threads
 from boxwright.system.files import make_folder, write_image, write_text
 from boxwright.system.places import cache_folder
 from boxwright.track.sinks.console import Progress
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
