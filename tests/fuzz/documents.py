@@ -36,7 +36,7 @@ from boxwright.runs.evaluation.report_content import CONTENT, read_content
 from boxwright.runs.evaluation.stored import Done, read_json
 from boxwright.runs.inputs.open_weights import network_of_weights, open_weights
 from boxwright.runs.plan import plan_of
-from boxwright.runs.weights.inspect import described
+from boxwright.runs.weights.inspect import contents_of
 from boxwright.structures.passport import KEY, GraphSuppression, Passport, read_passport
 from boxwright.system.safetensors_file import write_safetensors
 from boxwright.system.tensors import FORMAT, VERSION, read_tensors
@@ -132,7 +132,7 @@ def changed(value: Any, values: tuple[Any, ...], draw: np.random.Generator) -> A
 def use(path: Path) -> None:
     """Weights as `inspect`, `val` and `predict` open them."""
     weights = open_weights(str(path))
-    json.dumps(described(weights))
+    json.dumps(contents_of(weights).record())
     network_of_weights(weights)
 
 

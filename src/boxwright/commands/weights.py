@@ -11,7 +11,7 @@ from boxwright.config.schema.weights import DiffSettings, InspectSettings
 from boxwright.errors import EXIT_DONE, EXIT_FINDINGS, WeightsError
 from boxwright.runs.inputs.open_weights import open_weights
 from boxwright.runs.weights.diff import difference
-from boxwright.runs.weights.inspect import described, lines_of
+from boxwright.runs.weights.inspect import contents_of
 from boxwright.structures.answer import Answer
 
 
@@ -25,8 +25,8 @@ def inspect(resolved: Resolved[InspectSettings]) -> Answer:
             raise
         refused = {"file": settings.file, "safe": False, "refused": error.what}
         return Answer([str(error)], refused, exit_code=EXIT_FINDINGS)
-    found = described(weights)
-    return Answer(lines_of(found, tensors=settings.tensors), found, tuple(n for n in (weights.note,) if n))
+    found = contents_of(weights)
+    return Answer(found.lines(tensors=settings.tensors), found.record(), tuple(n for n in (weights.note,) if n))
 
 
 def diff(resolved: Resolved[DiffSettings]) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +14,7 @@ from boxwright.runs.inputs.open_weights import spec_of_weights
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.weights.diff import MOST_SHOWN, bytes_of
 from boxwright.structures.answer import table
+from boxwright.structures.checkpoint import STRIPPED_EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,38 +22,78 @@ if TYPE_CHECKING:
 MOST_ANCHORS = 10_000  # numbers
 
 
-def described(weights: OpenWeights) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Contents:
+    """What can be told about an open file. `anchors_px` (levels, anchors, 2); `tensors` name, shape and type."""
+
+    file: str
+    kind: str
+    trainer: str
+    epoch: int
+    date: str | None
+    network: str | None
+    classes: list[str]
+    strides: list[int] | None
+    anchors_px: list[Any] | None
+    networks: dict[str, Table]
+    resumable: bool
+    tensors: list[tuple[str, list[int], str]]
+    more: dict[str, Any]  # what only files of some kinds say
+
+    def record(self) -> dict[str, Any]:
+        """For programs."""
+        told = asdict(self)
+        more = told.pop("more")
+        return {"file": told.pop("file"), "safe": True, "refused": "", **told, **more}
+
+    def lines(self, *, tensors: bool) -> list[str]:
+        """For people; with every tensor where asked."""
+        lines = [f"{key:<12} {value}" for key, value in _rows(self)]
+        if not tensors:
+            return lines
+        rows = [(name, "x".join(map(str, shape)) or "-", dtype) for name, shape, dtype in self.tensors]
+        return [*lines, "", *table(rows, ("tensor", "shape", "type"))]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One network of a file: its tensors counted, by type, and the digest of all of them."""
+
+    tensors: int
+    numbers: int
+    types: dict[str, int]
+    sha256: str
+
+
+def contents_of(weights: OpenWeights) -> Contents:
     """Everything that can be told about an open file."""
     checkpoint, networks = weights.checkpoint, _stored_networks(weights)
     used, network = list(networks.values())[-1], checkpoint.network  # the average comes last
-    found: dict[str, Any] = {
-        "file": str(weights.path),
-        "safe": True,
-        "refused": "",
-        "kind": checkpoint.origin.value,
-        "trainer": _trainer(weights),
-        "epoch": checkpoint.epoch,
-        "date": checkpoint.date or None,
-        "network": network.name or None,
-        "classes": list(network.names),
-        "strides": None if network.strides is None else list(network.strides),
-        "anchors_px": _anchors_px(used, network.strides),
-        "networks": {name: _network(state) for name, state in networks.items()},
-        "resumable": weights.resumable,
-        "tensors": [
-            (name, list(tensor.shape), str(tensor.dtype).removeprefix("torch.")) for name, tensor in used.items()
-        ],
-    }
+    more: dict[str, Any] = {}
     if (legacy := weights.legacy) is not None:
-        found |= {
+        more = {
             "container": legacy.container,
             "best_fitness": legacy.best_fitness,
             "updates": legacy.updates,
             "mentions": list(legacy.mentioned),
         }
     if network.text is not None:
-        found["input_channels"] = spec_of_weights(weights).in_channels
-    return found
+        more["input_channels"] = spec_of_weights(weights).in_channels
+    return Contents(
+        file=str(weights.path),
+        kind=checkpoint.origin.value,
+        trainer=_trainer(weights),
+        epoch=checkpoint.epoch,
+        date=checkpoint.date or None,
+        network=network.name or None,
+        classes=list(network.names),
+        strides=None if network.strides is None else list(network.strides),
+        anchors_px=_anchors_px(used, network.strides),
+        networks={name: _table(state) for name, state in networks.items()},
+        resumable=weights.resumable,
+        tensors=[(name, list(tensor.shape), _type_of(tensor)) for name, tensor in used.items()],
+        more=more,
+    )
 
 
 def _stored_networks(weights: OpenWeights) -> dict[str, dict[str, torch.Tensor]]:
@@ -70,14 +112,13 @@ def _trainer(weights: OpenWeights) -> str:
     return weights.checkpoint.program or "not said"
 
 
-def _network(state: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    kinds = Counter(str(tensor.dtype).removeprefix("torch.") for tensor in state.values())
-    return {
-        "tensors": len(state),
-        "numbers": sum(tensor.numel() for tensor in state.values()),
-        "types": dict(kinds),
-        "sha256": digest(state),
-    }
+def _table(state: Mapping[str, torch.Tensor]) -> Table:
+    kinds = Counter(_type_of(tensor) for tensor in state.values())
+    return Table(len(state), sum(tensor.numel() for tensor in state.values()), dict(kinds), digest(state))
+
+
+def _type_of(tensor: torch.Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def digest(state: Mapping[str, torch.Tensor]) -> str:
@@ -97,36 +138,24 @@ def _anchors_px(state: Mapping[str, torch.Tensor], strides: tuple[int, ...] | No
     return pixels
 
 
-def lines_of(found: Mapping[str, Any], *, tensors: bool) -> list[str]:
-    """What was described, for people; with every tensor where asked."""
-    lines = [f"{key:<12} {value}" for key, value in _rows(found)]
-    if not tensors:
-        return lines
-    rows = [(name, "x".join(map(str, shape)) or "-", dtype) for name, shape, dtype in found["tensors"]]
-    return [*lines, "", *table(rows, ("tensor", "shape", "type"))]
-
-
-def _rows(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _rows(found: Contents) -> list[tuple[str, Any]]:
     networks = [
-        f"{name}: {one['tensors']} tensors, {one['numbers']:,} numbers, "
-        f"{', '.join(f'{n} {kind}' for kind, n in one['types'].items())}"
-        for name, one in found["networks"].items()
+        f"{name}: {one.tensors} tensors, {one.numbers:,} numbers, "
+        f"{', '.join(f'{n} {kind}' for kind, n in one.types.items())}"
+        for name, one in found.networks.items()
     ]
-    lines = [
-        ("file", found["file"]),
-        ("kind", f"{found['kind']}, read as data: nothing in it was run"),
-        ("trainer", found["trainer"]),
-        ("epoch", "-1 (stripped: for use, not for going on)" if found["epoch"] == -1 else found["epoch"]),
-        ("network", found["network"] or "not said"),
-        (
-            "classes",
-            (
-                f"{len(found['classes'])}: "
-                f"{', '.join(found['classes'][:MOST_SHOWN])}{' ...' if len(found['classes']) > MOST_SHOWN else ''}"
-            ),
-        ),
-        ("strides", found["strides"] or "not said"),
+    more = " ..." if len(found.classes) > MOST_SHOWN else ""
+    rows = [
+        ("file", found.file),
+        ("kind", f"{found.kind}, read as data: nothing in it was run"),
+        ("trainer", found.trainer),
+        ("epoch", f"{STRIPPED_EPOCH} (stripped: for use, not for going on)")
+        if found.epoch == STRIPPED_EPOCH
+        else ("epoch", found.epoch),
+        ("network", found.network or "not said"),
+        ("classes", f"{len(found.classes)}: {', '.join(found.classes[:MOST_SHOWN])}{more}"),
+        ("strides", found.strides or "not said"),
         *(("holds", line) for line in networks),
-        ("resume", "possible" if found["resumable"] else "not possible: there is no optimizer in it"),
+        ("resume", "possible" if found.resumable else "not possible: there is no optimizer in it"),
     ]
-    return [*lines, ("date", found["date"])] if found["date"] else lines
+    return [*rows, ("date", found.date)] if found.date else rows
