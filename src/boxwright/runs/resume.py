@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Going on: which checkpoint, under which settings, and what of it differs from the run as it was."""
+"""Going on: which checkpoint, under which settings, and what of it differs from the run as it was.
+
+Apart from it, because others ask for them as well or because they need no checkpoint: `generations` (what a folder
+still holds), `anew` (a run of which nothing was saved), `replan` (another number of epochs, another batch size) and
+`resume_legacy` (files of the original program).
+"""
 
 from __future__ import annotations
 
@@ -70,6 +75,9 @@ class Change:
     source: str
 
 
+# -- which checkpoint
+
+
 def checkpoint_place(settings: TrainSettings) -> Path:
     """Where the state to go on from lies, or would lie. Raises SettingError when no run is named and none is found."""
     if settings.weights and settings.resume_settings == "stored":
@@ -136,6 +144,9 @@ def find_checkpoint(settings: TrainSettings) -> OpenWeights:
     return checkpoint
 
 
+# -- under which settings
+
+
 def stored_settings(checkpoint: OpenWeights) -> TrainSettings:
     """The settings of the run as it was; keys that are newer than the checkpoint have their defaults."""
     known = {key: value for key, value in checkpoint.checkpoint.settings.items() if key in TrainSettings.model_fields}
@@ -190,6 +201,9 @@ def table_of(changes: list[Change]) -> list[str]:
         return []
     rows = [(change.key, str(change.stored), str(change.now), change.source) for change in changes]
     return ["resume under a changed plan:", *table(rows, ("setting", "stored", "now", "from"))]
+
+
+# -- what differs
 
 
 def require_same_data(data: OpenData, checkpoint: OpenWeights) -> None:
