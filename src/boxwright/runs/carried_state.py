@@ -7,7 +7,8 @@ The trainers up to 2021 went on where they stood.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+
+import torch
 
 from boxwright.config.schema.train import TrainSettings
 from boxwright.engine.loop import Machinery
@@ -57,8 +58,8 @@ class Carried:
         state.last_step = machines.schedule.batches_per_epoch * state.epoch - 1
 
 
-def _fits(memory: dict[str, Any], shape: tuple[int, ...]) -> bool:
-    return all(tensor.shape in {shape, ()} for tensor in memory.values() if hasattr(tensor, "shape"))
+def _fits(memory: dict[str, object], shape: tuple[int, ...]) -> bool:
+    return all(tensor.shape in {shape, ()} for tensor in memory.values() if isinstance(tensor, torch.Tensor))
 
 
 def carried_of(settings: TrainSettings, checkpoint: Checkpoint) -> Carried | None:

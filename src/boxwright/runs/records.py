@@ -91,7 +91,7 @@ def evaluation_settings(plan: TrainPlan) -> dict[str, Any]:
     }
 
 
-def machine(device: torch.device) -> dict[str, Any]:
+def machine(device: torch.device) -> dict[str, str | int]:
     """What the exact numbers of a run depend on beside its settings."""
     return {
         "device": device.type,

@@ -248,14 +248,14 @@ def _changed(data: OpenData, split: str, stored: DataRecord) -> str | None:
 
 
 def lines_of(
-    stored: Checkpoint, state: TrainState, machine: dict[str, Any], *, replanned: bool, trusting: bool = False
+    stored: Checkpoint, state: TrainState, machine: dict[str, str | int], *, replanned: bool, trusting: bool = False
 ) -> list[str]:
     """Where the run goes on, and whether it does so to the bit. `machine`: what it runs on now, with its precision."""
     if stored.origin is Origin.LEGACY:
         return [f"going on in epoch {state.epoch}; not exact, since another program wrote the file"]
     assert stored.precision is not None  # the schema asks for them
     assert stored.data is not None
-    before = {**stored.machine, "precision": stored.precision.name}
+    before: dict[str, str | int] = {**stored.machine, "precision": stored.precision.name}
     ignored = {"description", "platform"}
     differs = [
         f"{key} {before.get(key)} -> {machine[key]}"

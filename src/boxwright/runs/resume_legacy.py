@@ -164,7 +164,7 @@ def resumed_checkpoint(checkpoint: OpenWeights, settings: TrainSettings) -> Open
     return replace(checkpoint, checkpoint=standing)
 
 
-def named_memory(checkpoint: OpenWeights, settings: TrainSettings) -> dict[str, dict[str, Any]]:
+def named_memory(checkpoint: OpenWeights, settings: TrainSettings) -> dict[str, dict[str, object]]:
     """The optimizer's memory by parameter name.
 
     Groups in the order of the recipe, in each the parameters in the file's order.
@@ -216,7 +216,7 @@ def _remembers(stored: LegacyOptimizer, number: int) -> bool:
     return any(value is not None for value in stored.memory.get(number, {}).values())
 
 
-def _memory(stored: dict[str, Any]) -> dict[str, Any]:
+def _memory(stored: dict[str, Any]) -> dict[str, object]:
     """One parameter's memory in full precision; Adam's count of steps as a tensor, as the framework has it today."""
     made = {
         key: value.float() if isinstance(value, torch.Tensor) else value

@@ -120,7 +120,7 @@ class Position:
 class OptimizerRecord:
     """The optimizer's memory by name of the parameter."""
 
-    memory: dict[str, dict[str, Any]]
+    memory: dict[str, dict[str, object]]
     groups: tuple[str, ...] | None = None
 
 
@@ -129,7 +129,7 @@ class PrecisionRecord:
     """How numbers were held; `scaler` is empty where gradients are not scaled."""
 
     name: Literal["fp32", "bf16", "fp16"]
-    scaler: dict[str, Any] = field(default_factory=dict)
+    scaler: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
