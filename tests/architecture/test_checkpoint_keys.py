@@ -22,7 +22,7 @@ from boxwright.structures.passport import Passport
 from boxwright.track import events
 from tests.architecture.test_house import files, is_within, name_of, room_of_file, tree_of, uses
 
-ROOMS = {"api", "commands", "engine", "export", "infer", "report", "runs"}
+ROOMS = {"api", "commands", "engine", "export_formats", "infer", "report", "runs"}
 # Who may hold a checkpoint as a dictionary, and who may know its keys.
 DOORS = {
     "boxwright.system.tensors.read_tensors": set(),

@@ -32,12 +32,13 @@ from boxwright.errors import EXIT_OUR_FAULT, UserError
 from boxwright.report.page import page
 from boxwright.runs import build as assembly
 from boxwright.runs import resume as resuming
-from boxwright.runs.evaluation.report_files import CONTENT, read_content
+from boxwright.runs.evaluation.report_files import read_content
 from boxwright.runs.evaluation.stored import Done, read_json
 from boxwright.runs.inputs.open_weights import network_of_weights, open_weights
 from boxwright.runs.plan import plan_of
 from boxwright.runs.weights.inspect import contents_of
 from boxwright.structures.passport import KEY, GraphSuppression, Passport, read_passport
+from boxwright.system.run_folder import RunFile
 from boxwright.system.safetensors_file import write_safetensors
 from boxwright.system.tensors import FORMAT, VERSION, read_tensors
 from tests.support.commands import command, done
@@ -218,9 +219,9 @@ def victims(folder: Path) -> list[Victim]:
         ),
         Victim(
             "report.json",
-            json.loads((run / CONTENT).read_text()),
+            json.loads((run / RunFile.REPORT_CONTENT).read_text()),
             PLAIN,
-            lambda path, value: as_json(path.parent / CONTENT, value),
+            lambda path, value: as_json(path.parent / RunFile.REPORT_CONTENT, value),
             shown,
             2,
         ),
