@@ -21,7 +21,7 @@ from boxwright.data.sampling.samples import PlainSamples
 from boxwright.data.stores.image_store import ImageStore
 from boxwright.metrics.flat import Flat
 from boxwright.runs.evaluation.open_evaluation import OpenEvaluation, open_evaluation
-from boxwright.runs.inputs.open_data import network_of_weights, open_weights
+from boxwright.runs.inputs.open_weights import network_of_weights, open_weights
 from boxwright.system.device import configured_process
 from tests.oracles import plain_validation
 

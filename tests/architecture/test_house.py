@@ -42,7 +42,7 @@ INNER = {
         ("stores",),
         ("sampling",),
     ),
-    "runs": (("inputs",), ("datasets", "evaluation", "exporting", "prediction", "sizing")),
+    "runs": (("inputs",), ("weights",), ("datasets", "evaluation", "exporting", "prediction", "sizing")),
     "commands": (("dataset",),),
 }
 

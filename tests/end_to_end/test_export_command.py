@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,8 @@ from boxwright.geometry.nms import NmsRules, detections
 from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.exported import open_exported
 from boxwright.runs.exporting import format_writers
-from boxwright.runs.inputs.open_data import OpenWeights, network_of_weights, open_weights
+from boxwright.runs.inputs.open_weights import network_of_weights, open_weights
+from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.structures.passport import KEY, Passport
 from boxwright.system.onnx_file import require_packages
 from tests.support import datasets
@@ -260,7 +262,7 @@ def drifted(word: str, by: float):
         other = network_of_weights(source.weights)
         with torch.no_grad():
             other.head.m[0].weight.mul_(1 + by)
-        weights = OpenWeights(path, source.weights.document | {"model": other.state_dict()})
+        weights = OpenWeights(path, replace(source.weights.checkpoint, model=dict(other.state_dict())))
         WRITERS[word](path, format_writers.Source(weights, other, source.passport))
 
     return write

@@ -9,6 +9,7 @@ from __future__ import annotations
 import resource
 import shutil
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from boxwright.engine.checkpoint import snapshot
 from boxwright.engine.loop import Trainer
+from boxwright.structures.checkpoint import OptimizerRecord, RunningRecord
 from boxwright.system.tensors import newest_whole
 from tests.support.commands import contents
 from tests.support.kills import at_operation, at_step, forked
@@ -203,13 +205,13 @@ def test_the_comparison_sees_what_a_checkpoint_forgets(calm, tmp_path, forgotten
 
     def forget() -> None:
         def poorer(machines, state, running, facts):
-            document = snapshot(machines, state, running, facts)
-            empty = {
-                "ema": document["model"],
-                "optimizer": {"groups": [], "memory": {}},
-                "running": {"sums": running.sums * 0, "batches": 0},
+            taken = snapshot(machines, state, running, facts)
+            forgetful = {
+                "ema": replace(taken, ema=taken.model),
+                "optimizer": replace(taken, optimizer=OptimizerRecord({}, ())),
+                "running": replace(taken, exact=replace(taken.exact, running=RunningRecord(running.sums * 0, 0))),
             }
-            return {**document, forgotten: empty[forgotten]}
+            return forgetful[forgotten]
 
         import boxwright.runs.checkpoints as wiring  # noqa: PLC0415 -- in the forked process only
 

@@ -16,8 +16,9 @@ from boxwright.config.schema.train import TrainSettings
 from boxwright.errors import UserError
 from boxwright.model.legacy.writer import LegacyContent, legacy_bytes
 from boxwright.runs import resume_legacy as legacy
-from boxwright.runs.inputs.open_data import open_weights
+from boxwright.runs.inputs.open_weights import open_weights
 from boxwright.runs.plan import plan_of
+from boxwright.structures.checkpoint import Origin
 from boxwright.system.tensors import rotate_and_write, write_tensors
 from tests.support import datasets, hostile
 from tests.support.legacy_files import midrun_bytes, momentum_of
@@ -72,12 +73,10 @@ def test_a_resumed_run_goes_on_where_the_old_one_stood(capsys):
     assert "not exact are" in out + err
     assert "options without a meaning here are left out: unheard_of" in out + err
     assert "recipe 7.0" in out
-    stored = open_weights("runs/train/exp/weights/last.pt").document
-    assert stored["state"]["epoch"] == 3
-    assert (
-        stored["ema_updates"] == 7 + 2
-    )  # of three batches the first steps at once, then every second while it warms up
-    assert stored["settings"]["lr0"] == 0.02
+    stored = open_weights("runs/train/exp/weights/last.pt").checkpoint
+    assert stored.position.epoch == 3
+    assert stored.ema_updates == 7 + 2  # of three batches the first steps at once, then every second while it warms up
+    assert stored.settings["lr0"] == 0.02
     rows = Path("runs/train/exp/results.csv").read_text().splitlines()
     assert [row.split(",")[0].strip() for row in rows[1:]] == ["2"]
     assert Path("last.pt").read_bytes() == midrun_bytes(shifted(0.01), shifted(0.02), NAMES, epoch=1)
@@ -88,18 +87,18 @@ def prepared(**asked: object):
     checkpoint = open_weights("last.pt")
     return legacy.resumed_checkpoint(
         checkpoint, legacy.resumed_settings(settings, checkpoint, {"resume"}).settings
-    ).document
+    ).checkpoint
 
 
 @pytest.mark.usefixtures("folder")
 def test_every_parameter_gets_its_own_momentum():
-    document = prepared()
-    found = {name: memory["momentum_buffer"] for name, memory in document["optimizer"]["memory"].items()}
+    checkpoint = prepared()
+    found = {name: memory["momentum_buffer"] for name, memory in checkpoint.optimizer.memory.items()}
     assert same_bits(found, momentum_of(tiny()))
-    assert same_bits(document["model"], shifted(0.01).state_dict())
-    assert same_bits(document["ema"], shifted(0.02).state_dict())
-    assert document["state"]["epoch"] == 2
-    assert document["state"]["best_fitness"] == 0.25
+    assert same_bits(checkpoint.model, shifted(0.01).state_dict())
+    assert same_bits(checkpoint.ema, shifted(0.02).state_dict())
+    assert checkpoint.position.epoch == 2
+    assert checkpoint.position.best_fitness == 0.25
 
 
 @pytest.mark.usefixtures("folder")
@@ -126,12 +125,12 @@ def test_updates_of_the_average_follow_the_year(recipe, updates):
     entries = {} if recipe == "6.0" else {"updates": None, "ema": None, "training_results": "0/1 ..."}
     Path("last.pt").write_bytes(midrun_bytes(tiny(), tiny(), NAMES, epoch=1, **entries))
     checkpoint = open_weights("last.pt")
-    assert legacy.recipe_of(checkpoint.document["legacy"], {}) == ("6.0" if recipe == "6.0" else "2020.8")
+    assert legacy.recipe_of(checkpoint.legacy, {}) == ("6.0" if recipe == "6.0" else "2020.8")
     asked = resolve_train({"resume": "last.pt", "recipe": recipe, "data": "data.yaml"})
     settings = legacy.resumed_settings(asked, checkpoint, {"resume"})
     plan = legacy.with_average_updates(plan_of(settings, legacy.resumed_checkpoint(checkpoint, settings.settings)))
-    assert plan.resumed["ema_updates"] == updates
-    assert same_bits(plan.resumed["ema"], tiny().state_dict())
+    assert plan.resumed.ema_updates == updates
+    assert same_bits(plan.resumed.ema, tiny().state_dict())
 
 
 @pytest.mark.usefixtures("folder")
@@ -141,7 +140,7 @@ def test_a_damaged_generation_of_ours_falls_back_and_an_old_file_beside_one_does
     Path("run.pt").write_bytes(Path("run.pt").read_bytes()[:5000])
     assert open_weights("run.pt").path.name == "run.previous.pt"
     Path("run.pt").write_bytes(Path("old.pt").read_bytes())
-    assert open_weights("run.pt").document["kind"] == "legacy"
+    assert open_weights("run.pt").checkpoint.origin is Origin.LEGACY
 
 
 @pytest.mark.usefixtures("folder")

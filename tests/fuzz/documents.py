@@ -24,7 +24,6 @@ import numpy as np
 import torch
 import yaml
 
-from boxwright.commands.weights import described
 from boxwright.config.load import Resolved
 from boxwright.config.schema.train import TrainSettings
 from boxwright.engine.checkpoint import restore
@@ -33,11 +32,13 @@ from boxwright.errors import EXIT_OUR_FAULT, UserError
 from boxwright.report.page import page
 from boxwright.runs import build as assembly
 from boxwright.runs import resume as resuming
-from boxwright.runs.evaluation.report_files import CONTENT, read_content
+from boxwright.runs.evaluation.report_files import read_content
 from boxwright.runs.evaluation.stored import Done, read_json
-from boxwright.runs.inputs.open_data import network_of_weights, open_weights
+from boxwright.runs.inputs.open_weights import network_of_weights, open_weights
 from boxwright.runs.plan import plan_of
+from boxwright.runs.weights.inspect import contents_of
 from boxwright.structures.passport import KEY, GraphSuppression, Passport, read_passport
+from boxwright.system.run_folder import RunFile
 from boxwright.system.safetensors_file import write_safetensors
 from boxwright.system.tensors import FORMAT, VERSION, read_tensors
 from tests.support.commands import command, done
@@ -132,7 +133,7 @@ def changed(value: Any, values: tuple[Any, ...], draw: np.random.Generator) -> A
 def use(path: Path) -> None:
     """Weights as `inspect`, `val` and `predict` open them."""
     weights = open_weights(str(path))
-    json.dumps(described(weights))
+    json.dumps(contents_of(weights).record())
     network_of_weights(weights)
 
 
@@ -147,7 +148,7 @@ def go_on(path: Path) -> None:
     resuming.require_same_data(plan.data, checkpoint)
     before = torch.get_rng_state()
     machines = assembly.machines_of(plan, 3, lambda _: None, lambda _: None)
-    restore(machines, RunningLosses(plan.device), checkpoint.document)
+    restore(machines, RunningLosses(plan.device), checkpoint.checkpoint)
     torch.set_rng_state(before)
 
 
@@ -218,9 +219,9 @@ def victims(folder: Path) -> list[Victim]:
         ),
         Victim(
             "report.json",
-            json.loads((run / CONTENT).read_text()),
+            json.loads((run / RunFile.REPORT_CONTENT).read_text()),
             PLAIN,
-            lambda path, value: as_json(path.parent / CONTENT, value),
+            lambda path, value: as_json(path.parent / RunFile.REPORT_CONTENT, value),
             shown,
             2,
         ),

@@ -19,7 +19,8 @@ import numpy as np
 
 from boxwright.errors import UserError
 from boxwright.model.legacy.writer import LegacyContent, legacy_bytes
-from boxwright.runs.inputs.open_data import open_weights, spec_of_weights
+from boxwright.runs.inputs.open_weights import open_weights, spec_of_weights
+from boxwright.structures.checkpoint import Origin
 from boxwright.system.safetensors_file import write_safetensors
 from boxwright.system.tensors import packed
 from tests.support.legacy_files import REAL, plain_bytes
@@ -69,12 +70,12 @@ def meaning_of(folder: Path, name: str, content: bytes) -> str:
     path = folder / name
     path.write_bytes(content)
     weights = open_weights(str(path))
-    document = weights.document
-    if isinstance(document.get("network"), str) and document.get("kind") == "legacy":
+    checkpoint = weights.checkpoint
+    if checkpoint.network.text is not None and checkpoint.origin is Origin.LEGACY:
         spec_of_weights(weights)
-    total = hashlib.sha256(repr([document.get(key) for key in ("network", "names", "strides", "epoch")]).encode())
-    for part in ("model", "ema"):
-        for key, tensor in (document.get(part) or {}).items():
+    total = hashlib.sha256(repr([checkpoint.network, checkpoint.epoch]).encode())
+    for tensors in (checkpoint.model, checkpoint.ema or {}):
+        for key, tensor in tensors.items():
             total.update(f"{key}{tensor.dtype}{tuple(tensor.shape)}".encode())
             total.update(tensor.contiguous().numpy().tobytes())
     return total.hexdigest()

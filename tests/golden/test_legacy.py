@@ -9,9 +9,10 @@ import json
 import pytest
 import torch
 
-from boxwright.commands.weights import bytes_of, digest
 from boxwright.model.legacy.checkpoint import read_legacy
-from boxwright.runs.inputs.open_data import network_of_weights, open_weights
+from boxwright.runs.inputs.open_weights import network_of_weights, open_weights
+from boxwright.runs.weights.diff import bytes_of
+from boxwright.runs.weights.inspect import digest
 from tests.support.legacy_files import REAL, described
 
 FILES = pytest.mark.parametrize(("path", "said"), described(), ids=lambda path: path.name)

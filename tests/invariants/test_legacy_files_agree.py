@@ -17,7 +17,7 @@ from boxwright.model.detector import build
 from boxwright.model.legacy.checkpoint import checkpoint_of
 from boxwright.model.legacy.writer import LegacyContent, legacy_bytes
 from boxwright.model.spec import read_spec
-from boxwright.runs.inputs.open_data import network_of_weights, open_weights
+from boxwright.runs.inputs.open_weights import network_of_weights, open_weights
 from boxwright.system.torch_archive.archive import read_contents
 from boxwright.system.torch_archive.limits import Limits
 from boxwright.system.torch_archive.nodes import Node, TensorView

@@ -8,19 +8,30 @@ import dataclasses
 import pytest
 import torch
 
-from boxwright.engine.checkpoint import restore, snapshot, stripped
+from boxwright.engine.checkpoint import read_checkpoint, restore, snapshot, write_checkpoint
 from boxwright.engine.loop import Machinery
 from boxwright.engine.optimizer import named_state
 from boxwright.engine.patience import Patience
 from boxwright.engine.state import RunningLosses, TrainState
 from boxwright.loss.detection import DetectionLoss
-from boxwright.system.tensors import read_tensors, write_tensors
+from boxwright.structures.checkpoint import Checkpoint, DataRecord, NetworkRecord, PatienceRecord, PlanRecord
+from boxwright.structures.checkpoint_keys import document_of
 from boxwright.track.events import StepLogged
+from tests.support.networks import TINY
 from tests.support.training import CPU, Watch, bits_of, machines, same_bits, schedule, trainer
 
 FITNESS = [0.2, 0.4, 0.3]
 CLEARED = {"clear_gradients_each_epoch": True}
 PENDING = {"clear_gradients_each_epoch": False}  # as in July 2020
+
+
+def facts(optimizer: str = "SGD") -> Checkpoint:
+    """What a run says about itself beside its state, as far as a file has to say it."""
+    return Checkpoint(
+        network=NetworkRecord(TINY, "tiny", ("a", "b", "c"), (8, 16)),
+        plan=PlanRecord({"optimizer": optimizer}),
+        data=DataRecord("data.yaml", {}),
+    )
 
 
 class Balancing(DetectionLoss):
@@ -43,7 +54,7 @@ def uninterrupted(folder, rules=CLEARED, **kinds):
         if kind == "last":
             place = state.epoch, state.batch
             files[place] = folder / f"{state.epoch}-{state.batch}.pt"
-            write_tensors(files[place], snapshot(made, state, running, {}))
+            write_checkpoint(files[place], snapshot(made, state, running, facts(kinds.get("optimizer", "SGD"))))
 
     watch = Watch(fitness=FITNESS, save_within=True, on_save=save)
     trainer(made, watch, state=state, running=running, **rules).fit()
@@ -77,7 +88,7 @@ def ending(made: Machinery, state: TrainState, running: RunningLosses, watch: Wa
         "memory": memory,
         "balance": bits_of(made.loss.balance),
         "running": (bits_of(running.sums), running.batches),
-        "state": state.document(),
+        "state": state.position(),
         "logged": logged,
     }
 
@@ -117,24 +128,24 @@ def test_from_every_moment_at_which_a_file_is_written_the_same_bits_follow(tmp_p
         files if (optimizer, precision) == ("SGD", "fp32") else [(1, 0), (1, 2)] if optimizer == "SGD" else [(1, 2)]
     )
     for place in places:
-        stored = read_tensors(files[place])
-        assert not stored["gradients"]  # none waits after a step, nor over the end of an epoch
+        stored = read_checkpoint(files[place])
+        assert not stored.exact.gradients  # none waits after a step, nor over the end of an epoch
         assert differences(straight, gone_on(stored, **kinds)) == [], place
 
 
 def test_a_moving_balance_of_the_loss_goes_on_where_it_stood(tmp_path):
     straight, files = uninterrupted(tmp_path, loss=Balancing)
-    assert differences(straight, gone_on(read_tensors(files[1, 2]), loss=Balancing)) == []
-    forgotten = read_tensors(files[1, 2]) | {"balance": fresh(loss=Balancing).loss.balance}
+    assert differences(straight, gone_on(read_checkpoint(files[1, 2]), loss=Balancing)) == []
+    forgotten = with_exact(read_checkpoint(files[1, 2]), balance=fresh(loss=Balancing).loss.balance)
     assert "weights" in differences(straight, gone_on(forgotten, loss=Balancing))
 
 
 def test_gradients_that_wait_over_the_end_of_an_epoch_are_kept_where_the_recipe_keeps_them(tmp_path):
     straight, files = uninterrupted(tmp_path, PENDING)
-    kept = {place: bool(read_tensors(file)["gradients"]) for place, file in files.items()}
+    kept = {place: bool(read_checkpoint(file).exact.gradients) for place, file in files.items()}
     assert kept == {place: place[1] in {0, 5} and place not in {(2, 5), (3, 0)} for place in files}
-    assert differences(straight, gone_on(read_tensors(files[1, 0]), PENDING)) == []
-    without = read_tensors(files[1, 0]) | {"gradients": {}}
+    assert differences(straight, gone_on(read_checkpoint(files[1, 0]), PENDING)) == []
+    without = with_exact(read_checkpoint(files[1, 0]), gradients={})
     assert "weights" in differences(straight, gone_on(without, PENDING))
 
 
@@ -142,16 +153,28 @@ def test_gradients_that_wait_over_the_end_of_an_epoch_are_kept_where_the_recipe_
 def started(tmp_path_factory):
     """What a file in the middle of the last epoch holds, and how a run from it ends."""
     _, files = uninterrupted(tmp_path_factory.mktemp("run"), optimizer="Adam")
-    stored = read_tensors(files[2, 1])
+    stored = read_checkpoint(files[2, 1])
     return stored, gone_on(stored, optimizer="Adam")
 
 
-def _blank(key: str):
-    return lambda stored, made: stored | {key: snapshot(made, TrainState(Patience(0)), RunningLosses(CPU), {})[key]}
+def with_exact(stored: Checkpoint, **changes: object) -> Checkpoint:
+    return dataclasses.replace(stored, exact=dataclasses.replace(stored.exact, **changes))
+
+
+def _blank(part: str):
+    def forget(stored: Checkpoint, made: Machinery) -> Checkpoint:
+        empty = snapshot(made, TrainState(Patience(0)), RunningLosses(CPU), facts())
+        return dataclasses.replace(stored, **{part: getattr(empty, part)})
+
+    return forget
+
+
+def _without_running(stored: Checkpoint, made: Machinery) -> Checkpoint:
+    return with_exact(stored, running=_blank("exact")(stored, made).exact.running)
 
 
 def _with_state(**changes: object):
-    return lambda stored, _made: stored | {"state": stored["state"] | changes}
+    return lambda stored, _made: dataclasses.replace(stored, position=dataclasses.replace(stored.position, **changes))
 
 
 @pytest.mark.parametrize(
@@ -161,12 +184,12 @@ def _with_state(**changes: object):
         (_blank("ema"), "average"),
         (_blank("ema_updates"), "updates"),
         (_blank("optimizer"), "memory"),
-        (_blank("running"), "running"),
+        (_without_running, "running"),
         (_with_state(last_step=-1), "weights"),
         (_with_state(batch=0), "weights"),
         (_with_state(epoch=0), "weights"),
         (_with_state(best_fitness=0.9), "state"),
-        (_with_state(patience=dataclasses.asdict(Patience(0))), "state"),
+        (_with_state(patience=PatienceRecord(0)), "state"),
     ],
     ids=[
         "model",
@@ -190,7 +213,7 @@ def test_the_generator_of_the_framework_goes_on_where_it_stood():
     made = fresh()
     torch.manual_seed(4)
     torch.rand(7)
-    stored = snapshot(made, TrainState(Patience(0)), RunningLosses(CPU), {})
+    stored = snapshot(made, TrainState(Patience(0)), RunningLosses(CPU), facts())
     expected = torch.rand(5)
     torch.manual_seed(99)
     restore(fresh(), RunningLosses(CPU), stored)
@@ -201,32 +224,32 @@ def test_a_snapshot_does_not_move_with_the_training_that_goes_on():
     made, state, running = fresh(), TrainState(Patience(0)), RunningLosses(CPU)
     worker = trainer(made, state=state, running=running)
     worker._epoch()
-    taken = snapshot(made, state, running, {"names": ["a"]})
+    taken = snapshot(made, state, running, facts())
     before = (
-        {name: bits_of(tensor) for name, tensor in (taken["model"] | taken["ema"]).items()},
-        bits_of(taken["running"]["sums"]),
+        {name: bits_of(tensor) for name, tensor in (taken.model | taken.ema).items()},
+        bits_of(taken.exact.running.sums),
     )
     momenta = {
-        name: bits_of(torch.as_tensor(memory["momentum_buffer"]))
-        for name, memory in taken["optimizer"]["memory"].items()
+        name: bits_of(torch.as_tensor(memory["momentum_buffer"])) for name, memory in taken.optimizer.memory.items()
     }
     worker.fit()
     assert before == (
-        {name: bits_of(tensor) for name, tensor in (taken["model"] | taken["ema"]).items()},
-        bits_of(taken["running"]["sums"]),
+        {name: bits_of(tensor) for name, tensor in (taken.model | taken.ema).items()},
+        bits_of(taken.exact.running.sums),
     )
     assert momenta == {
-        name: bits_of(torch.as_tensor(memory["momentum_buffer"]))
-        for name, memory in taken["optimizer"]["memory"].items()
+        name: bits_of(torch.as_tensor(memory["momentum_buffer"])) for name, memory in taken.optimizer.memory.items()
     }
 
 
 def test_a_stripped_file_holds_the_average_in_full_precision_and_nothing_to_go_on_with():
     made, state, running = fresh(), TrainState(Patience(0)), RunningLosses(CPU)
     trainer(made, state=state, running=running).fit()
-    whole = snapshot(made, state, running, {"names": ["a"], "network": "text"})
-    small = stripped(whole)
+    whole = snapshot(made, state, running, facts())
+    small = document_of(whole.stripped())
     assert same_bits(small["model"], made.average.network.state_dict())
-    assert set(small) == {"kind", "date", "epoch", "stripped_from_epoch", "model", "names", "network"}
-    assert (small["epoch"], small["stripped_from_epoch"]) == (-1, whole["epoch"])
-    assert same_bits(whole["model"], made.detector.state_dict())
+    said = {"network", "network_name", "names", "strides", "evaluation"}
+    of_the_run = {"settings", "sources", "data", "machine", "thresholds", "bests"}
+    assert set(small) == {"kind", "date", "epoch", "stripped_from_epoch", "model"} | said | of_the_run
+    assert (small["epoch"], small["stripped_from_epoch"]) == (-1, whole.epoch)
+    assert same_bits(whole.model, made.detector.state_dict())

@@ -11,7 +11,8 @@ from boxwright.geometry.anchors import AnchorFit, fit, fitted
 from boxwright.keyed import Purpose, generator
 from boxwright.model.detector import build
 from boxwright.runs.anchors import anchors_px, jittered_sizes
-from boxwright.runs.inputs.open_data import fitting_size, grid_of, open_data, single_size, spec_of_cfg
+from boxwright.runs.inputs.open_data import open_data
+from boxwright.runs.inputs.open_weights import fitting_size, grid_of, single_size, spec_of_cfg
 from boxwright.structures.answer import Answer, table
 
 if TYPE_CHECKING:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run as one document of plain values and tensors, and back.
+"""A run as a checkpoint, and back; files of them.
 
 Full precision throughout: a resumed run has the same bits.
 """
@@ -7,54 +7,71 @@ Full precision throughout: a resumed run has the same bits.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 
 from boxwright.engine.loop import Machinery
 from boxwright.engine.optimizer import named_state, restore_state
 from boxwright.engine.state import RunningLosses, TrainState
-from boxwright.structures.checkpoint import KIND, require_sound
-from boxwright.system.tensors import read_tensors
+from boxwright.structures.checkpoint import (
+    Checkpoint,
+    ExactState,
+    OptimizerRecord,
+    Origin,
+    PrecisionRecord,
+    RunningRecord,
+)
+from boxwright.structures.checkpoint_keys import checkpoint_of, document_of
+from boxwright.system.tensors import read_versioned, rotate_and_write, write_tensors
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-STRIPPED_EPOCH = -1
 
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path) -> Checkpoint:
     """A checkpoint of ours, whole and with every part in its type. Raises WeightsError."""
-    document = read_tensors(path)
-    require_sound(document, str(path))
-    return document
+    document, version = read_versioned(path)
+    return checkpoint_of(document, str(path), version)
 
 
-def snapshot(machines: Machinery, state: TrainState, running: RunningLosses, facts: dict[str, Any]) -> dict[str, Any]:
-    """Everything that must survive a restart. `facts` holds what the run was made of: settings, network, data."""
-    return {
-        "kind": KIND,
-        "date": time.strftime("%Y-%m-%dT%H:%M:%S"),
-        "epoch": state.epoch - 1 if state.batch == 0 else state.epoch,
-        "state": state.document(),
-        "model": copied(machines.detector),
-        "ema": copied(machines.average.network),
-        "ema_updates": machines.average.updates,
-        "optimizer": {
-            "groups": [group["group"] for group in machines.optimizer.param_groups],
-            "memory": _memory(machines),
-        },
-        "gradients": {
-            name: p.grad.detach().to("cpu", copy=True)
-            for name, p in machines.detector.named_parameters()
-            if p.grad is not None
-        },
-        "precision": machines.precision.state(),
-        "balance": machines.loss.balance.clone(),
-        "running": {"sums": running.sums.clone(), "batches": running.batches},
-        "torch_rng": torch.get_rng_state(),
-        **facts,
-    }
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a whole file, durably. Raises WriteError."""
+    write_tensors(path, document_of(checkpoint))
+
+
+def rotate_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a new generation beside the one before. Raises WriteError."""
+    rotate_and_write(path, document_of(checkpoint))
+
+
+def snapshot(machines: Machinery, state: TrainState, running: RunningLosses, facts: Checkpoint) -> Checkpoint:
+    """Everything that must survive a restart. `facts` says what the run is made of: settings, network, data."""
+    precision = machines.precision.state()
+    return replace(
+        facts,
+        date=time.strftime("%Y-%m-%dT%H:%M:%S"),
+        epoch=state.epoch - 1 if state.batch == 0 else state.epoch,
+        position=state.position(),
+        model=copied(machines.detector),
+        ema=copied(machines.average.network),
+        ema_updates=machines.average.updates,
+        optimizer=OptimizerRecord(
+            _memory(machines), tuple(group["group"] for group in machines.optimizer.param_groups)
+        ),
+        exact=ExactState(
+            gradients={
+                name: p.grad.detach().to("cpu", copy=True)
+                for name, p in machines.detector.named_parameters()
+                if p.grad is not None
+            },
+            precision=PrecisionRecord(precision["name"], precision["scaler"]),
+            balance=machines.loss.balance.clone(),
+            running=RunningRecord(running.sums.clone(), running.batches),
+            torch_rng=torch.get_rng_state(),
+        ),
+    )
 
 
 def copied(network: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -74,53 +91,40 @@ def _memory(machines: Machinery) -> dict[str, dict[str, object]]:
 
 
 @torch.no_grad()
-def restore(machines: Machinery, running: RunningLosses, stored: dict[str, Any]) -> TrainState:
+def restore(machines: Machinery, running: RunningLosses, stored: Checkpoint) -> TrainState:
     """Put a run back to where it stood."""
     put_back(machines, stored)
-    if "precision" in stored:
+    if (exact := exact_state(stored)) is not None:
         for name, parameter in machines.detector.named_parameters():
-            pending = stored["gradients"].get(name)  # of batches that no step has used yet
+            pending = exact.gradients.get(name)  # of batches that no step has used yet
             parameter.grad = (
                 None if pending is None else pending.clone(memory_format=torch.preserve_format).to(parameter.device)
             )
-        running.sums.copy_(stored["running"]["sums"])
-        running.batches = stored["running"]["batches"]
-        torch.set_rng_state(stored["torch_rng"])
-    return TrainState.from_document(stored["state"])
+        running.sums.copy_(exact.running.sums)
+        running.batches = exact.running.batches
+        torch.set_rng_state(exact.torch_rng)
+    assert stored.position is not None  # of a run to go on
+    return TrainState.at(stored.position)
 
 
 @torch.no_grad()
-def put_back(machines: Machinery, stored: dict[str, Any]) -> None:
+def put_back(machines: Machinery, stored: Checkpoint) -> None:
     """Weights, average, optimizer and scale as they were; the position of the run stays."""
-    machines.detector.load_state_dict(stored["model"])
-    machines.average.network.load_state_dict(stored["ema"])
-    machines.average.updates = stored["ema_updates"]
-    restore_state(machines.detector, machines.optimizer, stored["optimizer"]["memory"])
-    if "precision" in stored:  # a run of another program goes on without what only ours keeps
-        machines.precision.restore(stored["precision"])
-        machines.loss.balance = stored["balance"].to(machines.device)
+    assert stored.ema is not None  # of a run to go on
+    assert stored.ema_updates is not None
+    assert stored.optimizer is not None
+    machines.detector.load_state_dict(stored.model)
+    machines.average.network.load_state_dict(stored.ema)
+    machines.average.updates = stored.ema_updates
+    restore_state(machines.detector, machines.optimizer, stored.optimizer.memory)
+    if (exact := exact_state(stored)) is not None:
+        machines.precision.restore({"name": exact.precision.name, "scaler": exact.precision.scaler})
+        machines.loss.balance = exact.balance.to(machines.device)
 
 
-def stripped(stored: dict[str, Any]) -> dict[str, Any]:
-    """For use, not for going on: the average as the model, no training state, epoch -1.
-
-    Which epoch it is of stays known.
-    """
-    gone = {
-        "state",
-        "ema",
-        "ema_updates",
-        "optimizer",
-        "gradients",
-        "precision",
-        "balance",
-        "running",
-        "torch_rng",
-        "data_prints",
-    }
-    return {
-        **{key: value for key, value in stored.items() if key not in gone},
-        "model": stored["ema"],
-        "epoch": STRIPPED_EPOCH,
-        "stripped_from_epoch": stored["epoch"],
-    }
+def exact_state(stored: Checkpoint) -> ExactState | None:
+    """What only a run of this program keeps; one of the original program goes on without."""
+    if stored.origin is Origin.LEGACY:
+        return None
+    assert stored.exact is not None  # the schema asks for it
+    return stored.exact

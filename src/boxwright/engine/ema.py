@@ -22,7 +22,7 @@ class Ema(Generic[Network]):
 
     def __init__(self, network: Network, *, limit: float = EMA_LIMIT, ramp: int = EMA_RAMP) -> None:
         self.network: Network = copy.deepcopy(network).eval().requires_grad_(requires_grad=False)
-        self.updates = 0
+        self.updates: float = 0  # a run of 2020 goes on with a part of one
         self._law = limit, ramp
         self._pairs = _floating(self.network), _floating(network)  # looked up once; training changes them in place
         self._source = network

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from boxwright.engine.checkpoint import stripped
+from boxwright.engine.checkpoint import rotate_checkpoint, write_checkpoint
 from boxwright.errors import EXIT_TRY_AGAIN, BoxwrightError
+from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.files import WriteError
 from boxwright.system.run_folder import RunFolder
-from boxwright.system.tensors import rotate_and_write, write_tensors
 from boxwright.track.events import CheckpointSaved, Event, Warned
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class SaveInterval:
 class Saving:
     """Writes the checkpoints of one run.
 
-    `document` takes a picture of the run as it stands; `allowed` raises when nothing may be written any more.
+    `snapshot` is a checkpoint of the run as it stands; `allowed` raises when nothing may be written any more.
 
     last.pt stands for everything that was written before it: while another file of weights waits for room on the disk,
     it waits too, so that a run which goes on from it has those files, or trains their epoch again.
@@ -48,17 +48,17 @@ class Saving:
     def __init__(
         self,
         folder: RunFolder,
-        document: Callable[[], dict[str, Any]],
+        snapshot: Callable[[], Checkpoint],
         interval: SaveInterval,
         tell: Callable[[Event], None],
         allowed: Callable[[], None] = lambda: None,
     ) -> None:
-        self.folder, self.document, self.interval, self.tell, self.allowed = folder, document, interval, tell, allowed
+        self.folder, self.snapshot, self.interval, self.tell, self.allowed = folder, snapshot, interval, tell, allowed
         self._steps, self._saved_at = 0, time.monotonic()
         self._failures, self._reason = 0, ""
         self._waiting: dict[
-            str, tuple[int, dict[str, Any]]
-        ] = {}  # by kind: epoch and document of what could not be written yet
+            str, tuple[int, Checkpoint]
+        ] = {}  # by kind: epoch and checkpoint of what could not be written yet
 
     def due(self) -> bool:
         """Whether a save within the epoch is due; asked once after every optimizer step."""
@@ -76,16 +76,16 @@ class Saving:
         Raises SavingError when it failed too often.
         """
         self.allowed()
-        document = self.document()
-        if reason := not_finite(document):
+        checkpoint = self.snapshot()
+        if reason := not_finite(checkpoint):
             self._failed(kind, reason)
             return
         if kind != "last":
-            self._waiting[kind] = epoch, stripped(document) if for_use else document
+            self._waiting[kind] = epoch, checkpoint.stripped() if for_use else checkpoint
             if reason := self._write_waiting():
                 self._failed(kind, reason)
             return
-        if reason := self._write_waiting() or self._written(kind, epoch, document):
+        if reason := self._write_waiting() or self._written(kind, epoch, checkpoint):
             self._failed(kind, reason)
             return
         self._failures, self._reason, self._steps, self._saved_at = 0, "", 0, time.monotonic()
@@ -97,17 +97,17 @@ class Saving:
 
     def _write_waiting(self) -> str:
         """Write what waits for room; why something still waits."""
-        for kind, (epoch, document) in list(self._waiting.items()):
-            if reason := self._written(kind, epoch, document):
+        for kind, (epoch, checkpoint) in list(self._waiting.items()):
+            if reason := self._written(kind, epoch, checkpoint):
                 return reason
             del self._waiting[kind]
         return ""
 
-    def _written(self, kind: str, epoch: int, document: dict[str, Any]) -> str:
+    def _written(self, kind: str, epoch: int, checkpoint: Checkpoint) -> str:
         """Write one file; why that failed."""
         path = self.folder.checkpoint(kind)
         try:
-            (rotate_and_write if kind == "last" else write_tensors)(path, document)
+            (rotate_checkpoint if kind == "last" else write_checkpoint)(path, checkpoint)
         except WriteError as error:
             return str(error)
         self.tell(CheckpointSaved(str(path), kind, epoch))
@@ -124,10 +124,10 @@ class Saving:
                 raise SavingError(f"{self._failures} saves in a row failed ({reason})")
 
 
-def not_finite(document: dict[str, Any]) -> str:
+def not_finite(checkpoint: Checkpoint) -> str:
     """Which tensor of the network or its average holds something that is no number, in words; '' when none does."""
-    for part in ("model", "ema"):
-        for name, tensor in document[part].items():
+    for part, tensors in (("model", checkpoint.model), ("ema", checkpoint.ema or {})):
+        for name, tensor in tensors.items():
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                 return f"{name} of the {part} holds values that are not finite"
     return ""

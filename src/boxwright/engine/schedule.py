@@ -174,6 +174,6 @@ def _restarts(settings: ScheduleSettings) -> Callable[[float], float]:
     return factor
 
 
-def ema_decay(updates: int, limit: float = EMA_LIMIT, ramp: int = EMA_RAMP) -> float:
+def ema_decay(updates: float, limit: float = EMA_LIMIT, ramp: int = EMA_RAMP) -> float:
     """Share of the old moving average that stays at this update."""
     return limit * (1 - math.exp(-updates / ramp))

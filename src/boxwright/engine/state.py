@@ -6,13 +6,14 @@ It survives a restart as plain values.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+import copy
+from dataclasses import asdict, dataclass, field, fields
 
 import torch
 
 from boxwright.engine.patience import Patience
 from boxwright.engine.schedule import NEVER_STEPPED
+from boxwright.structures.checkpoint import PatienceRecord, Position
 from boxwright.system.device import is_cpu
 
 
@@ -40,14 +41,15 @@ class TrainState:
         """Batches since the start of training."""
         return self.epoch * batches_per_epoch + self.batch
 
-    def document(self) -> dict[str, Any]:
-        """As plain values."""
-        return asdict(self)
+    def position(self) -> Position:
+        """As a checkpoint keeps it, apart from the state that goes on."""
+        return Position(**{**asdict(self), "patience": PatienceRecord(**asdict(self.patience))})
 
     @classmethod
-    def from_document(cls, stored: dict[str, Any]) -> TrainState:
-        """From plain values."""
-        return cls(**{**stored, "patience": Patience(**stored["patience"])})
+    def at(cls, stored: Position) -> TrainState:
+        """The state of a run that stands there, apart from what is stored."""
+        values = {one.name: copy.deepcopy(getattr(stored, one.name)) for one in fields(stored)}
+        return cls(**{**values, "patience": Patience(**asdict(stored.patience))})
 
 
 class RunningLosses:

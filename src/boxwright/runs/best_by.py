@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from boxwright.engine.checkpoint import write_checkpoint
 from boxwright.engine.state import TrainState
 from boxwright.errors import SettingError, nearest
 from boxwright.metrics.coco import NAMES
 from boxwright.metrics.scores import BestBy
+from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.run_folder import RunFile, RunFolder
-from boxwright.system.tensors import is_whole, write_tensors
+from boxwright.system.tensors import is_whole
 from boxwright.track.events import LOSS_NAMES
 from boxwright.track.sinks.event_log import read_log
 
@@ -89,7 +91,7 @@ class KeptBests:
         return risen
 
 
-def settle_best(folder: RunFolder, state: TrainState, stored: dict[str, Any]) -> str:
+def settle_best(folder: RunFolder, state: TrainState, stored: Checkpoint) -> str:
     """A best counts when it is on the disk: what to say where best.pt is not, or not whole.
 
     It is made anew where `stored` is of its epoch.
@@ -101,7 +103,7 @@ def settle_best(folder: RunFolder, state: TrainState, stored: dict[str, Any]) ->
         return ""  # the last of them: a best that a run began with, of another one
     what = f"{path} of epoch {state.best_epoch} is {'damaged' if path.exists() else 'gone'}"
     if state.batch == 0 and state.best_epoch == state.epoch - 1:
-        write_tensors(path, stored)
+        write_checkpoint(path, stored)
         folder.wrote(path)
         return f"{what}; it was made anew from the checkpoint of the same epoch"
     state.best_fitness, state.best_epoch = -1.0, -1

@@ -242,8 +242,8 @@ def round_to_half(detector: torch.nn.Module) -> None:
 
 def _precision(plan: TrainPlan, detector: Detector, loss: DetectionLoss, warn: Callable[[str], None]) -> Precision:
     names = candidates(plan.settings.amp, plan.device, on_cpu=plan.settings.amp_on_cpu)
-    if plan.resumed is not None and "precision" in plan.resumed:
-        return Precision(plan.resumed["precision"]["name"], plan.device)
+    if plan.resumed is not None and plan.resumed.precision is not None:
+        return Precision(plan.resumed.precision.name, plan.device)
     precision, note = choose_precision(names, plan.device, answers_of(detector, loss, plan.grid))
     note = note or not_offered(plan.settings.amp, precision)
     if note:

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 from boxwright.engine.checkpoint import put_back, read_checkpoint, snapshot
 from boxwright.engine.loop import Machinery
@@ -13,6 +13,7 @@ from boxwright.engine.state import RunningLosses, TrainState
 from boxwright.runs.best_by import KeptBests, kind_of
 from boxwright.runs.evaluation.in_training import RunValidation
 from boxwright.runs.plan import TrainPlan
+from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.run_folder import RunFolder
 from boxwright.system.tensors import newest_whole
 from boxwright.track.events import Event, StepLogged
@@ -30,7 +31,7 @@ class RunCheckpoints:
     state: TrainState
     running: RunningLosses
     validation: RunValidation
-    facts: dict[str, Any]  # what the run is made of
+    facts: Checkpoint  # what the run is made of
     bests: KeptBests
     logged: StepLogged | None  # the last one of the epoch that is being trained
     saving: Saving | None = None
@@ -38,15 +39,15 @@ class RunCheckpoints:
     def to(self, folder: RunFolder, tell: Callable[[Event], None], allowed: Callable[[], None]) -> RunCheckpoints:
         """Write them into the folder of a run from now on; `allowed` raises when it is ours no more."""
         interval = SaveInterval(self.plan.settings.save_steps, self.plan.settings.save_minutes)
-        self.saving = Saving(folder, self.document, interval, tell, allowed)
+        self.saving = Saving(folder, self.snapshot, interval, tell, allowed)
         return self
 
-    def document(self) -> dict[str, Any]:
+    def snapshot(self) -> Checkpoint:
         """The run as it stands."""
-        facts = {**self.facts, "thresholds": self.validation.thresholds, "bests": dict(self.bests.values)}
+        facts = replace(self.facts, thresholds=self.validation.thresholds, bests=dict(self.bests.values))
         if self.logged is not None and self.state.batch:
             # The row of an epoch shows its last batch, and there may be none left after a restart.
-            facts["logged"] = {**asdict(self.logged), "losses": list(self.logged.losses)}
+            facts = replace(facts, logged={**asdict(self.logged), "losses": list(self.logged.losses)})
         return snapshot(self.machines, self.state, self.running, facts)
 
     def save(self, kind: str, epoch: int) -> None:

@@ -79,9 +79,8 @@ def _held(plan: TrainPlan) -> int:
 
 def precision_of(plan: TrainPlan) -> Name:
     """The precision that the run would try first, or that of the run it goes on from."""
-    if plan.resumed is not None and "precision" in plan.resumed:
-        name: Name = plan.resumed["precision"]["name"]
-        return name
+    if plan.resumed is not None and plan.resumed.precision is not None:
+        return plan.resumed.precision.name
     return candidates(plan.settings.amp, plan.device, on_cpu=plan.settings.amp_on_cpu)[0]
 
 
@@ -114,7 +113,7 @@ def _measured(plan: TrainPlan, batches: int, steps: int) -> TimeEstimate:
     trial.average.network.eval()
     image = watch.median(lambda: trial.look(pictures)) / count
     validation = image * len(plan.data.splits["val"])
-    done = plan.resumed["state"]["epoch"] if plan.resumed is not None else 0
+    done = plan.resumed.position.epoch if plan.resumed is not None and plan.resumed.position is not None else 0
     left = max(settings.epochs - done, 0)
     share = left / settings.epochs
     validations = 1 if settings.noval else left

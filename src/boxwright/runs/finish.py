@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from boxwright.config.schema.train import TrainSettings
-from boxwright.engine.checkpoint import read_checkpoint, stripped
+from boxwright.engine.checkpoint import read_checkpoint, write_checkpoint
 from boxwright.engine.loop import Outcome
 from boxwright.engine.state import TrainState
 from boxwright.model.detector import Detector
@@ -16,10 +16,11 @@ from boxwright.runs.evaluation.coco_results import CocoIds, coco_results
 from boxwright.runs.evaluation.in_training import RunValidation
 from boxwright.runs.pictures import RunPictures
 from boxwright.runs.plan import TrainPlan
+from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.files import remove, write_json, write_text
 from boxwright.system.precision import half_of
 from boxwright.system.run_folder import RunFile, RunFolder, named
-from boxwright.system.tensors import is_whole, previous_of, write_tensors
+from boxwright.system.tensors import is_whole, previous_of
 from boxwright.track.events import Ended, Event, RunEnded, Told
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Ending:
         results, fitness = dict(state.results), state.best_fitness
         held = self._stripped(best) if best.exists() else None
         if held is not None:
-            lines.append(self._about_best(named(best, suffix), best.stat().st_size, int(held["stripped_from_epoch"])))
+            lines.append(self._about_best(named(best, suffix), best.stat().st_size, self._epoch_of(held)))
         if held is not None and self._final_validation == "best":
             more, fitness = self._validated(best)
             results |= more
@@ -125,13 +126,17 @@ class Ending:
         chosen = self.plan.settings.final_val
         return "none" if chosen == "coco-last-and-best" and not self.is_coco else chosen
 
-    def _stripped(self, path: Path) -> dict[str, Any]:
+    def _epoch_of(self, held: Checkpoint) -> int:
+        """The epoch of a file of weights that was stripped."""
+        return self.state.best_epoch if held.stripped_from_epoch is None else held.stripped_from_epoch
+
+    def _stripped(self, path: Path) -> Checkpoint:
         """Take the state of the training out of a file of weights; what is left of it."""
-        document = read_checkpoint(path)
-        if document.get("state") is not None:
-            document = stripped(document)
-            write_tensors(path, document)
-        return {"stripped_from_epoch": self.state.best_epoch} | document
+        checkpoint = read_checkpoint(path)
+        if checkpoint.position is not None:
+            checkpoint = checkpoint.stripped()
+            write_checkpoint(path, checkpoint)
+        return checkpoint
 
     def _validated(self, path: Path) -> tuple[dict[str, float | None], float]:
         """The results of a file's average and their fitness, with pictures and per class."""
@@ -152,16 +157,15 @@ class Ending:
         return self.validation(self.network, None, per_class=False, keep=False, plan=plan)
 
     def _load(self, path: Path) -> None:
-        document = read_checkpoint(path)
-        self.network.load_state_dict(document.get("ema") or document["model"])
+        self.network.load_state_dict(read_checkpoint(path).used)
 
-    def _draw(self, held: dict[str, Any] | None) -> None:
+    def _draw(self, held: Checkpoint | None) -> None:
         """Pictures and page of the last validation."""
         self.pictures.ending(self.validation)
         if held is not None:
             own = self._final_validation == "best"
             judged = (
-                f"numbers of best.pt, epoch {held['stripped_from_epoch']}"
+                f"numbers of best.pt, epoch {self._epoch_of(held)}"
                 if own
                 else f"numbers of the last epoch, {self.state.epoch - 1}"
             )

@@ -44,7 +44,7 @@ def prepared(folder: RunFolder, plan: TrainPlan, claim: Claim | None) -> Iterato
             lines += _begun_anew(folder)
         make_run_folder(folder.path, exist_ok=True)
         if plan.resumed is not None and plan.settings.resume_backs_up_weights:
-            copy_folder(folder.weights, folder.backup_of_weights(plan.resumed["state"]["epoch"] - 1))
+            copy_folder(folder.weights, folder.backup_of_weights(plan.first_epoch - 1))
         write_records(folder, plan)  # first: what is ended from here on begins anew from it, or goes on
         yield own, lines
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from boxwright.config.load import Layer, Resolved, file_layer, resolve
 from boxwright.config.origin import COMMAND_LINE, Origin, Source
 from boxwright.config.schema.train import TrainSettings
 from boxwright.documents import read_yaml
+from boxwright.engine.checkpoint import read_checkpoint
 from boxwright.errors import WeightsError
+from boxwright.structures.checkpoint import Checkpoint, Position
 from boxwright.system.run_folder import RunFile, RunFolder, checkpoint_of
-from boxwright.system.tensors import previous_of, read_tensors
+from boxwright.system.tensors import previous_of
 from boxwright.track.sinks.event_log import read_log
 
 if TYPE_CHECKING:
@@ -28,7 +30,8 @@ class Generation(NamedTuple):
     """A whole checkpoint of a run."""
 
     path: Path
-    document: dict[str, Any]
+    checkpoint: Checkpoint
+    position: Position
 
 
 def generations(folder: Path) -> Iterator[Generation]:
@@ -45,22 +48,17 @@ def generations(folder: Path) -> Iterator[Generation]:
         for path in sorted(last.parent.glob("*.pt"))
         if path not in {last, previous_of(last)} and (found := _generation(path)) is not None
     ]
-    yield from sorted(others, key=lambda found: _place(found.document), reverse=True)
+    yield from sorted(others, key=lambda found: (found.position.epoch, found.position.batch), reverse=True)
 
 
 def _generation(path: Path) -> Generation | None:
     if not path.is_file():
         return None
     try:
-        document = read_tensors(path)
+        checkpoint = read_checkpoint(path)
     except WeightsError:
         return None
-    state = document.get("state")
-    return Generation(path, document) if isinstance(state, dict) and {"epoch", "batch"} <= state.keys() else None
-
-
-def _place(document: dict[str, Any]) -> tuple[int, int]:
-    return document["state"]["epoch"], document["state"]["batch"]
+    return None if checkpoint.position is None else Generation(path, checkpoint, checkpoint.position)
 
 
 def is_unsaved(folder: Path) -> bool:
@@ -92,8 +90,7 @@ def way_on(folder: Path) -> str:
     command = shlex.join(["boxwright", "train", "--resume", str(folder)])
     whole = next(generations(folder), None)
     if whole is not None:
-        state = whole.document["state"]
-        return f"saved in epoch {state['epoch']} before batch {state['batch']}, go on with: {command}"
+        return f"saved in epoch {whole.position.epoch} before batch {whole.position.batch}, go on with: {command}"
     if (RunFolder(folder) / RunFile.SETTINGS).is_file():
         return f"nothing was saved yet, begin anew with: {command}"
     return f"nothing was saved yet, start again ({folder} holds nothing to go on from)"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from boxwright.data.index.index import Index
 from boxwright.report import batches as sheets
@@ -18,6 +18,7 @@ from boxwright.runs.evaluation.report_files import write_report
 from boxwright.runs.evaluation.report_source import Source
 from boxwright.runs.plan import TrainPlan
 from boxwright.structures.batch import Batch
+from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.files import WriteError, write_image, write_json
 from boxwright.system.run_folder import OF_REPORT, RunFile, RunFolder
 from boxwright.track.events import Event, Pictured, Warned
@@ -114,7 +115,7 @@ class RunPictures:
             place = self.folder / RunFile.RESULTS_PICTURE
             self._draw(place, "results", lambda: results_figure.figure_of(table.read(results)))
 
-    def report(self, validation: RunValidation, checkpoint: dict[str, Any], best_epoch: int, judged: str) -> None:
+    def report(self, validation: RunValidation, checkpoint: Checkpoint, best_epoch: int, judged: str) -> None:
         """The page of the run, with what went wrong in the final validation. `judged` says whose numbers these are."""
         if not self.on or validation.last is None:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from boxwright.config.conflicts import place_of
 from boxwright.config.load import Resolved
@@ -21,19 +21,18 @@ from boxwright.model.spec import ModelSpec
 from boxwright.model.weights import ClassPairs, load_exactly, require_fit, same_classes, transfer
 from boxwright.runs.carried_state import Carried, carried_of, epochs_after
 from boxwright.runs.inputs.fetch_data import ensure_present
-from boxwright.runs.inputs.open_data import (
-    OpenData,
-    OpenWeights,
+from boxwright.runs.inputs.open_data import OpenData, open_data, require_training_objects
+from boxwright.runs.inputs.open_weights import (
     fitting_size,
     grid_of,
-    open_data,
     open_weights,
-    require_training_objects,
     single_size,
     spec_of_cfg,
     spec_of_weights,
 )
+from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.sizing.batch_size import chosen_batch
+from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.device import choose_device
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ DEFAULT_CFG = "yolov5s"
 
 @dataclass(frozen=True)
 class TrainPlan:
-    """A training, ready to be assembled. `resumed` is the document of the checkpoint it goes on from."""
+    """A training, ready to be assembled. `resumed` is the checkpoint it goes on from."""
 
     resolved: Resolved[TrainSettings]
     data: OpenData
@@ -53,7 +52,7 @@ class TrainPlan:
     grid: int
     train_size: int
     val_size: int
-    resumed: dict[str, Any] | None
+    resumed: Checkpoint | None
     lines: tuple[str, ...]
     notes: tuple[str, ...]
     frozen: Frozen
@@ -64,6 +63,11 @@ class TrainPlan:
     def settings(self) -> TrainSettings:
         """All settings."""
         return self.resolved.settings
+
+    @property
+    def first_epoch(self) -> int:
+        """The epoch in which a run begins or goes on."""
+        return 0 if self.resumed is None or self.resumed.position is None else self.resumed.position.epoch
 
     @property
     def run_name(self) -> str:
@@ -97,7 +101,7 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
     about_data = _fitting_data(resolved, data)
     weights = open_weights(settings.weights) if settings.weights and resumed is None else None
     detector, lines = _network(settings, data, weights, resumed)
-    carried = carried_of(settings, weights.document) if weights is not None else None
+    carried = carried_of(settings, weights.checkpoint) if weights is not None else None
     if carried is not None:
         epochs, line = epochs_after(settings, carried)
         lines.append(line)
@@ -113,7 +117,6 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
         notes += [note] if note and note not in notes else []
     if settings.multi_scale and settings.rect:
         raise SettingError("multi_scale + rect", "a rectangular batch has its own size", "Leave one of them out")
-    document = None if resumed is None else resumed.document
     frozen = freeze(detector, settings.freeze, statistics=settings.freeze_bn)
     lines += [line for line in (in_words(detector),) if line]
     if settings.batch_size == -1:
@@ -129,7 +132,7 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
         grid,
         sizes[0],
         sizes[1],
-        document,
+        None if resumed is None else resumed.checkpoint,
         tuple(lines),
         tuple(notes),
         frozen,
@@ -212,9 +215,9 @@ def _network(
     if resumed is not None:
         detector = build(
             spec_of_weights(resumed),
-            fits=lambda shape: require_fit(shape, resumed.document["model"], str(resumed.path)),
+            fits=lambda shape: require_fit(shape, resumed.checkpoint.model, str(resumed.path)),
         )
-        load_exactly(detector, resumed.document["model"], str(resumed.path))
+        load_exactly(detector, resumed.checkpoint.model, str(resumed.path))
         return detector, []
     spec, lines = _spec(settings, data, weights)
     detector = build(spec, seed=settings.seed)
@@ -228,9 +231,7 @@ def _transferred(
 ) -> list[str]:
     """Take weights over, and say what came and what did not. Raises WeightsError when nothing that was learnt fits."""
     classes = _shared_classes(settings, weights, names)
-    moved = transfer(
-        detector, weights.document.get("ema") or weights.document["model"], skip=_skipped(settings), classes=classes
-    )
+    moved = transfer(detector, weights.checkpoint.used, skip=_skipped(settings), classes=classes)
     account = [f"{moved} from {weights.path}", *moved.account()]
     if not moved.learnt:
         what = (
@@ -253,7 +254,7 @@ def _shared_classes(settings: TrainSettings, weights: OpenWeights, names: tuple[
 def _spec(settings: ModelSettings, data: OpenData, weights: OpenWeights | None) -> tuple[ModelSpec, list[str]]:
     anchors = round(settings.anchors) or None
     channels = data.dataset.kind.channels
-    described = weights is not None and isinstance(weights.document.get("network"), str)
+    described = weights is not None and weights.checkpoint.network.text is not None
     from_weights = described and not settings.cfg and not settings.cfg_always_builds
     if from_weights and weights is not None:
         spec = spec_of_weights(weights, num_classes=data.num_classes, in_channels=channels, anchors_per_level=anchors)

@@ -22,6 +22,7 @@ from boxwright.native.binary import described
 from boxwright.runs.evaluation.plan import EvaluationPlan
 from boxwright.runs.inputs.open_data import fingerprint_in
 from boxwright.runs.plan import TrainPlan
+from boxwright.structures.checkpoint import Checkpoint, DataRecord, EvaluationRecord, NetworkRecord, PlanRecord
 from boxwright.system.device import cpu_capability, describe
 from boxwright.system.files import write_json, write_yaml
 from boxwright.system.run_folder import RunFile, RunFolder
@@ -48,32 +49,32 @@ def write_records(folder: RunFolder, plan: TrainPlan) -> None:
     write_json(folder / RunFile.DATA, {split: index.counts() for split, index in plan.data.splits.items()})
 
 
-def checkpoint_facts(plan: TrainPlan) -> dict[str, Any]:
-    """What a checkpoint says about its run: plain values only."""
+def checkpoint_facts(plan: TrainPlan) -> Checkpoint:
+    """What every checkpoint of a run says about it: one without its state."""
     settings, splits = plan.settings, plan.data.splits
     prints = {split: fingerprint_in(plan.data, split) for split in splits}
-    return {
-        "program": f"boxwright {__version__}",
-        "network": yaml.safe_dump(plan.detector.spec.source, sort_keys=False, default_flow_style=None),
-        "network_name": plan.detector.spec.name,
-        "names": list(plan.data.names),
-        "strides": list(plan.detector.strides),
-        "settings": settings.model_dump(mode="json"),
-        "sources": plan.resolved.places(),
-        "data": {
-            "yaml": str(plan.data.dataset.file),
-            "fingerprints": {
-                split: index.fingerprint() for split, index in splits.items()
-            },  # what earlier versions compare
-            "contents": {split: one.whole for split, one in prints.items()},
-        },
-        "data_prints": {split: torch.from_numpy(one.prints) for split, one in prints.items()},
-        "machine": machine(plan.device),
-        "evaluation": EvaluationPlan.of_training(plan).document(),
-    }
+    spec = plan.detector.spec
+    return Checkpoint(
+        program=f"boxwright {__version__}",
+        network=NetworkRecord(
+            yaml.safe_dump(spec.source, sort_keys=False, default_flow_style=None),
+            spec.name,
+            tuple(plan.data.names),
+            tuple(plan.detector.strides),
+        ),
+        plan=PlanRecord(settings.model_dump(mode="json"), plan.resolved.places()),
+        data=DataRecord(
+            str(plan.data.dataset.file),
+            {split: index.fingerprint() for split, index in splits.items()},  # what earlier versions compare
+            {split: one.whole for split, one in prints.items()},
+            {split: torch.from_numpy(one.prints) for split, one in prints.items()},
+        ),
+        machine=machine(plan.device),
+        evaluation=EvaluationRecord.of(EvaluationPlan.of_training(plan).document()),
+    )
 
 
-def machine(device: torch.device) -> dict[str, Any]:
+def machine(device: torch.device) -> dict[str, str | int]:
     """What the exact numbers of a run depend on beside its settings."""
     return {
         "device": device.type,

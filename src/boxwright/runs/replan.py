@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 from boxwright.config.load import Resolved
 from boxwright.config.schema.train import TrainSettings
 from boxwright.errors import SettingError
+from boxwright.structures.checkpoint import Position
 
 PLACE = "--resume"
 
 
 def replanned(
-    resolved: Resolved[TrainSettings], before: TrainSettings, state: dict[str, Any]
+    resolved: Resolved[TrainSettings], before: TrainSettings, position: Position
 ) -> tuple[Resolved[TrainSettings], list[str]]:
     """The settings with the curve of another number of epochs, and what to say about it.
 
     A number that the run has behind it already means that many more.
     """
-    settings, done = resolved.settings, state["epoch"] + (1 if state["batch"] else 0)
+    settings, done = resolved.settings, position.epoch + (1 if position.batch else 0)
     if settings.epochs == before.epochs:
         return resolved, []
     lines = []
     epochs = settings.epochs
-    if epochs <= state["epoch"]:
+    if epochs <= position.epoch:
         epochs = done + settings.epochs
         lines.append(
             f"{done} epochs are done, and --epochs {settings.epochs} asks for no more than that: {settings.epochs} "
@@ -53,29 +53,29 @@ def replanned(
     return replace(resolved, settings=changed), lines
 
 
-def in_other_batches(state: dict[str, Any], images: int, before: int, now: int) -> dict[str, Any]:
+def in_other_batches(position: Position, images: int, before: int, now: int) -> Position:
     """The position of a run in batches of another size: the same images are behind it.
 
     Raises SettingError where there is no such place.
     """
     if before == now:
-        return state
+        return position
     old_length, new_length = math.ceil(images / before), math.ceil(images / now)
-    seen = state["batch"] * before
-    if state["batch"] == old_length:
+    seen = position.batch * before
+    if position.batch == old_length:
         batch = new_length
     elif seen % now == 0:
         batch = seen // now
     else:
         fitting = [size for size in range(1, before * 2 + 1) if seen % size == 0 and size != before]
-        what = f"the run stands inside epoch {state['epoch']} behind image {seen}, which is no multiple of {now}"
+        what = f"the run stands inside epoch {position.epoch} behind image {seen}, which is no multiple of {now}"
         raise SettingError(
             "batch_size",
             what,
             f"Take one of {', '.join(map(str, fitting))}, or go on with {before} until the epoch ends",
         )
     waited = (
-        state["epoch"] * old_length + state["batch"] - state["last_step"]
+        position.epoch * old_length + position.batch - position.last_step
     )  # batches since the last step, counted to the next one
-    number = state["epoch"] * new_length + batch
-    return {**state, "batch": batch, "last_step": number - max(1, round(waited * before / now)), "parts": 1}
+    number = position.epoch * new_length + batch
+    return replace(position, batch=batch, last_step=number - max(1, round(waited * before / now)), parts=1)

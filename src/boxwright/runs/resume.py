@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Going on: which checkpoint, under which settings, and what of it differs from the run as it was."""
+"""Going on: which checkpoint, under which settings, and what of it differs from the run as it was.
+
+Apart from it, because others ask for them as well or because they need no checkpoint: `generations` (what a folder
+still holds, and a run of which nothing was saved), `replan` (another number of epochs, another batch size) and
+`resume_legacy` (files of the original program).
+"""
 
 from __future__ import annotations
 
@@ -14,14 +19,14 @@ from boxwright.config.origin import BUILT_IN, Origin, Source, read_source
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import spelling_of
 from boxwright.data.index.fingerprint import difference, renamed
-from boxwright.engine.checkpoint import STRIPPED_EPOCH
 from boxwright.engine.state import TrainState
 from boxwright.errors import SettingError, WeightsError
-from boxwright.runs import resume_legacy as legacy
 from boxwright.runs.generations import generations
-from boxwright.runs.inputs.open_data import OpenData, OpenWeights, fingerprint_in, open_weights
-from boxwright.runs.inputs.weight_files import resumable
+from boxwright.runs.inputs.open_data import OpenData, fingerprint_in
+from boxwright.runs.inputs.open_weights import open_weights
+from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.structures.answer import table
+from boxwright.structures.checkpoint import Checkpoint, DataRecord
 from boxwright.system.run_folder import RunFile, checkpoint_of, newest_checkpoint, run_of
 from boxwright.system.tensors import is_ours
 
@@ -68,6 +73,9 @@ class Change:
     stored: Any
     now: Any
     source: str
+
+
+# -- which checkpoint
 
 
 def checkpoint_place(settings: TrainSettings) -> Path:
@@ -120,11 +128,9 @@ def find_checkpoint(settings: TrainSettings) -> OpenWeights:
         if older is None:
             raise
         return OpenWeights(
-            older.path, older.document, f"{error.where}: {error.what}. Going on from {older.path.name} instead"
+            older.path, older.checkpoint, f"{error.where}: {error.what}. Going on from {older.path.name} instead"
         )
-    if legacy.is_legacy(checkpoint) and resumable(checkpoint.document):
-        return checkpoint
-    if checkpoint.document.get("epoch") == STRIPPED_EPOCH or checkpoint.document.get("state") is None:
+    if not checkpoint.resumable:
         raise WeightsError(
             str(path),
             "was stripped of its training state when its run ended",
@@ -133,9 +139,12 @@ def find_checkpoint(settings: TrainSettings) -> OpenWeights:
     return checkpoint
 
 
+# -- under which settings
+
+
 def stored_settings(checkpoint: OpenWeights) -> TrainSettings:
     """The settings of the run as it was; keys that are newer than the checkpoint have their defaults."""
-    known = {key: value for key, value in checkpoint.document["settings"].items() if key in TrainSettings.model_fields}
+    known = {key: value for key, value in checkpoint.checkpoint.settings.items() if key in TrainSettings.model_fields}
     return resolve(TrainSettings, [Layer(Source(Origin.CHECKPOINT, str(checkpoint.path)), known)]).settings
 
 
@@ -158,7 +167,7 @@ def merged(asked: Resolved[TrainSettings], checkpoint: OpenWeights) -> tuple[Res
     values, sources = (
         before.model_dump(),
         dict.fromkeys(TrainSettings.model_fields, BUILT_IN)
-        | {key: read_source(place) for key, place in checkpoint.document["sources"].items()},
+        | {key: read_source(place) for key, place in checkpoint.checkpoint.sources.items()},
     )
     changes = []
     for key in sorted(keys):
@@ -191,11 +200,15 @@ def table_of(changes: list[Change]) -> list[str]:
     return ["resume under a changed plan:", *table(rows, ("setting", "stored", "now", "from"))]
 
 
+# -- what differs
+
+
 def require_same_data(data: OpenData, checkpoint: OpenWeights) -> None:
     """The data may have moved, but not changed. Raises SettingError that names what did."""
-    stored = checkpoint.document["data"]
+    stored = checkpoint.checkpoint.data
+    assert stored is not None  # the schema asks for it
     here = data.dataset.file
-    moved = here.resolve() != Path(stored["yaml"]).resolve()
+    moved = here.resolve() != Path(stored.yaml).resolve()
     remedy = f"{'Give that data with --data' if moved else 'Restore the data'}, or start a new run with --weights"
     where = f" of {here}" if moved else ""
     if names := renamed(checkpoint.names, data.names):
@@ -203,51 +216,46 @@ def require_same_data(data: OpenData, checkpoint: OpenWeights) -> None:
             "--resume", f"the class names{where} are not those that this run was trained with ({names})", remedy
         )
     for split, index in data.splits.items():
-        changed = _changed(data, split, checkpoint.document)
-        if changed is None and stored["fingerprints"].get(split) == index.fingerprint():
+        changed = _changed(data, split, stored)
+        if changed is None and stored.fingerprints.get(split) == index.fingerprint():
             continue
         told = f" ({changed})" if changed else ""
         raise SettingError(
             "--resume",
-            f"split '{split}'{where} is not what {stored['yaml']} held when this run was trained on it{told}",
+            f"split '{split}'{where} is not what {stored.yaml} held when this run was trained on it{told}",
             remedy,
         )
 
 
-def _changed(data: OpenData, split: str, document: dict[str, Any]) -> str | None:
+def _changed(data: OpenData, split: str, stored: DataRecord) -> str | None:
     """What of a split is another now, in words as far as it is known.
 
     None when nothing is, as far as the checkpoint covers it.
     """
-    stated = contents_of(document).get(split)
+    stated = stored.contents.get(split)
     if stated is None:
         return None
     now = fingerprint_in(data, split)
     if now.whole == stated:
         return None
-    prints = document.get("data_prints")
-    before = prints.get(split) if isinstance(prints, dict) else None
-    if not isinstance(before, torch.Tensor) or before.dtype != torch.int32 or before.shape[1:] != now.prints.shape[1:]:
+    before = stored.prints.get(split)
+    if before is None or before.dtype != torch.int32 or before.shape[1:] != now.prints.shape[1:]:
         return ""
     return difference(before.numpy(), data.splits[split], now.prints)
 
 
-def contents_of(document: dict[str, Any]) -> dict[str, str]:
-    """The fingerprints of a checkpoint that cover content, by split; none in those of earlier versions."""
-    found = document["data"].get("contents")
-    return found if isinstance(found, dict) else {}
-
-
 def lines_of(
-    stored: dict[str, Any], state: TrainState, machine: dict[str, Any], *, replanned: bool, trusting: bool = False
+    stored: Checkpoint, state: TrainState, machine: dict[str, str | int], *, replanned: bool, trusting: bool = False
 ) -> list[str]:
-    """Where the run goes on, and whether it does so to the bit."""
-    if "precision" not in stored:
+    """Where the run goes on, and whether it does so to the bit. `machine`: what it runs on now, with its precision."""
+    if stored.is_legacy:
         return [f"going on in epoch {state.epoch}; not exact, since another program wrote the file"]
-    before = {**stored["machine"], "precision": stored["precision"]["name"]}
+    assert stored.precision is not None  # the schema asks for them
+    assert stored.data is not None
+    before: dict[str, str | int] = {**stored.machine, "precision": stored.precision.name}
     ignored = {"description", "platform"}
     differs = [
-        f"{key} {before[key]} -> {machine[key]}"
+        f"{key} {before.get(key)} -> {machine[key]}"
         for key in machine
         if key not in ignored and before.get(key) != machine[key]
     ]
@@ -258,7 +266,7 @@ def lines_of(
     )
     if not differs and machine["device"] != "cpu":
         exact = f"the same machine; {machine['device']} kernels may differ in the last bits"
-    elif not differs and not contents_of(stored):
+    elif not differs and not stored.data.contents:
         exact = "exact only if no picture was replaced: this checkpoint's fingerprint does not cover content"
     elif not differs and trusting:
         exact = "exact only if the data is as its cache says: with --trust-cache no file was looked at"

@@ -30,9 +30,10 @@ from boxwright.engine.state import TrainState
 from boxwright.errors import SettingError, WeightsError
 from boxwright.model.detector import shape_only
 from boxwright.model.legacy.checkpoint import LegacyCheckpoint, LegacyOptimizer
-from boxwright.runs.inputs.open_data import OpenWeights, spec_of_weights
-from boxwright.runs.inputs.weight_files import as_yaml
+from boxwright.runs.inputs.open_weights import spec_of_weights
+from boxwright.runs.inputs.weight_files import OpenWeights, as_yaml
 from boxwright.runs.plan import TrainPlan
+from boxwright.structures.checkpoint import OptimizerRecord
 from boxwright.system.run_folder import RunFile
 
 if TYPE_CHECKING:
@@ -75,11 +76,6 @@ _SAME_ERA = (
     ("6.0", {"patience", "freeze", "save_period"}),
 )
 _MEMORY = {"SGD": "momentum_buffer", "Adam": "exp_avg", "AdamW": "exp_avg", "RMSProp": "square_avg"}
-
-
-def is_legacy(checkpoint: OpenWeights) -> bool:
-    """Whether the original program wrote it."""
-    return isinstance(checkpoint.document.get("legacy"), LegacyCheckpoint)
 
 
 def resumed_settings(
@@ -166,17 +162,17 @@ def resumed_checkpoint(checkpoint: OpenWeights, settings: TrainSettings) -> Open
     state = TrainState(
         patience, epoch=legacy.epoch + 1, last_step=NEVER_STEPPED, best_fitness=best, best_epoch=legacy.epoch
     )
-    document = {
-        **checkpoint.document,
-        "state": state.document(),
-        "ema": checkpoint.document["ema"] or checkpoint.document["model"],
-        "ema_updates": legacy.updates,
-        "optimizer": {"memory": named_memory(checkpoint, settings)},
-    }
-    return replace(checkpoint, document=document)
+    standing = replace(
+        checkpoint.checkpoint,
+        position=state.position(),
+        ema=checkpoint.checkpoint.used,
+        ema_updates=legacy.updates,
+        optimizer=OptimizerRecord(named_memory(checkpoint, settings)),
+    )
+    return replace(checkpoint, checkpoint=standing)
 
 
-def named_memory(checkpoint: OpenWeights, settings: TrainSettings) -> dict[str, dict[str, Any]]:
+def named_memory(checkpoint: OpenWeights, settings: TrainSettings) -> dict[str, dict[str, object]]:
     """The optimizer's memory by parameter name.
 
     Groups in the order of the recipe, in each the parameters in the file's order.
@@ -228,7 +224,7 @@ def _remembers(stored: LegacyOptimizer, number: int) -> bool:
     return any(value is not None for value in stored.memory.get(number, {}).values())
 
 
-def _memory(stored: dict[str, Any]) -> dict[str, Any]:
+def _memory(stored: dict[str, Any]) -> dict[str, object]:
     """One parameter's memory in full precision; Adam's count of steps as a tensor, as the framework has it today."""
     made = {
         key: value.float() if isinstance(value, torch.Tensor) else value
@@ -241,15 +237,16 @@ def _memory(stored: dict[str, Any]) -> dict[str, Any]:
 def with_average_updates(plan: TrainPlan) -> TrainPlan:
     """The plan with the count of the average's updates. Files before 2021 do not keep it; it follows from the epoch."""
     assert plan.resumed is not None  # a plan to go on
-    if plan.resumed["ema_updates"] is not None:
+    if plan.resumed.ema_updates is not None:
         return plan
+    assert plan.resumed.position is not None
     settings = plan.settings
     per_epoch = math.ceil(len(plan.data.splits["train"]) / settings.batch_size)
     updates: float = (
-        plan.resumed["state"]["epoch"] * per_epoch / Schedule(settings, per_epoch, settings.batch_size).accumulate
+        plan.resumed.position.epoch * per_epoch / Schedule(settings, per_epoch, settings.batch_size).accumulate
     )
     updates = updates if settings.recipe == "2020.7" else math.floor(updates)
-    return replace(plan, resumed={**plan.resumed, "ema_updates": updates})
+    return replace(plan, resumed=replace(plan.resumed, ema_updates=updates))
 
 
 def require_same_classes(plan: TrainPlan, checkpoint: OpenWeights) -> None:
@@ -265,6 +262,5 @@ def require_same_classes(plan: TrainPlan, checkpoint: OpenWeights) -> None:
 
 
 def _legacy(checkpoint: OpenWeights) -> LegacyCheckpoint:
-    legacy = checkpoint.document["legacy"]
-    assert isinstance(legacy, LegacyCheckpoint)  # asked for before
-    return legacy
+    assert checkpoint.legacy is not None  # asked for before
+    return checkpoint.legacy

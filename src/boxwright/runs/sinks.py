@@ -40,13 +40,13 @@ class LogsWritten:
 
 def sinks_of(plan: TrainPlan, folder: RunFolder) -> tuple[list[Sink], list[str]]:
     """Console and every file of events that the settings ask for, and what to say about damage. Raises WriteError."""
-    settings, state = plan.settings, plan.resumed["state"] if plan.resumed is not None else {}
+    settings = plan.settings
     for place in (folder.path, folder.weights):
         sweep_unfinished(place)  # what an interrupted write left; the whole files are there
     past, last, classes = past_epochs(plan), logged_step(plan), folder / RunFile.CLASSES
     lines = [mend(folder / RunFile.EVENTS)]
     log = read_log(folder / RunFile.EVENTS)
-    lines.append(cut_classes(classes, state.get("epoch", 0), log.validations))
+    lines.append(cut_classes(classes, plan.first_epoch, log.validations))
     tables: list[Sink] = [CsvTable(folder / RunFile.RESULTS, past), ClassTable(classes)]
     if settings.results_file == "txt":
         text = folder / RunFile.RESULTS_OF_2020
@@ -65,11 +65,10 @@ def sinks_of(plan: TrainPlan, folder: RunFolder) -> tuple[list[Sink], list[str]]
 
 def logged_step(plan: TrainPlan) -> StepLogged | None:
     """The last batch of the epoch that a resumed run stands in, as it was told before."""
-    stored = (plan.resumed or {}).get("logged")
-    return step_of(stored) if isinstance(stored, dict) else None
+    return None if plan.resumed is None or plan.resumed.logged is None else step_of(plan.resumed.logged)
 
 
 def past_epochs(plan: TrainPlan) -> list[EpochEnded]:
     """The epochs that a resumed run has behind it."""
-    rows = plan.resumed["state"].get("history", []) if plan.resumed is not None else []
-    return [epoch_ended(row, plan.settings.epochs) for row in rows]
+    position = None if plan.resumed is None else plan.resumed.position
+    return [] if position is None else [epoch_ended(row, plan.settings.epochs) for row in position.history]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from boxwright.config.load import Resolved
 from boxwright.config.schema.train import TrainSettings
@@ -15,11 +15,12 @@ from boxwright.runs import resume_legacy as legacy
 from boxwright.runs.dry_run import planned
 from boxwright.runs.folder import folder_of
 from boxwright.runs.generations import is_unsaved, settings_of_run
-from boxwright.runs.inputs.open_data import OpenWeights
+from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.plan import TrainPlan, plan_of
 from boxwright.runs.result import TrainResult
 from boxwright.runs.session import session
 from boxwright.structures.answer import Answer
+from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.claim import Claim, claimed
 from boxwright.system.files import remove
 from boxwright.system.run_folder import RunFile, RunFolder, run_of
@@ -40,17 +41,17 @@ def train(resolved: Resolved[TrainSettings], observers: Sequence[object] = ()) -
     folder = RunFolder(run_of(path))
     if folder.done() is not None or not resuming.is_own(path):
         checkpoint = resuming.find_checkpoint(resolved.settings)
-        if legacy.is_legacy(checkpoint):
+        if checkpoint.is_legacy:
             return _run(_plan_of_legacy(resolved, checkpoint), world, observers)
         if _is_done(folder, resolved, checkpoint):
-            return _already_done(folder, checkpoint.document["state"])
+            return _already_done(folder, checkpoint.checkpoint)
     with claimed(folder.path) as claim:  # only now is what lies there what will be gone on with
         finish_rotation(path)
         found = _to_go_on_from(resolved, folder)
-        if found is not None and legacy.is_legacy(found):
+        if found is not None and found.is_legacy:
             return _run(_plan_of_legacy(resolved, found), world, observers)
         if found is not None and _is_done(folder, resolved, found):
-            return _already_done(folder, found.document["state"])
+            return _already_done(folder, found.checkpoint)
         plan = _plan_of_resumed(resolved, found, folder)
         remove(folder / RunFile.DONE)
         folder.take_off()
@@ -64,7 +65,7 @@ def dry_run(resolved: Resolved[TrainSettings]) -> Answer:
         return planned(plan_of(resolved, None))
     folder = RunFolder(run_of(resuming.checkpoint_place(resolved.settings)))
     checkpoint = _to_go_on_from(resolved, folder)
-    if checkpoint is not None and legacy.is_legacy(checkpoint):
+    if checkpoint is not None and checkpoint.is_legacy:
         return planned(_plan_of_legacy(resolved, checkpoint))
     return planned(_plan_of_resumed(resolved, checkpoint, folder))
 
@@ -108,16 +109,17 @@ def _plan_of_resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights | N
     """The plan to go on with, and what changed in it; the run's own from its beginning where there is no checkpoint."""
     if checkpoint is None:
         return plan_of(settings_of_run(folder.path, asked, resuming.given_keys(asked)), None)
-    state, before = checkpoint.document["state"], resuming.stored_settings(checkpoint)
+    position, before = checkpoint.checkpoint.position, resuming.stored_settings(checkpoint)
+    assert position is not None  # asked for before
     resolved, changes = resuming.merged(asked, checkpoint)
-    resolved, told = replanning.replanned(resolved, before, state)
+    resolved, told = replanning.replanned(resolved, before, position)
     plan = plan_of(resolved, checkpoint)
     resuming.require_same_data(plan.data, checkpoint)
     moved = replanning.in_other_batches(
-        state, len(plan.data.splits["train"]), before.batch_size, plan.settings.batch_size
+        position, len(plan.data.splits["train"]), before.batch_size, plan.settings.batch_size
     )
     lines = (*resuming.table_of(changes), *told, *plan.lines)
-    return replace(plan, resumed={**checkpoint.document, "state": moved}, lines=lines, replanned=bool(changes))
+    return replace(plan, resumed=replace(checkpoint.checkpoint, position=moved), lines=lines, replanned=bool(changes))
 
 
 def _is_done(folder: RunFolder, asked: Resolved[TrainSettings], checkpoint: OpenWeights) -> bool:
@@ -128,16 +130,17 @@ def _is_done(folder: RunFolder, asked: Resolved[TrainSettings], checkpoint: Open
     return "epochs" not in resuming.given_keys(asked) or now.epochs == resuming.stored_settings(checkpoint).epochs
 
 
-def _already_done(folder: RunFolder, state: dict[str, Any]) -> TrainResult:
+def _already_done(folder: RunFolder, checkpoint: Checkpoint) -> TrainResult:
     """A finished run stays as it is: whoever starts it again blindly gets its result."""
-    best = folder.stored("best")
+    best, position = folder.stored("best"), checkpoint.position
+    assert position is not None  # asked for before
     ways = f"to go on, give --resume with more --epochs, or start a new run with --weights {best}"
     return TrainResult(
-        results=state["results"],
-        fitness=state["best_fitness"] if state["best_epoch"] >= 0 else None,
-        epochs_done=state["epoch"],
+        results=position.results,
+        fitness=position.best_fitness if position.best_epoch >= 0 else None,
+        epochs_done=position.epoch,
         ended=Ended.ALREADY_DONE,
-        reason=f"this run is done after {state['epoch']} epochs; {ways}",
+        reason=f"this run is done after {position.epoch} epochs; {ways}",
         folder=folder.path,
         best=best,
         last=folder.stored("last"),

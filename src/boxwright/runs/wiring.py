@@ -21,6 +21,7 @@ from boxwright.runs.opening_lines import opening_lines
 from boxwright.runs.pictures import RunPictures
 from boxwright.runs.plan import TrainPlan
 from boxwright.runs.sinks import logged_step
+from boxwright.structures.checkpoint import EvaluationRecord
 from boxwright.system.run_folder import RunFolder
 from boxwright.system.shared_memory import sweep_unused
 from boxwright.track.bus import Bus
@@ -53,8 +54,10 @@ def wired(
     running = RunningLosses(plan.device)
     state = _state(plan, folder, machines, running, bus, lines)
     facts = records.checkpoint_facts(plan)
-    evaluation = replace(validating.plan, precision=machines.precision.name, threads=facts["machine"]["threads"])
-    facts["evaluation"] = evaluation.document()
+    threads = facts.machine["threads"]
+    assert isinstance(threads, int)  # what `machine` counted
+    evaluation = replace(validating.plan, precision=machines.precision.name, threads=threads)
+    facts = replace(facts, evaluation=EvaluationRecord.of(evaluation.document()))
     validation = RunValidation(
         validating.under(evaluation),
         plan.data.names,
@@ -63,7 +66,8 @@ def wired(
         best_by(plan.settings.best_by),
         observers=observers,
     )
-    bests = KeptBests.of(plan.settings.keep_best, (plan.resumed or {}).get("bests", {}), folder)
+    risen = {} if plan.resumed is None else plan.resumed.bests
+    bests = KeptBests.of(plan.settings.keep_best, risen, folder)
     checkpoints = RunCheckpoints(plan, machines, state, running, validation, facts, bests, logged_step(plan))
     pictures = RunPictures(folder, plan, bus.tell)
     settings, place = plan.settings, "" if folder is None else str(folder)
@@ -94,7 +98,7 @@ def _state(
     machine = records.machine(plan.device) | {"precision": machines.precision.name}
     trusting = plan.settings.trust_cache
     lines += resuming.lines_of(plan.resumed, state, machine, replanned=plan.replanned, trusting=trusting)
-    is_own = "precision" in plan.resumed  # a run of ours, in its folder
+    is_own = not plan.resumed.is_legacy  # a run of ours, in its folder
     if is_own and folder is not None and (lost := settle_best(folder, state, plan.resumed)):
         bus.tell(Warned(lost))
     return state

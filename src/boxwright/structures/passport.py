@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from boxwright.errors import WeightsError
-from boxwright.structures.checkpoint import Names, Stride, Text, sound_evaluation
+from boxwright.structures.checkpoint_schema import Names, Stride, Text, sound_evaluation
 
 KEY = "boxwright"  # under which the whole of it stands in the metadata of a file
 VERSION = 1

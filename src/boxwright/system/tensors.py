@@ -13,7 +13,7 @@ import hashlib
 import io
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import torch
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FORMAT = "boxwright"
 VERSION = 1
 PREVIOUS = ".previous"
+Content = TypeVar("Content")
 
 _END_RECORD = b"PK\x05\x06"
 _END_LENGTH = 22  # of a zip's end record without a comment; its last two bytes count the comment
@@ -70,13 +71,20 @@ def _require_plain(value: Any, where: str) -> None:
 
 
 def read_tensors(path: Path) -> dict[str, Any]:
-    """Read a file of ours. Raises DamagedFileError when it is not whole, WeightsError when it is none of ours.
+    """What a file of ours holds. Raises as `read_versioned` does."""
+    return read_versioned(path)[0]
+
+
+def read_versioned(path: Path) -> tuple[dict[str, Any], int]:
+    """What a file of ours holds, and the version of its format.
+
+    Raises DamagedFileError when it is not whole, WeightsError when it is none of ours.
 
     A digest proves that nothing was lost, not who wrote it: the file is read as data, like foreign ones.
     """
     try:
         content = path.read_bytes()
-        _require_whole(path, content)
+        version = _require_whole(path, content)
         contents = read_contents(content, OWN)
         document = Plainer(OWN, contents.size, keep_strides=True).plain(contents.tree)
     except OSError as error:
@@ -88,7 +96,7 @@ def read_tensors(path: Path) -> dict[str, Any]:
         raise WeightsError(str(path), f"cannot be opened: {reason}", "Give another file") from None
     if not isinstance(document, dict):
         raise WeightsError(str(path), "holds no dictionary", "Give a checkpoint of this program")
-    return document
+    return document, version
 
 
 def is_ours(path: Path) -> bool:
@@ -114,8 +122,8 @@ def _header(content: bytes) -> tuple[dict[str, Any], int] | None:
     return (header, at + _END_LENGTH) if isinstance(header, dict) and header.get("format") == FORMAT else None
 
 
-def _require_whole(path: Path, content: bytes) -> None:
-    """Raise when the body is not what was written."""
+def _require_whole(path: Path, content: bytes) -> int:
+    """The version of the format. Raises when the body is not what was written."""
     window = content[-65_557:]
     found = _header(window)
     if found is None:
@@ -132,6 +140,7 @@ def _require_whole(path: Path, content: bytes) -> None:
     digest.update(b"\0\0")  # an end record without a comment counts 0 bytes of one
     if header.get("length") != length or digest.hexdigest() != header.get("sha256"):
         raise DamagedFileError(str(path), "is damaged: its content does not match its checksum", "Give another file")
+    return VERSION
 
 
 def previous_of(path: Path) -> Path:
@@ -196,7 +205,15 @@ def is_whole(path: Path) -> bool:
     return True
 
 
-def newest_whole(path: Path, read: Callable[[Path], dict[str, Any]] = read_tensors) -> tuple[dict[str, Any], Path, str]:
+@overload
+def newest_whole(path: Path) -> tuple[dict[str, Any], Path, str]: ...
+
+
+@overload
+def newest_whole(path: Path, read: Callable[[Path], Content]) -> tuple[Content, Path, str]: ...
+
+
+def newest_whole(path: Path, read: Callable[[Path], Any] = read_tensors) -> tuple[Any, Path, str]:
     """The file, or the generation before it when it cannot be used; which one it was.
 
     And a note about what was passed over.

@@ -10,8 +10,9 @@ import torch
 from boxwright import cli
 from boxwright.errors import WeightsError
 from boxwright.model.legacy.writer import LegacyContent, legacy_bytes
-from boxwright.runs.inputs.open_data import network_of_weights, open_weights, spec_of_weights
+from boxwright.runs.inputs.open_weights import network_of_weights, open_weights, spec_of_weights
 from boxwright.system.safetensors_file import write_safetensors
+from boxwright.system.tensors import read_tensors
 from tests.support import hostile
 from tests.support.legacy_files import midrun_bytes
 from tests.support.networks import tiny
@@ -100,7 +101,7 @@ def test_half_precision_is_read_back_as_the_rounded_weights(capsys, old, tmp_pat
     for target in ("safetensors", "yolov5"):
         out = tmp_path / target
         assert run(capsys, "convert", old, "--to", target, "--half", "--out", out)[0] == 0
-        state = open_weights(str(out)).document["model"]
+        state = open_weights(str(out)).checkpoint.model
         rounded = {
             key: value.half().float() if value.is_floating_point() else value
             for key, value in tiny().state_dict().items()
@@ -122,10 +123,11 @@ def test_strip_keeps_the_average_and_nothing_of_the_training(capsys, tmp_path):
     average = network_of_weights(open_weights(str(other(tmp_path, 1))))
     (tmp_path / "mid.pt").write_bytes(midrun_bytes(tiny(), average, NAMES))
     assert run(capsys, "strip", tmp_path / "mid.pt")[0] == 0
-    document = open_weights(str(tmp_path / "mid.stripped.pt")).document
-    assert same_bits(document["model"], average.state_dict())
-    assert document["epoch"] == -1
-    assert not {"optimizer", "ema", "state", "settings"} & document.keys()
+    checkpoint = open_weights(str(tmp_path / "mid.stripped.pt")).checkpoint
+    assert same_bits(checkpoint.model, average.state_dict())
+    assert checkpoint.epoch == -1
+    keys = {"kind", "network", "network_name", "names", "strides", "program", "evaluation", "date", "epoch", "model"}
+    assert read_tensors(tmp_path / "mid.stripped.pt").keys() == keys
 
 
 def test_diff_tells_what_changed(capsys, old, tmp_path):
@@ -144,7 +146,7 @@ def test_diff_tells_what_changed(capsys, old, tmp_path):
 def test_average_is_the_mean(capsys, old, tmp_path):
     files = [old, other(tmp_path, 1), other(tmp_path, 5)]
     assert run(capsys, "average", *files, "--out", tmp_path / "mean.pt")[0] == 0
-    state = open_weights(str(tmp_path / "mean.pt")).document["model"]
+    state = open_weights(str(tmp_path / "mean.pt")).checkpoint.model
     for name, tensor in tiny().state_dict().items():
         torch.testing.assert_close(state[name], tensor + 2 if tensor.is_floating_point() else tensor)
 
@@ -160,7 +162,7 @@ def test_weights_of_different_networks_are_not_averaged(capsys, old, tmp_path):
 def test_tensors_alone_are_opened_but_do_not_say_their_network(tmp_path):
     write_safetensors(tmp_path / "t.safetensors", tiny().state_dict(), {})
     weights = open_weights(str(tmp_path / "t.safetensors"))
-    assert same_bits(weights.document["model"], tiny().state_dict())
+    assert same_bits(weights.checkpoint.model, tiny().state_dict())
     with pytest.raises(WeightsError, match="does not say of which network"):
         spec_of_weights(weights)
 
@@ -176,10 +178,10 @@ def test_a_safetensors_header_is_taken_at_its_word_only_within_reason(tmp_path):
         write_safetensors(
             tmp_path / "h.safetensors", tiny().state_dict(), {"boxwright": json.dumps({**kept, **changes})}
         )
-        return open_weights(str(tmp_path / "h.safetensors")).document
+        return open_weights(str(tmp_path / "h.safetensors")).checkpoint
 
-    assert described()["evaluation"] == {"imgsz": 64, "iou_thres": 0.6, "precision": "fp32"}
-    assert described(evaluation={"dtype": "uint16"})["evaluation"] == {"dtype": "uint16"}
+    assert described().evaluation.given() == {"imgsz": 64, "iou_thres": 0.6, "precision": "fp32"}
+    assert described(evaluation={"dtype": "uint16"}).evaluation.given() == {"dtype": "uint16"}
     senseless = {
         "imgsz": "x",
         "iou_thres": 7,
@@ -189,8 +191,8 @@ def test_a_safetensors_header_is_taken_at_its_word_only_within_reason(tmp_path):
         "data": "\0",
         "dtype": "uint3",
     }
-    assert described(evaluation=senseless)["evaluation"] == {}
-    assert described(strides={"a": 1})["strides"] is None
+    assert described(evaluation=senseless).evaluation.given() == {}
+    assert described(strides={"a": 1}).network.strides is None
     for changes in ({"names": [1]}, {"network": None}, {"evaluation": 3}):
         with pytest.raises(WeightsError, match="damaged header"):
             described(**changes)

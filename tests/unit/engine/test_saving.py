@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from boxwright.engine.saving import MAX_FAILURES, SaveInterval, Saving, SavingError, not_finite
+from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system import files
 from boxwright.system.run_folder import RunFolder
 from boxwright.system.tensors import (
@@ -23,12 +24,13 @@ from boxwright.system.tensors import (
 from boxwright.track.events import CheckpointSaved, Warned
 from tests.support.kills import trapped_operations
 
-DOCUMENTS = [{"model": {"weight": torch.full((64,), float(i))}, "ema": {}, "number": i} for i in range(4)]
+DOCUMENTS = [{"model": {"weight": torch.full((64,), float(i))}, "number": i} for i in range(4)]
+CHECKPOINTS = [Checkpoint(model=one["model"], epoch=one["number"]) for one in DOCUMENTS]
 
 
-def saving(folder, interval=None, document=lambda: DOCUMENTS[0]):
+def saving(folder, interval=None, snapshot=lambda: CHECKPOINTS[0]):
     told = []
-    return Saving(RunFolder(folder.parent), document, interval or SaveInterval(), told.append), told
+    return Saving(RunFolder(folder.parent), snapshot, interval or SaveInterval(), told.append), told
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ def test_without_links_two_generations_are_kept_as_well(folder, monkeypatch):
 
 def test_last_pt_waits_for_a_best_that_could_not_be_written_which_is_written_as_it_was(folder):
     number = [0]
-    keeper, told = saving(folder, document=lambda: DOCUMENTS[number[0]])
+    keeper, told = saving(folder, snapshot=lambda: CHECKPOINTS[number[0]])
     (folder / "best.pt").mkdir()  # nothing can take its place
     keeper("best", 0)
     keeper("last", 0)
@@ -109,7 +111,7 @@ def test_last_pt_waits_for_a_best_that_could_not_be_written_which_is_written_as_
     number[0] = 1
     keeper("last", 1)
     keeper.require_saved()
-    assert [read_tensors(folder / name)["number"] for name in ("best.pt", "last.pt")] == [0, 1]
+    assert [read_tensors(folder / name)["epoch"] for name in ("best.pt", "last.pt")] == [0, 1]
     assert [(event.kind, event.epoch) for event in told if isinstance(event, CheckpointSaved)] == [
         ("best", 0),
         ("last", 1),
@@ -118,20 +120,20 @@ def test_last_pt_waits_for_a_best_that_could_not_be_written_which_is_written_as_
 
 def test_of_two_bests_that_wait_the_later_one_is_written(folder):
     number = [0]
-    keeper, _ = saving(folder, document=lambda: DOCUMENTS[number[0]])
+    keeper, _ = saving(folder, snapshot=lambda: CHECKPOINTS[number[0]])
     (folder / "best.pt").mkdir()
     keeper("best", 0)
     (folder / "best.pt").rmdir()
     number[0] = 1
     keeper("best", 1)
-    assert read_tensors(folder / "best.pt")["number"] == 1
+    assert read_tensors(folder / "best.pt")["epoch"] == 1
 
 
 def test_nothing_is_written_by_who_may_not_any_more(folder):
     def refuse():
         raise SavingError("somebody else has the folder")
 
-    keeper = Saving(RunFolder(folder.parent), lambda: DOCUMENTS[0], SaveInterval(), [].append, refuse)
+    keeper = Saving(RunFolder(folder.parent), lambda: CHECKPOINTS[0], SaveInterval(), [].append, refuse)
     with pytest.raises(SavingError, match="somebody else"):
         keeper("last", 0)
     assert not list(folder.iterdir())
@@ -188,10 +190,10 @@ def test_a_save_is_due_after_so_many_minutes(tmp_path, monkeypatch):
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 @pytest.mark.parametrize("part", ["model", "ema"])
 def test_what_is_not_finite_is_not_written(folder, part, bad):
-    document = {"model": {"a.weight": torch.zeros(3)}, "ema": {"a.weight": torch.zeros(3)}}
-    assert not not_finite(document)
-    document[part]["a.weight"][1] = bad
-    keeper, told = saving(folder, document=lambda: document)
+    checkpoint = Checkpoint(model={"a.weight": torch.zeros(3)}, ema={"a.weight": torch.zeros(3)})
+    assert not not_finite(checkpoint)
+    getattr(checkpoint, part)["a.weight"][1] = bad
+    keeper, told = saving(folder, snapshot=lambda: checkpoint)
     keeper("best", 0)
     assert not list(folder.iterdir())
     assert told == [

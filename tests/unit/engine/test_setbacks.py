@@ -162,7 +162,7 @@ def test_a_step_that_does_not_fit_is_run_in_parts_told_once_and_remembered():
     told = [event.text for event in watch.told if isinstance(event, Warned)]
     assert len(told) == 1
     assert "each batch is run as 2 parts of up to 1 images" in told[0]
-    assert TrainState.from_document(run.state.document()).parts == training.BATCH_SIZE
+    assert TrainState.at(run.state.position()).parts == training.BATCH_SIZE
 
 
 def test_parts_add_up_to_the_gradient_of_the_batch_where_normalisation_does_not_mix_images():

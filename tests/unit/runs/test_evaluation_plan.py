@@ -19,7 +19,7 @@ from boxwright.runs.evaluation.evaluate import ValidationData, evaluate, prepare
 from boxwright.runs.evaluation.in_training import KEPT_BATCHES, RunValidation
 from boxwright.runs.evaluation.plan import STORED, EvaluationPlan
 from boxwright.runs.inputs.open_data import open_data
-from boxwright.structures.checkpoint import StoredEvaluation
+from boxwright.structures.checkpoint_schema import StoredEvaluation
 from boxwright.system.device import usable_cores
 from boxwright.track.events import Warned
 from tests.support import datasets

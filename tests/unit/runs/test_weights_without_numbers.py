@@ -13,9 +13,9 @@ import torch
 
 from boxwright.errors import WeightsError
 from boxwright.model.weights import require_numbers
-from boxwright.runs.exporting.format_writers import write_yolov5
-from boxwright.runs.inputs.open_data import open_weights
+from boxwright.runs.inputs.open_weights import open_weights
 from boxwright.runs.inputs.weight_files import metadata_of
+from boxwright.runs.weights.convert import write_yolov5
 from boxwright.system.safetensors_file import write_safetensors
 from boxwright.system.tensors import read_tensors, write_tensors
 from tests.support.commands import command
@@ -39,7 +39,7 @@ def broken(value: float) -> dict[str, Path]:
     document = read_tensors(checkpoint(Path("whole.pt"), live()))
     write_tensors(average, document | {"ema": read_tensors(ours)["model"]})
     weights = open_weights(str(ours))
-    write_safetensors(Path("other.safetensors"), weights.document["model"], metadata_of(weights.document))
+    write_safetensors(Path("other.safetensors"), weights.checkpoint.model, metadata_of(weights.checkpoint))
     return {"ours": ours, "average": average, "safetensors": Path("other.safetensors")}
 
 
@@ -65,7 +65,7 @@ def test_a_legacy_file_is_no_way_around(monkeypatch):
     detector = live()
     with torch.no_grad():
         detector.head.m[1].bias[4] = torch.nan
-    monkeypatch.setattr("boxwright.runs.exporting.format_writers.network_of_weights", lambda _weights: detector)
+    monkeypatch.setattr("boxwright.runs.weights.convert.network_of_weights", lambda _weights: detector)
     write_yolov5(Path("broken.yolov5.pt"), weights)
     assert command("predict", "--weights", "broken.yolov5.pt", "--source", ".").err.startswith(
         f"error: broken.yolov5.pt: has values in '{NAME}'"

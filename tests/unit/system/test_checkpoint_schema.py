@@ -11,7 +11,7 @@ import torch
 
 from boxwright import cli
 from boxwright.errors import DataError, WeightsError
-from boxwright.runs.inputs.open_data import network_of_weights, open_weights
+from boxwright.runs.inputs.open_weights import network_of_weights, open_weights
 from boxwright.system.tensors import packed, previous_of, read_tensors
 from boxwright.track.sinks.event_log import read_log
 from boxwright.track.sinks.results_table import read

@@ -25,7 +25,7 @@ from boxwright.report.batches import batch_sheet
 from boxwright.report.data_advice import advice
 from boxwright.report.data_page import page
 from boxwright.runs.datasets.scan_dataset import scan_dataset
-from boxwright.runs.inputs.open_data import spec_of_cfg
+from boxwright.runs.inputs.open_weights import spec_of_cfg
 from boxwright.structures.batch import Batch
 from boxwright.system.device import usable_cores
 from boxwright.system.files import make_folder, write_json, write_text

@@ -13,7 +13,8 @@ from boxwright.errors import SettingError
 from boxwright.metrics.resampling import Interval, bootstrap_weights, interval, resampled
 from boxwright.runs.evaluation.open_evaluation import OpenEvaluation, open_evaluation
 from boxwright.runs.evaluation.report_source import run_folder
-from boxwright.runs.inputs.open_data import fingerprint_in, open_weights
+from boxwright.runs.inputs.open_data import fingerprint_in
+from boxwright.runs.inputs.open_weights import open_weights
 from boxwright.structures.answer import table
 from boxwright.system.run_folder import checkpoint_of
 
@@ -128,9 +129,7 @@ def _entry(one: Interval) -> dict[str, Any]:
 
 
 def _different_settings(folders: list[Path]) -> list[tuple[str, str, str]]:
-    first, second = (
-        open_weights(str(checkpoint_of(folder, "best"))).document.get("settings", {}) for folder in folders
-    )
+    first, second = (open_weights(str(checkpoint_of(folder, "best"))).checkpoint.settings for folder in folders)
     keys = sorted({*first, *second} - IRRELEVANT)
     return [
         (key, str(first.get(key, "")), str(second.get(key, ""))) for key in keys if first.get(key) != second.get(key)

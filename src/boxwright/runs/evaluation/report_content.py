@@ -20,6 +20,7 @@ from boxwright.report.gallery import gallery
 from boxwright.runs.evaluation.answers import curve_document
 from boxwright.runs.evaluation.mistake_files import kind_counts
 from boxwright.runs.evaluation.report_source import Source
+from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.run_folder import RunFile
 from boxwright.track.sinks import results_table as table
 from boxwright.track.sinks.class_table import class_record
@@ -101,12 +102,12 @@ def _fitness(history: dict[str, list[float | None]]) -> list[float]:
 
 
 def _headline(source: Source) -> str:
-    checkpoint, settings = source.checkpoint, source.checkpoint.get("settings", {})
+    checkpoint, settings = source.checkpoint, source.checkpoint.settings
     parts = [
-        str(checkpoint.get("network_name", "network")),
+        checkpoint.network.name or "network",
         f"{len(source.names)} classes",
         f"{settings.get('epochs', '?')} epochs",
-        f"data {Path(source.checkpoint.get('data', {}).get('yaml', '')).name}",
+        f"data {Path(_data_file(checkpoint)).name}",
         source.judged,
     ]
     return ", ".join(parts)
@@ -175,7 +176,7 @@ def _labels_by_class(source: Source) -> dict[str, int]:
 
 
 def _data_rows(source: Source) -> list[tuple[str, str]]:
-    rows = [("file", str(source.checkpoint.get("data", {}).get("yaml", "")))]
+    rows = [("file", _data_file(source.checkpoint))]
     for split, index in source.indexes.items():
         counts = index.counts()
         text = (
@@ -190,9 +191,12 @@ def _data_rows(source: Source) -> list[tuple[str, str]]:
     return rows
 
 
-def _settings(checkpoint: dict[str, Any]) -> list[dict[str, Any]]:
-    sources = checkpoint.get("sources", {})
-    values = checkpoint.get("settings", {})
+def _data_file(checkpoint: Checkpoint) -> str:
+    return "" if checkpoint.data is None else checkpoint.data.yaml
+
+
+def _settings(checkpoint: Checkpoint) -> list[dict[str, Any]]:
+    sources, values = checkpoint.sources, checkpoint.settings
     return [
         {
             "key": key,
@@ -211,15 +215,13 @@ def _shown(value: Any) -> str:
 def _environment(source: Source) -> list[tuple[str, str]]:
     checkpoint = source.checkpoint
     facts = {
-        "program": checkpoint.get("program", ""),
-        "checkpoint written": checkpoint.get("date", ""),
-        **checkpoint.get("machine", {}),
+        "program": checkpoint.program or "",
+        "checkpoint written": checkpoint.date or "",
+        **checkpoint.machine,
     }
-    validation = [(f"validated with {key}", _shown(value)) for key, value in checkpoint.get("evaluation", {}).items()]
-    data = checkpoint.get("data", {})
-    prints = [
-        (f"data fingerprint, {split}", value)
-        for split, value in (data.get("contents") or data.get("fingerprints", {})).items()
-    ]
+    validation = [(f"validated with {key}", _shown(value)) for key, value in checkpoint.evaluation.given().items()]
+    data = checkpoint.data
+    by_split = {} if data is None else data.contents or data.fingerprints
+    prints = [(f"data fingerprint, {split}", value) for split, value in by_split.items()]
     note = [("mistakes counted above confidence", f"{MIN_CONFIDENCE}")]
     return [(key, str(value)) for key, value in facts.items()] + validation + prints + note

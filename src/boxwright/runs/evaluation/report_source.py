@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from boxwright.config.schema.val import ValSettings
 from boxwright.data.index.index import Index
@@ -13,7 +12,9 @@ from boxwright.data.pixels.channels import USUAL, Kind
 from boxwright.errors import SettingError
 from boxwright.infer.evaluator import Evaluation
 from boxwright.runs.evaluation.open_evaluation import open_evaluation
-from boxwright.runs.inputs.open_data import open_data, open_weights, splits_of
+from boxwright.runs.inputs.open_data import open_data, splits_of
+from boxwright.runs.inputs.open_weights import open_weights
+from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.run_folder import RunFolder, checkpoint_of
 
 
@@ -29,7 +30,7 @@ class Source:
     names: tuple[str, ...]
     indexes: dict[str, Index]
     split: str
-    checkpoint: dict[str, Any]
+    checkpoint: Checkpoint
     best_epoch: int | None = None
     kind: Kind = USUAL
     judged: str = "numbers of best.pt"
@@ -51,7 +52,7 @@ def source_of(folder: Path, threads: int) -> Source:
     weights = checkpoint_of(folder, "best")
     opened = open_evaluation(ValSettings(run=str(weights), threads=threads))
     found, plan = opened.run(), opened.plan
-    checkpoint: dict[str, Any] = open_weights(str(weights)).document
+    checkpoint = open_weights(str(weights)).checkpoint
     present = splits_of(Path(plan.data))
     wanted = tuple(split for split in ("train", plan.split) if split in present)
     data = open_data(plan.data, wanted, single_class=plan.single_cls)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from boxwright.errors import DataError
-from boxwright.structures.checkpoint import Count, Epoch, Finite, first_fault
+from boxwright.structures.checkpoint_schema import Count, Epoch, Finite, first_fault
 
 if TYPE_CHECKING:
     from pathlib import Path

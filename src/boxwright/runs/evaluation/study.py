@@ -10,7 +10,7 @@ from boxwright.infer.validation_event import measured
 from boxwright.report.study_figure import study_figure
 from boxwright.runs.evaluation.open_evaluation import OpenEvaluation
 from boxwright.runs.evaluation.val_folder import new_folder
-from boxwright.runs.inputs.open_data import fitting_size
+from boxwright.runs.inputs.open_weights import fitting_size
 from boxwright.structures.answer import table
 from boxwright.system.files import write_image, write_json
 

@@ -7,7 +7,7 @@ Every file is run beside the network before it is announced; one that drifts is 
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,19 +25,12 @@ from boxwright.runs.exporting.format_writers import (
     GRAPHS_WITH_SUPPRESSION,
     PACKAGES,
     WRITERS,
-    DriftError,
     Source,
-    class_names,
     files_of,
 )
-from boxwright.runs.inputs.open_data import (
-    OpenWeights,
-    best_of,
-    fitting_size,
-    grid_of,
-    network_of_weights,
-    open_weights,
-)
+from boxwright.runs.inputs.open_weights import best_of, fitting_size, grid_of, network_of_weights, open_weights
+from boxwright.runs.inputs.weight_files import OpenWeights
+from boxwright.runs.weights.convert import DriftError, class_names
 from boxwright.structures.passport import GraphSuppression, Passport
 from boxwright.system.device import configured_process
 from boxwright.system.files import make_folder, remove
@@ -86,14 +79,14 @@ def _exported(settings: ExportSettings) -> Exports:
         raise SettingError("--weights", "give one checkpoint", "Give a checkpoint or run folder")
     weights = open_weights(best_of(name))
     detector = network_of_weights(weights)
-    how = weights.document.get("evaluation", {})
-    size, note = fitting_size(settings.imgsz or how.get("imgsz", DEFAULT_SIZE), grid_of(detector))
+    how = weights.checkpoint.evaluation
+    size, note = fitting_size(settings.imgsz or how.imgsz or DEFAULT_SIZE, grid_of(detector))
     source = Source(weights, detector, _passport(settings, weights, detector, size))
     folder = Path(settings.out) if settings.out else weights.path.parent
     targets = {
         word: _target(folder, weights.path, word, exist_ok=settings.exist_ok) for word in dict.fromkeys(settings.format)
     }
-    images, origin = pictures(settings.data or str(how.get("data", "")), asked=bool(settings.data))
+    images, origin = pictures(settings.data or how.data or "", asked=bool(settings.data))
     pixels = batches(images, source.passport)
     make_folder(folder)
     check = functools.partial(
@@ -151,11 +144,11 @@ def _passport(settings: ExportSettings, weights: OpenWeights, detector: Detector
         half=settings.half,
         suppression=inside if settings.nms else None,
         licence=settings.licence,
-        network=str(weights.document.get("network_name") or ""),
+        network=weights.checkpoint.network.name,
         program=f"boxwright {__version__}",
-        evaluation={
-            key: value for key, value in weights.document.get("evaluation", {}).items() if key != "data"
-        },  # a path of this machine is nobody's business
+        evaluation=replace(
+            weights.checkpoint.evaluation, data=None
+        ).given(),  # a path of this machine is nobody's business
     )
 
 

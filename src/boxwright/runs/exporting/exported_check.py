@@ -20,7 +20,8 @@ from boxwright.geometry.nms import NmsRules
 from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.exported import Exported, is_exported, open_exported
 from boxwright.infer.predictor import placed
-from boxwright.runs.inputs.open_data import locate_data, network_of_weights, open_weights
+from boxwright.runs.inputs.open_data import locate_data
+from boxwright.runs.inputs.open_weights import network_of_weights, open_weights
 from boxwright.structures.passport import Passport
 from boxwright.system import torchscript_file
 

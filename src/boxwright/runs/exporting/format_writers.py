@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
-from boxwright.errors import BoxwrightError
 from boxwright.export_formats import onnx_graph
 from boxwright.export_formats.deployed import Deployed
 from boxwright.model.detector import Detector
-from boxwright.model.legacy.writer import LegacyContent, legacy_bytes
-from boxwright.runs.inputs.open_data import OpenWeights, network_of_weights
-from boxwright.runs.inputs.weight_files import metadata_of
+from boxwright.runs.inputs.weight_files import OpenWeights, metadata_of
+from boxwright.runs.weights.convert import write_yolov5
 from boxwright.structures.passport import KEY, Passport
 from boxwright.system import onnx_file, openvino_file, torchscript_file
 from boxwright.system.files import write_bytes
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-State = dict[str, torch.Tensor]
-
 ENDINGS = {
     "safetensors": SAFETENSORS,
     "yolov5": ".yolov5.pt",
@@ -36,10 +32,6 @@ ENDINGS = {
 }
 PACKAGES = {"onnx": onnx_graph.PACKAGES, "openvino": (*onnx_graph.PACKAGES, *openvino_file.PACKAGES)}
 GRAPHS_WITH_SUPPRESSION = frozenset({"onnx", "openvino"})
-
-
-class DriftError(BoxwrightError):
-    """A file that reads back as something else than was written."""
 
 
 @dataclass(frozen=True)
@@ -56,34 +48,16 @@ class Source:
         return Deployed(self.detector, half=self.passport.half)
 
 
-def state_of(weights: OpenWeights) -> State:
-    """The tensors that are used: the average where there is one."""
-    state: State = weights.document.get("ema") or weights.document["model"]
-    return state
-
-
-def class_names(weights: OpenWeights, detector: Detector) -> tuple[str, ...]:
-    """The class names of a file, or numbered ones."""
-    return weights.names or tuple(f"class{number}" for number in range(detector.head.num_classes))
-
-
-def write_yolov5(path: Path, weights: OpenWeights, *, half: bool = False) -> None:
-    """Write a file that the original program opens. Raises ModelError for networks it does not have."""
-    detector = network_of_weights(weights)
-    detector.spec = replace(detector.spec, name=str(weights.document.get("network_name") or path.name.split(".")[0]))
-    write_bytes(path, legacy_bytes(LegacyContent(detector, class_names(weights, detector)), root=path.stem, half=half))
-
-
 def files_of(word: str, path: Path) -> tuple[Path, ...]:
     """The files that a format consists of."""
     return (path, path.with_suffix(openvino_file.NUMBERS)) if word == "openvino" else (path,)
 
 
 def _write_safetensors(path: Path, source: Source) -> None:
-    state = state_of(source.weights)
+    state = source.weights.checkpoint.used
     if source.passport.half:
         state = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
-    words = metadata_of(source.weights.document)
+    words = metadata_of(source.weights.checkpoint)
     write_safetensors(path, state, words | ({"license": source.passport.licence} if source.passport.licence else {}))
 
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights files of every kind as one kind of document: the one that this program writes itself."""
+"""Weights files of every kind as one value: a checkpoint that knows where it comes from."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ from boxwright.engine.checkpoint import read_checkpoint
 from boxwright.errors import WeightsError
 from boxwright.model.legacy.checkpoint import LegacyCheckpoint, read_legacy
 from boxwright.model.legacy.modules import LegacyNetwork
-from boxwright.structures.checkpoint import StoredDescription, first_fault, sound_evaluation
+from boxwright.structures.checkpoint import Checkpoint, EvaluationRecord, NetworkRecord, Origin, PlanRecord
+from boxwright.structures.checkpoint_keys import description_of, is_document, with_description
+from boxwright.structures.checkpoint_schema import first_fault
 from boxwright.system.safetensors_file import is_safetensors, read_safetensors
 from boxwright.system.tensors import DamagedFileError, is_ours, newest_whole, previous_of
 
@@ -23,70 +26,86 @@ if TYPE_CHECKING:
 
     import torch
 
-OURS, SAFETENSORS, LEGACY = "boxwright", "safetensors", "legacy"
 METADATA = "boxwright"  # key of our part of a safetensors header
-DESCRIPTION = (
-    "network",
-    "network_name",
-    "names",
-    "strides",
-    "program",
-    "evaluation",
-)  # of a network, beside its tensors
+LARGEST_SIZE = 8192  # pixels; the bound of the setting
 
 
-def kind_of(path: Path) -> str:
-    """Which kind of weights file this is, told by its content."""
+@dataclass(frozen=True)
+class OpenWeights:
+    """A weights file that was read: where it lies, and a note when an older generation had to serve.
+
+    `legacy` is what a file of the original program holds beside the checkpoint.
+    """
+
+    path: Path
+    checkpoint: Checkpoint
+    note: str = ""
+    legacy: LegacyCheckpoint | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names stored with the network."""
+        return self.checkpoint.network.names
+
+    @property
+    def is_legacy(self) -> bool:
+        """Whether the original program wrote it."""
+        return self.checkpoint.is_legacy
+
+    @property
+    def resumable(self) -> bool:
+        """Whether a training can go on from it."""
+        if self.legacy is None:
+            return self.checkpoint.position is not None
+        return self.legacy.optimizer is not None and self.legacy.epoch >= 0 and self.checkpoint.network.text is not None
+
+
+def read_weights(path: Path) -> OpenWeights:
+    """A weights file of any kind, told by its content. Raises WeightsError."""
     if is_ours(path):
-        return OURS
-    return SAFETENSORS if is_safetensors(path) else LEGACY
-
-
-def read_weights(path: Path) -> tuple[Path, dict[str, Any], str]:
-    """Where the weights were found, their document, and a note about what was passed over. Raises WeightsError."""
-    kind = kind_of(path)
-    if kind == OURS:
         return _own(path)
-    if kind == SAFETENSORS:
-        return path, document_of_safetensors(path), ""
+    if is_safetensors(path):
+        return OpenWeights(path, checkpoint_of_safetensors(path))
     try:
-        return path, document_of_legacy(read_legacy(path), path), ""
+        legacy = read_legacy(path)
+        return OpenWeights(path, checkpoint_of_legacy(legacy, path), legacy=legacy)
     except WeightsError:
         if previous_of(path).exists():  # it may be one of ours that lost its header
             return _own(path)
         raise
 
 
-def _own(path: Path) -> tuple[Path, dict[str, Any], str]:
-    document, used, note = newest_whole(path, read_checkpoint)
-    return used, document, note
+def _own(path: Path) -> OpenWeights:
+    checkpoint, used, note = newest_whole(path, read_checkpoint)
+    return OpenWeights(used, checkpoint, note)
 
 
-def document_of_legacy(checkpoint: LegacyCheckpoint, path: Path) -> dict[str, Any]:
-    """A legacy checkpoint as a document, in full precision. `legacy` holds what only a resumed run needs."""
-    if checkpoint.rest.get("kind") == "checkpoint" and "network" in checkpoint.rest:
+def checkpoint_of_legacy(legacy: LegacyCheckpoint, path: Path) -> Checkpoint:
+    """A file of the original program as a checkpoint, in full precision. Raises WeightsError."""
+    if is_document(legacy.rest):
         raise DamagedFileError(
             str(path), "is damaged: it is a checkpoint of this program without its header", "Give another file"
         )
-    used = checkpoint.network
-    document = {
-        "kind": LEGACY,
-        "program": "legacy",
-        "date": checkpoint.date,
-        "epoch": checkpoint.epoch,
-        "model": full_precision((checkpoint.model or used).state),
-        "ema": full_precision(checkpoint.ema.state) if checkpoint.ema else None,
-        "evaluation": _evaluation(checkpoint.options),
-        "settings": checkpoint.options,
-        "names": list(used.names),
-        "legacy": checkpoint,
-    }
+    used = legacy.network
+    network = NetworkRecord(names=tuple(used.names))
     if used.yaml is not None:
-        document["network"] = as_yaml(used.yaml, path)
-        document["network_name"] = PurePosixPath(used.yaml_file).stem or path.stem
-        document["strides"] = [int(stride) for stride in used.strides]
-        document["names"] = _names(used)
-    return document
+        network = NetworkRecord(
+            as_yaml(used.yaml, path),
+            PurePosixPath(used.yaml_file).stem or path.stem,
+            tuple(_names(used)),
+            tuple(int(stride) for stride in used.strides),
+        )
+    return Checkpoint(
+        origin=Origin.LEGACY,
+        program=Origin.LEGACY.value,
+        date=legacy.date,
+        epoch=legacy.epoch,
+        model=full_precision((legacy.model or used).state),
+        ema=full_precision(legacy.ema.state) if legacy.ema else None,
+        network=network,
+        evaluation=_evaluation(legacy.options),
+        plan=PlanRecord(legacy.options),
+    )
 
 
 def as_yaml(values: Mapping[str, Any], path: Path) -> str:
@@ -109,18 +128,29 @@ def _names(network: LegacyNetwork) -> list[str]:
     return list(network.names)
 
 
-def _evaluation(options: Mapping[str, Any]) -> dict[str, Any]:
+def _evaluation(options: Mapping[str, Any]) -> EvaluationRecord:
     """How the run validated, as far as its options say."""
-    found: dict[str, Any] = {}
     size = options.get("imgsz", options.get("img_size"))
     size = size[-1] if isinstance(size, list) and size else size
-    if type(size) is int and 32 <= size <= 8192:  # noqa: PLR2004 -- the bounds of the setting
-        found["imgsz"] = size
-    if isinstance(data := options.get("data"), str) and _is_file(data):
-        found["data"] = data
-    if options.get("single_cls") is True:
-        found["single_cls"] = True
-    return found
+    data = options.get("data")
+    return _believable(
+        EvaluationRecord(
+            data=data if isinstance(data, str) else None,
+            imgsz=size if type(size) is int else None,
+            single_cls=options.get("single_cls") is True,
+        )
+    )
+
+
+def _believable(how: EvaluationRecord) -> EvaluationRecord:
+    """What a stranger's file says about validation, as far as it can be used here."""
+    size = how.imgsz or 0
+    return replace(
+        how,
+        data=how.data if how.data is not None and _is_file(how.data) else None,
+        imgsz=how.imgsz if 32 <= size <= LARGEST_SIZE else None,  # noqa: PLR2004 -- the bounds of the setting
+        single_cls=how.single_cls or None,
+    )
 
 
 def _is_file(name: str) -> bool:
@@ -130,53 +160,27 @@ def _is_file(name: str) -> bool:
         return False
 
 
-def resumable(document: Mapping[str, Any]) -> bool:
-    """Whether a training can go on from it."""
-    legacy = document.get("legacy")
-    if isinstance(legacy, LegacyCheckpoint):
-        return legacy.optimizer is not None and legacy.epoch >= 0 and legacy.network.yaml is not None
-    return document.get("state") is not None
-
-
 def full_precision(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Floating tensors as float32, the others as they are."""
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
 
 
-def document_of_safetensors(path: Path) -> dict[str, Any]:
-    """A safetensors file as a document; without our header it is a table of tensors alone."""
+def checkpoint_of_safetensors(path: Path) -> Checkpoint:
+    """A safetensors file as a checkpoint; without our header it is a table of tensors alone. Raises WeightsError."""
     state, metadata = read_safetensors(path)
-    document: dict[str, Any] = {
-        "kind": SAFETENSORS,
-        "epoch": -1,
-        "model": full_precision(state),
-        "names": [],
-        "evaluation": {},
-    }
+    tensors = Checkpoint(origin=Origin.TENSORS, model=full_precision(state))
     own = metadata.get(METADATA)
-    return document if own is None else {**document, **_own_metadata(own, path)}
-
-
-def _own_metadata(text: str, path: Path) -> dict[str, Any]:
+    if own is None:
+        return tensors
     try:
-        stored = json.loads(text)
-        if isinstance(stored, dict) and not isinstance(stored.get("strides"), list):
-            stored = {**stored, "strides": None}
-        described = StoredDescription.model_validate(stored)
+        described = with_description(tensors, json.loads(own))
     except ValidationError as error:
         raise WeightsError(str(path), f"has a damaged header: {first_fault(error)}", "Give another file") from None
     except (ValueError, RecursionError):
         raise WeightsError(str(path), "has a damaged header", "Give another file") from None
-    return {**described.model_dump(exclude_unset=True), "evaluation": _sound(described.evaluation)}
+    return replace(described, evaluation=_believable(described.evaluation))
 
 
-def _sound(how: Mapping[str, Any]) -> dict[str, Any]:
-    """What a header says about validation, as far as it makes sense."""
-    usable = {key: value for key, value in sound_evaluation(how).items() if key not in {"data", "imgsz", "single_cls"}}
-    return usable | _evaluation(how)
-
-
-def metadata_of(document: Mapping[str, Any]) -> dict[str, str]:
+def metadata_of(checkpoint: Checkpoint) -> dict[str, str]:
     """What our safetensors files say about themselves."""
-    kept = {key: document[key] for key in DESCRIPTION if key in document}
-    return {"format": "pt", METADATA: json.dumps(kept)}
+    return {"format": "pt", METADATA: json.dumps(description_of(checkpoint))}

@@ -6,7 +6,7 @@ from __future__ import annotations
 from boxwright.errors import SettingError
 from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.predictor import Predictor
-from boxwright.runs.inputs.open_data import fitting_size, fixed_size_of, grid_of, kind_of, open_together
+from boxwright.runs.inputs.open_weights import fitting_size, fixed_size_of, grid_of, kind_of, open_together
 from boxwright.system.device import choose_device
 from boxwright.system.precision import Precision, half_of
 
@@ -30,9 +30,7 @@ def predictor_of(
     grid = grid_of(detectors[0])
     fixed = fixed_size_of(detectors, imgsz, augment=augment)
     size, note = (
-        (fixed, "")
-        if fixed
-        else fitting_size(imgsz or opened[0].document.get("evaluation", {}).get("imgsz", DEFAULT_SIZE), grid)
+        (fixed, "") if fixed else fitting_size(imgsz or opened[0].checkpoint.evaluation.imgsz or DEFAULT_SIZE, grid)
     )
     precision, plain = half_of(where) if half else ("fp32", "")
     network = Ensemble(detectors, where, augment=augment)

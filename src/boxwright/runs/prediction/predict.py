@@ -17,7 +17,7 @@ from boxwright.infer.features import RowMaps, watched
 from boxwright.infer.predictor import Predictor
 from boxwright.infer.sources import Frame, frames_of, image_paths
 from boxwright.model.detector import Detector
-from boxwright.runs.inputs.open_data import named_weights
+from boxwright.runs.inputs.open_weights import named_weights
 from boxwright.runs.prediction.open_predictor import predictor_of
 from boxwright.runs.prediction.prediction_writer import PredictionWriter
 from boxwright.structures.detections import Detections
