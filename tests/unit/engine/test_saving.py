@@ -169,17 +169,17 @@ def test_every_cut_and_every_flipped_bit_is_noticed(tmp_path):
             assert torch.equal(found["model"]["weight"], DOCUMENTS[1]["model"]["weight"])
 
 
-def test_a_save_is_due_after_so_many_steps(tmp_path):
-    every_third, _ = saving(tmp_path, SaveInterval(steps=3))
+def test_a_save_is_due_after_so_many_steps(folder):
+    every_third, _ = saving(folder, SaveInterval(steps=3))
     assert [every_third.due() for _ in range(4)] == [False, False, True, True]
     every_third("last", 0)
     assert [every_third.due() for _ in range(3)] == [False, False, True]
 
 
-def test_a_save_is_due_after_so_many_minutes(tmp_path, monkeypatch):
+def test_a_save_is_due_after_so_many_minutes(folder, monkeypatch):
     clock = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    timed, _ = saving(tmp_path, SaveInterval(minutes=2))
+    timed, _ = saving(folder, SaveInterval(minutes=2))
     assert not timed.due()
     clock[0] += 120
     assert timed.due()
