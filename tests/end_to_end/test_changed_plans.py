@@ -13,6 +13,7 @@ import pytest
 
 from boxwright.errors import SettingError
 from boxwright.runs.replan import in_other_batches
+from boxwright.structures.checkpoint import PatienceRecord, Position
 from boxwright.track.sinks.results_table import read
 from tests.support.commands import command, contents, done
 from tests.support.runs import Ground, Trained, train, training_state
@@ -159,11 +160,11 @@ def test_in_other_batches_the_same_images_are_behind_a_run(before, now):
     images = 50
     length = math.ceil(images / before)
     for batch in range(length + 1):
-        state = {"epoch": 3, "batch": batch, "last_step": 3 * length + batch - 1, "parts": 1}
+        stands = Position(PatienceRecord(0), epoch=3, batch=batch, last_step=3 * length + batch - 1)
         if batch < length and (batch * before) % now:
             with pytest.raises(SettingError, match=f"no multiple of {now}"):
-                in_other_batches(state, images, before, now)
+                in_other_batches(stands, images, before, now)
             continue
-        moved = in_other_batches(state, images, before, now)
-        assert min(moved["batch"] * now, images) == min(batch * before, images)
-        assert moved["last_step"] < 3 * math.ceil(images / now) + moved["batch"]
+        moved = in_other_batches(stands, images, before, now)
+        assert min(moved.batch * now, images) == min(batch * before, images)
+        assert moved.last_step < 3 * math.ceil(images / now) + moved.batch
