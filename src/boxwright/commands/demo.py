@@ -14,11 +14,11 @@ from boxwright.system.run_folder import RunFile
 
 PICTURES = (
     (RunFile.DEMO_SHEET, "what it sees, beside what is there"),
-    ("results.png", "the course of the training"),
-    ("PR_curve.png", "precision against recall"),
-    ("confusion_matrix.png", "what is taken for what"),
-    ("labels.jpg", "what it was trained on"),
-    ("train_batch0.jpg", "the first batch, as the network saw it"),
+    (RunFile.RESULTS_PICTURE, "the course of the training"),
+    (RunFile.PR_CURVE, "precision against recall"),
+    (RunFile.CONFUSION, "what is taken for what"),
+    (RunFile.LABELS_PICTURE, "what it was trained on"),
+    (RunFile.FIRST_BATCH, "the first batch, as the network saw it"),
 )
 
 

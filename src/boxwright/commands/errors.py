@@ -21,7 +21,7 @@ def run(resolved: Resolved[ErrorsSettings]) -> Answer:
     lines = [
         *table(rows, ("kind", "count", "mAP50 to win")),
         f"counted above confidence {MIN_CONFIDENCE} at IoU {MIN_IOU}; what is to win, over all detections",
-        f"every one in {folder / 'errors.jsonl'}, lists of images in {folder / 'lists'}",
+        f"every one in {folder / RunFile.ERRORS}, lists of images in {folder / RunFile.LISTS}",
         f"pictures in {folder / RunFile.REPORT}",
     ]
     kinds = [{key: one[key] for key in ("kind", "count", "gain")} for one in counted]

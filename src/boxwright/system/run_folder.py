@@ -6,6 +6,7 @@ The number is chosen and the folder made at the last moment, so that a refused r
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import dataclass
@@ -258,6 +259,8 @@ def make_run_folder(folder: Path, *, exist_ok: bool) -> None:
     taken = _is_taken(folder)
     if taken and not folder.is_dir():
         raise SettingError(str(folder), "is a file, and a run needs a folder", "Choose another --project or --name")
+    if folder.parent.exists() and not folder.parent.is_dir():
+        raise write_error(folder, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
     try:
         if not exist_ok:
             make_folder(folder.parent)

@@ -17,7 +17,7 @@ from boxwright.runs.evaluation.label_files import write_labels
 from boxwright.runs.evaluation.mistake_files import kind_counts, write_mistakes
 from boxwright.runs.evaluation.open_evaluation import OpenEvaluation, checkpoints
 from boxwright.system.files import make_folder, write_image, write_json, write_text
-from boxwright.system.run_folder import next_folder
+from boxwright.system.run_folder import RunFile, next_folder
 
 CURVES = {
     "PR": curves_figure.pr_curve,
@@ -66,6 +66,6 @@ def write_pictures(folder: Path, found: Evaluation, names: tuple[str, ...]) -> N
     for name, figure in CURVES.items():
         write_image(folder / f"{name}_curve.png", figure(found.metrics.curves, names))
     matrix = found.metrics.confusion
-    write_image(folder / "confusion_matrix.png", confusion_figure.confusion_figure(matrix, names))
+    write_image(folder / RunFile.CONFUSION, confusion_figure.confusion_figure(matrix, names))
     write_image(folder / "confusion_matrix_rows.png", confusion_figure.confusion_figure(matrix, names, "row"))
     write_image(folder / "confusion_matrix_counts.png", confusion_figure.confusion_figure(matrix, names, None))
