@@ -25,6 +25,7 @@ import torch
 import yaml
 
 from boxwright.config.load import Resolved
+from boxwright.config.origin import BUILT_IN, Origin, Source
 from boxwright.config.schema.train import TrainSettings
 from boxwright.engine.checkpoint import restore
 from boxwright.engine.state import RunningLosses
@@ -140,7 +141,8 @@ def use(path: Path) -> None:
 def go_on(path: Path) -> None:
     """A checkpoint as `train --resume` takes it up, to the last thing before the first batch."""
     asked = Resolved(
-        TrainSettings(resume=str(path)), {**dict.fromkeys(TrainSettings.model_fields, "built-in"), "resume": "--resume"}
+        TrainSettings(resume=str(path)),
+        {**dict.fromkeys(TrainSettings.model_fields, BUILT_IN), "resume": Source(Origin.FLAG, "--resume")},
     )
     checkpoint = resuming.find_checkpoint(asked.settings)
     resolved, _ = resuming.merged(asked, checkpoint)

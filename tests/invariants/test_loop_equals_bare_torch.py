@@ -6,7 +6,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from boxwright.engine.loop import Outcome
 from boxwright.model.detector import build
+from boxwright.track.events import Ended
 from tests.oracles import bare_loop
 from tests.support.networks import tiny_spec
 from tests.support.training import (
@@ -31,7 +33,7 @@ def ours(kind: str, **plan: object):
     steps: list[int] = []
     worker = trainer(made, Watch())
     made.optimizer.register_step_post_hook(lambda *_: steps.append(worker.state.batches_seen(BATCHES_PER_EPOCH)))
-    assert worker.fit() == "done"
+    assert worker.fit() == Outcome(Ended.DONE, "done")
     return made, steps
 
 
