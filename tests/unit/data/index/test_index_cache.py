@@ -240,9 +240,9 @@ PLANTED = {
     "an empty path": in_text("paths", b"r/images/train/000.png", b""),
     "a severity of none": in_text("about", b"warning", b"terrible"),
     "an action of none": in_text("about", b"box dropped", b"rm -r"),
-    "a line of none": in_text("about", b"\x00103\0", b"\0-2\0"),
-    "a line of 5,000 digits": in_text("about", b"\x00103\0", b"\x00" + b"9" * 5000 + b"\0"),
-    "a line in other digits": in_text("about", b"\x00103\0", "\0\u0662\0".encode()),
+    "a line of none": in_text("about", b"\x00102\0", b"\0-2\0"),
+    "a line of 5,000 digits": in_text("about", b"\x00102\0", b"\x00" + b"9" * 5000 + b"\0"),
+    "a line in other digits": in_text("about", b"\x00102\0", "\0\u0662\0".encode()),
     "far more than the labels hold": longer,
     **{f"{value!r} as a count": in_counts("objects", value) for value in (-1, 1 << 62, 1.5, "9", None, True, [], {})},
     "no count": lambda head, arrays, texts: head["counts"].pop("objects"),
@@ -323,9 +323,8 @@ def test_what_is_no_regular_file_is_no_cache(root, kind):
             cache.symlink_to("/dev/zero")
     found = opened(root)
     assert equal(without_notes(found), expected)
-    assert [finding.text for finding in about_caches(found)] == [
-        "cannot be used as a cache of the index (it is no regular file)"
-    ]
+    why = "is a directory" if kind == "a folder" else "not a regular file but a device, a pipe or a socket"
+    assert [finding.text for finding in about_caches(found)] == [f"cannot be used as a cache of the index ({why})"]
 
 
 def test_a_head_that_promises_much_sets_nothing_aside(root):
