@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import Counter
 from pathlib import PurePath
@@ -211,23 +212,26 @@ def _joined(folder: str, path: str) -> str:
     return str(PurePath(folder, path))
 
 
+def _too_large(file: Path) -> DataError:
+    what = f"is larger than a list of {MOST_LINES:,} images can be"
+    return DataError(str(file), what, "Divide it, or name the folder of the images")
+
+
 def _lines(file: Path) -> list[str]:
     """The lines of a text file. Raises DataError for one that is none, or larger than any list."""
     try:
         content = read_regular(file, MOST_LIST_BYTES)
         text = content.decode("utf-8-sig")
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise _too_large(file) from None
         raise DataError(
             str(file), f"cannot be read ({(error.strerror or str(error)).lower()})", "Make the list readable"
         ) from None
     except UnicodeDecodeError:
         text = "\0"
     if content.count(b"\n") + content.count(b"\r") > MOST_LINES:
-        raise DataError(
-            str(file),
-            f"is larger than a list of {MOST_LINES:,} images can be",
-            "Divide it, or name the folder of the images",
-        )
+        raise _too_large(file)
     if "\0" in text:  # no path holds it, other encodings and binary files do
         raise DataError(
             str(file),

@@ -15,7 +15,7 @@ import pytest
 from boxwright.data.splits import listing
 from boxwright.data.splits.dataset import read_dataset
 from boxwright.data.splits.open_split import open_split
-from boxwright.errors import DataError
+from boxwright.errors import DataError, UserError
 from boxwright.system.files import WriteError, open_shared
 from tests.support import datasets
 
@@ -34,14 +34,14 @@ def opened(root, text: str):
 
 
 NOWHERE = {
-    "a NUL in a split": ('train: "a\\0b"', "data.yaml:1: the path 'a\\x00b' holds a NUL character"),
-    "half a surrogate pair": ('train: "a\\ud800b"', "holds half a surrogate pair"),
+    "a NUL in a split": ('train: "a\\0b"', "data.yaml:1: holds a NUL or half a character"),
+    "half a surrogate pair": ('train: "a\\ud800b"', "holds a NUL or half a character"),
     "a long name": (f"train: {'a' * 300}", "has a name of 300 bytes in it, and a name has at most 255"),
     "a long name in a list of folders": (f"train: [images/train, {'é' * 200}]", "has a name of 400 bytes in it"),
     "a long path": (f"train: {'a/' * 4000}", "is 8,000 bytes long, and a path has at most 4,096"),
-    "a NUL in path": ('path: "a\\0b"\ntrain: images/train', "holds a NUL character"),
+    "a NUL in path": ('path: "a\\0b"\ntrain: images/train', "holds a NUL or half a character"),
     "a long root": (f"path: {LONG}\ntrain: images/train", "is 5,000 bytes long"),
-    "a NUL in the data of a source": ('sources:\n- data: "a\\0b"', "data.yaml:2: the path"),
+    "a NUL in the data of a source": ('sources:\n- data: "a\\0b"', "data.yaml:2: holds a NUL"),
     "the whole disk": ("train: /", "/: is the root of the whole file system"),
     "the whole disk by way of a list": ("train: [images/train, /]", "/: is the root of the whole file system"),
     "the whole disk as root": ("path: /\ntrain: .", "/: is the root of the whole file system"),
@@ -49,9 +49,9 @@ NOWHERE = {
         "train: ../../../../../../../../../../..",
         "is the root of the whole file system",
     ),
-    "a device": ("train: /dev/zero", "/dev/zero: is neither a folder nor a file"),
+    "a device": ("train: /dev/zero", "/dev/zero: cannot be read (not a regular file"),
     "a device as annotations": ("format: coco\ntrain: /dev/zero", "/dev/zero is no file"),
-    "a pipe": ("train: pipe", "pipe: is neither a folder nor a file"),
+    "a pipe": ("train: pipe", "pipe: cannot be read (not a regular file"),
     "a link in a circle": ("train: circle", "'circle' of split 'train' is not there"),
 }
 
@@ -61,7 +61,7 @@ def test_a_path_that_can_be_none_is_one_short_line(root, what):
     text, said = NOWHERE[what]
     os.mkfifo(root / "pipe")
     (root / "circle").symlink_to("circle")
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UserError) as caught:
         opened(root, text)
     assert said in str(caught.value)
     assert len(str(caught.value)) < 600
@@ -127,19 +127,26 @@ def test_a_list_that_is_larger_than_any_is_one_line(root, monkeypatch, limit, co
         opened(root, "train: list.txt")
 
 
-def test_file_names_of_coco_annotations_that_can_be_none_are_findings(root):
-    names = ["images/train/000.png", "a\0b.png", f"{LONG}.png", "\ud800.png"]
+def with_images(root: Path, names: list[str]) -> None:
     images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
-    (root / "train.json").write_text(
-        json.dumps({"images": images, "annotations": [], "categories": [{"id": 1, "name": "red"}]})
-    )
+    document = {"images": images, "annotations": [], "categories": [{"id": 1, "name": "red"}]}
+    (root / "train.json").write_text(json.dumps(document))
+
+
+def test_a_file_name_of_coco_annotations_that_is_too_long_is_a_finding(root):
+    with_images(root, ["images/train/000.png", f"{LONG}.png"])
     index = opened(root, "train: train.json\nimages: .")
     assert len(index) == 1
-    assert [finding.rule for finding in index.findings] == ["annotation"] * 3
-    assert all(len(str(finding)) < 500 for finding in index.findings)
-    (root / "train.json").write_text((root / "train.json").read_text().replace("images/train/000.png", "x\\u0000"))
-    with pytest.raises(DataError, match="is in none of"):
-        opened(root, "train: train.json")
+    assert [finding.rule for finding in index.findings] == ["annotation"]
+    assert len(str(index.findings[0])) < 500
+
+
+@pytest.mark.parametrize("name", ["a\0b.png", "\ud800.png"])
+def test_a_file_name_of_coco_annotations_that_no_file_can_have_is_one_line(root, name):
+    with_images(root, ["images/train/000.png", name])
+    with pytest.raises(DataError, match=r"train\.json:1: 'file_name' is .*, which is no name of a file") as caught:
+        opened(root, "train: train.json\nimages: .")
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["a link", "a pipe"])
