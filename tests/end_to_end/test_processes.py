@@ -79,7 +79,9 @@ def test_the_guard_against_the_network_fires():
 
 
 def test_public_functions_stay_functions_whatever_is_imported_before_or_after():
-    imports = "import boxwright; import boxwright.engine.schedule; a = boxwright.train; from boxwright.train import ema"
+    imports = (
+        "import boxwright; import boxwright.engine.schedule; a = boxwright.train; from boxwright.engine import ema"
+    )
     program = f"{imports}; print(callable(a), boxwright.train is a)"
     assert start("-c", program).stdout == "True True\n"
 

@@ -56,9 +56,9 @@ class Sharer:
 
 def main(yaml: str, side: str) -> None:
     """Obey."""
-    from boxwright.data import store as stores  # noqa: PLC0415 -- the tests themselves need none of it
     from boxwright.data.splits.dataset import read_dataset  # noqa: PLC0415
     from boxwright.data.splits.open_split import open_split  # noqa: PLC0415
+    from boxwright.data.stores import image_store as stores  # noqa: PLC0415 -- the tests themselves need none of it
 
     decoded: list[str] = []
     real = stores.read_bgr

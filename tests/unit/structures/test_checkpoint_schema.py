@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from boxwright import cli
-from boxwright.errors import DataError, WeightsError
+from boxwright.errors import WeightsError
 from boxwright.runs.inputs.open_weights import network_of_weights, open_weights
 from boxwright.system.tensors import packed, previous_of, read_tensors
 from boxwright.track.sinks.event_log import read_log
@@ -134,10 +134,9 @@ def test_lines_of_an_event_log_with_values_of_another_kind_count_as_torn(tmp_pat
     assert told.torn == len(broken) + 1
 
 
-def test_a_table_with_a_word_for_a_number_is_one_line_with_its_line(tmp_path):
-    (tmp_path / "results.csv").write_text("epoch, a\n0, 1\n1, x\n")
-    with pytest.raises(DataError, match=r"results.csv:3: a is 'x', which is no number"):
-        read(tmp_path / "results.csv")
+def test_of_a_table_a_row_with_a_word_for_a_number_is_passed_over(tmp_path):
+    (tmp_path / "results.csv").write_text("epoch, a\n0, 1\n1, x\n2, 3\n")
+    assert read(tmp_path / "results.csv") == {"epoch": [0.0, 2.0], "a": [1.0, 3.0]}
 
 
 def test_settings_of_a_run_that_are_no_mapping_are_one_line(tmp_path, capsys):

@@ -135,7 +135,7 @@ def test_a_yaml_cannot_send_data_out_of_its_folder(tmp_path, case, capsys):
     with https.serving({"/set.zip": https.body(GOOD)}) as (server, asked):
         settings = yaml_for(tmp_path / "a", f"{server}/set.zip", path=elsewhere(tmp_path, case))
         before = sorted(tmp_path.rglob("*"))
-        with pytest.raises(DataError, match="--to FOLDER"):
+        with pytest.raises(UserError, match="Remove the escape" if case == "end of text" else "--to FOLDER"):
             fetched(settings, limits())
         assert [path for path in sorted(tmp_path.rglob("*")) if path not in before] == []
         if case in WAYS_OUT:
