@@ -34,6 +34,7 @@ ALL = (
     Told("a line"),
     events.Pictured("runs/exp/labels.jpg", "labels", (480, 640)),
     events.LabelsCounted((3, 0, 7)),
+    events.FileWritten("runs/exp/results.csv", "log"),
     RunEnded("done", 3, 0.1, 2, 0.5, "runs/exp", ("bye",)),
 )
 
@@ -57,7 +58,9 @@ def test_the_event_log_has_a_line_for_everything_and_of_the_steps_the_last_one_o
         log.handle(event)
     log.close()
     lines = [json.loads(line) for line in Path("events.jsonl").read_text().splitlines()]
-    told = [type(event).__name__ for event in ALL if not isinstance(event, StepLogged | EpochTrained)]
+    told = [
+        type(event).__name__ for event in ALL if not isinstance(event, StepLogged | EpochTrained | events.FileWritten)
+    ]
     row = told.index("EpochEnded")
     assert [line["event"] for line in lines] == [*told[:row], "StepLogged", *told[row:]]
     assert lines[row]["objects"] == ALL[3].objects
