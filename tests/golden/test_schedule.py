@@ -8,7 +8,7 @@ import torch
 from boxwright.config.schema.schedule import ScheduleSettings
 from boxwright.engine import ema
 from boxwright.engine.patience import Patience
-from boxwright.engine.schedule import NEVER_STEPPED, Schedule
+from boxwright.engine.schedule import NEVER_STEPPED, Schedule, ema_decay
 from tests.support import golden
 
 NUMBERS = golden.arrays("sched")
@@ -17,7 +17,7 @@ WARM = [name for name in NUMBERS.files if name.startswith("warm_")]
 
 
 def test_the_decay_of_the_average_equals_the_reference():
-    mine = [ema.decay(int(updates)) for updates in NUMBERS["ema_updates"]]
+    mine = [ema_decay(int(updates)) for updates in NUMBERS["ema_updates"]]
     assert np.abs(mine - NUMBERS["ema_decay"]).max() < 1e-12
 
 

@@ -259,7 +259,7 @@ def make_run_folder(folder: Path, *, exist_ok: bool) -> None:
     taken = _is_taken(folder)
     if taken and not folder.is_dir():
         raise SettingError(str(folder), "is a file, and a run needs a folder", "Choose another --project or --name")
-    if folder.parent.exists() and not folder.parent.is_dir():
+    if _is_taken(folder.parent) and not _is_folder(folder.parent):
         raise write_error(folder, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
     try:
         if not exist_ok:

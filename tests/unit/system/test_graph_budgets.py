@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from boxwright.errors import WeightsError
-from boxwright.export.deployed import Deployed
-from boxwright.export.onnx_graph import onnx_bytes
+from boxwright.export_formats.deployed import Deployed
+from boxwright.export_formats.onnx_graph import onnx_bytes
 from boxwright.infer.exported import open_exported
 from boxwright.structures.passport import GraphSuppression, Passport
 from boxwright.system.graphs.costs import Budget, OverBudgetError
@@ -25,7 +25,7 @@ from boxwright.system.openvino_contents import net_contents, require_net_within_
 from boxwright.system.torchscript_file import torchscript_bytes
 from tests.support.budget import within_budget
 from tests.support.networks import tiny
-from tests.unit.test_torchscript_file import with_last
+from tests.unit.infer.test_torchscript_file import with_last
 
 pytestmark = pytest.mark.slow
 
