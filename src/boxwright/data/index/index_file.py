@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
@@ -335,5 +335,6 @@ def _stored_path(path: str, root: str) -> str:
 
 
 def _texts(finding: Finding, root: str) -> tuple[str, ...]:
-    file, line, *others = astuple(finding)
-    return (_stored_path(file, root), "" if line is None else str(line), *others)
+    line = "" if finding.line is None else str(finding.line)
+    words = finding.rule, finding.severity, finding.text, finding.action, finding.fix
+    return (_stored_path(finding.file, root), line, *words)

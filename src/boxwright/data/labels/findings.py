@@ -30,6 +30,10 @@ class Finding:
     action: Action
     fix: str = ""
 
+    def record(self) -> dict[str, str | int | None]:
+        """As plain values by name. Of thousands of findings; `asdict` would copy each value deeply."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         return printable(f"{place}: {self.text} ({self.action})")

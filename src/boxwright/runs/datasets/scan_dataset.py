@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from boxwright.data.index.index import Index
@@ -50,7 +50,7 @@ def document_of(scanned: ScannedDataset, findings: dict[str, list[Finding]]) -> 
         "data": str(scanned.dataset.file),
         "names": scanned.dataset.names,
         "splits": {split: index.counts() for split, index in scanned.indexes.items()},
-        "findings": [{"split": split, **asdict(finding)} for split, found in findings.items() for finding in found],
+        "findings": [{"split": split, **finding.record()} for split, found in findings.items() for finding in found],
         "by_rule": Counter(finding.rule for found in findings.values() for finding in found),
     }
 
