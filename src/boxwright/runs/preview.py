@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from boxwright.config.load import Resolved
 from boxwright.config.schema.datasets import PreviewSettings
@@ -13,24 +13,53 @@ from boxwright.data.sampling.loader import Loader
 from boxwright.data.sampling.samples import Address
 from boxwright.errors import SettingError
 from boxwright.report.batches import batch_sheet
-from boxwright.runs.build import TrainingData, training_data
-from boxwright.runs.plan import plan_of
+from boxwright.runs.build import TrainingData
+from boxwright.runs.plan import TrainPlan, plan_of
+from boxwright.runs.session import session
 from boxwright.system.files import make_folder, write_image, write_json
+from boxwright.track.bus import Delivery
+from boxwright.track.events import Event, Warned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DEFAULT_FOLDER = "runs/preview"
 
 
+class _Warnings:
+    """The lines that people should know of, kept for the answer."""
+
+    delivery: ClassVar[Delivery] = Delivery.INLINE
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def handle(self, event: Event) -> None:
+        """Keep a warning."""
+        if isinstance(event, Warned):
+            self.lines.append(event.text)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 def write_preview(resolved: Resolved[PreviewSettings]) -> tuple[Path, list[dict[str, Any]], tuple[str, ...]]:
     """Draw samples into a folder; returns it, how each sample was made, and notes."""
-    settings = resolved.settings
-    notes: list[str] = []
-    plan = plan_of(resolved, None)
-    training = training_data(plan, notes.append)
-    addresses = _chosen(training, settings)
-    folder = Path(settings.out or DEFAULT_FOLDER)
-    make_folder(folder)
+    settings, heard = resolved.settings, _Warnings()
+    plan, folder = plan_of(resolved, None), Path(settings.out or DEFAULT_FOLDER)
+    with session(plan, sinks=[heard]) as run:
+        addresses = _chosen(run.training, settings)
+        make_folder(folder)
+        records = [*_written(folder, plan, run.training, addresses)]
+    write_json(folder / "preview.json", {"seed": settings.seed, "epoch": settings.epoch, "samples": records})
+    return folder, records, (*plan.notes, *heard.lines)
+
+
+def _written(
+    folder: Path, plan: TrainPlan, training: TrainingData, addresses: list[Address]
+) -> Iterator[dict[str, Any]]:
+    """Each sample with its boxes and without, as a file; how it was made."""
     index, names = plan.data.splits["train"], plan.data.names
-    records: list[dict[str, Any]] = []
     loader = Loader(training.loader.samples, threads=0, kind=plan.data.dataset.kind)
     for address, batch in zip(addresses, loader([[address] for address in addresses]), strict=True):
         stem = f"epoch{address.epoch}_image{address.image}_position{address.position}"
@@ -43,9 +72,7 @@ def write_preview(resolved: Resolved[PreviewSettings]) -> tuple[Path, list[dict[
         write_image(folder / f"{stem}_pixels.png", pixels[0].transpose(1, 2, 0))
         recipe = asdict(training.samples.plan(address))
         known = {"labels": batch.targets[:, 1:].tolist(), "ignored": [] if regions is None else regions[:, 1:].tolist()}
-        records.append({"file": f"{stem}.png", "source": index.paths[address.image], **known, "plan": recipe})
-    write_json(folder / "preview.json", {"seed": settings.seed, "epoch": settings.epoch, "samples": records})
-    return folder, records, (*plan.notes, *notes)
+        yield {"file": f"{stem}.png", "source": index.paths[address.image], **known, "plan": recipe}
 
 
 def _chosen(training: TrainingData, settings: PreviewSettings) -> list[Address]:

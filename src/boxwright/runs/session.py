@@ -5,7 +5,7 @@
         result = run.train()
 
 Without a folder nothing is written: sinks that are given hear everything all the same. A session that never trains has
-its data to look at.
+its data to look at, as a preview does.
 """
 
 from __future__ import annotations
@@ -117,11 +117,17 @@ class Run:
         self.bus.tell(FileWritten(str(path), kind))
 
     @functools.cached_property
-    def data(self) -> RunData:
-        """Samples, orders and loaders of both splits. Raises SettingError where memory is too small for them."""
+    def training(self) -> TrainingData:
+        """Samples, orders and loader of what is learned from. Raises SettingError where memory is too small for it."""
         training = training_data(self.plan, self.warn)
         self._stack.callback(training.samples.store.close)
         self._stack.callback(training.loader.close)
+        return training
+
+    @functools.cached_property
+    def data(self) -> RunData:
+        """Both splits, opened. Raises SettingError where memory is too small for them."""
+        training = self.training
         promised = training.samples.store.bytes_needed() if self.plan.settings.cache == "ram" else 0
         validating = validation_data(self.plan, self.warn, promised)
         self._stack.callback(validating.samples.store.close)
