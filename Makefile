@@ -7,6 +7,7 @@ READY := $(VENV)/.ready
 TORCH := torch==2.13.0
 # Two compute threads on two shared cores spin against each other; tests run side by side instead.
 export OMP_NUM_THREADS := 1
+# Each process takes neighbouring tests, so that what a file prepares is prepared once, and takes over what is left.
 
 KERNELS := src/boxwright/native/kernels.so
 
@@ -37,13 +38,13 @@ types: $(READY)
 	$(BIN)/mypy
 
 quick: $(READY) $(KERNELS)
-	$(BIN)/pytest tests/architecture tests/unit -n 2 -m "not slow"
+	$(BIN)/pytest tests/architecture tests/unit -n 2 --dist worksteal -m "not slow"
 
 test: $(READY) $(KERNELS) ## every test
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 golden: $(READY) $(KERNELS) ## the reference numbers (BOXWRIGHT_GOLDEN = another folder of them)
-	$(BIN)/pytest tests/golden -n 2
+	$(BIN)/pytest tests/golden -n 2 --dist worksteal
 
 bits: $(READY) $(KERNELS) ## whether the working tree moves a number, against a commit (BASE=...) run on the same machine
 	$(BIN)/python -m benchmarks.bits $(if $(BASE),--base $(BASE)) $(ARGS)
