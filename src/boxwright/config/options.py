@@ -119,7 +119,6 @@ class TrainOptions(TypedDict, total=False):
     sync_bn: bool | None
     save_steps: int | None
     save_minutes: float | None
-    local_rank: int | None
     amp_on_cpu: bool | None
     device_check: bool | None
     early_stopping: bool | None
