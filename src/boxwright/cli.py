@@ -8,6 +8,7 @@ What is printed goes through system/terminal.py.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -23,7 +24,7 @@ from boxwright.system.terminal import say, say_json
 from boxwright.system.waiting import wait_briefly
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import TextIO
 
 
@@ -38,6 +39,7 @@ class Verb:
     settings: str
     run: str
     reports: bool = True  # has --json
+    live: bool = False  # says something while it works, to a function that it is given
     drawn: str = ""  # the function that does it when a picture is asked for with --out
 
 
@@ -47,7 +49,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     ),
     "train": Verb("train a detector", "train:TrainSettings", "train:run", reports=False),
     "val": Verb("validate a checkpoint on a split", "val:ValSettings", "val:run"),
-    "predict": Verb("detect objects in images", "val:PredictSettings", "predict:run"),
+    "predict": Verb("detect objects in images, videos and streams", "val:PredictSettings", "predict:run", live=True),
     "report": Verb("a page that shows a run, or several", "verbs:ReportSettings", "report:run"),
     "errors": Verb("what a detector gets wrong, object by object", "verbs:ErrorsSettings", "errors:run"),
     "compare": Verb("whether one run is better than another", "verbs:CompareSettings", "compare:run"),
@@ -216,6 +218,8 @@ def _screen(out: TextIO) -> Any:
 
 def _verb(words: list[str]) -> tuple[str, Verb | None, list[str]]:
     """The verb that the first one or two words name, and the rest. No verb: help of a group was printed."""
+    old_verbs = importlib.import_module("boxwright.config.family_flags").OLD_VERBS
+    words = [old_verbs.get(words[0], words[0]), *words[1:]]
     found = VERBS.get(words[0])
     if found is None:
         raise SettingError("boxwright", f"there is no verb '{words[0]}'", f"Verbs: {', '.join(VERBS)}")
@@ -238,7 +242,13 @@ def _answer(name: str, verb: Verb, words: list[str]) -> tuple[Answer, bool]:
         _say_marked("warning", note)
     resolved = assemble.resolve_verb(kind, line.flags, line.words)
     function = verb.drawn if verb.drawn and resolved.settings.out else verb.run
-    return _named("boxwright.commands", function)(resolved), line.json
+    work = _named("boxwright.commands", function)
+    return work(resolved, _live(wants_json=line.json)) if verb.live else work(resolved), line.json
+
+
+def _live(*, wants_json: bool) -> Callable[[str], None]:
+    """Prints a line while a verb works: beside the document where one is asked for."""
+    return functools.partial(say, out=sys.stderr if wants_json else sys.stdout)
 
 
 def _named(package: str, place: str) -> Any:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from boxwright.config.conflicts import place_of
 from boxwright.config.load import Resolved
 from boxwright.config.not_yet import refuse_what_cannot_act
 from boxwright.config.origin import MEASURED

@@ -14,7 +14,7 @@ from PIL import Image
 from boxwright import cli
 from boxwright.data.pixels.image_files import BrokenImageError
 from boxwright.data.pixels.video import frames
-from boxwright.system.files import VideoFile
+from boxwright.system.video_file import VideoFile
 from tests.support import datasets
 
 pytestmark = pytest.mark.slow

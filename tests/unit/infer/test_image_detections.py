@@ -15,7 +15,7 @@ from boxwright.data.pixels.channels import Kind
 from boxwright.errors import DataError, SettingError
 from boxwright.infer.results import ImageDetections, Predictions
 from boxwright.structures.detections import Detections
-from boxwright.system.files import VideoFile
+from boxwright.system.video_file import VideoFile
 from tests.support.datasets import picture
 
 NAMES = ("cat", "<b>dog</b>")

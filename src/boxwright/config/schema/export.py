@@ -10,7 +10,7 @@ from pydantic import Field
 from boxwright.config.schema.data import MAX_IMAGE_SIZE
 from boxwright.config.setting import Slice, Spelling, setting
 
-OLDEST_OPSET = 11  # has all operators of these networks
+OPSETS = (13, 17)  # between them the operators of these networks mean the same; the newest is known well
 Format = Literal["safetensors", "torchscript", "onnx", "yolov5", "openvino", "coreml"]
 
 
@@ -38,7 +38,11 @@ class ExportSettings(Slice):
     )
     half: bool = setting(default=False, help_text="Write half precision.", spelling=Spelling(original=True))
     opset: int | None = setting(
-        None, "Version of the operators of an onnx file (default: 17).", Spelling(original=True), ge=OLDEST_OPSET, le=17
+        None,
+        "Version of the operators of an onnx file (default: 17).",
+        Spelling(original=True),
+        ge=OPSETS[0],
+        le=OPSETS[1],
     )
     nms: bool = setting(
         default=False,
