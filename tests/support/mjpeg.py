@@ -31,7 +31,8 @@ def number_of(pixels: np.ndarray) -> int:
 class Camera:
     """Serves `pictures` to each connection; the first `lives` of them are served, later ones refused.
 
-    `asked` are the paths that were asked for. A path /moved leads to the pictures by a redirect, /page is a text.
+    `asked` are the paths that were asked for. A path /moved leads to the pictures by a redirect, /page is a text, and
+    /list.m3u8 names another address.
     """
 
     def __init__(self, pictures: int = 6, lives: int = 1, first: int = 0) -> None:
@@ -55,7 +56,9 @@ def serving(camera: Camera) -> Iterator[str]:
                 self._text(b"<html>no pictures</html>", "text/html")
                 return
             if self.path == "/list.m3u8":
-                self._text(b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:1/part.ts\n", "application/vnd.apple.mpegurl")
+                part = f"http://127.0.0.1:{server.server_address[1]}/part.ts"
+                text = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{part}\n#EXT-X-ENDLIST\n"
+                self._text(text.encode(), "application/vnd.apple.mpegurl")
                 return
             if camera.lives <= 0:
                 self.send_error(503)

@@ -25,6 +25,20 @@ NEEDS = {
     **dict.fromkeys(("entity", "upload_dataset", "bbox_interval", "artifact_alias"), ("track", "a tracker")),
     **dict.fromkeys(("evolve_population", "resume_evolve"), ("evolve", "an evolution")),
 }
+# Constants of the trainers that nothing here reads. Files name them all; who writes one alone means something by it.
+UNREAD = {
+    "iou_t": "no trainer of this family reads it",
+    **dict.fromkeys(
+        (
+            "evolve_method",
+            "evolve_mutation_probability",
+            "evolve_table",
+            "evolve_default_generations",
+            "evolve_file",
+        ),
+        "it is for an evolution, and there is none in this run",
+    ),
+}
 
 
 def is_not_yet(key: str) -> bool:
@@ -35,6 +49,9 @@ def is_not_yet(key: str) -> bool:
 def refuse_what_cannot_act(resolved: Resolved[Any]) -> None:
     """Raise SettingError for the first setting that would be without effect."""
     settings = resolved.settings
+    for key, what in UNREAD.items():
+        if resolved.sources[key].typed and getattr(settings, key) != type(settings).model_fields[key].default:
+            raise SettingError(place_of(resolved, key), what, "Leave it out")
     for key, what in NOT_YET.items():
         if getattr(settings, key):
             raise SettingError(place_of(resolved, key), f"{what} is not offered yet", "Leave it out")

@@ -124,8 +124,8 @@ def _require_modest(path: Path, passport: Passport) -> None:
     if math.prod(images) > MOST_STATED:
         raise WeightsError(
             str(path),
-            f"takes {images[0]} images of {max(images[2:])} pixels and {images[1]} channels at a time, more than a file may "
-            f"ask for ({MOST_STATED} numbers)",
+            f"takes {images[0]} images of {max(images[2:])} pixels and {images[1]} channels at a time, more than a "
+            f"file may ask for ({MOST_STATED} numbers)",
             "Export it with a smaller --batch or --imgsz, or with --dynamic",
         )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from boxwright.data.pixels.channels import USUAL, Kind, of_picture, read_pixels
 from boxwright.data.pixels.image_files import OTHER_PICTURES, SUFFIXES, BrokenImageError, require_whole
-from boxwright.data.pixels.stream import is_address, is_stream, require_known
+from boxwright.data.pixels.stream import is_address, is_stream, require_known, shown
 from boxwright.data.pixels.video import VIDEO_SUFFIXES, frames
 from boxwright.data.splits.listing import ARRAY_SUFFIX, MOST_LIST_BYTES
 from boxwright.errors import SettingError, UserError
@@ -80,6 +80,13 @@ def stream_words(sources: tuple[str, ...]) -> list[str]:
     for word in found:
         require_known(word)
     return found
+
+
+def require_no_stream(sources: tuple[str, ...]) -> None:
+    """Refuse streams where all pictures are waited for. Raises SettingError."""
+    for word in stream_words(sources):
+        what = f"{shown(word)} is a stream, and may have no end"
+        raise SettingError("argument source", what, "Take its pictures from `boxwright.load(WEIGHTS).stream(SOURCE)`")
 
 
 def _is_list(source: str) -> bool:

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
@@ -23,16 +22,18 @@ class Window:
 
     def __init__(self, title: str) -> None:
         try:
-            self._tk = importlib.import_module("tkinter")
-            self._images: Any = importlib.import_module("PIL.ImageTk")
+            import tkinter as tk  # noqa: PLC0415 -- some Pythons come without it
+
+            from PIL import ImageTk  # noqa: PLC0415 -- the same
         except ImportError as error:
             raise NoWindowError(f"this Python has no Tk ({error})") from None
         try:
-            self._root = self._tk.Tk()
-        except self._tk.TclError as error:
+            self._root = tk.Tk()
+        except tk.TclError as error:
             raise NoWindowError(" ".join(str(error).split())) from None
+        self._photo = ImageTk.PhotoImage
         self._root.title(title)
-        self._label = self._tk.Label(self._root)
+        self._label = tk.Label(self._root)
         self._label.pack()
         self.is_open = True
         self._root.protocol("WM_DELETE_WINDOW", self.close)
@@ -45,7 +46,7 @@ class Window:
         picture = Image.fromarray(image_rgb)
         screen = self._root.winfo_screenwidth(), self._root.winfo_screenheight()
         picture.thumbnail((int(screen[0] * LARGEST_SHARE), int(screen[1] * LARGEST_SHARE)))
-        self._shown = self._images.PhotoImage(picture, master=self._root)  # Tk itself does not keep it
+        self._shown = self._photo(picture, master=self._root)  # Tk itself does not keep it
         self._label.configure(image=self._shown)
         self._root.update()
 

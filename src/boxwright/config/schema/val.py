@@ -77,12 +77,12 @@ class ValSettings(Slice):
         spelling=Spelling(original=True),
     )
     classes: tuple[int | str, ...] = setting(
-        (), "Only these classes, by number or name.", Spelling(original=True, many=True, metavar="CLASS")
+        (), "Only these classes, by number or name.", Spelling(many=True, metavar="CLASS")
     )
     agnostic_nms: bool = setting(
         default=False,
         help_text="Class-agnostic NMS: let boxes of all classes suppress each other.",
-        spelling=Spelling(original=True),
+        spelling=Spelling(),
     )
     nms: Literal["exact", "parity"] = setting(
         "exact", "Keep classes apart exactly, or by the family's shift of 7680 pixels in float32.", Spelling()
@@ -120,7 +120,7 @@ class ValSettings(Slice):
     exist_ok: bool = setting(
         default=False, help_text="Use the folder even if it exists.", spelling=Spelling(original=True)
     )
-    noplots: bool = setting(default=False, help_text="Draw no pictures.", spelling=Spelling(original=True))
+    noplots: bool = setting(default=False, help_text="Draw no pictures.", spelling=Spelling())
 
 
 class PredictSettings(Slice):
@@ -180,7 +180,7 @@ class PredictSettings(Slice):
     save_txt: bool = setting(default=False, help_text="Write a label file per image.", spelling=Spelling(original=True))
     save_format: Literal[0, 1] = setting(
         0,
-        "What --save-txt writes of a box: 0 = its centre and sides in shares of the picture, 1 = x1 y1 x2 y2 in pixels.",
+        "What --save-txt writes of a box: 0 = centre and sides in shares of the picture, 1 = x1 y1 x2 y2 in pixels.",
         Spelling(original=True),
     )
     save_conf: bool = setting(

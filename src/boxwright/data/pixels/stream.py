@@ -7,7 +7,6 @@ formats: no file, no playlist, no redirect.
 
 from __future__ import annotations
 
-import importlib
 import math
 import re
 from contextlib import contextmanager
@@ -151,11 +150,12 @@ def _screen() -> Iterator[Any]:
 def _screen_package() -> Any:
     """The package that takes pictures of the screen. Raises SettingError where it is missing."""
     try:
-        return importlib.import_module("mss")
+        import mss  # noqa: PLC0415 -- not a dependency: whoever looks at the screen installs it
     except ImportError as error:
         raise SettingError(
             "--source screen", f"the package mss cannot be imported ({error})", "Install it: pip install mss"
         ) from None
+    return mss
 
 
 def _part_of(screen: Any, word: str) -> dict[str, int]:
