@@ -118,9 +118,7 @@ def _require_possible(settings: ExportSettings) -> None:
             f"Use it with --format {' or '.join(sorted(GRAPHS_WITH_SUPPRESSION))}",
         )
     if settings.opset is not None and "onnx" not in settings.format:
-        raise SettingError(
-            "--opset", "only onnx files have versions of operators", "Add --format onnx, or leave it out"
-        )
+        raise SettingError("--opset", "it is for onnx files, and none is written", "Add --format onnx, or leave it out")
     if settings.dynamic and settings.batch != 1:
         raise SettingError("--batch", "with --dynamic any number of images goes in", "Leave one of the two out")
 

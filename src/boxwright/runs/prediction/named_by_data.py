@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.labels.class_names import read_names
+from boxwright.data.splits.inferred import open_document
 from boxwright.errors import SettingError
 from boxwright.infer.predictor import Predictor
 from boxwright.runs.inputs.open_data import locate_data
@@ -20,7 +21,8 @@ def named_by_data(predictor: Predictor, data: str) -> tuple[Predictor, list[str]
     """
     if not data:
         return predictor, []
-    names, own = read_dataset(locate_data(data), needed=()).names, predictor.names
+    document, _ = open_document(locate_data(data))
+    names, own = read_names(document, document.mapping()), predictor.names
     if len(names) != len(own):
         what = f"names {len(names)} classes, and the network tells {len(own)} apart"
         raise SettingError(f"--data {data}", what, "Give the data set of its training, or leave --data out")
