@@ -8,7 +8,6 @@ What is printed goes through system/terminal.py.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import os
 import sys
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
 
 
 LONGEST_REASON = 120  # characters
+# What the programs of the family were called, and the verb that does their work.
+OLD_VERBS = {"detect": "predict", "test": "val"}
+NOT_YET_VERBS = ("evolve", "bench", "doctor", "ui")
 
 
 @dataclass(frozen=True)
@@ -218,9 +220,10 @@ def _screen(out: TextIO) -> Any:
 
 def _verb(words: list[str]) -> tuple[str, Verb | None, list[str]]:
     """The verb that the first one or two words name, and the rest. No verb: help of a group was printed."""
-    old_verbs = importlib.import_module("boxwright.config.family_flags").OLD_VERBS
-    words = [old_verbs.get(words[0], words[0]), *words[1:]]
+    words = [OLD_VERBS.get(words[0], words[0]), *words[1:]]
     found = VERBS.get(words[0])
+    if words[0] in NOT_YET_VERBS:
+        raise SettingError(f"boxwright {words[0]}", "it is not offered yet", f"Verbs: {', '.join(VERBS)}")
     if found is None:
         raise SettingError("boxwright", f"there is no verb '{words[0]}'", f"Verbs: {', '.join(VERBS)}")
     if isinstance(found, Verb):
@@ -248,7 +251,13 @@ def _answer(name: str, verb: Verb, words: list[str]) -> tuple[Answer, bool]:
 
 def _live(*, wants_json: bool) -> Callable[[str], None]:
     """Prints a line while a verb works: beside the document where one is asked for."""
-    return functools.partial(say, out=sys.stderr if wants_json else sys.stdout)
+    out = sys.stderr if wants_json else sys.stdout
+
+    def tell(line: str) -> None:
+        say(line, out)
+        out.flush()  # whoever reads along through a pipe waits for it
+
+    return tell
 
 
 def _named(package: str, place: str) -> Any:
@@ -270,7 +279,9 @@ def _overview() -> list[str]:
     for name, verb in VERBS.items():
         text = verb.help if isinstance(verb, Verb) else "; ".join(f"{sub}: {v.help}" for sub, v in verb.items())
         lines.append(f"  {name:<10}{text}")
-    return [*lines, "", "`boxwright VERB --help` lists the flags of a verb; `boxwright --version` prints the version."]
+    later = f"Not offered yet: {', '.join(NOT_YET_VERBS)}."
+    last = "`boxwright VERB --help` lists the flags of a verb; `boxwright --version` prints the version."
+    return [*lines, "", later, "", last]
 
 
 def _listing(prefix: str, verbs: dict[str, Verb]) -> list[str]:

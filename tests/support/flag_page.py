@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from boxwright.config.family_flags import FLAGS, OLD_VERBS, FamilyFlag, Outcome
+from boxwright.cli import OLD_VERBS
+from boxwright.config.family_flags import FLAGS, FamilyFlag, Outcome
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "flags.md"
 HEAD = """# Flags of this family, and what they do here

@@ -272,9 +272,6 @@ EXPORT = (
 
 FLAGS = (*TRAIN, *VAL, *PREDICT, *EXPORT)
 
-# What the programs were called, and the verb that does their work.
-OLD_VERBS = {"detect": "predict", "test": "val"}
-
 
 def family_flag(verb: str, name: str) -> FamilyFlag | None:
     """The flag of the family with this name, without its dashes, where it has no effect or is refused here."""

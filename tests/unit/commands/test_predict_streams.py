@@ -25,6 +25,8 @@ from tests.support import datasets, exports
 from tests.support.commands import command, done
 from tests.support.mjpeg import Camera, serving
 
+pytestmark = pytest.mark.slow
+
 LEAST = ("--conf-thres", "0.0001", "--max-det", "5", "--threads", "1", "--device", "cpu")
 
 

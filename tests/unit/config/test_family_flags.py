@@ -11,7 +11,7 @@ import pytest
 
 from boxwright import cli
 from boxwright.config.assemble import resolve_verb
-from boxwright.config.family_flags import ERAS, FLAGS, OLD_VERBS, Outcome
+from boxwright.config.family_flags import ERAS, FLAGS, Outcome
 from boxwright.config.flags import flag_names, parser, read
 from boxwright.config.not_yet import NEEDS, NOT_YET, UNREAD, is_not_yet, refuse_what_cannot_act
 from boxwright.config.schema.export import ExportSettings
@@ -183,10 +183,19 @@ def test_a_flag_that_stands_for_a_value_is_refused_beside_one_that_takes_it(word
         read("train", TrainSettings, words, reports=True)
 
 
-@pytest.mark.parametrize("old", OLD_VERBS)
+@pytest.mark.parametrize("old", cli.OLD_VERBS)
 def test_old_names_of_programs_mean_verbs(capsys, old):
     assert cli.main([old, "--help"]) == 0
-    assert f"usage: boxwright {OLD_VERBS[old]} " in capsys.readouterr().out
+    assert f"usage: boxwright {cli.OLD_VERBS[old]} " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", cli.NOT_YET_VERBS)
+def test_verbs_that_are_not_offered_yet_say_so(capsys, verb):
+    assert cli.main([verb]) == 2
+    assert f"error: boxwright {verb}: it is not offered yet. Verbs: " in capsys.readouterr().err
+    assert cli.main(["--help"]) == 0
+    assert verb in capsys.readouterr().out.partition("Not offered yet: ")[2].splitlines()[0]
+    assert verb not in cli.VERBS
 
 
 def test_the_page_says_what_the_table_says():
