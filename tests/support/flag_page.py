@@ -7,6 +7,9 @@ from pathlib import Path
 
 from boxwright.cli import OLD_VERBS
 from boxwright.config.family_flags import FLAGS, FamilyFlag, Outcome
+from boxwright.config.schema.export import ExportSettings
+from boxwright.config.schema.train import TrainSettings
+from boxwright.config.schema.val import PredictSettings, ValSettings
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "flags.md"
 HEAD = """# Flags of this family, and what they do here
@@ -27,6 +30,7 @@ nowhere here is our own: `boxwright VERB --help` shows it.
 
 A flag of another verb, or of nobody, is an error that names the nearest.
 """
+KINDS = {"train": TrainSettings, "val": ValSettings, "predict": PredictSettings, "export": ExportSettings}
 TITLES = {"train": "Training", "val": "Validation", "predict": "Detection", "export": "Export"}
 
 
@@ -47,7 +51,9 @@ def _line(row: FamilyFlag) -> str:
     what = row.outcome.value
     if row.outcome in {Outcome.TAKEN, Outcome.RENAMED} and row.flag != _current(row):
         what += f" (`{_current(row)}`)"
-    about = f"{row.about[:1].upper()}{row.about[1:].rstrip('.')}. {row.remedy}".strip(" .")
+    texts = [str(KINDS[row.verb].model_fields[row.key].description)] if row.key else []
+    texts += [f"{text[:1].upper()}{text[1:]}" for text in (row.about, row.remedy) if text]
+    about = ". ".join(text.rstrip(".") for text in texts).replace("|", "\\|")
     return f"| `{row.flag}` | {row.eras.replace('-', ' - ')} | {what} | {about}{'.' if about else ''} |\n"
 
 

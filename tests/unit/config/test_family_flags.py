@@ -16,12 +16,11 @@ from boxwright.config.flags import flag_names, parser, read
 from boxwright.config.not_yet import NEEDS, NOT_YET, UNREAD, is_not_yet, refuse_what_cannot_act
 from boxwright.config.schema.export import ExportSettings
 from boxwright.config.schema.train import TrainSettings
-from boxwright.config.schema.val import PredictSettings, ValSettings
+from boxwright.config.schema.val import PredictSettings
 from boxwright.config.setting import spelling_of
 from boxwright.errors import SettingError
-from tests.support.flag_page import PAGE, page
+from tests.support.flag_page import KINDS, PAGE, page
 
-KINDS = {"train": TrainSettings, "val": ValSettings, "predict": PredictSettings, "export": ExportSettings}
 PACKAGE = Path(cli.__file__).parent
 EVERY_FLAG = pytest.mark.parametrize("row", FLAGS, ids=lambda row: f"{row.verb} {row.flag}")
 
