@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 HELD = 4  # pictures of a stream that wait while every one is wanted
+STEADY = 25  # pictures in a row: a stream that gave so many works, and its attempts are counted anew
 JOIN_SECONDS = 2.0  # for a thread that is in the middle of a picture
 WAITS = (0.0, 1.0, 2.0, 5.0)  # seconds before each next attempt, the last for all others
 
@@ -68,7 +69,7 @@ class _Reader:
         while True:
             before = self.number
             why, is_recording = self._read_once()
-            failures = 1 if self.number > before else failures + 1
+            failures = 1 if self.number - before >= STEADY else failures + 1
             if self.stop.is_set() or is_recording or not self.number:  # what never came will not come again
                 return why
             if failures > self.rules.reconnect:
@@ -150,7 +151,7 @@ class Streams:
                 self._changed.wait_for(lambda: any(r.pictures or r.notes or r.ended for r in open_readers))
                 taken = [reader.pictures.popleft() for reader in open_readers if reader.pictures]
                 notes = [(reader, reader.notes.pop(0)) for reader in open_readers if reader.notes]
-                over = [reader for reader in open_readers if reader.ended and not reader.pictures]
+                over = [reader for reader in open_readers if reader.ended and not reader.pictures and not reader.notes]
                 self._changed.notify_all()
             for reader, note in notes:
                 self._tell(f"{shown(reader.word)}: {note}")
