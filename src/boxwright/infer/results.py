@@ -141,7 +141,11 @@ class Predictions(Sequence[ImageDetections]):
         """
         columns: dict[str, list[Any]] = {"path": [], "frame": []}
         for one in self.found:
-            own = {"path": [one.path] * len(one), "frame": [one.frame] * len(one), **one.columns()}
+            own: dict[str, list[Any]] = {
+                "path": [one.path] * len(one),
+                "frame": [one.frame] * len(one),
+                **one.columns(),
+            }
             for name, values in own.items():
                 columns.setdefault(name, []).extend(values)
         return data_frame(columns)
