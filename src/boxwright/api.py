@@ -22,6 +22,7 @@ from boxwright.data.index.index import Index
 from boxwright.errors import DataError
 from boxwright.infer.loaded_model import Model
 from boxwright.infer.results import ImageDetections, Predictions
+from boxwright.infer.sources import require_no_stream
 from boxwright.runs.evaluation.validation_result import ValidationResult
 from boxwright.runs.exporting.export import Exports
 from boxwright.runs.exporting.export import export as export_files
@@ -161,7 +162,7 @@ def predict(
     weights: StrPath | Sequence[StrPath],
     source: StrPath | Sequence[StrPath],
     *,
-    imgsz: int | None = None,
+    imgsz: int | Sequence[int] | None = None,
     conf_thres: float | None = None,
     iou_thres: float | None = None,
     max_det: int | None = None,
@@ -187,13 +188,16 @@ def predict(
         for found in boxwright.predict("runs/train/exp", "holiday/*.jpg", conf_thres=0.4):
             print(found.path, found.counts())
 
-    What cannot be read is named in `left_out`, and the others go on. Nothing is written unless `nosave=False`
-    (pictures), `save_txt`, `save_json` or `save_crop` asks for it; then it lies in PROJECT/NAME. The other settings of
-    `boxwright predict` are keywords as well.
+    imgsz: pixels, one number, or height and width. What cannot be read is named in `left_out`, and the others go on.
+    Nothing is written unless `nosave=False` (pictures), `save_txt`, `save_json`, `save_csv` or `save_crop` asks for
+    it; then it lies in PROJECT/NAME. The other settings of `boxwright predict` are keywords as well.
+
+    A stream has no end: `load(weights).stream("rtsp://...")` gives its pictures one after the other.
     """
     given = {"nosave": True} | _given(locals(), settings)
     with errors_in_python("boxwright.predict", PredictSettings):
         resolved = _resolved("boxwright.predict", PredictSettings, given)
+        require_no_stream(resolved.settings.source)
         found = predict_sources(resolved.settings, sys.stdin)
     images = tuple(
         ImageDetections.of(one, kind=found.kind, frame=record.get("frame"))
@@ -206,7 +210,7 @@ def load(
     weights: StrPath | Sequence[StrPath],
     *,
     device: str | int | None = None,
-    imgsz: int | None = None,
+    imgsz: int | Sequence[int] | None = None,
     augment: bool | None = None,
     half: bool | None = None,
     threads: int | None = None,
@@ -219,12 +223,20 @@ def load(
         found = model("photo.jpg", min_score=0.4)
         found.save("photo_found.jpg")
 
-    imgsz: image size (default: as in training). augment: each looks at three sizes of every image, one mirrored.
-    half: half precision where the device has it. threads: compute threads on a CPU.
+    imgsz: image size, or height and width (default: as in training). augment: each looks at three sizes of every image,
+    one mirrored. half: half precision where the device has it. threads: compute threads on a CPU.
     """
     with errors_in_python("boxwright.load", PredictSettings):
         s = _resolved("boxwright.load", PredictSettings, _given(locals(), {})).settings
-        predictor, notes = predictor_of(s.weights, s.device, s.imgsz, threads=s.threads, augment=s.augment, half=s.half)
+        predictor, notes = predictor_of(
+            s.weights,
+            s.device,
+            max(s.imgsz, default=None),
+            threads=s.threads,
+            augment=s.augment,
+            half=s.half,
+            size_hw=None if len(s.imgsz) <= 1 else (s.imgsz[0], s.imgsz[1]),
+        )
     return Model(predictor, _notes(notes, PredictSettings))
 
 
@@ -233,7 +245,7 @@ def export(
     *,
     format: Formats | None = None,  # noqa: A002 -- the setting's name
     out: str | Path | None = None,
-    imgsz: int | None = None,
+    imgsz: int | Sequence[int] | None = None,
     batch: int | None = None,
     batch_size: int | None = None,
     dynamic: bool | None = None,

@@ -23,11 +23,14 @@ from boxwright.system.terminal import say, say_json
 from boxwright.system.waiting import wait_briefly
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import TextIO
 
 
 LONGEST_REASON = 120  # characters
+# What the programs of the family were called, and the verb that does their work.
+OLD_VERBS = {"detect": "predict", "test": "val"}
+NOT_YET_VERBS = ("evolve", "bench", "doctor", "ui")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Verb:
     settings: str
     run: str
     reports: bool = True  # has --json
+    live: bool = False  # says something while it works, to a function that it is given
     drawn: str = ""  # the function that does it when a picture is asked for with --out
 
 
@@ -47,7 +51,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     ),
     "train": Verb("train a detector", "train:TrainSettings", "train:run", reports=False),
     "val": Verb("validate a checkpoint on a split", "val:ValSettings", "val:run"),
-    "predict": Verb("detect objects in images", "val:PredictSettings", "predict:run"),
+    "predict": Verb("detect objects in images, videos and streams", "val:PredictSettings", "predict:run", live=True),
     "report": Verb("a page that shows a run, or several", "verbs:ReportSettings", "report:run"),
     "errors": Verb("what a detector gets wrong, object by object", "verbs:ErrorsSettings", "errors:run"),
     "compare": Verb("whether one run is better than another", "verbs:CompareSettings", "compare:run"),
@@ -216,7 +220,10 @@ def _screen(out: TextIO) -> Any:
 
 def _verb(words: list[str]) -> tuple[str, Verb | None, list[str]]:
     """The verb that the first one or two words name, and the rest. No verb: help of a group was printed."""
+    words = [OLD_VERBS.get(words[0], words[0]), *words[1:]]
     found = VERBS.get(words[0])
+    if words[0] in NOT_YET_VERBS:
+        raise SettingError(f"boxwright {words[0]}", "it is not offered yet", f"Verbs: {', '.join(VERBS)}")
     if found is None:
         raise SettingError("boxwright", f"there is no verb '{words[0]}'", f"Verbs: {', '.join(VERBS)}")
     if isinstance(found, Verb):
@@ -238,7 +245,19 @@ def _answer(name: str, verb: Verb, words: list[str]) -> tuple[Answer, bool]:
         _say_marked("warning", note)
     resolved = assemble.resolve_verb(kind, line.flags, line.words)
     function = verb.drawn if verb.drawn and resolved.settings.out else verb.run
-    return _named("boxwright.commands", function)(resolved), line.json
+    work = _named("boxwright.commands", function)
+    return work(resolved, _live(wants_json=line.json)) if verb.live else work(resolved), line.json
+
+
+def _live(*, wants_json: bool) -> Callable[[str], None]:
+    """Prints a line while a verb works: beside the document where one is asked for."""
+    out = sys.stderr if wants_json else sys.stdout
+
+    def tell(line: str) -> None:
+        say(line, out)
+        out.flush()  # whoever reads along through a pipe waits for it
+
+    return tell
 
 
 def _named(package: str, place: str) -> Any:
@@ -260,7 +279,9 @@ def _overview() -> list[str]:
     for name, verb in VERBS.items():
         text = verb.help if isinstance(verb, Verb) else "; ".join(f"{sub}: {v.help}" for sub, v in verb.items())
         lines.append(f"  {name:<10}{text}")
-    return [*lines, "", "`boxwright VERB --help` lists the flags of a verb; `boxwright --version` prints the version."]
+    later = f"Not offered yet: {', '.join(NOT_YET_VERBS)}."
+    last = "`boxwright VERB --help` lists the flags of a verb; `boxwright --version` prints the version."
+    return [*lines, "", later, "", last]
 
 
 def _listing(prefix: str, verbs: dict[str, Verb]) -> list[str]:

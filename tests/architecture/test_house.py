@@ -90,7 +90,10 @@ DOORS = {
     "print": {"system/terminal.py"},
     "rich": {"system/screen.py", "track/sinks/epoch_row.py"},
     "cv2.imread": set(),
-    "cv2.VideoCapture": {"data/pixels/video.py"},
+    "cv2.VideoCapture": {"data/pixels/video.py", "data/pixels/stream.py"},
+    "cv2.VideoWriter": {"system/video_file.py"},
+    "mss": {"data/pixels/stream.py"},
+    "tkinter": {"system/window.py"},
     "cv2.imdecode": {"data/pixels/image_files.py", "data/pixels/channels.py"},
     "cv2.imdecodemulti": {"data/pixels/channels.py"},
     "PIL.Image.open": set(),  # it tries every format that it knows, and some start programs

@@ -32,6 +32,12 @@ def right() -> None:
     assert_type(model(Image.new("RGB", (4, 4))), boxwright.ImageDetections)
     for one in boxwright.predict(result.best, "images", save_conf=True, save_txt=True):
         assert_type(one, boxwright.ImageDetections)
+    predictions = boxwright.predict(result.best, "images", imgsz=(320, 256), batch=4, save_csv=True, save_format=1)
+    assert_type(predictions.save("found"), list[Path])
+    assert_type(predictions[0].crop(), list[np.ndarray])
+    assert_type(predictions[0].plot(), np.ndarray)
+    for one in model.stream("rtsp://camera", 0, min_score=0.3):
+        assert_type(one, boxwright.ImageDetections)
     assert_type(boxwright.export(result.best, format="onnx").files[0].path, Path)
     assert_type(boxwright.open_data("a.yaml")["train"].paths[0], str)
 
@@ -47,4 +53,7 @@ def wrong() -> None:
     boxwright.load("a.pt")(None)  # type: ignore[call-overload]
     _ = boxwright.load("a.pt")("a.jpg").boxes  # type: ignore[attr-defined]
     _ = boxwright.validate("a.pt").map  # type: ignore[attr-defined]
+    boxwright.predict("a.pt", 0.5)  # type: ignore[arg-type]
+    boxwright.predict("a.pt", "images", save_format=2)  # type: ignore[arg-type]
+    boxwright.load("a.pt").stream(None)  # type: ignore[arg-type]
     boxwright.trian()  # type: ignore[attr-defined]

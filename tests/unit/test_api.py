@@ -112,7 +112,7 @@ def test_what_is_not_given_is_none(name):
 
 
 def test_options_that_act_nowhere_in_python_are_settings_that_exist():
-    assert set(ONLY_AT_THE_COMMAND_LINE) <= set(TrainSettings.model_fields)
+    assert set(ONLY_AT_THE_COMMAND_LINE) <= {*TrainSettings.model_fields, *PredictSettings.model_fields}
     with pytest.raises(SettingError, match="dry_run is for the command line alone"):
         boxwright.train(dry_run=True)
 

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 BATCH_NAMES = ("batch", "batch_size")  # two names of one thing in every function that takes it
 # What only makes sense where lines are printed, with what to do instead.
-ONLY_AT_THE_COMMAND_LINE = {"dry_run": "Print the plan with `boxwright train --dry-run`"}
+ONLY_AT_THE_COMMAND_LINE = {
+    "dry_run": "Print the plan with `boxwright train --dry-run`",
+    "local_rank": "The environment of a launcher decides; leave it out",
+    **dict.fromkeys(("every_frame", "reconnect"), "Give it to `stream` of what `boxwright.load` returns"),
+}
 _FLAG = re.compile(r"--(?P<flag>[a-z0-9][a-z0-9_-]*)(?P<value>[ =](?P<word>[\w.+-]*\w))?")
 _COMMAND = re.compile(r"(`[^`]*`)")
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import argparse
 import re
+import textwrap
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, get_args, get_origin
 
 from boxwright.config.compat import current_name
+from boxwright.config.family_flags import Outcome, family_flag
 from boxwright.config.load import Layer
-from boxwright.config.manual import description
+from boxwright.config.manual import WIDTH, description
+from boxwright.config.not_yet import is_not_yet
 from boxwright.config.origin import Origin, Source
 from boxwright.config.setting import NO_BARE_FORM, Slice, Spelling, spelling_of
 from boxwright.errors import SettingError, nearest
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 _WORD = re.compile(r"([A-Za-z_][A-Za-z0-9_\-]*)=(.*)", re.DOTALL)
+_NUMBER = re.compile(r"\d+")
 _AS_FLAG = " as a flag"
 _FILES = {"PT", "PATH"}  # what stands for files in help
 _EPILOG = """Any setting can also be given as a trailing key=value word, such as lr0=0.005 mosaic=0;
@@ -46,6 +50,7 @@ class _Flag:
     renamed: bool = False
     value: Any = NO_BARE_FORM  # of a shorthand
     switch: bool = False  # yes or no: nothing follows it
+    numbers: bool = False  # several whole numbers may follow it, and nothing else
 
     @property
     def needs_value(self) -> bool:
@@ -125,7 +130,7 @@ def parser(verb: str, kind: type[Slice], *, reports: bool) -> argparse.ArgumentP
     made = _Parser(
         prog=f"boxwright {verb}",
         allow_abbrev=False,
-        epilog=_EPILOG if _has_words(kind) else None,
+        epilog=_epilog(kind),
         description=description(verb),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -140,17 +145,31 @@ def parser(verb: str, kind: type[Slice], *, reports: bool) -> argparse.ArgumentP
             spelling = spelling_of(info)
             if spelling.positional:
                 place.add_argument(
-                    key, nargs="*" if spelling.many else "?", default=None, metavar=key.upper(), help=_help(info)
+                    key,
+                    nargs="*" if spelling.many else "?",
+                    default=None,
+                    metavar=key.upper(),
+                    help=_help(key, info),
                 )
                 if not spelling.many:  # who is used to --data of a training writes it here too
                     place.add_argument(f"--{key}", dest=f"{key}{_AS_FLAG}", default=None, help=argparse.SUPPRESS)
             elif spelling.kind == "flag":
                 place.add_argument(
-                    *flag_names(key, info), dest=key, default=None, help=_help(info), **_shape(info, spelling)
+                    *flag_names(key, info), dest=key, default=None, help=_help(key, info), **_shape(info, spelling)
                 )
     if reports:
         made.add_argument("--json", action="store_true", help="Print one JSON document instead of text.")
     return made
+
+
+def _epilog(kind: type[Slice]) -> str | None:
+    """What stands below the flags: how else to write them, and which of them cannot be used yet."""
+    later = [flag_names(key, info)[0] for key, info in kind.model_fields.items() if is_not_yet(key)]
+    parts = [_EPILOG] if _has_words(kind) else []
+    if later:
+        line = f"Understood, but not offered yet: {', '.join(later)}. They are refused."
+        parts.append(textwrap.fill(line, WIDTH, break_on_hyphens=False))
+    return "\n\n".join(parts) or None
 
 
 def _by_slice(kind: type[Slice]) -> dict[type[Slice], list[str]]:
@@ -182,12 +201,13 @@ def _has_words(kind: type[Slice]) -> bool:
     return any(spelling_of(info).kind != "flag" for info in kind.model_fields.values())
 
 
-def _help(info: FieldInfo) -> str:
+def _help(key: str, info: FieldInfo) -> str:
     default = info.default
     if isinstance(default, tuple):
         default = " ".join(map(str, default))
     suffix = "" if default in {None, "", False} or spelling_of(info).positional else f" (default: {default})"
-    return f"{info.description}{suffix}".replace("%", "%%")
+    later = "Not offered yet. " if is_not_yet(key) else ""
+    return f"{later}{info.description}{suffix}".replace("%", "%%")
 
 
 def _shape(info: FieldInfo, spelling: Spelling) -> dict[str, Any]:
@@ -197,7 +217,16 @@ def _shape(info: FieldInfo, spelling: Spelling) -> dict[str, Any]:
     shape: dict[str, Any] = {"metavar": spelling.metavar or _metavar(info)}
     if spelling.bare != NO_BARE_FORM:
         return {**shape, "nargs": "?", "const": spelling.bare}
+    if _takes_numbers(info, spelling):  # they reach the parser as one word
+        return {**shape, "metavar": f"{shape['metavar']} [{shape['metavar']}]"}
     return {**shape, "nargs": "+"} if spelling.many else shape
+
+
+def _takes_numbers(info: FieldInfo, spelling: Spelling) -> bool:
+    """Whether several whole numbers may follow the flag: what stands behind them is no part of it."""
+    members = [part for part in get_args(info.annotation) if part is not Ellipsis]
+    plain = {get_args(part)[0] if get_args(part) else part for part in members}
+    return spelling.many and get_origin(info.annotation) is tuple and plain == {int}
 
 
 def _metavar(info: FieldInfo) -> str:
@@ -211,11 +240,11 @@ def _spellings(kind: type[Slice]) -> Iterator[tuple[str, _Flag]]:
     for key, info in kind.model_fields.items():
         spelling = spelling_of(info)
         if spelling.kind == "flag" and not (spelling.positional and spelling.many):
-            switch = info.annotation is bool
+            switch, numbers = info.annotation is bool, _takes_numbers(info, spelling)
             for name in (key, *spelling.names):
-                yield name.replace("_", "-"), _Flag(key, spelling, switch=switch)
+                yield name.replace("_", "-"), _Flag(key, spelling, switch=switch, numbers=numbers)
             for name in spelling.renamed:
-                yield name.replace("_", "-"), _Flag(key, spelling, renamed=True, switch=switch)
+                yield name.replace("_", "-"), _Flag(key, spelling, renamed=True, switch=switch, numbers=numbers)
             for name, value in spelling.shorthand:
                 yield name, _Flag(key, spelling, value=value)
 
@@ -225,14 +254,10 @@ def _canonical(
 ) -> Iterator[str]:
     """The words with every flag in its main spelling; key=value words and shorthands go into the reading."""
     waiting = False  # a flag before this word needs it as its value
-    for word in arguments:
+    words = _known_here(verb, arguments, reading)
+    for word in words:
         if word in {"-h", "--help", "--json"} or not word.startswith("--"):
-            match = None if waiting else _WORD.fullmatch(word)
-            if match and current_name(match[1]) in kind.model_fields:
-                reading.words[current_name(match[1])] = match[2]
-            elif match and _has_words(kind) and not any(character in match[1] for character in "/.\\"):
-                raise _unknown(verb, match[1], [*kind.model_fields], "setting")
-            else:
+            if waiting or not _took_word(verb, kind, table, word, reading):
                 yield word
             waiting = False
             continue
@@ -242,6 +267,7 @@ def _canonical(
             raise SettingError(f"boxwright {verb}", f"'{name}' is a hyperparameter, not a flag", remedy)
         flag, main = _found(verb, table, name)
         waiting = flag.needs_value and "=" not in word
+        _require_one_meaning(reading, flag, main)
         reading.places[flag.key] = f"--{main}"
         if flag.renamed:
             reading.notes.append(f"--{name} is now --{flag.key.replace('_', '-')}; both work")
@@ -249,6 +275,49 @@ def _canonical(
             reading.values[flag.key] = flag.value
             continue
         yield f"--{flag.key.replace('_', '-')}" + (f"={value}" if "=" in word else "")
+
+
+def _require_one_meaning(reading: _Reading, flag: _Flag, main: str) -> None:
+    """Refuse a flag that stands for a value beside the flag that takes one. Raises SettingError."""
+    before = reading.places.get(flag.key)
+    if before and before != f"--{main}" and (flag.value != NO_BARE_FORM or flag.key in reading.values):
+        raise SettingError(f"{before} + --{main}", "both say the same thing", "Leave one of them out")
+
+
+def _took_word(verb: str, kind: type[Slice], table: dict[str, _Flag], word: str, reading: _Reading) -> bool:
+    """Whether this is key=value, which then lies in the reading. Raises SettingError for a key that is none."""
+    match = _WORD.fullmatch(word)
+    if not match:
+        return False
+    key = current_name(match[1])
+    spelt = table.get(match[1].replace("_", "-"))
+    if key not in kind.model_fields and spelt is not None and spelt.value == NO_BARE_FORM:
+        key = spelt.key
+    if key in kind.model_fields:
+        reading.words[key] = match[2]
+        return True
+    if _has_words(kind) and not any(character in match[1] for character in "/.\\"):
+        raise _unknown(verb, match[1], [*kind.model_fields], "setting")
+    return False
+
+
+def _known_here(verb: str, arguments: Sequence[str], reading: _Reading) -> Iterator[str]:
+    """The words without the flags of the family that have no effect here, of which a note is kept.
+
+    Raises SettingError for those that are refused.
+    """
+    words = iter(arguments)
+    for word in words:
+        name, equals, _ = word[2:].partition("=") if word.startswith("--") else ("", "", "")
+        flag = family_flag(verb, name) if name else None
+        if flag is None:
+            yield word
+            continue
+        if flag.outcome is Outcome.REFUSED:
+            raise SettingError(f"--{name}", flag.about, flag.remedy)
+        if flag.words and not equals and next(words, None) is None:
+            raise SettingError(f"boxwright {verb}", f"argument --{name}: expected one argument", "Leave it out")
+        reading.notes.append(f"--{name} has no effect here. {flag.about}")
 
 
 def _is_word(kind: type[Slice], name: str) -> bool:
@@ -263,14 +332,22 @@ def _joined(table: dict[str, _Flag], words: list[str]) -> list[str]:
     Apart, it would be taken for a flag.
     """
     found: list[str] = []
+    collecting = False  # numbers of a flag that takes several
     for word in words:
         before = found[-1] if found else ""
         flag = table.get(before[2:]) if before.startswith("--") else None
         takes = flag is not None and flag.needs_value and not flag.spelling.many
         if takes and word.startswith("-") and not word.startswith("--") and word != "-h":
             found[-1] = f"{before}={word}"
+        elif collecting and _NUMBER.fullmatch(word):
+            found[-1] += f",{word}"
+        elif flag is not None and flag.numbers and "=" not in before and not word.startswith("-"):
+            found[-1] = f"{before}={word}"
+            collecting = True
+            continue
         else:
             found.append(word)
+            collecting = False
     return found
 
 

@@ -36,9 +36,8 @@ MANUAL: dict[str, Entry] = {
         "val runs/train/exp --task test",
     ),
     "predict": Entry(
-        "Finds objects in files, folders, patterns and videos. Writes pictures with boxes into a folder below "
-        "runs/detect, and text, JSON and cut-out "
-        "objects when asked.",
+        "Finds objects in files, folders, patterns, videos, cameras and streams. Writes pictures with boxes into a "
+        "folder below runs/detect, and text, tables, JSON and cut-out objects when asked.",
         "predict runs/train/exp --source some/images --save-txt",
     ),
     "report": Entry(

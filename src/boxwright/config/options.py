@@ -119,7 +119,6 @@ class TrainOptions(TypedDict, total=False):
     sync_bn: bool | None
     save_steps: int | None
     save_minutes: float | None
-    local_rank: int | None
     amp_on_cpu: bool | None
     device_check: bool | None
     early_stopping: bool | None
@@ -178,7 +177,11 @@ class PredictOptions(TypedDict, total=False):
     agnostic_nms: bool | None
     threads: int | None
     save_conf: bool | None
+    save_format: Literal[0, 1] | None
+    save_csv: bool | None
+    data: StrPath | None
     vid_stride: int | None
+    view_img: bool | None
     visualize: bool | None
     line_thickness: int | None
     hide_labels: bool | None
@@ -191,6 +194,7 @@ class ExportOptions(TypedDict, total=False):
     conf_thres: float | None
     iou_thres: float | None
     max_det: int | None
+    opset: int | None
     candidates: int | None
     agnostic_nms: bool | None
     licence: str | None

@@ -21,17 +21,17 @@ from boxwright.system.torchscript_file import advice_left_out
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OPSET = 17  # the newest that the exporter by tracing knows well; every runtime of the last years has it
+USUAL_OPSET = 17  # the newest that the exporter by tracing knows well; every runtime of the last years has it
 PACKAGES = ("onnx", "onnxruntime")  # the second to run and compare it
 DYNAMIC = {"images": {0: "batch", 2: "height", 3: "width"}, "predictions": {0: "batch", 1: "anchors"}}
 
 
-def onnx_bytes(network: Deployed, passport: Passport) -> bytes:
-    """One file, weights inside."""
+def onnx_bytes(network: Deployed, passport: Passport, opset: int = USUAL_OPSET) -> bytes:
+    """One file, weights inside. `opset`: version of the operators."""
     import onnx  # noqa: PLC0415 -- an extra, only for those who use it
 
     buffer = io.BytesIO()
-    example = torch.zeros(passport.batch, passport.input_channels, passport.image_size, passport.image_size)
+    example = torch.zeros(passport.batch, passport.input_channels, *passport.size_hw)
     axes = DYNAMIC if passport.dynamic else None
     with _advice_left_out(), torch.no_grad():
         torch.onnx.export(
@@ -39,7 +39,7 @@ def onnx_bytes(network: Deployed, passport: Passport) -> bytes:
             (example,),
             buffer,  # type: ignore[arg-type]  # this exporter takes files too
             dynamo=False,
-            opset_version=OPSET,
+            opset_version=opset,
             input_names=["images"],
             output_names=["predictions"],
             dynamic_axes=axes,

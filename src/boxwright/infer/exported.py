@@ -46,8 +46,13 @@ class Exported:
 
     @property
     def fixed_size(self) -> int | None:
-        """The side of the only images it takes; None: any that fit the grid."""
+        """The longer side of the only images it takes; None: any that fit the grid."""
         return None if self.passport.dynamic else self.passport.image_size
+
+    @property
+    def fixed_hw(self) -> tuple[int, int] | None:
+        """Height and width of the only images it takes, where these are no squares."""
+        return None if self.passport.dynamic else self.passport.image_hw
 
     def to(self, device: torch.device) -> Exported:
         """The same on a device, as far as its engine knows devices; answers come back to where the images are."""
@@ -110,7 +115,7 @@ def as_predictions(rows: torch.Tensor, num_classes: int) -> torch.Tensor:
 def _stated(passport: Passport) -> tuple[int, int, int, int]:
     """Images (B, C, H, W) that a file says it takes; of any number and size, one of the size it was made for."""
     number = 1 if passport.dynamic else passport.batch
-    return number, passport.input_channels, passport.image_size, passport.image_size
+    return number, passport.input_channels, *passport.size_hw
 
 
 def _require_modest(path: Path, passport: Passport) -> None:
@@ -119,8 +124,8 @@ def _require_modest(path: Path, passport: Passport) -> None:
     if math.prod(images) > MOST_STATED:
         raise WeightsError(
             str(path),
-            f"takes {images[0]} images of {images[2]} pixels and {images[1]} channels at a time, more than a file may "
-            f"ask for ({MOST_STATED} numbers)",
+            f"takes {images[0]} images of {max(images[2:])} pixels and {images[1]} channels at a time, more than a "
+            f"file may ask for ({MOST_STATED} numbers)",
             "Export it with a smaller --batch or --imgsz, or with --dynamic",
         )
 

@@ -3,20 +3,26 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, overload
 
 import numpy as np
 
-from boxwright.errors import SettingError
+from boxwright.data.pixels.channels import of_picture
+from boxwright.errors import DataError, SettingError
 from boxwright.geometry.nms import NmsRules
 from boxwright.infer.given_images import GivenImage, path_of, pixels_of, place, require_images
 from boxwright.infer.predictor import Predictor
 from boxwright.infer.results import ImageDetections
+from boxwright.infer.sources import stream_words
+from boxwright.infer.streams import StreamRules, Streams
+from boxwright.system.terminal import say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 One = TypeVar("One", bound=GivenImage)
 
@@ -84,6 +90,45 @@ class Model:
             found += self._found(part, places, rules)
         return found if many else found[0]
 
+    def stream(
+        self,
+        *sources: str | int,
+        min_score: float = 0.25,
+        max_iou: float = 0.45,
+        max_det: int = 1000,
+        every_frame: bool = False,
+        vid_stride: int = 1,
+        reconnect: int = 3,
+    ) -> Iterator[ImageDetections]:
+        """Detections of each picture of streams, as they come: a camera (0), an address (rtsp://...), or "screen".
+
+        Example::
+
+            for found in model.stream("rtsp://camera/1", min_score=0.4):
+                print(found.path, found.frame, found.counts())
+
+        The newest picture of each is taken, or every one with `every_frame`; `vid_stride`: every so-manyth. A stream
+        that breaks off is opened again `reconnect` times, which is said on stderr. Each result holds its picture. Ends
+        when all have ended, or when it is left. Raises DataError where a stream gave no picture.
+        """
+        rules = _rules(min_score, max_iou, max_det, 1)
+        words = stream_words(tuple(str(source) for source in sources))
+        if len(words) < len(sources) or not words:
+            raise SettingError("argument sources", "names no stream", 'Give 0, "rtsp://...", "http://..." or "screen"')
+        how = StreamRules(every_frame, _whole("vid_stride", vid_stride, 1), _whole("reconnect", reconnect, 0))
+        return self._watched(words, how, rules)
+
+    def _watched(self, words: Sequence[str], how: StreamRules, rules: NmsRules) -> Iterator[ImageDetections]:
+        kind = self.predictor.kind
+        with Streams(words, how, functools.partial(say, out=sys.stderr)) as streams:
+            for pictures in streams:
+                pixels = [of_picture(image, kind) for _, image in pictures]
+                answers = self.predictor(pixels, rules, [frame.path for frame, _ in pictures])
+                for one, (frame, _), image in zip(answers, pictures, pixels, strict=True):
+                    yield ImageDetections.of(one, image, kind, frame.number)
+        for path, why in streams.failed.items():
+            raise DataError(path, why, "Give a stream that can be opened")
+
     def _found(self, images: Sequence[GivenImage], places: Sequence[str], rules: NmsRules) -> list[ImageDetections]:
         kind = self.predictor.kind
         pixels = [pixels_of(image, kind, where) for image, where in zip(images, places, strict=True)]
@@ -105,6 +150,13 @@ def _rules(min_score: float, max_iou: float, max_det: int, batch: int) -> NmsRul
         if not fits:
             raise SettingError(f"argument {name}", f"is {value!r}", f"Give {wanted}")
     return NmsRules(float(min_score), float(max_iou), int(max_det))
+
+
+def _whole(name: str, value: int, least: int) -> int:
+    """A whole number. Raises SettingError."""
+    if not _is_number(value) or value != int(value) or value < least:
+        raise SettingError(f"argument {name}", f"is {value!r}", f"Give a whole number from {least}")
+    return int(value)
 
 
 def _is_number(value: object) -> bool:

@@ -35,6 +35,7 @@ class Predictor:
     square: bool = False  # every canvas has the full size: for networks that take no other
     kind: Kind = USUAL
     threads: int = 0  # compute threads while it works, 0 = the usual number
+    size_hw: tuple[int, int] | None = None  # height and width of the largest canvas, where it is no square
 
     @torch.inference_mode()
     def __call__(
@@ -68,10 +69,10 @@ class Predictor:
             return self.network(batch.contiguous(memory_format=torch.channels_last)).decoded.float()
 
     def _letterbox(self, size_hw: tuple[int, ...]) -> Letterbox:
-        """The canvas of an image: as small as the grid allows, or the full square for networks that take no other."""
+        """The canvas of an image: as small as the grid allows, or the full size for networks that take no other."""
         height, width = size_hw
-        square = self.image_size, self.image_size
-        return fit((height, width), square) if self.square else fit((height, width), square, stride=self.grid)
+        largest = self.size_hw or (self.image_size, self.image_size)
+        return fit((height, width), largest) if self.square else fit((height, width), largest, stride=self.grid)
 
 
 def placed(image: np.ndarray, box: Letterbox, kind: Kind = USUAL) -> np.ndarray:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from PIL import Image, ImageShow
 
@@ -17,8 +17,8 @@ from boxwright.data.pixels.video import frames
 from boxwright.drawing.boxes import draw_boxes
 from boxwright.drawing.palette import colour
 from boxwright.errors import DataError, SettingError
-from boxwright.structures.detections import Detections
-from boxwright.system.files import make_folder, write_image
+from boxwright.structures.detections import Detections, data_frame
+from boxwright.system.files import fitting, make_folder, write_image
 
 if TYPE_CHECKING:
     import numpy as np
@@ -128,6 +128,42 @@ class Predictions(Sequence[ImageDetections]):
 
     def __len__(self) -> int:
         return len(self.found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain values, ready for JSON."""
+        left_out = [dict(one) for one in self.left_out]
+        return {"images": [one.to_dict() for one in self.found], "left_out": left_out}
+
+    def to_pandas(self) -> Any:
+        """One pandas.DataFrame of all images, with the columns path and frame before those of each.
+
+        Raises SettingError when pandas is not installed.
+        """
+        columns: dict[str, list[Any]] = {"path": [], "frame": []}
+        for one in self.found:
+            own: dict[str, list[Any]] = {
+                "path": [one.path] * len(one),
+                "frame": [one.frame] * len(one),
+                **one.columns(),
+            }
+            for name, values in own.items():
+                columns.setdefault(name, []).extend(values)
+        return data_frame(columns)
+
+    pandas = to_pandas
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write what `plot` draws of each image into a folder; returns where. Names that come twice are numbered."""
+        found: list[Path] = []
+        for one in self.found:
+            plain = fitting(Path(one.path).stem) or "image"
+            stem = plain if one.frame is None else f"{plain}_{one.frame}"
+            target, number = Path(folder) / f"{stem}.png", 1
+            while target in found:
+                number += 1
+                target = Path(folder) / f"{stem}_{number}.png"
+            found.append(one.save(target))
+        return found
 
     def _repr_html_(self) -> str:
         """The tables of all images, for notebooks."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from boxwright.config.conflicts import place_of
 from boxwright.config.load import Resolved
+from boxwright.config.not_yet import refuse_what_cannot_act
 from boxwright.config.origin import MEASURED
 from boxwright.config.schema.model import ModelSettings
 from boxwright.config.schema.train import TrainSettings
@@ -87,7 +87,7 @@ class TrainPlan:
 def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> TrainPlan:
     """Check everything, in order. Raises for the first thing that cannot work."""
     settings = resolved.settings
-    _refuse_what_cannot_act(resolved)
+    refuse_what_cannot_act(resolved)
     writing = not settings.dry_run
     fetched = ensure_present(settings.data) if settings.allow_download and writing else ()
     how = {
@@ -138,37 +138,6 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
         frozen,
         carried,
     )
-
-
-# Accepted so that old command lines are understood, and refused where they would be silently without effect.
-_LATER: tuple[tuple[str, str], ...] = (
-    ("evolve", "evolution"),
-    ("bucket", "mirroring to a bucket"),
-    ("track", "trackers beside CSV and TensorBoard"),
-    ("sync_bn", "shared batch statistics"),
-    ("device_check", "the device check"),
-    ("ndjson_console", "JSON lines on the console"),
-)
-
-
-# What acts only through another setting.
-_NEEDS = {
-    **dict.fromkeys(("entity", "upload_dataset", "bbox_interval", "artifact_alias"), ("track", "a tracker")),
-    **dict.fromkeys(("evolve_population", "resume_evolve"), ("evolve", "an evolution")),
-}
-
-
-def _refuse_what_cannot_act(resolved: Resolved[TrainSettings]) -> None:
-    settings = resolved.settings
-    for key, what in _LATER:
-        if getattr(settings, key):
-            raise SettingError(place_of(resolved, key), f"{what} is not offered yet", "Leave it out")
-    for key, (other, what) in _NEEDS.items():
-        asked = resolved.sources[key].typed  # old option files name every option
-        if asked and getattr(settings, key) != TrainSettings.model_fields[key].default and not getattr(settings, other):
-            raise SettingError(
-                place_of(resolved, key), f"it is for {what}, and there is none in this run", "Leave it out"
-            )
 
 
 def _fitting_data(resolved: Resolved[TrainSettings], data: OpenData) -> list[str]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -94,3 +95,17 @@ def _is_number(cell: object) -> bool:
     except ValueError:
         return False
     return True
+
+
+def text_cell(text: str) -> str:
+    """Somebody's text as one cell of a table.
+
+    Spreadsheets run what begins with = + - @ in any width; what begins with no letter or digit gets a mark.
+    """
+    shown = printable(text)
+    first = unicodedata.normalize("NFKC", shown.strip())[:1]
+    guarded = shown if not first or first.isalnum() or first in "_(" else f"'{shown}"
+    plain = all(
+        letter.isalnum() or letter in " _-.()'" for letter in guarded
+    )  # what else there is may end a cell somewhere
+    return guarded if plain else '"' + guarded.replace('"', '""') + '"'

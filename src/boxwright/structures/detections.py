@@ -98,20 +98,20 @@ class Detections:
         """All of it as plain values, ready for JSON."""
         return {"path": self.path, "size_wh": list(self.size_hw[::-1]), "detections": self.records()}
 
+    def columns(self) -> dict[str, list[Any]]:
+        """x1, y1, x2, y2 (pixels), score, class and name of all detections, a list each."""
+        found: dict[str, list[Any]] = {
+            name: self.boxes_xyxy_px[:, at].tolist() for at, name in enumerate(("x1", "y1", "x2", "y2"))
+        }
+        numbers = self.classes.tolist()
+        return found | {"score": self.scores.tolist(), "class": numbers, "name": [self.names[c] for c in numbers]}
+
     def to_pandas(self) -> Any:
         """A pandas.DataFrame with the columns x1, y1, x2, y2 (pixels), score, class, name.
 
         Raises SettingError when pandas is not installed.
         """
-        try:
-            import pandas as pd  # noqa: PLC0415 -- not a dependency: whoever asks for its tables has it
-        except ImportError as error:
-            raise SettingError(
-                "to_pandas", f"the package pandas cannot be imported ({error})", "Install it: pip install pandas"
-            ) from None
-        columns: dict[str, Any] = {name: self.boxes_xyxy_px[:, at] for at, name in enumerate(("x1", "y1", "x2", "y2"))}
-        columns |= {"score": self.scores, "class": self.classes, "name": [self.names[c] for c in self.classes.tolist()]}
-        return pd.DataFrame(columns)
+        return data_frame(self.columns())
 
     pandas = to_pandas
 
@@ -132,6 +132,17 @@ class Detections:
         more = f"<p>and {len(self) - MOST_ROWS_SHOWN} more</p>" if len(self) > MOST_ROWS_SHOWN else ""
         title = html.escape(str(self))
         return f"<p>{title}</p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
+
+
+def data_frame(columns: dict[str, Any]) -> Any:
+    """A pandas.DataFrame. Raises SettingError when pandas is not installed."""
+    try:
+        import pandas as pd  # noqa: PLC0415 -- not a dependency: whoever asks for its tables has it
+    except ImportError as error:
+        raise SettingError(
+            "to_pandas", f"the package pandas cannot be imported ({error})", "Install it: pip install pandas"
+        ) from None
+    return pd.DataFrame(columns)
 
 
 def class_number(word: int | str, names: tuple[str, ...]) -> int:

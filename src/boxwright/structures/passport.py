@@ -17,6 +17,7 @@ VERSION = 1
 MOST_PIXELS, MOST_IMAGES = 8192, 4096  # what may be exported
 MOST_CHANNELS, MOST_ROWS = 1024, 1 << 24
 Side = Annotated[float, Field(gt=0, le=1 << 20)]  # of an anchor, in pixels
+Pixels = Annotated[int, Field(ge=1, le=MOST_PIXELS)]
 LONGEST = 1 << 20  # characters; ten thousand class names are a fifth of it
 
 
@@ -38,7 +39,7 @@ class GraphSuppression:
 class Passport:
     """Classes, strides, anchors in pixels by level, and what may go in.
 
-    `batch` images of `image_size`, or any number and size when `dynamic`.
+    `batch` images of `image_size`, or any number and size when `dynamic`. `image_hw`: where they are no squares.
     """
 
     names: tuple[str, ...]
@@ -54,16 +55,23 @@ class Passport:
     network: str = ""
     program: str = ""
     evaluation: dict[str, Any] = field(default_factory=dict)
+    image_hw: tuple[int, int] | None = None
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width of the images that it was made for."""
+        return self.image_hw or (self.image_size, self.image_size)
 
     def words(self) -> dict[str, str]:
         """All of it under our key, and the most wanted parts by themselves for other programs."""
         parts = {
             "names": json.dumps(list(self.names)),
             "stride": str(max(self.strides)),
-            "imgsz": str(self.image_size),
+            "imgsz": str(self.image_size) if self.image_hw is None else json.dumps(list(self.image_hw)),
             "license": self.licence,
         }
-        return {KEY: json.dumps({"version": VERSION, **asdict(self)}), **parts}
+        own = {key: value for key, value in asdict(self).items() if key != "image_hw" or value is not None}
+        return {KEY: json.dumps({"version": VERSION, **own}), **parts}  # as before where images are squares
 
 
 def read_passport(text: str | None, where: str) -> Passport:
@@ -106,7 +114,7 @@ class _Words(BaseModel):
     strides: list[Stride] = Field(min_length=1, max_length=100)
     anchors_px: list[list[tuple[Side, Side]]]
     input_channels: int = Field(ge=1, le=MOST_CHANNELS)
-    image_size: int = Field(ge=1, le=MOST_PIXELS)
+    image_size: Pixels
     batch: int = Field(ge=1, le=MOST_IMAGES)
     dynamic: bool
     half: bool
@@ -115,6 +123,7 @@ class _Words(BaseModel):
     network: Text = ""
     program: Text = ""
     evaluation: dict[str, Any]
+    image_hw: tuple[Pixels, Pixels] | None = None
 
 
 def _checked(text: str) -> Passport:
@@ -124,6 +133,8 @@ def _checked(text: str) -> Passport:
     found = _Words.model_validate_json(json.dumps(stored))
     if len(found.anchors_px) != len(found.strides):
         raise ValueError("anchors of other levels than there are")
+    if found.image_hw is not None and max(found.image_hw) != found.image_size:
+        raise ValueError("images of another size than there are")
     inside = found.suppression
     return Passport(
         names=tuple(found.names),
@@ -132,6 +143,16 @@ def _checked(text: str) -> Passport:
         suppression=None if inside is None else GraphSuppression(**inside.model_dump()),
         evaluation=sound_evaluation(found.evaluation),
         **found.model_dump(
-            include={"input_channels", "image_size", "batch", "dynamic", "half", "licence", "network", "program"}
+            include={
+                "input_channels",
+                "image_size",
+                "image_hw",
+                "batch",
+                "dynamic",
+                "half",
+                "licence",
+                "network",
+                "program",
+            }
         ),
     )

@@ -15,7 +15,6 @@ import shutil
 import stat
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import yaml
 from PIL import Image
@@ -294,26 +293,3 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-class VideoFile:
-    """A film that grows by one picture after the other; the first one decides its size."""
-
-    def __init__(self, path: Path, frames_per_second: float) -> None:
-        self.path, self.pace = path, frames_per_second
-        self._writer: cv2.VideoWriter | None = None
-
-    def add(self, image_rgb: np.ndarray) -> None:
-        """Append a picture. (H, W, 3) uint8"""
-        if self._writer is None:
-            size_wh = image_rgb.shape[1], image_rgb.shape[0]
-            self._writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter.fourcc(*"mp4v"), self.pace, size_wh)
-            if not self._writer.isOpened():
-                raise WriteError(str(self.path), "cannot be written as a film", "Choose another place, or --nosave")
-        self._writer.write(np.ascontiguousarray(image_rgb[..., ::-1]))
-
-    def close(self) -> None:
-        """Finish the film."""
-        if self._writer is not None:
-            self._writer.release()
-            self._writer = None

@@ -77,7 +77,7 @@ _PARTS: dict[str, dict[int, tuple[str, tuple[int, ...]]]] = {
 _REPEATED = frozenset(
     {"text", "inputs", "outputs", "sides", "numbers", "floats", "notes", "OPSET", "WORD", "NODE", "ATTRIBUTE"}
 )
-_OPSET = 17
+_OPSETS = range(13, 18)  # what `boxwright export` writes; in these the operators on the list mean the same
 _ATTRIBUTES = {1: "float", 2: "number", 3: "words", 4: "TENSOR", 6: "floats", 7: "numbers"}  # by kind
 
 
@@ -142,8 +142,8 @@ class _Reader:
         graph = self.found.graph
         if kind == "WORD":
             self.found.words[self._text(parts.get("key", (0, 0)))] = self._text(parts.get("value", (0, 0)))
-        elif kind == "OPSET" and parts.get("version") != _OPSET:
-            raise ForeignGraphError(f"its operators are not those of version {_OPSET}")
+        elif kind == "OPSET" and parts.get("version") not in _OPSETS:
+            raise ForeignGraphError(f"its operators are not those of version {_OPSETS[0]} to {_OPSETS[-1]}")
         elif kind == "NODE":
             if len(graph.nodes) >= MAX_NODES or "operator" not in parts:
                 raise ForeignGraphError("its graph is longer than that of a network, or damaged")

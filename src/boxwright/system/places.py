@@ -3,12 +3,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # For the library that OpenCV decodes films with: a film comes from a file, and is one of these containers. Playlists
 # and lists of files are none.
 _FILMS = "protocol_whitelist;file|format_whitelist;mov,matroska,avi,asf,mpeg,mpegvideo,mpegts,gif"
+# A stream that the user named comes over the network alone: no file, no playlist that names other addresses, no
+# redirect to another one.
+_STREAMS = (
+    "protocol_whitelist;http,https,tls,tcp,udp,rtp,rtsp,rtsps,rtmp,rtmps|"
+    "format_whitelist;mpjpeg,mjpeg,mov,matroska,avi,asf,mpeg,mpegvideo,mpegts,flv,rtsp,rtp,sdp,h264,hevc|"
+    "rtsp_transport;tcp|max_redirects;0"
+)
+_decoder = threading.Lock()  # the variable is read when a decoder is opened
 _FILM_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 MAX_PIXELS = (
     1 << 28
@@ -39,16 +53,44 @@ def keep_packages_offline() -> None:
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 
-def only_local_films() -> None:
-    """Let no film open another file or the network, whatever is in it. What the user has set there stays before it."""
+@contextlib.contextmanager
+def only_local_films() -> Iterator[None]:
+    """While a film is opened, and afterwards: none opens another file or the network, whatever is in it.
+
+    What the user has set there stays before it.
+    """
+    with _decoder:
+        _keep_films_local()
+        yield
+
+
+@contextlib.contextmanager
+def only_streams() -> Iterator[None]:
+    """While a stream is opened: it uses the network alone. Afterwards films are local again."""
+    with _decoder:
+        _keep_films_local()
+        local = os.environ[_FILM_OPTIONS]
+        os.environ[_FILM_OPTIONS] = local.replace(_FILMS, _STREAMS)
+        try:
+            yield
+        finally:
+            os.environ[_FILM_OPTIONS] = local
+
+
+def _keep_films_local() -> None:
     own = os.environ.get(_FILM_OPTIONS, "")
     if _FILMS not in own:
         os.environ[_FILM_OPTIONS] = f"{own}|{_FILMS}" if own else _FILMS
 
 
 def bound_pictures() -> None:
-    """Let OpenCV refuse larger pictures than this program uses. It has to be said before OpenCV is loaded."""
+    """Let OpenCV refuse larger pictures than this program uses, and leave it to us to say what is wrong with one.
+
+    It has to be said before OpenCV is loaded. What the user has set there stays.
+    """
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet
 
 
 def told_columns() -> int:

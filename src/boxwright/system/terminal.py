@@ -6,6 +6,7 @@ Nothing else in the package prints. Lines are wrapped at words for terminals, an
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -18,10 +19,11 @@ from boxwright.errors import printable
 from boxwright.system.places import told_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TextIO
 
 USUAL_COLUMNS = 80  # of a terminal that does not say
+STDERR = 2  # its descriptor
 FEWEST_COLUMNS = 20  # in fewer nothing can be laid out; the terminal wraps by itself
 SECOND_CELL = "\0"  # stands for the other half of a wide letter; no text that can be printed has it
 FIRST_COLUMN = re.compile(r"\s*\S.*?\s{2,}(?=\S)")
@@ -84,6 +86,19 @@ def say_json(document: Any) -> None:
     """Print a document: its text is JSON and nothing but ASCII that can be seen, in whatever encoding."""
     for line in json.dumps(document, indent=2, default=str).replace("\x7f", "\\u007f").split("\n"):
         say(line, whole=True)
+
+
+@contextlib.contextmanager
+def libraries_silenced() -> Iterator[None]:
+    """While a library is asked for what it may not have: what it writes to stderr by itself is left out."""
+    kept, nowhere = os.dup(STDERR), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, STDERR)
+        yield
+    finally:
+        os.dup2(kept, STDERR)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def writable(line: str, encoding: str | None) -> str:

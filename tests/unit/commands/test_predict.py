@@ -14,7 +14,7 @@ from PIL import Image
 from boxwright import cli
 from boxwright.data.pixels.image_files import BrokenImageError
 from boxwright.data.pixels.video import frames
-from boxwright.system.files import VideoFile
+from boxwright.system.video_file import VideoFile
 from tests.support import datasets
 
 pytestmark = pytest.mark.slow
@@ -198,7 +198,7 @@ def test_a_video_is_a_film_again_with_every_so_manyth_frame(capsys, trained, tmp
         "street_3.txt",
         "street_6.txt",
     ]
-    made = list(frames(str(tmp_path / "exp" / "street_1.mp4"), 1))
+    made = list(frames(str(tmp_path / "exp" / "street.mp4"), 1))
     assert len(made) == 3
     assert made[0][2].shape == (48, 64, 3)
     assert made[0][1] == pytest.approx(10 / 3, rel=0.01)

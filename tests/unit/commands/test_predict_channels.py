@@ -26,8 +26,8 @@ from boxwright.data.stores.image_store import ImageStore
 from boxwright.errors import DataError
 from boxwright.geometry.letterbox import fit
 from boxwright.infer.predictor import placed
-from boxwright.system.files import VideoFile
 from boxwright.system.tensors import read_tensors
+from boxwright.system.video_file import VideoFile
 from tests.support import datasets
 from tests.support.commands import Said, command, done
 from tests.support.many_channels import write_many_channels

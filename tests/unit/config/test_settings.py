@@ -105,8 +105,6 @@ def test_precedence_is_built_in_recipe_hyp_config_words_flags(tmp_path):
         (["--freeze", "0", "1", "2"], "freeze", (0, 1, 2)),
         (["--freeze", "model.0", "3"], "freeze", ("model.0", 3)),
         (["--save_period", "5"], "save_period", 5),
-        (["--local_rank", "0"], "local_rank", 0),
-        (["--local-rank", "0"], "local_rank", 0),
         (["--sgdr", "10,2"], "sgdr", "10,2"),
         (["--device", "0,1"], "device", "0,1"),
         (["--device", "0"], "device", "0"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sys
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from boxwright.data.pixels.channels import Kind
 from boxwright.errors import DataError, SettingError
 from boxwright.infer.results import ImageDetections, Predictions
 from boxwright.structures.detections import Detections
-from boxwright.system.files import VideoFile
+from boxwright.system.video_file import VideoFile
 from tests.support.datasets import picture
 
 NAMES = ("cat", "<b>dog</b>")
@@ -164,3 +165,26 @@ def test_predictions_are_a_sequence():
     assert both[-1] is both.found[1]
     assert len(both[:1]) == 1
     assert both._repr_html_().count("<table>") == 2
+
+
+def test_predictions_become_one_table_and_one_document(monkeypatch):
+    both = Predictions((found(), found(ROWS[:1])), left_out=({"path": "b.jpg", "reason": "gone"},))
+    document = json.loads(json.dumps(both.to_dict()))
+    assert [len(one["detections"]) for one in document["images"]] == [3, 1]
+    assert document["left_out"] == [{"path": "b.jpg", "reason": "gone"}]
+    monkeypatch.setitem(sys.modules, "pandas", types.SimpleNamespace(DataFrame=dict))
+    columns = both.to_pandas()
+    assert list(columns) == ["path", "frame", "x1", "y1", "x2", "y2", "score", "class", "name"]
+    assert {len(column) for column in columns.values()} == {4}
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(SettingError, match="pip install pandas"):
+        both.pandas()
+
+
+def test_predictions_are_saved_side_by_side_whatever_their_names(tmp_path):
+    image = np.zeros((50, 40, 3), np.uint8)
+    one = ImageDetections.of(found(), image)
+    film = ImageDetections.of(replace(found(), path="far/a.mp4"), image, frame=7)
+    saved = Predictions((one, one, film)).save(tmp_path / "out")
+    assert [path.name for path in saved] == ["image.png", "image_2.png", "a_7.png"]
+    assert all(path.is_file() for path in saved)

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from boxwright.config.schema.data import MAX_IMAGE_SIZE
 from boxwright.config.setting import Slice, Spelling, setting
 
+OPSETS = (13, 17)  # between them the operators of these networks mean the same; the newest is known well
 Format = Literal["safetensors", "torchscript", "onnx", "yolov5", "openvino", "coreml"]
 
 
@@ -17,21 +20,30 @@ class ExportSettings(Slice):
     run: str = setting("", "Checkpoint or run folder, as the first word.", Spelling(positional=True))
     weights: str = setting("", "Checkpoint or run folder (its best.pt).", Spelling(original=True, metavar="PT"))
     format: tuple[Format, ...] = setting(
-        (), "One or several formats to write.", Spelling(many=True, names=("include",), metavar="FORMAT"), min_length=1
+        (),
+        "One or several formats to write: onnx, torchscript, openvino, safetensors, yolov5.",
+        Spelling(many=True, names=("include",), metavar="FORMAT"),
+        min_length=1,
     )
     out: str = setting("", "Folder to write into (default: beside the weights).", Spelling(metavar="DIR"))
-    imgsz: int | None = setting(
-        None,
-        "Image size (default: as in training, else 640).",
-        Spelling(original=True, names=("img",), renamed=("img_size",)),
-        ge=32,
-        le=MAX_IMAGE_SIZE,
+    imgsz: tuple[Annotated[int, Field(ge=32, le=MAX_IMAGE_SIZE)], ...] = setting(
+        (),
+        "Image size: one, or height and width (default: as in training, else 640).",
+        Spelling(original=True, names=("img",), renamed=("img_size",), many=True, metavar="PX"),
+        max_length=2,
     )
     batch: int = setting(1, "Images per batch.", Spelling(original=True, names=("batch_size",)), ge=1, le=4096)
     dynamic: bool = setting(
         default=False, help_text="Take any number of images of any size on the grid.", spelling=Spelling(original=True)
     )
     half: bool = setting(default=False, help_text="Write half precision.", spelling=Spelling(original=True))
+    opset: int | None = setting(
+        None,
+        "Version of the operators of an onnx file (default: 17).",
+        Spelling(original=True),
+        ge=OPSETS[0],
+        le=OPSETS[1],
+    )
     nms: bool = setting(
         default=False,
         help_text="Suppression in the graph, a fixed number of rows out (onnx and openvino).",

@@ -18,7 +18,7 @@ class LoopSettings(Slice):
     batch_size: int = setting(
         16,
         "Images per batch over all processes; -1 = as many as fit.",
-        Spelling(original=True, names=("batch",)),
+        Spelling(original=True, names=("batch",), renamed=("total_batch_size",)),
         ge=-1,
     )
     resume: bool | str = setting(
@@ -32,7 +32,11 @@ class LoopSettings(Slice):
         help_text="Validate only in the final epoch.",
         spelling=Spelling(original=True, renamed=("notest",)),
     )
-    device: str = setting("", "cpu, mps, 0, or 0,1,2,3; '' = the first GPU, else the CPU.", Spelling(original=True))
+    device: str = setting(
+        "",
+        "cpu, mps, 0; '' = the first GPU, else the CPU. Several, as in 0,1, are not offered yet.",
+        Spelling(original=True),
+    )
     threads: int = setting(
         0,
         "Compute threads on a CPU; 0 = as many as there are cores for this process.",

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from boxwright.config.schema.data import MAX_IMAGE_SIZE
 from boxwright.config.setting import Slice, Spelling, setting
@@ -75,12 +77,12 @@ class ValSettings(Slice):
         spelling=Spelling(original=True),
     )
     classes: tuple[int | str, ...] = setting(
-        (), "Only these classes, by number or name.", Spelling(original=True, many=True, metavar="CLASS")
+        (), "Only these classes, by number or name.", Spelling(many=True, metavar="CLASS")
     )
     agnostic_nms: bool = setting(
         default=False,
         help_text="Class-agnostic NMS: let boxes of all classes suppress each other.",
-        spelling=Spelling(original=True),
+        spelling=Spelling(),
     )
     nms: Literal["exact", "parity"] = setting(
         "exact", "Keep classes apart exactly, or by the family's shift of 7680 pixels in float32.", Spelling()
@@ -118,7 +120,7 @@ class ValSettings(Slice):
     exist_ok: bool = setting(
         default=False, help_text="Use the folder even if it exists.", spelling=Spelling(original=True)
     )
-    noplots: bool = setting(default=False, help_text="Draw no pictures.", spelling=Spelling(original=True))
+    noplots: bool = setting(default=False, help_text="Draw no pictures.", spelling=Spelling())
 
 
 class PredictSettings(Slice):
@@ -132,15 +134,20 @@ class PredictSettings(Slice):
     )
     source: tuple[str, ...] = setting(
         (),
-        "Images, folders, patterns, list files, videos; - = paths on standard input.",
+        "Images, folders, patterns, list files, videos; - = paths on standard input; 0 = a camera, rtsp:// or http:// "
+        "= a stream, screen; a list file may name streams.",
         Spelling(original=True, many=True, metavar="PATH"),
     )
-    imgsz: int | None = setting(
-        None,
-        "Image size (default: as in training, else 640).",
-        Spelling(original=True, names=("img",), renamed=("img_size",)),
-        ge=32,
-        le=MAX_IMAGE_SIZE,
+    data: str = setting(
+        "",
+        "Data set that names the classes, where the weights do not.",
+        Spelling(original=True, metavar="YAML"),
+    )
+    imgsz: tuple[Annotated[int, Field(ge=32, le=MAX_IMAGE_SIZE)], ...] = setting(
+        (),
+        "Image size: one, or height and width (default: as in training, else 640).",
+        Spelling(original=True, names=("img",), renamed=("img_size",), many=True, metavar="PX"),
+        max_length=2,
     )
     conf_thres: float = setting(0.25, "Least confidence of a detection.", Spelling(original=True), ge=0, lt=1)
     iou_thres: float = setting(0.45, "IoU threshold of NMS.", Spelling(original=True), gt=0, lt=1)
@@ -171,14 +178,31 @@ class PredictSettings(Slice):
         le=1024,
     )
     save_txt: bool = setting(default=False, help_text="Write a label file per image.", spelling=Spelling(original=True))
+    save_format: Literal[0, 1] = setting(
+        0,
+        "What --save-txt writes of a box: 0 = centre and sides in shares of the picture, 1 = x1 y1 x2 y2 in pixels.",
+        Spelling(original=True),
+    )
     save_conf: bool = setting(
         default=False, help_text="Write the confidence as sixth number of a row.", spelling=Spelling(original=True)
+    )
+    save_csv: bool = setting(
+        default=False, help_text="Write all detections as one table, predictions.csv.", spelling=Spelling(original=True)
     )
     save_json: bool = setting(default=False, help_text="Write all detections as one JSON file.", spelling=Spelling())
     save_crop: bool = setting(
         default=False, help_text="Write what each box holds, by class.", spelling=Spelling(original=True)
     )
-    vid_stride: int = setting(1, "Of a video take every so-manyth frame.", Spelling(original=True), ge=1)
+    vid_stride: int = setting(1, "Of a video or stream take every so-manyth frame.", Spelling(original=True), ge=1)
+    every_frame: bool = setting(
+        default=False, help_text="Of streams take every frame, not the newest.", spelling=Spelling()
+    )
+    reconnect: int = setting(
+        3, "How often to try a stream again that broke off, before it counts as ended.", Spelling(), ge=0, le=1000
+    )
+    view_img: bool = setting(
+        default=False, help_text="Show every picture in a window; q ends.", spelling=Spelling(original=True)
+    )
     nosave: bool = setting(default=False, help_text="Write no pictures.", spelling=Spelling(original=True))
     visualize: bool = setting(
         default=False,
@@ -192,7 +216,9 @@ class PredictSettings(Slice):
     hide_conf: bool = setting(
         default=False, help_text="Draw names without confidences.", spelling=Spelling(original=True)
     )
-    project: str = setting("runs/detect", "Folder of the results.", Spelling(original=True), min_length=1)
+    project: str = setting(
+        "runs/detect", "Folder of the results.", Spelling(original=True, renamed=("output",)), min_length=1
+    )
     name: str = setting("exp", "Name of the results; numbered on when it exists.", Spelling(original=True))
     exist_ok: bool = setting(
         default=False, help_text="Use the folder even if it exists.", spelling=Spelling(original=True)

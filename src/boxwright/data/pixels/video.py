@@ -30,14 +30,14 @@ MAX_FRAME_PIXELS = 1 << 26  # 8192 x 8192: each thread of a decoder keeps a fram
 def frames(path: str, stride: int) -> Iterator[tuple[int, float, np.ndarray]]:
     """Number, frames per second and RGB pixels (H, W, 3) uint8 of every `stride`-th frame. Raises BrokenImageError."""
     _require_film(path)
-    only_local_films()
-    film = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG)  # noqa: PTH100 -- from the root on no name is taken for an address
+    with only_local_films():
+        film = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG)  # noqa: PTH100 -- from the root on no name is taken for an address
     try:
-        _require_size(film)
+        require_size(film)
         frame_rate = film.get(cv2.CAP_PROP_FPS) or USUAL_FRAME_RATE
         number = 0
         while film.grab():
-            _require_size(film)
+            require_size(film)
             if number % stride == 0:
                 there, pixels = film.retrieve()
                 if there:
@@ -67,7 +67,7 @@ def _require_film(path: str) -> None:
         )
 
 
-def _require_size(film: cv2.VideoCapture) -> None:
+def require_size(film: cv2.VideoCapture) -> None:
     """Refuse frames that would not fit into memory, before one is made. Raises BrokenImageError."""
     width, height = film.get(cv2.CAP_PROP_FRAME_WIDTH), film.get(cv2.CAP_PROP_FRAME_HEIGHT)
     if width > 0 and height > 0 and width * height > MAX_FRAME_PIXELS:

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from boxwright.errors import printable
 from boxwright.metrics.confusion import shares
+from boxwright.structures.answer import text_cell
 from boxwright.system.files import write_text
 
 if TYPE_CHECKING:
@@ -34,17 +33,3 @@ def as_csv(values: np.ndarray, names: tuple[str, ...]) -> str:
         for head, row in zip(heads, values.tolist(), strict=True)
     ]
     return "".join(f"{','.join(row)}\n" for row in rows)
-
-
-def text_cell(text: str) -> str:
-    """Somebody's text as one cell of a table.
-
-    Spreadsheets run what begins with = + - @ in any width; what begins with no letter or digit gets a mark.
-    """
-    shown = printable(text)
-    first = unicodedata.normalize("NFKC", shown.strip())[:1]
-    guarded = shown if not first or first.isalnum() or first in "_(" else f"'{shown}"
-    plain = all(
-        letter.isalnum() or letter in " _-.()'" for letter in guarded
-    )  # what else there is may end a cell somewhere
-    return guarded if plain else '"' + guarded.replace('"', '""') + '"'

@@ -15,7 +15,14 @@ from boxwright.infer.exported import Exported
 from boxwright.runs.evaluation.evaluate import evaluate, prepare
 from boxwright.runs.evaluation.plan import EvaluationPlan
 from boxwright.runs.inputs.open_data import OpenData, open_data
-from boxwright.runs.inputs.open_weights import fitting_size, fixed_size_of, grid_of, named_weights, open_together
+from boxwright.runs.inputs.open_weights import (
+    fitting_size,
+    fixed_size_of,
+    grid_of,
+    named_weights,
+    open_together,
+    require_squares,
+)
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.system.device import choose_device, configured_process, loader_threads
 from boxwright.system.precision import half_of
@@ -66,6 +73,7 @@ def open_evaluation(settings: ValSettings) -> OpenEvaluation:
     opened, detectors, notes = open_together(checkpoints(settings))
     weights = opened[0]
     fixed = fixed_size_of(detectors, settings.imgsz, augment=settings.augment)
+    require_squares(detectors)
     plan = EvaluationPlan.from_settings(settings, weights.checkpoint.evaluation.given())
     if not plan.data:
         raise SettingError("--data", "neither the command nor the checkpoint names a data set", "Give --data")

@@ -15,6 +15,7 @@ import torch
 
 from boxwright.config.schema.export import ExportSettings
 from boxwright.errors import SettingError
+from boxwright.export_formats import onnx_graph
 from boxwright.export_formats.comparison import Comparison
 from boxwright.geometry.nms import NmsRules
 from boxwright.infer.ensemble import Ensemble
@@ -28,7 +29,7 @@ from boxwright.runs.exporting.format_writers import (
     Source,
     files_of,
 )
-from boxwright.runs.inputs.open_weights import best_of, fitting_size, grid_of, network_of_weights, open_weights
+from boxwright.runs.inputs.open_weights import best_of, fitting_sizes, grid_of, network_of_weights, open_weights
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.weights.convert import DriftError, class_names
 from boxwright.structures.passport import GraphSuppression, Passport
@@ -80,8 +81,10 @@ def _exported(settings: ExportSettings) -> Exports:
     weights = open_weights(best_of(name))
     detector = network_of_weights(weights)
     how = weights.checkpoint.evaluation
-    size, note = fitting_size(settings.imgsz or how.imgsz or DEFAULT_SIZE, grid_of(detector))
-    source = Source(weights, detector, _passport(settings, weights, detector, size))
+    size_hw, size_notes = fitting_sizes(settings.imgsz or (how.imgsz or DEFAULT_SIZE,), grid_of(detector))
+    source = Source(
+        weights, detector, _passport(settings, weights, detector, size_hw), settings.opset or onnx_graph.USUAL_OPSET
+    )
     folder = Path(settings.out) if settings.out else weights.path.parent
     targets = {
         word: _target(folder, weights.path, word, exist_ok=settings.exist_ok) for word in dict.fromkeys(settings.format)
@@ -93,7 +96,7 @@ def _exported(settings: ExportSettings) -> Exports:
         compared, reference=Ensemble([detector], CPU), passport=source.passport, pixels=pixels, rules=_rules(settings)
     )
     files = tuple(_written(word, path, source, check) for word, path in targets.items())
-    return Exports(files, origin, tuple(n for n in (weights.note, note) if n))
+    return Exports(files, origin, tuple(n for n in (weights.note, *size_notes) if n))
 
 
 def _require_possible(settings: ExportSettings) -> None:
@@ -114,6 +117,8 @@ def _require_possible(settings: ExportSettings) -> None:
             f"{others[0]} files carry no suppression",
             f"Use it with --format {' or '.join(sorted(GRAPHS_WITH_SUPPRESSION))}",
         )
+    if settings.opset is not None and "onnx" not in settings.format:
+        raise SettingError("--opset", "it is for onnx files, and none is written", "Add --format onnx, or leave it out")
     if settings.dynamic and settings.batch != 1:
         raise SettingError("--batch", "with --dynamic any number of images goes in", "Leave one of the two out")
 
@@ -128,7 +133,7 @@ def _rules(settings: ExportSettings) -> NmsRules:
     )
 
 
-def _passport(settings: ExportSettings, weights: OpenWeights, detector: Detector, size: int) -> Passport:
+def _passport(settings: ExportSettings, weights: OpenWeights, detector: Detector, size_hw: tuple[int, int]) -> Passport:
     inside = GraphSuppression(
         settings.conf_thres, settings.iou_thres, settings.max_det, settings.candidates, settings.agnostic_nms
     )
@@ -138,7 +143,8 @@ def _passport(settings: ExportSettings, weights: OpenWeights, detector: Detector
         strides=detector.strides,
         anchors_px=tuple(tuple((w, h) for w, h in level) for level in anchors_px.tolist()),
         input_channels=detector.in_channels,
-        image_size=size,
+        image_size=max(size_hw),
+        image_hw=None if size_hw[0] == size_hw[1] else size_hw,
         batch=settings.batch,
         dynamic=settings.dynamic,
         half=settings.half,

@@ -58,14 +58,14 @@ def _of_data(data: str) -> list[np.ndarray]:
 
 
 def batches(images_rgb: Sequence[np.ndarray], passport: Passport) -> list[torch.Tensor]:
-    """The pictures as the file takes them: squares, and with dynamic axes also other shapes and numbers.
+    """The pictures as the file takes them, and with dynamic axes also other shapes and numbers.
 
     (B, 3, H, W) each
     """
-    size, grid = passport.image_size, max(passport.strides)
-    shapes = [(len(images_rgb), (size, size))]
+    (height, width), grid = passport.size_hw, max(passport.strides)
+    shapes = [(len(images_rgb), (height, width))]
     if passport.dynamic:
-        shapes += [(1, (size, size + grid)), (3, (rounded_up(size / 2, grid), size))]
+        shapes += [(1, (height, width + grid)), (3, (rounded_up(height / 2, grid), width))]
     return [_batch(images_rgb[:count], canvas_hw, passport.input_channels) for count, canvas_hw in shapes]
 
 

@@ -41,6 +41,7 @@ class Source:
     weights: OpenWeights
     detector: Detector
     passport: Passport
+    opset: int = onnx_graph.USUAL_OPSET
 
     @property
     def deployed(self) -> Deployed:
@@ -67,12 +68,12 @@ def _write_yolov5(path: Path, source: Source) -> None:
 
 def _write_torchscript(path: Path, source: Source) -> None:
     passport = source.passport
-    example = torch.zeros(passport.batch, passport.input_channels, passport.image_size, passport.image_size)
+    example = torch.zeros(passport.batch, passport.input_channels, *passport.size_hw)
     write_bytes(path, torchscript_file.torchscript_bytes(source.deployed, example, passport.words()))
 
 
 def _write_onnx(path: Path, source: Source) -> None:
-    write_bytes(path, onnx_graph.onnx_bytes(source.deployed, source.passport))
+    write_bytes(path, onnx_graph.onnx_bytes(source.deployed, source.passport, source.opset))
 
 
 def _write_openvino(path: Path, source: Source) -> None:

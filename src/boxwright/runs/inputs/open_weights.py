@@ -38,14 +38,16 @@ def named_weights(settings: ValSettings | PredictSettings) -> tuple[str, ...]:
 def open_weights(name: str, flag: str = "--weights") -> OpenWeights:
     """Read a weights file: ours, a checkpoint of the original program, or safetensors; `flag` asked for it.
 
+    A run folder stands for its best checkpoint.
+
     Raises WeightsError.
     """
-    path = Path(name)
-    if path.is_dir():
+    path = Path(best_of(name))
+    if Path(name).is_dir() and not path.is_file():
         raise WeightsError(
             f"{flag} {name}",
-            "is a folder, and weights are a file",
-            f"Give the file in it, such as {checkpoint_of(path, 'best')}",
+            f"is a folder, and no run: there is no {path.relative_to(name)} in it",
+            "Give a run folder or a weights file",
         )
     if not path.is_file():
         raise WeightsError(
@@ -173,6 +175,37 @@ def fixed_size_of(members: Sequence[Member], asked: int | None, *, augment: bool
     )
 
 
+def rectangle_of(members: Sequence[Member], asked_hw: tuple[int, int] | None, grid: int) -> tuple[int, int] | None:
+    """Height and width of canvases that are no squares: what exported networks take alone, else what was asked for.
+
+    Raises SettingError where an exported network takes another shape.
+    """
+    exported = [member for member in members if isinstance(member, Exported) and member.fixed_size]
+    if not exported:
+        return None if asked_hw is None else fitting_sizes(asked_hw, grid)[0]
+    shapes = {member.passport.size_hw: member.path for member in exported}
+    for (height, width), path in shapes.items():
+        if (asked_hw is not None and asked_hw != (height, width)) or len(shapes) > 1:
+            raise SettingError(
+                str(path),
+                f"takes images of {height} x {width} pixels alone",
+                "Leave --imgsz out, or export with --dynamic",
+            )
+    return exported[0].fixed_hw
+
+
+def require_squares(members: Sequence[Member]) -> None:
+    """Refuse networks that take no square images: a validation is one of squares. Raises WeightsError."""
+    for member in members:
+        if isinstance(member, Exported) and member.fixed_hw is not None:
+            height, width = member.fixed_hw
+            raise WeightsError(
+                str(member.path),
+                f"takes images of {height} x {width} pixels alone, and a validation needs squares",
+                "Export with one --imgsz or with --dynamic, or validate the checkpoint",
+            )
+
+
 def spec_of_cfg(
     cfg: str, *, num_classes: int | None = None, in_channels: int | None = None, anchors_per_level: int | None = None
 ) -> ModelSpec:
@@ -193,6 +226,12 @@ def fitting_size(size: int, grid: int, *, lower_bound: bool = True) -> tuple[int
     if fitted == size:
         return size, ""
     return fitted, f"imgsz {size} does not fit a network whose grid is {grid} pixels; {fitted} is used"
+
+
+def fitting_sizes(sizes: Sequence[int], grid: int) -> tuple[tuple[int, int], list[str]]:
+    """Height and width on the network's grid from one number or two, and notes on what had to change."""
+    found = [fitting_size(size, grid) for size in sizes]
+    return (found[0][0], found[-1][0]), list(dict.fromkeys(note for _, note in found if note))
 
 
 def grid_of(detector: Member) -> int:

@@ -6,7 +6,14 @@ from __future__ import annotations
 from boxwright.errors import SettingError
 from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.predictor import Predictor
-from boxwright.runs.inputs.open_weights import fitting_size, fixed_size_of, grid_of, kind_of, open_together
+from boxwright.runs.inputs.open_weights import (
+    fitting_size,
+    fixed_size_of,
+    grid_of,
+    kind_of,
+    open_together,
+    rectangle_of,
+)
 from boxwright.system.device import choose_device
 from boxwright.system.precision import Precision, half_of
 
@@ -21,8 +28,12 @@ def predictor_of(
     threads: int = 0,
     augment: bool = False,
     half: bool = False,
+    size_hw: tuple[int, int] | None = None,
 ) -> tuple[Predictor, tuple[str, ...]]:
-    """A predictor from a checkpoint or run folder, or from several that predict together, and notes."""
+    """A predictor from a checkpoint or run folder, or from several that predict together, and notes.
+
+    `size_hw`: height and width, where the largest canvas is to be no square.
+    """
     if not weights:
         raise SettingError("--weights", "no checkpoint was given", "Give a checkpoint or a run folder")
     opened, detectors, notes = open_together(weights)
@@ -32,6 +43,7 @@ def predictor_of(
     size, note = (
         (fixed, "") if fixed else fitting_size(imgsz or opened[0].checkpoint.evaluation.imgsz or DEFAULT_SIZE, grid)
     )
+    canvas_hw = rectangle_of(detectors, size_hw, grid)
     precision, plain = half_of(where) if half else ("fp32", "")
     network = Ensemble(detectors, where, augment=augment)
     kind = kind_of(opened, detectors[0])
@@ -45,5 +57,6 @@ def predictor_of(
         square=fixed is not None,
         kind=kind,
         threads=threads,
+        size_hw=canvas_hw,
     )
     return predictor, tuple(n for n in (*notes, note, plain) if n)

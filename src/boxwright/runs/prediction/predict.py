@@ -3,30 +3,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from boxwright.config.schema.val import PredictSettings
-from boxwright.data.pixels.channels import RGB, Kind, for_eyes
+from boxwright.data.pixels.channels import RGB, Kind
 from boxwright.data.pixels.image_files import BrokenImageError
 from boxwright.errors import SettingError
 from boxwright.geometry.nms import NmsRules
-from boxwright.infer.features import RowMaps, watched
-from boxwright.infer.predictor import Predictor
-from boxwright.infer.sources import Frame, frames_of, image_paths
-from boxwright.model.detector import Detector
+from boxwright.infer.sources import Frame, frames_of, image_paths, stream_words
 from boxwright.runs.inputs.open_weights import named_weights
+from boxwright.runs.prediction.named_by_data import named_by_data
+from boxwright.runs.prediction.one_batch import Prediction
 from boxwright.runs.prediction.open_predictor import predictor_of
+from boxwright.runs.prediction.predicted import Predicted
 from boxwright.runs.prediction.prediction_writer import PredictionWriter
-from boxwright.structures.detections import Detections
-from boxwright.system.device import synchronize
+from boxwright.runs.prediction.watch import watch
 from boxwright.system.run_folder import next_folder
+from boxwright.system.terminal import say
 from boxwright.track.sinks.console import Progress
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
     from typing import TextIO
 
     import numpy as np
@@ -34,102 +31,82 @@ if TYPE_CHECKING:
 MAX_BATCH_BYTES = 1 << 28  # of pictures that are held at a time: large ones go through alone
 
 
-@dataclass
-class Predicted:
-    """What was predicted. `folder` is None where nothing was to be written; `seconds` are of the network alone."""
-
-    folder: Path | None
-    kind: Kind
-    lines: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    left_out: list[dict[str, str]] = field(default_factory=list)
-    records: list[dict[str, Any]] = field(default_factory=list)
-    detections: list[Detections] = field(default_factory=list)  # one for each record
-    seconds: float = 0.0
-
-    def leave_out(self, path: str, reason: str, remedy: str = "") -> None:
-        """Name what cannot be read, and go on."""
-        self.left_out.append({"path": path, "reason": reason})
-        self.notes.append(f"{path}: {reason}; left out{f'. {remedy}' if remedy else ''}")
-
-    def take(self, frame: Frame, found: Detections, seconds: float) -> None:
-        """The detections of one picture, which took so long."""
-        counts = ", ".join(f"{count} {name}" for name, count in found.counts().items()) or "nothing found"
-        height, width = found.size_hw
-        self.lines.append(f"{frame.title}: {width}x{height} {counts}, {seconds * 1e3:.1f} ms")
-        number = {} if frame.number is None else {"frame": frame.number}
-        self.detections.append(found)
-        self.records.append(
-            {"path": frame.path, **number, "size_wh": found.size_hw[::-1], "detections": found.records()}
-        )
-
-
-def predict(settings: PredictSettings, stdin: TextIO) -> Predicted:
+def predict(settings: PredictSettings, stdin: TextIO, tell: Callable[[str], None] = say) -> Predicted:
     """Predict on every image of the sources; a source `-` reads their names from `stdin`.
 
-    Raises SettingError when none could be read.
+    Streams follow the files; `tell` hears of each of their pictures at once. Raises SettingError when none could be
+    read.
     """
-    if settings.save_conf and not settings.save_txt:
-        raise SettingError("--save-conf", "confidences go into label files, and none are written", "Add --save-txt")
+    _require_acting(settings)
+    streams = stream_words(settings.source)
     predictor, notes = predictor_of(
         named_weights(settings),
         settings.device,
-        settings.imgsz,
+        max(settings.imgsz, default=None),
         threads=settings.threads,
         augment=settings.augment,
         half=settings.half,
+        size_hw=None if len(settings.imgsz) <= 1 else (settings.imgsz[0], settings.imgsz[-1]),
     )
-    paths, wrong = image_paths(settings.source, stdin, predictor.kind)
+    predictor, more = named_by_data(predictor, settings.data)
+    paths, wrong = image_paths(settings.source, stdin, predictor.kind, beside_streams=bool(streams))
     rules = _rules(settings, predictor.names)
     folder = next_folder(settings.project, settings.name, exist_ok=settings.exist_ok, numbering="exp-exp2")
     writer = PredictionWriter(folder, settings)
-    about = [*notes, *_about_pictures(predictor.kind, settings)]
+    about = [*notes, *more, *_about_pictures(predictor.kind, settings)]
     found = Predicted(folder if writer.is_asked else None, predictor.kind, notes=about)
     for error in wrong:
         found.leave_out(error.where.removeprefix("--source "), error.what)
+    prediction = Prediction(predictor, rules, writer, found, tell)
+    try:
+        _predict_files(paths, prediction)
+        if streams:
+            watch(streams, prediction)
+    finally:
+        writer.close()
+    if not found.pictures:
+        what = "images" if paths else "streams"
+        count = len(paths) + len(streams)
+        why = found.notes[-1] if found.left_out else "nothing is named"
+        raise SettingError(
+            "--source", f"none of the {count} {what} could be read ({why})", f"Give {what} that can be opened"
+        )
+    found.notes += writer.notes
+    if found.records or not found.streams:
+        writer.write_records(found.records)
+    return found
+
+
+def _require_acting(settings: PredictSettings) -> None:
+    """Refuse what would be without effect. Raises SettingError."""
+    for flag, given, what in (
+        ("--save-conf", settings.save_conf, "confidences go into label files"),
+        ("--save-format", settings.save_format, "it says what stands in label files"),
+    ):
+        if given and not settings.save_txt:
+            raise SettingError(flag, f"{what}, and none are written", "Add --save-txt")
+
+
+def _predict_files(paths: list[str], prediction: Prediction) -> None:
+    """Images and videos, in batches."""
+    writer, found = prediction.writer, prediction.found
+    settings = writer.settings
     progress = Progress(f"predicting on {len(paths)} sources")
     batch: dict[Frame, np.ndarray] = {}
     at_once = 1 if settings.visualize else settings.batch  # rows are looked at in one pass of the network
-    for frame, pixels in frames_of(paths, settings.vid_stride, predictor.kind):
+    for frame, pixels in frames_of(paths, settings.vid_stride, prediction.predictor.kind):
+        if not writer.is_wanted:
+            found.notes.append("the window was closed; the pictures after that were left out")
+            break
         if isinstance(pixels, BrokenImageError):
             found.leave_out(frame.path, str(pixels), pixels.remedy)
             continue
         batch[frame] = pixels
         if len(batch) == at_once or sum(one.nbytes for one in batch.values()) > MAX_BATCH_BYTES:
-            _predict(batch, predictor, rules, writer, found)
+            prediction(batch)
             batch = {}
             progress(paths.index(frame.path) + 1, len(paths))
-    _predict(batch, predictor, rules, writer, found)
-    writer.close()
-    if not found.records:
-        raise SettingError(
-            "--source",
-            f"none of the {len(paths)} images could be read ({found.notes[-1]})",
-            "Give images that can be opened",
-        )
-    writer.write_records(found.records)
-    return found
-
-
-def _predict(
-    images: dict[Frame, np.ndarray], predictor: Predictor, rules: NmsRules, writer: PredictionWriter, found: Predicted
-) -> None:
-    """One batch: predict, note, write."""
-    if not images:
-        return
-    begin = time.perf_counter()
-    features: dict[int, RowMaps] = {}
-    with contextlib.ExitStack() as watching:
-        if writer.settings.visualize:
-            features = watching.enter_context(watched(_with_rows(predictor)))
-        answers = predictor(list(images.values()), rules, [frame.path for frame in images])
-    synchronize(predictor.device)
-    seconds = time.perf_counter() - begin
-    found.seconds += seconds
-    for place, (frame, one) in enumerate(zip(images, answers, strict=True)):
-        found.take(frame, one, seconds / len(answers))
-        pixels = images[frame] if predictor.kind.usual else for_eyes(images[frame])
-        writer.write_features(features, place, writer.write(frame, one, pixels))
+    prediction(batch)
 
 
 def _about_pictures(kind: Kind, settings: PredictSettings) -> list[str]:
@@ -138,16 +115,6 @@ def _about_pictures(kind: Kind, settings: PredictSettings) -> list[str]:
         return []
     shown = "the first three as red, green and blue" if kind.channels >= RGB else "the first in grey"
     return [f"images have {kind.channels} channels of {kind.depth}; pictures show {shown}, in 8 bits"]
-
-
-def _with_rows(predictor: Predictor) -> Detector:
-    """The first network, whose rows can be looked at. Raises SettingError for an exported one."""
-    first = predictor.network.members[0]
-    if not isinstance(first, Detector):
-        raise SettingError(
-            "--visualize", f"{first.path} is an exported network, and its rows cannot be seen", "Give the checkpoint"
-        )
-    return first
 
 
 def _rules(settings: PredictSettings, names: tuple[str, ...]) -> NmsRules:
