@@ -54,26 +54,41 @@ class Dataset:
     notes: tuple[str, ...] = ()
     policy: Policy = field(default_factory=Policy)
     kind: Kind = Kind()  # noqa: RUF009 -- a frozen value
+    absent: dict[str, DataError] = field(default_factory=dict)  # splits that are named, not there and not needed: why
 
     @property
     def num_classes(self) -> int:
         """How many classes there are."""
         return len(self.names)
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The notes, and why splits that are named take no part."""
+        gone = self.absent.items()
+        return (
+            *self.notes,
+            *(str(DataError(why.where, f"split '{split}' is left out: {why.what}", why.remedy)) for split, why in gone),
+        )
+
 
 @dataclass(frozen=True)
 class _Reading:
-    """A document on its way. `tried` are the folders that `path` could have meant."""
+    """A document on its way. `tried` are the folders that `path` could have meant; `notes` are added on the way."""
 
     document: Document
     raw: dict[str, Any]
     home: Path
     root: Path
     tried: list[Path]
+    notes: list[str] = field(default_factory=list)
 
 
 def read_dataset(file: Path, *, needed: tuple[str, ...] = ("train", "val")) -> Dataset:
-    """Read a data set YAML, a COCO JSON or a VOC folder and find its splits. Raises DataError with every path tried."""
+    """Read a data set YAML, a COCO JSON or a VOC folder and find its splits. Raises DataError with every path tried.
+
+    Splits that are not `needed` may be somewhere else: they are `absent`. Where none is asked for by name, one has to
+    be there.
+    """
     document, home = open_document(file)
     raw = document.mapping()
     if raw.get("sources"):
@@ -82,7 +97,7 @@ def read_dataset(file: Path, *, needed: tuple[str, ...] = ("train", "val")) -> D
     root, tried = _root(document, raw, home)
     reading = _Reading(document, raw, home, root, tried)
     _require_splits(document, raw, needed)
-    sources = {split: _split(reading, split, names) for split in SPLITS if raw.get(split)}
+    sources, absent = _splits(reading, names, needed)
     names = names or _found_names(document, sources)
     edits = read_edits(document, raw)
     require_known(document, edits, names)
@@ -92,10 +107,29 @@ def read_dataset(file: Path, *, needed: tuple[str, ...] = ("train", "val")) -> D
         root,
         sources,
         edited(names, edits),
-        _notes(document, raw, KNOWN_KEYS),
+        (*_notes(document, raw, KNOWN_KEYS), *reading.notes),
         read_policy(document, raw),
         _kind(reading),
+        absent,
     )
+
+
+def _splits(
+    reading: _Reading, names: tuple[str, ...], needed: tuple[str, ...]
+) -> tuple[dict[str, tuple[Source, ...]], dict[str, DataError]]:
+    """The sources of every split that is there, and why the others are not. Raises DataError for one that is needed."""
+    sources: dict[str, tuple[Source, ...]] = {}
+    absent: dict[str, DataError] = {}
+    for split in (split for split in SPLITS if reading.raw.get(split)):
+        try:
+            sources[split] = _split(reading, split, names)
+        except DataError as error:
+            if split in needed:
+                raise
+            absent[split] = error
+    if absent and not sources:
+        raise next(iter(absent.values()))
+    return sources, absent
 
 
 def _reads_numbers(raw: dict[str, Any]) -> bool:
@@ -185,9 +219,11 @@ def _several(document: Document, raw: dict[str, Any], home: Path, needed: tuple[
         stated = " and ".join(f"{kind.channels} channels of {kind.depth}" for kind in sorted(kinds))
         raise DataError(document.place("sources"), f"sources have {stated}", "Name sources of one kind")
     notes = (*_notes(document, raw, KNOWN_KEYS), *(note for part in read for note in part.notes))
-    return Dataset(
-        Path(document.name), home, sources, edited(wanted, edits), notes, read_policy(document, raw), kinds.pop()
-    )
+    absent = {split: why for part in read for split, why in part.absent.items()}
+    if wrong := next((absent[split] for split in needed if split in absent), None):
+        raise wrong
+    names, policy = edited(wanted, edits), read_policy(document, raw)
+    return Dataset(Path(document.name), home, sources, names, notes, policy, kinds.pop(), absent)
 
 
 def _meant(near: str) -> str:
@@ -289,6 +325,13 @@ def _found(reading: _Reading, split: str, text: str) -> Path:
         if is_there(path):
             return path
     document = reading.document
+    inside = layout.without_way_up(text)
+    for path in dict.fromkeys((reading.home / inside, reading.root / inside)) if inside else ():
+        if is_there(path):  # as some programs export it: as if the YAML lay in a folder beside those of the splits
+            reading.notes.append(
+                f"{document.place(split)}: '{text}' is not there, and '{inside}' is: it is read as that"
+            )
+            return path
     remedy = layout.about_download(document, reading.raw) or layout.about_split(reading.root, text, split)
     raise DataError(document.place(split), f"'{text}' of split '{split}' is not there (tried {_listed(tried)})", remedy)
 

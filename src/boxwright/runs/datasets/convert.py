@@ -47,7 +47,7 @@ def convert(settings: ConvertSettings) -> Converted:
         require_xml(str(dataset.file), dataset.names)
     out = require_new_folder(settings.out)
     indexes = {split: open_split(dataset, split, threads=usable_cores()) for split in dataset.sources}
-    notes = [*dataset.notes]
+    notes = [*dataset.lines]
     for split, index in indexes.items():
         files = _file_names(index, "" if settings.to != "voc" else f"{split}_", blanks=settings.to != "voc")
         folder = out / ("JPEGImages" if settings.to == "voc" else f"images/{split}")

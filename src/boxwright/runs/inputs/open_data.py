@@ -13,8 +13,15 @@ from boxwright.data.index.fingerprint import Fingerprint, fingerprint_of
 from boxwright.data.index.index import Index
 from boxwright.data.labels.findings import summary
 from boxwright.data.splits.dataset import Dataset, read_dataset
-from boxwright.data.splits.open_split import open_split, require_no_findings, require_objects, sampling_weights
-from boxwright.errors import SettingError
+from boxwright.data.splits.open_split import (
+    about_no_objects,
+    open_split,
+    require_no_findings,
+    require_objects,
+    sampling_weights,
+)
+from boxwright.data.splits.overlap import overlaps
+from boxwright.errors import FindingsError, SettingError
 from boxwright.paths import is_file, is_folder, is_there
 from boxwright.runs.inputs.sample_set import is_drawn, sample_yaml
 from boxwright.system.device import usable_cores
@@ -75,7 +82,7 @@ def open_data(
     """
     dataset = read_dataset(locate_data(name, writing=writing), needed=splits)
     found: dict[str, Index] = {}
-    notes = list(dataset.notes)
+    notes = list(dataset.lines)
     for split in splits:
         progress = Progress(f"reading split '{split}' of {dataset.file}")
         index = open_split(
@@ -84,11 +91,17 @@ def open_data(
         if strict:
             require_no_findings(index, split)
         notes += _lines_about(index, split)
+        if not len(index.classes):
+            notes.append(f"split '{split}': {'. '.join(about_no_objects(index, dataset, split))}")
         found[split] = (
             replace(index, classes=np.zeros_like(index.classes), ignored=index.ignored * ONLY_PLACES)
             if single_class
             else index
         )
+    shared = [finding for _, finding in overlaps(dataset, found)]
+    if shared and strict:
+        raise FindingsError(str(dataset.file), shared[0].text, shared[0].fix)
+    notes += [f"{finding}. {finding.fix}" for finding in shared]
     names = dataset.names if not single_class or dataset.num_classes == 1 else (SINGLE_CLASS_NAME,)
     return OpenData(dataset, found, names, tuple(notes))
 
