@@ -26,6 +26,7 @@ from boxwright.runs.evaluation.validation_result import ValidationResult
 from boxwright.runs.exporting.export import Exports
 from boxwright.runs.exporting.export import export as export_files
 from boxwright.runs.inputs import open_data as opening
+from boxwright.runs.inputs.class_match import matching_of
 from boxwright.runs.prediction.open_predictor import predictor_of
 from boxwright.runs.prediction.predict import predict as predict_sources
 from boxwright.runs.result import TrainResult
@@ -210,6 +211,8 @@ def load(
     augment: bool | None = None,
     half: bool | None = None,
     threads: int | None = None,
+    names_by_position: bool | None = None,
+    match_names: bool | None = None,
 ) -> Model:
     """A trained network, or several that predict together, ready to be called on images.
 
@@ -220,11 +223,20 @@ def load(
         found.save("photo_found.jpg")
 
     imgsz: image size (default: as in training). augment: each looks at three sizes of every image, one mirrored.
-    half: half precision where the device has it. threads: compute threads on a CPU.
+    half: half precision where the device has it. threads: compute threads on a CPU. names_by_position, match_names:
+    how the classes of several belong together that call them differently.
     """
     with errors_in_python("boxwright.load", PredictSettings):
         s = _resolved("boxwright.load", PredictSettings, _given(locals(), {})).settings
-        predictor, notes = predictor_of(s.weights, s.device, s.imgsz, threads=s.threads, augment=s.augment, half=s.half)
+        predictor, notes = predictor_of(
+            s.weights,
+            s.device,
+            s.imgsz,
+            threads=s.threads,
+            augment=s.augment,
+            half=s.half,
+            matching=matching_of(s),
+        )
     return Model(predictor, _notes(notes, PredictSettings))
 
 

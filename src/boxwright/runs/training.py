@@ -15,6 +15,7 @@ from boxwright.runs import resume_legacy as legacy
 from boxwright.runs.dry_run import planned
 from boxwright.runs.folder import folder_of
 from boxwright.runs.generations import is_unsaved, settings_of_run
+from boxwright.runs.inputs.class_match import matching_of
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.plan import TrainPlan, plan_of
 from boxwright.runs.result import TrainResult
@@ -100,8 +101,9 @@ def _to_go_on_from(asked: Resolved[TrainSettings], folder: RunFolder) -> OpenWei
 def _plan_of_legacy(resolved: Resolved[TrainSettings], checkpoint: OpenWeights) -> TrainPlan:
     """Go on with a run of the original program, in a folder of our own: the old one stays as it is."""
     settings = legacy.resumed_settings(resolved, checkpoint, resuming.FREE)
-    plan = plan_of(settings, legacy.resumed_checkpoint(checkpoint, settings.settings))
-    legacy.require_same_classes(plan, checkpoint)
+    matching = matching_of(resolved.settings)
+    plan = plan_of(settings, legacy.resumed_checkpoint(checkpoint, settings.settings), matching)
+    legacy.require_same_classes(plan, checkpoint, matching)
     return legacy.with_average_updates(plan)
 
 
@@ -113,8 +115,9 @@ def _plan_of_resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights | N
     assert position is not None  # asked for before
     resolved, changes = resuming.merged(asked, checkpoint)
     resolved, told = replanning.replanned(resolved, before, position)
-    plan = plan_of(resolved, checkpoint)
-    resuming.require_same_data(plan.data, checkpoint)
+    matching = matching_of(asked.settings)
+    plan = plan_of(resolved, checkpoint, matching)
+    resuming.require_same_data(plan.data, checkpoint, matching)
     moved = replanning.in_other_batches(
         position, len(plan.data.splits["train"]), before.batch_size, plan.settings.batch_size
     )

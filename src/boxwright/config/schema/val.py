@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+from boxwright.config.schema.class_names import NamesSettings
 from boxwright.config.schema.data import MAX_IMAGE_SIZE
-from boxwright.config.setting import Slice, Spelling, setting
+from boxwright.config.setting import Spelling, setting
 
 
-class ValSettings(Slice):
+class ValSettings(NamesSettings):
     """`boxwright val`."""
 
     weights: tuple[str, ...] = setting(
@@ -121,7 +122,7 @@ class ValSettings(Slice):
     noplots: bool = setting(default=False, help_text="Draw no pictures.", spelling=Spelling(original=True))
 
 
-class PredictSettings(Slice):
+class PredictSettings(NamesSettings):
     """`boxwright predict`."""
 
     run: str = setting("", "Checkpoint, run folder or exported network, as the first word.", Spelling(positional=True))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boxwright.config.schema.val import ValSettings
+from boxwright.config.schema.verbs import CompareSettings, ErrorsSettings, ReportSettings
 from boxwright.data.index.index import Index
 from boxwright.data.pixels.channels import USUAL, Kind
 from boxwright.errors import SettingError
@@ -47,10 +48,21 @@ def run_folder(name: str) -> Path:
     return folder
 
 
-def source_of(folder: Path, threads: int) -> Source:
+def of_run(folder: Path, asked: CompareSettings | ErrorsSettings | ReportSettings) -> ValSettings:
+    """What `val` would be asked for to look at the best weights of a run."""
+    return ValSettings(
+        run=str(checkpoint_of(folder, "best")),
+        threads=asked.threads,
+        data=asked.data,
+        names_by_position=asked.names_by_position,
+        match_names=asked.match_names,
+    )
+
+
+def source_of(folder: Path, asked: ErrorsSettings | ReportSettings) -> Source:
     """Validate a run once more, as its training did."""
     weights = checkpoint_of(folder, "best")
-    opened = open_evaluation(ValSettings(run=str(weights), threads=threads))
+    opened = open_evaluation(of_run(folder, asked))
     found, plan = opened.run(), opened.plan
     checkpoint = open_weights(str(weights)).checkpoint
     present = splits_of(Path(plan.data))

@@ -6,6 +6,7 @@ from __future__ import annotations
 from boxwright.errors import SettingError
 from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.predictor import Predictor
+from boxwright.runs.inputs.class_match import Matching, together
 from boxwright.runs.inputs.open_weights import fitting_size, fixed_size_of, grid_of, kind_of, open_together
 from boxwright.system.device import choose_device
 from boxwright.system.precision import Precision, half_of
@@ -21,8 +22,12 @@ def predictor_of(
     threads: int = 0,
     augment: bool = False,
     half: bool = False,
+    matching: Matching = "refuse",
 ) -> tuple[Predictor, tuple[str, ...]]:
-    """A predictor from a checkpoint or run folder, or from several that predict together, and notes."""
+    """A predictor from a checkpoint or run folder, or from several that predict together, and notes.
+
+    `matching`: how the classes of several belong together that call them differently; the first one's names are used.
+    """
     if not weights:
         raise SettingError("--weights", "no checkpoint was given", "Give a checkpoint or a run folder")
     opened, detectors, notes = open_together(weights)
@@ -33,7 +38,9 @@ def predictor_of(
         (fixed, "") if fixed else fitting_size(imgsz or opened[0].checkpoint.evaluation.imgsz or DEFAULT_SIZE, grid)
     )
     precision, plain = half_of(where) if half else ("fp32", "")
-    network = Ensemble(detectors, where, augment=augment)
+    first = opened[0]
+    others = [together(weights, first.names, str(first.path), matching) for weights in opened[1:]]
+    network = Ensemble(detectors, where, augment=augment, columns=(None, *others))
     kind = kind_of(opened, detectors[0])
     predictor = Predictor(
         network,

@@ -17,6 +17,7 @@ from boxwright.infer.features import RowMaps, watched
 from boxwright.infer.predictor import Predictor
 from boxwright.infer.sources import Frame, frames_of, image_paths
 from boxwright.model.detector import Detector
+from boxwright.runs.inputs.class_match import matching_of
 from boxwright.runs.inputs.open_weights import named_weights
 from boxwright.runs.prediction.open_predictor import predictor_of
 from boxwright.runs.prediction.prediction_writer import PredictionWriter
@@ -78,6 +79,7 @@ def predict(settings: PredictSettings, stdin: TextIO) -> Predicted:
         threads=settings.threads,
         augment=settings.augment,
         half=settings.half,
+        matching=matching_of(settings),
     )
     paths, wrong = image_paths(settings.source, stdin, predictor.kind)
     rules = _rules(settings, predictor.names)
