@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from boxwright.config.conflicts import place_of
 from boxwright.config.load import Resolved
 from boxwright.config.origin import MEASURED
+from boxwright.config.run_paths import with_whole_paths
 from boxwright.config.schema.model import ModelSettings
 from boxwright.config.schema.train import TrainSettings
 from boxwright.data.augment.partner_pool import MANY
@@ -32,6 +33,7 @@ from boxwright.runs.inputs.open_weights import (
     spec_of_cfg,
     spec_of_weights,
 )
+from boxwright.runs.inputs.run_place import place_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.sizing.batch_size import chosen_batch
 from boxwright.structures.checkpoint import Checkpoint
@@ -59,6 +61,7 @@ class TrainPlan:
     notes: tuple[str, ...]
     frozen: Frozen
     carried: Carried | None = None
+    starts: tuple[Path, ...] = ()  # where the command of a resumed run was given
     replanned: bool = False  # a resumed run whose plan differs from the stored one
 
     @property
@@ -86,22 +89,32 @@ class TrainPlan:
         return name if name.isdecimal() or not name else f"_{name}"
 
 
-def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None, matching: Matching = "refuse") -> TrainPlan:
+def plan_of(
+    resolved: Resolved[TrainSettings],
+    resumed: OpenWeights | None,
+    matching: Matching = "refuse",
+    starts: tuple[Path, ...] = (),
+) -> TrainPlan:
     """Check everything, in order. Raises for the first thing that cannot work.
 
-    `matching`: how classes belong together that a resumed run and its data call differently.
+    `matching`: how classes belong together that a resumed run and its data call differently; `starts`: where a run was
+    started that begins anew.
     """
+    resolved = with_whole_paths(resolved)
     settings = resolved.settings
     _refuse_what_cannot_act(resolved)
     writing = not settings.dry_run
     fetched = ensure_present(settings.data) if settings.allow_download and writing else ()
-    how = {
-        "single_class": settings.single_cls,
-        "strict": settings.strict,
-        "trusting": settings.trust_cache,
-        "writing": writing,
-    }
-    data = open_data(settings.data, ("train", "val"), **how)
+    starts = starts if resumed is None else place_of_run(resumed).starts
+    data = open_data(
+        settings.data,
+        ("train", "val"),
+        single_class=settings.single_cls,
+        strict=settings.strict,
+        trusting=settings.trust_cache,
+        writing=writing,
+        starts=starts,
+    )
     if resumed is not None:
         data = as_in_run(data, resumed.names, matching)
     require_training_objects(data)
@@ -145,6 +158,7 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None, matc
         tuple(notes),
         frozen,
         carried,
+        starts,
     )
 
 

@@ -26,6 +26,7 @@ from boxwright.runs.generations import generations
 from boxwright.runs.inputs.class_match import WAYS, Matching
 from boxwright.runs.inputs.open_data import OpenData, fingerprint_in
 from boxwright.runs.inputs.open_weights import open_weights
+from boxwright.runs.inputs.run_place import place_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.structures.answer import table
 from boxwright.structures.checkpoint import Checkpoint, DataRecord
@@ -148,7 +149,8 @@ def find_checkpoint(settings: TrainSettings) -> OpenWeights:
 
 def stored_settings(checkpoint: OpenWeights) -> TrainSettings:
     """The settings of the run as it was; keys that are newer than the checkpoint have their defaults."""
-    known = {key: value for key, value in checkpoint.checkpoint.settings.items() if key in TrainSettings.model_fields}
+    stored = place_of_run(checkpoint).values(checkpoint.checkpoint.settings)
+    known = {key: value for key, value in stored.items() if key in TrainSettings.model_fields}
     return resolve(TrainSettings, [Layer(Source(Origin.CHECKPOINT, str(checkpoint.path)), known)]).settings
 
 

@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from boxwright.config.load import Resolved
+from boxwright.config.run_paths import place_of_document, with_whole_paths
 from boxwright.config.schema.train import TrainSettings
+from boxwright.documents import read_yaml
 from boxwright.errors import WeightsError
 from boxwright.runs import replan as replanning
 from boxwright.runs import resume as resuming
@@ -16,6 +18,7 @@ from boxwright.runs.dry_run import planned
 from boxwright.runs.folder import folder_of
 from boxwright.runs.generations import is_unsaved, settings_of_run
 from boxwright.runs.inputs.class_match import matching_of
+from boxwright.runs.inputs.run_place import data_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.plan import TrainPlan, plan_of
 from boxwright.runs.result import TrainResult
@@ -109,12 +112,15 @@ def _plan_of_legacy(resolved: Resolved[TrainSettings], checkpoint: OpenWeights) 
 
 def _plan_of_resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights | None, folder: RunFolder) -> TrainPlan:
     """The plan to go on with, and what changed in it; the run's own from its beginning where there is no checkpoint."""
+    asked = with_whole_paths(asked)
     if checkpoint is None:
-        return plan_of(settings_of_run(folder.path, asked, resuming.given_keys(asked)), None)
+        again = settings_of_run(folder.path, asked, resuming.given_keys(asked))
+        return plan_of(again, None, starts=place_of_document(read_yaml(folder / RunFile.SETTINGS)).starts)
     position, before = checkpoint.checkpoint.position, resuming.stored_settings(checkpoint)
     assert position is not None  # asked for before
     resolved, changes = resuming.merged(asked, checkpoint)
     resolved, told = replanning.replanned(resolved, before, position)
+    data_of_run(checkpoint, resolved.settings.data)
     matching = matching_of(asked.settings)
     plan = plan_of(resolved, checkpoint, matching)
     resuming.require_same_data(plan.data, checkpoint, matching)

@@ -17,6 +17,7 @@ from boxwright.runs.evaluation.plan import EvaluationPlan
 from boxwright.runs.inputs.class_match import Matching, about_columns, columns, matching_of
 from boxwright.runs.inputs.open_data import OpenData, open_data
 from boxwright.runs.inputs.open_weights import fitting_size, fixed_size_of, grid_of, named_weights, open_together
+from boxwright.runs.inputs.run_place import data_of_run, place_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.system.device import choose_device, configured_process, loader_threads
 from boxwright.system.precision import half_of
@@ -72,7 +73,10 @@ def open_evaluation(settings: ValSettings) -> OpenEvaluation:
     plan = EvaluationPlan.from_settings(settings, weights.checkpoint.evaluation.given())
     if not plan.data:
         raise SettingError("--data", "neither the command nor the checkpoint names a data set", "Give --data")
-    data = open_data(plan.data, (plan.split,), single_class=plan.single_cls)
+    starts = () if settings.data else place_of_run(weights).starts
+    if not settings.data:
+        plan = replace(plan, data=data_of_run(weights, plan.data))
+    data = open_data(plan.data, (plan.split,), single_class=plan.single_cls, starts=starts)
     classes = _class_numbers(settings.classes, data.names)
     device = choose_device(settings.device)
     columns, about_classes = _same_classes(opened, data, detectors[0], matching_of(settings), merged=plan.single_cls)

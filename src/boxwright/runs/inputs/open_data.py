@@ -23,7 +23,7 @@ from boxwright.data.splits.open_split import (
 from boxwright.data.splits.overlap import overlaps
 from boxwright.errors import FindingsError, SettingError
 from boxwright.paths import is_file, is_folder, is_there
-from boxwright.runs.inputs.sample_set import is_drawn, sample_yaml
+from boxwright.runs.inputs.sample_set import SAMPLE, is_drawn, sample_yaml
 from boxwright.system.device import usable_cores
 from boxwright.track.sinks.console import Progress
 
@@ -52,7 +52,7 @@ def locate_data(name: str, *, writing: bool = True) -> Path:
 
     A file, a packaged name, or the drawn sample set, which is drawn on first use where that is allowed.
     """
-    if name == "sample":
+    if name == SAMPLE:
         if not writing and not is_drawn():
             raise SettingError(
                 "--data sample",
@@ -75,12 +75,27 @@ def open_data(
     strict: bool = False,
     trusting: bool = False,
     writing: bool = True,
+    starts: tuple[Path, ...] = (),
 ) -> OpenData:
     """Open splits and check their labels against the classes; without `writing` no cache is kept.
 
+    `starts` are folders where the command of a run was given, to which the data set's own path may be relative.
     Raises DataError before anything is made.
     """
-    dataset = read_dataset(locate_data(name, writing=writing), needed=splits)
+    dataset = read_dataset(locate_data(name, writing=writing), needed=splits, starts=starts)
+    return open_splits(dataset, splits, single_class=single_class, strict=strict, trusting=trusting, writing=writing)
+
+
+def open_splits(
+    dataset: Dataset,
+    splits: tuple[str, ...],
+    *,
+    single_class: bool = False,
+    strict: bool = False,
+    trusting: bool = False,
+    writing: bool = True,
+) -> OpenData:
+    """The same of a data set that was read. Raises DataError before anything is made."""
     found: dict[str, Index] = {}
     notes = list(dataset.lines)
     for split in splits:
