@@ -52,7 +52,7 @@ def write_results(
         first = Path(checkpoints(settings)[0])
         path = folder / f"{'best' if first.is_dir() else first.stem}_predictions.json"
         write_text(path, json.dumps(coco_results(flat, opened.index, ids)) + "\n")
-        lines.append(f"COCO results in {path}")
+        lines.append(f"COCO results in {path}, {ids.told}")
     if settings.errors:
         listed = outcomes(flat)
         write_mistakes(folder, listed, opened.index, flat, names)

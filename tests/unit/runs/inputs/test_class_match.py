@@ -7,7 +7,6 @@ import json
 
 import pytest
 import torch
-import yaml
 
 from boxwright.config.assemble import resolve_train
 from boxwright.engine.checkpoint import read_checkpoint
@@ -16,11 +15,10 @@ from boxwright.model.class_names import same_classes
 from boxwright.runs.carried_state import Carried
 from boxwright.runs.plan import plan_of
 from boxwright.structures.checkpoint import Checkpoint, OptimizerRecord, PatienceRecord, Position
-from boxwright.system.tensors import write_tensors
 from tests.support import datasets
 from tests.support.commands import command, done
-from tests.support.networks import tiny
 from tests.support.training import machines
+from tests.support.weights import called, lively
 
 HEAD = "model.10.m.0.bias"
 NAMES = ["red", "blue", "green"]
@@ -31,19 +29,7 @@ def weights(tmp_path_factory):
     """Weights of classes red, blue, green that find something, and the data that they were made for."""
     folder = tmp_path_factory.mktemp("weights")
     data = datasets.write(folder / "data", train=4, val=5)
-    detector = tiny().train()
-    with torch.no_grad():
-        for number in range(10):
-            detector.features(torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(number)))
-    return called(folder / "weights.pt", detector.state_dict(), NAMES), data
-
-
-def called(path, state, names):
-    network = yaml.safe_dump(tiny().spec.source | {"nc": len(names)}, sort_keys=False)
-    evaluation = {"imgsz": 64, "batch_size": 4, "pad": 0.5}
-    document = {"kind": "checkpoint", "epoch": -1, "network": network, "names": list(names), "evaluation": evaluation}
-    write_tensors(path, {**document, "model": {name: tensor.clone() for name, tensor in state.items()}})
-    return path
+    return called(folder / "weights.pt", lively(), NAMES), data
 
 
 def relabelled(folder, names: list[str]):
