@@ -6,10 +6,10 @@ from __future__ import annotations
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import ValSettings
 from boxwright.runs.evaluation.answers import Asked, origins_of, summary
-from boxwright.runs.evaluation.coco_results import CocoIds, ids_for
 from boxwright.runs.evaluation.open_evaluation import open_evaluation
 from boxwright.runs.evaluation.study import study
 from boxwright.runs.evaluation.val_folder import write_results
+from boxwright.runs.inputs.coco_ids import CocoIds, ids_for
 from boxwright.structures.answer import Answer
 
 

@@ -12,8 +12,9 @@ from boxwright.engine.checkpoint import read_checkpoint, write_checkpoint
 from boxwright.engine.loop import Outcome
 from boxwright.engine.state import TrainState
 from boxwright.model.detector import Detector
-from boxwright.runs.evaluation.coco_results import coco_results, ids_of_annotations
+from boxwright.runs.evaluation.coco_results import coco_results
 from boxwright.runs.evaluation.in_training import RunValidation
+from boxwright.runs.inputs.coco_ids import ids_of_annotations
 from boxwright.runs.pictures import RunPictures
 from boxwright.runs.plan import TrainPlan
 from boxwright.structures.checkpoint import Checkpoint

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from boxwright.metrics.coco import NAMES as NUMBERS
-from boxwright.runs.evaluation.coco_results import ids_of_annotations
+from boxwright.runs.inputs.coco_ids import ids_of_annotations
 from boxwright.runs.inputs.open_data import open_data
 from tests.oracles.official_coco import official
 from tests.support import datasets, formats
