@@ -91,7 +91,8 @@ def test_what_a_run_was_started_with_is_found_again_for_its_plan_and_for_val(gro
     assert said.code == 0, said.err
     assert str(ground / "yamls/data.yaml") in said.out
     monkeypatch.chdir(ground)
-    assert str(ground / "yamls/hyp.yaml") in done("train", "--config", run / "config.yaml", "--dry-run").out
+    for name in ("config.yaml", "opt.yaml"):
+        assert str(ground / "yamls/hyp.yaml") in done("train", "--config", run / name, "--dry-run").out
 
 
 def test_a_run_whose_data_moved_alone_says_how_to_name_the_new_place(began, ground):

@@ -69,12 +69,12 @@ class RunPlace:
 
 
 def place_of_document(document: Document) -> RunPlace:
-    """What the settings file of a run says of its place; nothing is known of any other file."""
+    """What the settings or option file of a run says of its place; nothing is known of any other file."""
     raw = document.value if isinstance(document.value, dict) else {}
     stated = raw.get("place")
     place = stated if isinstance(stated, dict) and "settings" in raw else {}
     folder = Path(document.name).parent
-    words = [place.get(key) for key in ("folder", "started_in")]
+    words = [place.get("folder", raw.get("save_dir")), place.get("started_in")]  # opt.yaml says it as in the family
     was, started_in = (word if isinstance(word, str) and not why_unusable(word) else "" for word in words)
     settings = raw.get("settings") if "sources" in raw else None
     project = settings.get("project") if isinstance(settings, dict) else ""

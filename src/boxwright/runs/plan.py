@@ -255,7 +255,8 @@ def _transferred(
     matching = matching_of(settings)
     classes = _shared_classes(matching, weights, names)
     moved = transfer(detector, weights.checkpoint.used, skip=_skipped(settings), classes=classes, classes_by=matching)
-    if matching == "refuse" and not set(head_tensors(detector)).isdisjoint(moved.matched):
+    judged = matching == "refuse" and not settings.single_cls  # one class made of many has no name to compare
+    if judged and not set(head_tensors(detector)).isdisjoint(moved.matched):
         require_same(weights.names, names, str(weights.path), settings.data)
     account = [f"{moved} from {weights.path}", *moved.account()]
     if not moved.learnt:

@@ -148,6 +148,22 @@ def test_another_number_of_classes_is_learnt_anew_unless_told_otherwise(weights,
     assert torch.equal(mine[:, 8], rows(plan.detector.state_dict(), 4)[:, 8])
 
 
+def test_one_class_made_of_many_has_no_name_that_could_differ(weights, tmp_path):
+    state = dict(read_checkpoint(weights[0]).model)
+    for name in [name for name in state if name.startswith("model.10.m.")]:
+        state[name] = state[name].view(3, 8, *state[name].shape[1:])[:, :6].flatten(0, 1)
+    one = called(tmp_path / "one.pt", state, ["face"])
+    assert planned(one, weights[1], single_cls=True).lines
+    with pytest.raises(SettingError, match="0 face / head"):
+        planned(one, relabelled_as_one(tmp_path / "one"))
+
+
+def relabelled_as_one(folder):
+    data = relabelled(folder, ["red"])
+    data.write_text(data.read_text().replace("[red]", "[head]"))
+    return data
+
+
 def test_a_head_that_does_not_come_over_may_have_any_names(weights, tmp_path):
     data = relabelled(tmp_path / "data", ["green", "red", "blue"])
     cfg = tmp_path / "other.yaml"
