@@ -27,6 +27,7 @@ from boxwright.runs.evaluation.validation_result import ValidationResult
 from boxwright.runs.exporting.export import Exports
 from boxwright.runs.exporting.export import export as export_files
 from boxwright.runs.inputs import open_data as opening
+from boxwright.runs.inputs.class_match import matching_of
 from boxwright.runs.prediction.open_predictor import predictor_of
 from boxwright.runs.prediction.predict import predict as predict_sources
 from boxwright.runs.result import TrainResult
@@ -214,6 +215,8 @@ def load(
     augment: bool | None = None,
     half: bool | None = None,
     threads: int | None = None,
+    names_by_position: bool | None = None,
+    match_names: bool | None = None,
 ) -> Model:
     """A trained network, or several that predict together, ready to be called on images.
 
@@ -224,7 +227,8 @@ def load(
         found.save("photo_found.jpg")
 
     imgsz: image size, or height and width (default: as in training). augment: each looks at three sizes of every image,
-    one mirrored. half: half precision where the device has it. threads: compute threads on a CPU.
+    one mirrored. half: half precision where the device has it. threads: compute threads on a CPU. names_by_position,
+    match_names: how the classes of several belong together that call them differently.
     """
     with errors_in_python("boxwright.load", PredictSettings):
         s = _resolved("boxwright.load", PredictSettings, _given(locals(), {})).settings
@@ -236,6 +240,7 @@ def load(
             augment=s.augment,
             half=s.half,
             size_hw=None if len(s.imgsz) <= 1 else (s.imgsz[0], s.imgsz[1]),
+            matching=matching_of(s),
         )
     return Model(predictor, _notes(notes, PredictSettings))
 

@@ -71,6 +71,19 @@ def shortened(text: str, length: int = 60) -> str:
     return text if len(text) <= length else f"{text[: length - 20]}...{text[-17:]}"
 
 
+def absolute(path: str) -> str:
+    """A path from the root on, as it was written otherwise: links on the way are not followed."""
+    whole = os.path.abspath(path)  # noqa: PTH100 -- without '..', which Path leaves in
+    straight = os.path.join(os.getcwd(), path)  # noqa: PTH109, PTH118 -- with it, as the system goes
+    same = not os.path.exists(straight) or (os.path.exists(whole) and os.path.samefile(whole, straight))  # noqa: PTH110, PTH121
+    return whole if same else straight  # behind a link, '..' leads elsewhere
+
+
+def moved_along(path: str, was: str, now: str) -> str:
+    """Where a path lies that was moved together with a folder, which `was` there and is here `now`."""
+    return os.path.normpath(os.path.join(now, os.path.relpath(path, was)))  # noqa: PTH118 -- texts
+
+
 # As those of Path, which raise where a folder on the way may not be entered or a name is too long.
 
 

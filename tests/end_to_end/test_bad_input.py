@@ -150,7 +150,7 @@ DATA = {
         lambda data: shutil.rmtree(data / "labels"),
         ("split 'train'", "none of its 12 images has a label", "labels/train/000.txt"),
     ),
-    "no boxes": (lambda data: overwritten(data / "labels" / "train", b""), ("none of its 12 images has a label",)),
+    "no boxes": (lambda data: overwritten(data / "labels" / "train", b""), ("none of its 12 images has an object",)),
     "a class without a name": (
         lambda data: (data / "labels" / "train" / "003.txt").write_text("0 0.5 0.5 0.2 0.2\n7 0.5 0.5 0.2 0.2\n"),
         ("003.txt:2", "Label class 7 exceeds nc=3", "data.yaml", "Possible classes are 0 to 2"),

@@ -18,7 +18,7 @@ from boxwright.engine.checkpoint import read_checkpoint
 from boxwright.structures.checkpoint_keys import document_of
 from boxwright.system.tensors import read_tensors, write_tensors
 from tests.support.commands import command
-from tests.support.runs import Ground
+from tests.support.runs import Ground, differences, training_state
 
 EXACT = "exact: the same bits as without the interruption"
 
@@ -87,10 +87,18 @@ CHANGES = {
     "class names swapped": (
         lambda data: names(data, "[blue, red, green]"),
         "class names",
-        "(0 was 'red' and is 'blue', 1 was 'blue' and is 'red')",
+        "0 red / blue, 1 blue / red, 2 green / green; the same names in another order)",
     ),
-    "a class name": (lambda data: names(data, "[red, blue, grey]"), "class names", "(2 was 'green' and is 'grey')"),
-    "a class more": (lambda data: names(data, "[red, blue, green, grey]"), "class names", "(there were 3 and are 4)"),
+    "a class name": (
+        lambda data: names(data, "[red, blue, grey]"),
+        "class names",
+        "1 blue / blue, 2 green / grey)",
+    ),
+    "a class more": (
+        lambda data: names(data, "[red, blue, green, grey]"),
+        "class names",
+        "green, 3 - / grey)",
+    ),
 }
 
 
@@ -104,6 +112,40 @@ def test_what_became_another_is_named_and_refused(run, change):
     assert where in line
     assert what in line
     assert EXACT not in said.out
+
+
+def renumbered(data: Path) -> None:
+    """The same objects, the classes in another order."""
+    names(data, "[green, blue, red]")
+    for label in data.glob("labels/*/*.txt"):
+        rows = [line.split() for line in label.read_text().splitlines()]
+        label.write_text("".join(f"{2 - int(row[0])} {' '.join(row[1:])}\n" for row in rows))
+
+
+def test_classes_in_another_order_go_on_to_the_bit_when_they_go_by_name(run, stopped, tmp_path):
+    renumbered(run[1])
+    refused = resumed(run)
+    assert refused.code == 2
+    assert "Give --match-names to go by name, or --names-by-position" in refused.err
+    said = resumed(run, "--match-names")
+    assert said.code == 75, said.err
+    kept = Path(shutil.copytree(stopped[1], tmp_path / "kept" / "exp"))
+    assert command("train", "--resume", kept, "--time", "0.0000001").code == 75
+    assert differences(*(training_state(folder / "weights/last.pt") for folder in (run[0], kept))) == []
+    assert read_tensors(run[0] / "weights/last.pt")["names"] == ["red", "blue", "green"]
+
+
+def test_a_class_that_got_another_name_goes_on_when_numbers_count(run):
+    names(run[1], "[red, blue, grey]")
+    said = resumed(run, "--names-by-position")
+    assert said.code == 75, said.err
+    assert read_tensors(run[0] / "weights/last.pt")["names"] == ["red", "blue", "grey"]
+
+
+def test_numbers_cannot_count_where_there_are_more_of_them(run):
+    names(run[1], "[red, blue, green, more]")
+    assert "class names" in resumed(run, "--names-by-position").err
+    assert "class names" in resumed(run, "--match-names").err
 
 
 def test_the_same_content_written_anew_elsewhere_goes_on_exactly(run):

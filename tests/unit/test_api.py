@@ -200,7 +200,8 @@ def test_no_flag_of_any_setting_is_left_in_a_message(name):
         ("Add --save-txt", "Add save_txt=True"),
         ("see `boxwright val --help`, or give --data", "see `boxwright val --help`, or give 'data'"),
         ("--task val judges all", "task='val' judges all"),
-        ("Give --names-by-position", "Give 'names_by_position'"),
+        ("Give --names-by-position", "Give names_by_position=True"),
+        ("Give --of-another-verb", "Give 'of_another_verb'"),
         ("nothing -- at all - here", "nothing -- at all - here"),
     ],
 )

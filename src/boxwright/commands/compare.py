@@ -11,6 +11,5 @@ from boxwright.structures.answer import Answer
 
 def run(resolved: Resolved[CompareSettings]) -> Answer:
     """Validate both on the data of the first and compare."""
-    asked = resolved.settings
-    found = compared(asked.runs, data=asked.data, threads=asked.threads, rounds=asked.rounds)
+    found = compared(resolved.settings)
     return Answer(found.lines(), found.document())

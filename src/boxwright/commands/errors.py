@@ -16,7 +16,7 @@ def run(resolved: Resolved[ErrorsSettings]) -> Answer:
     """What became of every object, into the run folder; the counts as an answer."""
     settings = resolved.settings
     folder = run_folder(settings.run)
-    counted = write_report(source_of(folder, settings.threads))["kinds"]
+    counted = write_report(source_of(folder, settings))["kinds"]
     rows = [(one["kind"], one["count"], "" if one["gain"] is None else f"{one['gain']:+.3f}") for one in counted]
     lines = [
         *table(rows, ("kind", "count", "mAP50 to win")),

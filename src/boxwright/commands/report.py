@@ -21,9 +21,9 @@ def run(resolved: Resolved[ReportSettings]) -> Answer:
     settings = resolved.settings
     folders = [run_folder(name) for name in settings.runs]
     if len(folders) == 1:
-        write_report(source_of(folders[0], settings.threads))
+        write_report(source_of(folders[0], settings))
         return _answer(str(folders[0] / RunFile.REPORT))
-    documents = [read_content(folder) or write_report(source_of(folder, settings.threads)) for folder in folders]
+    documents = [read_content(folder) or write_report(source_of(folder, settings)) for folder in folders]
     target = next_folder(settings.project, settings.name, exist_ok=False, numbering="exp-exp2")
     make_folder(target)
     write_text(target / RunFile.REPORT, page(documents))

@@ -11,6 +11,7 @@ from boxwright.config.conflicts import refuse_conflicts
 from boxwright.config.load import Layer, Resolved, file_layer, resolve
 from boxwright.config.origin import PYTHON, Origin, Source
 from boxwright.config.recipes import hyp_layer_of, recipe_layer
+from boxwright.config.run_paths import place_of_document
 from boxwright.config.schema.train import DEFAULT_RECIPE, PresetSettings, TrainSettings
 from boxwright.config.setting import Slice, spelling_of
 from boxwright.documents import read_yaml
@@ -41,6 +42,7 @@ def _resolve_with_presets(kind: type[SettingsType], flags: Layer, words: Layer) 
     if config := _chosen("config", written) or kind.model_fields["config"].default:
         document = read_yaml(packaged.locate("configs", config, "--config"))
         layer, more = file_layer(kind, document, Source(Origin.FILE, "config file"))
+        layer = replace(layer, values=place_of_document(document).values(layer.values))
         written.insert(0, layer)
         notes += more
     recipe = recipe_layer(str(_chosen("recipe", written) or DEFAULT_RECIPE))

@@ -134,6 +134,7 @@ class TrainOptions(TypedDict, total=False):
     trust_cache: bool | None
     strict: bool | None
     allow_download: bool | None
+    names_by_position: bool | None
     match_names: bool | None
     anchors: float | None
     freeze_bn: bool | None
@@ -152,6 +153,8 @@ class TrainOptions(TypedDict, total=False):
 class ValOptions(TypedDict, total=False):
     """The rest of what `boxwright.validate` takes."""
 
+    names_by_position: bool | None
+    match_names: bool | None
     threads: int | None
     square: bool | None
     agnostic_nms: bool | None
@@ -174,6 +177,8 @@ class ValOptions(TypedDict, total=False):
 class PredictOptions(TypedDict, total=False):
     """The rest of what `boxwright.predict` takes."""
 
+    names_by_position: bool | None
+    match_names: bool | None
     agnostic_nms: bool | None
     threads: int | None
     save_conf: bool | None

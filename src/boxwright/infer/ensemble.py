@@ -13,13 +13,14 @@ from boxwright.model.augmented import augmented
 from boxwright.model.detector import Detector
 from boxwright.model.fuse import fused
 from boxwright.model.head import Inference
-from boxwright.structures.maps import DenseMaps
+from boxwright.structures.maps import OBJECTNESS, DenseMaps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 Member = Detector | Exported
+CLASSES = OBJECTNESS + 1  # where the scores of classes begin
 
 
 class Ensemble:
@@ -28,15 +29,26 @@ class Ensemble:
     `augment`: each of them sees three sizes, one mirrored.
     """
 
-    def __init__(self, members: Sequence[Member], device: torch.device, *, augment: bool = False) -> None:
+    def __init__(
+        self,
+        members: Sequence[Member],
+        device: torch.device,
+        *,
+        augment: bool = False,
+        columns: Sequence[tuple[int, ...] | None] = (),
+    ) -> None:
         """Put the networks on a device and fold them there, as the validation inside a training does.
 
-        So that numbers repeat.
+        So that numbers repeat. `columns`: of each network, which of its classes stands for class 0, 1, ... of the
+        answer, below 0 for one that it does not know; None: its own, in order.
         """
         self.members: list[Member] = [
             member.to(device) if isinstance(member, Exported) else _folded(member, device) for member in members
         ]
         self.augment = augment
+        self.columns = [
+            None if mine is None else torch.tensor(mine, dtype=torch.long, device=device) for mine in columns
+        ]
 
     def __call__(self, images: torch.Tensor) -> Inference:
         """Predictions of all members side by side, without raw maps: these belong to one network.
@@ -47,7 +59,15 @@ class Ensemble:
             augmented(member, images) if self.augment and isinstance(member, Detector) else member(images).decoded
             for member in self.members
         ]
+        for place, mine in enumerate(self.columns):
+            decoded[place] = decoded[place] if mine is None else _renumbered(decoded[place], mine)
         return Inference(torch.cat(decoded, 1), DenseMaps(()))
+
+
+def _renumbered(decoded: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Predictions with other classes in other places; one that is below 0 is never found. (B, P, 5 + C), (D,)"""
+    scores = decoded[..., CLASSES:].index_select(-1, columns.clamp(min=0)) * (columns >= 0)
+    return torch.cat((decoded[..., :CLASSES], scores), -1)
 
 
 def _folded(detector: Detector, device: torch.device) -> Detector:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from boxwright.errors import WeightsError
+from boxwright.model.class_names import ClassPairs
 from boxwright.model.detector import Detector
 from boxwright.structures.maps import OBJECTNESS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
 
-ClassPairs = tuple[tuple[int, int], ...]
 Adapted = tuple[torch.Tensor, str]  # a tensor made to fit, and how
 
 
@@ -64,16 +64,18 @@ def transfer(
     *,
     skip: Iterable[str] = (),
     classes: ClassPairs | None = None,
+    classes_by: str = "name",
 ) -> Transfer:
     """Copy what fits by name and shape, leaving out names that contain a word of `skip`.
 
     A first layer for another number of input channels is made to fit. With `classes`, pairs of a class here and one
-    there, the head takes over the rows of these classes and keeps its own for the others.
+    there, the head takes over the rows of these classes and keeps its own for the others; `classes_by` says what paired
+    them.
     """
     skipped = tuple(skip)
     mine = detector.state_dict()
     offered = {name: tensor for name, tensor in state.items() if not any(word in name for word in skipped)}
-    made = _made_to_fit(detector, mine, offered, classes)
+    made = _made_to_fit(detector, mine, offered, classes, classes_by)
     matched = [
         name
         for name, tensor in offered.items()
@@ -94,33 +96,37 @@ def transfer(
     )
 
 
-def same_classes(mine: Sequence[str], theirs: Sequence[str]) -> ClassPairs:
-    """Pairs of class numbers, here and there, that bear the same name; case and spaces do not count."""
-    places = {_folded(name): number for number, name in reversed(list(enumerate(theirs)))}
-    return tuple((number, places[_folded(name)]) for number, name in enumerate(mine) if _folded(name) in places)
-
-
-def _folded(name: str) -> str:
-    return " ".join(name.casefold().split())
-
-
 def _made_to_fit(
     detector: Detector,
     mine: Mapping[str, torch.Tensor],
     offered: Mapping[str, torch.Tensor],
     classes: ClassPairs | None,
+    classes_by: str,
 ) -> dict[str, Adapted]:
     made = _first_layer(detector, mine, offered)
     if classes is None:
         return made
-    last, head = len(detector.spec.rows) - 1, detector.head
-    for name in (f"model.{last}.m.{level}.{part}" for level in range(head.num_levels) for part in ("weight", "bias")):
-        if (
-            name in offered
-            and (tensor := _class_rows(mine[name], offered[name], head.num_anchors, classes)) is not None
-        ):
-            made[name] = tensor, f"({len(classes)} of {head.num_classes} classes by name)"
-    return made
+    rows = class_rows(detector, mine, offered, classes)
+    how = f"({len(classes)} of {detector.num_classes} classes by {classes_by})"
+    return made | {name: (tensor, how) for name, tensor in rows.items()}
+
+
+def head_tensors(detector: Detector) -> list[str]:
+    """The tensors that have rows for classes."""
+    last, levels = len(detector.spec.rows) - 1, detector.head.num_levels
+    return [f"model.{last}.m.{level}.{part}" for level in range(levels) for part in ("weight", "bias")]
+
+
+def class_rows(
+    detector: Detector, mine: Mapping[str, torch.Tensor], offered: Mapping[str, torch.Tensor], classes: ClassPairs
+) -> dict[str, torch.Tensor]:
+    """Tensors of the head as `mine`, with boxes, objectness and rows of paired classes as `offered`, where they fit."""
+    found: dict[str, torch.Tensor] = {}
+    for name in head_tensors(detector):
+        if name in mine and name in offered:
+            tensor = _class_rows(mine[name], offered[name], detector.head.num_anchors, classes)
+            found |= {} if tensor is None else {name: tensor}
+    return found
 
 
 def _class_rows(own: torch.Tensor, other: torch.Tensor, num_anchors: int, classes: ClassPairs) -> torch.Tensor | None:

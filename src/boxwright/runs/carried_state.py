@@ -14,6 +14,9 @@ from boxwright.config.schema.train import TrainSettings
 from boxwright.engine.loop import Machinery
 from boxwright.engine.optimizer import restore_state
 from boxwright.engine.state import TrainState
+from boxwright.model.class_names import ClassPairs
+from boxwright.model.detector import Detector
+from boxwright.model.weights import class_rows, head_tensors
 from boxwright.structures.checkpoint import Checkpoint, OptimizerRecord, Position
 
 
@@ -25,6 +28,7 @@ class Carried:
     position: Position
     optimizer: OptimizerRecord
     with_average: bool
+    classes: ClassPairs | None = None  # whose rows of the head came over; None: all
 
     def into(self, machines: Machinery, state: TrainState) -> None:
         """Optimizer, best fitness, results and position; with the average where the recipe says so.
@@ -38,7 +42,7 @@ class Carried:
         memory = {
             name: kept for name, kept in self.optimizer.memory.items() if name in shapes and _fits(kept, shapes[name])
         }
-        restore_state(machines.detector, machines.optimizer, memory)
+        restore_state(machines.detector, machines.optimizer, self._by_class(machines.detector, memory))
         state.epoch, state.best_fitness, state.best_epoch, state.history = (
             stored.epoch,
             stored.best_fitness,
@@ -51,11 +55,25 @@ class Carried:
             for name, tensor in (self.checkpoint.ema or {}).items()
             if name in mine and mine[name].shape == tensor.shape
         }
+        if self.classes is not None:
+            average |= class_rows(machines.detector, mine, average, self.classes)
         updates = self.checkpoint.ema_updates
         if self.with_average and updates is not None and average.keys() == mine.keys():
             machines.average.network.load_state_dict(average)
             machines.average.updates = updates
         state.last_step = machines.schedule.batches_per_epoch * state.epoch - 1
+
+    def _by_class(self, detector: Detector, memory: dict[str, dict[str, object]]) -> dict[str, dict[str, object]]:
+        """The optimizer's memory with the rows of classes where these are now; nothing is remembered of new ones."""
+        if self.classes is None:
+            return memory
+        found = {name: dict(kept) for name, kept in memory.items()}
+        for name in set(head_tensors(detector)) & memory.keys():
+            for key, one in memory[name].items():
+                if isinstance(one, torch.Tensor) and one.dim():
+                    blank = {name: torch.zeros_like(one)}
+                    found[name][key] = class_rows(detector, blank, {name: one}, self.classes).get(name, blank[name])
+        return found
 
 
 def _fits(memory: dict[str, object], shape: tuple[int, ...]) -> bool:

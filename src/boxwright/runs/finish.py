@@ -12,8 +12,9 @@ from boxwright.engine.checkpoint import read_checkpoint, write_checkpoint
 from boxwright.engine.loop import Outcome
 from boxwright.engine.state import TrainState
 from boxwright.model.detector import Detector
-from boxwright.runs.evaluation.coco_results import CocoIds, coco_results
+from boxwright.runs.evaluation.coco_results import coco_results
 from boxwright.runs.evaluation.in_training import RunValidation
+from boxwright.runs.inputs.coco_ids import ids_of_annotations
 from boxwright.runs.pictures import RunPictures
 from boxwright.runs.plan import TrainPlan
 from boxwright.structures.checkpoint import Checkpoint
@@ -172,28 +173,18 @@ class Ending:
             self.pictures.report(self.validation, held, self.state.best_epoch, judged)
 
     def _predictions(self, name: str) -> list[str]:
-        """For COCO: what the last validation found, as COCO results, and where they are in words.
-
-        The numbers are ours: no id is guessed.
-        """
+        """For COCO: what the last validation found, as COCO results, and where they are in words."""
         path, found = self.folder.predictions(name), self.validation.last
         if not self.is_coco:
             return []
         if found is None:
             return [f"no predictions of {name}.pt: nothing was validated"]
-        write_text(
-            path,
-            json.dumps(coco_results(found.metrics.flat, self.plan.data.splits["val"], CocoIds(self.plan.data.names)))
-            + "\n",
-        )
+        ids = ids_of_annotations(self.plan.data, "val")
+        results = coco_results(found.metrics.flat, self.plan.data.splits["val"], ids)
+        write_text(path, json.dumps(results) + "\n")
         self.folder.wrote(path)
-        return [
-            (
-                f"predictions in {path}, images and classes numbered from 0; `boxwright val --save-json --ids FILE` "
-                "takes "
-                "the ids of an annotation file"
-            )
-        ]
+        how = "" if ids.images else "; `boxwright val --save-json --ids FILE` takes the ids of an annotation file"
+        return [f"predictions in {path}, {ids.told}{how}"]
 
     def _about_length(self, outcome: Outcome, hours: float) -> str:
         epochs = self.state.epoch

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from boxwright.config.load import Layer, Resolved, file_layer, resolve
 from boxwright.config.origin import COMMAND_LINE, Origin, Source
+from boxwright.config.run_paths import place_of_document
 from boxwright.config.schema.train import TrainSettings
 from boxwright.documents import read_yaml
 from boxwright.engine.checkpoint import read_checkpoint
@@ -76,8 +77,9 @@ def settings_of_run(folder: Path, asked: Resolved[TrainSettings], given: set[str
     Raises SettingError for a plan that cannot be read.
     """
     place = RunFolder(folder) / RunFile.SETTINGS
-    stored, notes = file_layer(TrainSettings, read_yaml(place), Source(Origin.FILE, "plan of the run"))
-    values = {key: value for key, value in stored.values.items() if key != "resume"}
+    document = read_yaml(place)
+    stored, notes = file_layer(TrainSettings, document, Source(Origin.FILE, "plan of the run"))
+    values = place_of_document(document).values({key: value for key, value in stored.values.items() if key != "resume"})
     now = {key: getattr(asked.settings, key) for key in sorted(given - {"resume", "project", "name", "exist_ok"})}
     own = Layer(COMMAND_LINE, now, {key: asked.sources[key] for key in now})
     line = f"{folder} was ended before it was saved once: it begins anew from its {place.name}"

@@ -4,22 +4,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from boxwright.config.load import Resolved
 from boxwright.config.not_yet import refuse_what_cannot_act
 from boxwright.config.origin import MEASURED
+from boxwright.config.run_paths import with_whole_paths
 from boxwright.config.schema.model import ModelSettings
 from boxwright.config.schema.train import TrainSettings
 from boxwright.data.augment.partner_pool import MANY
 from boxwright.engine.freezing import Frozen, freeze, in_words
 from boxwright.errors import SettingError, WeightsError
 from boxwright.loss.rules import class_weights_of
+from boxwright.model.class_names import ClassPairs, same_classes
 from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec
-from boxwright.model.weights import ClassPairs, load_exactly, require_fit, same_classes, transfer
+from boxwright.model.weights import head_tensors, load_exactly, require_fit, transfer
 from boxwright.runs.carried_state import Carried, carried_of, epochs_after
+from boxwright.runs.inputs.class_match import Matching, as_in_run, matching_of, require_names, require_same
 from boxwright.runs.inputs.fetch_data import ensure_present
 from boxwright.runs.inputs.open_data import OpenData, open_data, require_training_objects
 from boxwright.runs.inputs.open_weights import (
@@ -30,6 +33,7 @@ from boxwright.runs.inputs.open_weights import (
     spec_of_cfg,
     spec_of_weights,
 )
+from boxwright.runs.inputs.run_place import place_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.sizing.batch_size import chosen_batch
 from boxwright.structures.checkpoint import Checkpoint
@@ -57,6 +61,7 @@ class TrainPlan:
     notes: tuple[str, ...]
     frozen: Frozen
     carried: Carried | None = None
+    starts: tuple[Path, ...] = ()  # where the command of a resumed run was given
     replanned: bool = False  # a resumed run whose plan differs from the stored one
 
     @property
@@ -84,25 +89,41 @@ class TrainPlan:
         return name if name.isdecimal() or not name else f"_{name}"
 
 
-def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> TrainPlan:
-    """Check everything, in order. Raises for the first thing that cannot work."""
+def plan_of(
+    resolved: Resolved[TrainSettings],
+    resumed: OpenWeights | None,
+    matching: Matching = "refuse",
+    starts: tuple[Path, ...] = (),
+) -> TrainPlan:
+    """Check everything, in order. Raises for the first thing that cannot work.
+
+    `matching`: how classes belong together that a resumed run and its data call differently; `starts`: where a run was
+    started that begins anew.
+    """
+    resolved = with_whole_paths(resolved)
     settings = resolved.settings
     refuse_what_cannot_act(resolved)
     writing = not settings.dry_run
     fetched = ensure_present(settings.data) if settings.allow_download and writing else ()
-    how = {
-        "single_class": settings.single_cls,
-        "strict": settings.strict,
-        "trusting": settings.trust_cache,
-        "writing": writing,
-    }
-    data = open_data(settings.data, ("train", "val"), **how)
+    starts = starts if resumed is None else place_of_run(resumed).starts
+    data = open_data(
+        settings.data,
+        ("train", "val"),
+        single_class=settings.single_cls,
+        strict=settings.strict,
+        trusting=settings.trust_cache,
+        writing=writing,
+        starts=starts,
+    )
+    if resumed is not None:
+        data = as_in_run(data, resumed.names, matching)
     require_training_objects(data)
     about_data = _fitting_data(resolved, data)
     weights = open_weights(settings.weights) if settings.weights and resumed is None else None
     detector, lines = _network(settings, data, weights, resumed)
     carried = carried_of(settings, weights.checkpoint) if weights is not None else None
-    if carried is not None:
+    if carried is not None and weights is not None:
+        carried = replace(carried, classes=_shared_classes(matching_of(settings), weights, data.names))
         epochs, line = epochs_after(settings, carried)
         lines.append(line)
         settings = settings.model_copy(update={"epochs": epochs})
@@ -137,6 +158,7 @@ def plan_of(resolved: Resolved[TrainSettings], resumed: OpenWeights | None) -> T
         tuple(notes),
         frozen,
         carried,
+        starts,
     )
 
 
@@ -199,8 +221,12 @@ def _transferred(
     detector: Detector, weights: OpenWeights, settings: TrainSettings, names: tuple[str, ...]
 ) -> list[str]:
     """Take weights over, and say what came and what did not. Raises WeightsError when nothing that was learnt fits."""
-    classes = _shared_classes(settings, weights, names)
-    moved = transfer(detector, weights.checkpoint.used, skip=_skipped(settings), classes=classes)
+    matching = matching_of(settings)
+    classes = _shared_classes(matching, weights, names)
+    moved = transfer(detector, weights.checkpoint.used, skip=_skipped(settings), classes=classes, classes_by=matching)
+    judged = matching == "refuse" and not settings.single_cls  # one class made of many has no name to compare
+    if judged and not set(head_tensors(detector)).isdisjoint(moved.matched):
+        require_same(weights.names, names, str(weights.path), settings.data)
     account = [f"{moved} from {weights.path}", *moved.account()]
     if not moved.learnt:
         what = (
@@ -212,12 +238,14 @@ def _transferred(
     return account
 
 
-def _shared_classes(settings: TrainSettings, weights: OpenWeights, names: tuple[str, ...]) -> ClassPairs | None:
-    if not settings.match_names:
-        return None
-    if not weights.names:
-        raise SettingError("--match-names", f"{weights.path} does not name its classes", "Leave --match-names out")
-    return same_classes(names, weights.names)
+def _shared_classes(matching: Matching, weights: OpenWeights, names: tuple[str, ...]) -> ClassPairs | None:
+    """Pairs of a class of the data and one of the weights whose rows it takes over; None: all, if they fit."""
+    if matching == "name":
+        require_names(weights.names, str(weights.path))
+        return same_classes(names, weights.names)
+    if matching == "position" and weights.names and len(weights.names) != len(names):
+        return tuple((number, number) for number in range(min(len(weights.names), len(names))))
+    return None
 
 
 def _spec(settings: ModelSettings, data: OpenData, weights: OpenWeights | None) -> tuple[ModelSpec, list[str]]:

@@ -7,6 +7,7 @@ Settings with their sources, old-style option files, counts of the data, what it
 from __future__ import annotations
 
 import platform
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -19,6 +20,7 @@ from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import spelling_of
 from boxwright.engine.schedule import Schedule
 from boxwright.native.binary import described
+from boxwright.paths import absolute, is_folder
 from boxwright.runs.evaluation.plan import EvaluationPlan
 from boxwright.runs.inputs.open_data import fingerprint_in
 from boxwright.runs.plan import TrainPlan
@@ -35,7 +37,7 @@ def write_records(folder: RunFolder, plan: TrainPlan) -> None:
     values = resolved.settings.model_dump(mode="json")
     write_yaml(
         folder / RunFile.SETTINGS,
-        {"settings": values, "sources": resolved.places()},
+        {"settings": values, "sources": resolved.places(), "place": _place(plan, folder)},
         head="# Every setting of this run and where it came from. --config FILE repeats it.\n",
     )
     kinds = {key: spelling_of(field).kind for key, field in TrainSettings.model_fields.items()}
@@ -45,11 +47,17 @@ def write_records(folder: RunFolder, plan: TrainPlan) -> None:
     hyp = {key: value for key, value in values.items() if (kinds[key] == "hyp" or key in by_hyp_file) and value != []}
     flags = {key: value for key, value in values.items() if kinds[key] == "flag"}
     write_yaml(folder / RunFile.HYPERPARAMETERS, hyp)
-    write_yaml(folder / RunFile.OPTIONS, {**flags, "save_dir": str(folder)})
+    write_yaml(folder / RunFile.OPTIONS, {**flags, "save_dir": absolute(str(folder))})
     write_json(folder / RunFile.DATA, {split: index.counts() for split, index in plan.data.splits.items()})
 
 
-def checkpoint_facts(plan: TrainPlan) -> Checkpoint:
+def _place(plan: TrainPlan, folder: RunFolder | None) -> dict[str, str]:
+    """Where the run lies, and where its command was given: the first one, if it goes on and that is still there."""
+    first = next((start for start in plan.starts if is_folder(start)), Path.cwd())
+    return {"folder": "" if folder is None else absolute(str(folder)), "started_in": str(first)}
+
+
+def checkpoint_facts(plan: TrainPlan, folder: RunFolder | None) -> Checkpoint:
     """What every checkpoint of a run says about it: one without its state."""
     settings, splits = plan.settings, plan.data.splits
     prints = {split: fingerprint_in(plan.data, split) for split in splits}
@@ -68,6 +76,7 @@ def checkpoint_facts(plan: TrainPlan) -> Checkpoint:
             {split: index.fingerprint() for split, index in splits.items()},  # what earlier versions compare
             {split: one.whole for split, one in prints.items()},
             {split: torch.from_numpy(one.prints) for split, one in prints.items()},
+            **_place(plan, folder),
         ),
         machine=machine(plan.device),
         evaluation=EvaluationRecord.of(EvaluationPlan.of_training(plan).document()),

@@ -8,7 +8,7 @@ still holds, and a run of which nothing was saved), `replan` (another number of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,15 @@ from boxwright.config.load import Layer, Resolved, resolve
 from boxwright.config.origin import BUILT_IN, Origin, Source, read_source
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import spelling_of
-from boxwright.data.index.fingerprint import difference, renamed
+from boxwright.data.index.fingerprint import difference
 from boxwright.engine.state import TrainState
 from boxwright.errors import SettingError, WeightsError
+from boxwright.model.class_names import beside
 from boxwright.runs.generations import generations
+from boxwright.runs.inputs.class_match import WAYS, Matching
 from boxwright.runs.inputs.open_data import OpenData, fingerprint_in
 from boxwright.runs.inputs.open_weights import open_weights
+from boxwright.runs.inputs.run_place import place_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.structures.answer import table
 from boxwright.structures.checkpoint import Checkpoint, DataRecord
@@ -48,6 +51,8 @@ FREE = {
     "extend",
     "dry_run",
 }
+# How the classes of a start's data are taken; the run keeps what it began with.
+OF_A_START = {"names_by_position", "match_names"}
 # What may change and is shown: another run from here on, and a sound one.
 CHANGEABLE = {
     "epochs",
@@ -144,7 +149,8 @@ def find_checkpoint(settings: TrainSettings) -> OpenWeights:
 
 def stored_settings(checkpoint: OpenWeights) -> TrainSettings:
     """The settings of the run as it was; keys that are newer than the checkpoint have their defaults."""
-    known = {key: value for key, value in checkpoint.checkpoint.settings.items() if key in TrainSettings.model_fields}
+    stored = place_of_run(checkpoint).values(checkpoint.checkpoint.settings)
+    known = {key: value for key, value in stored.items() if key in TrainSettings.model_fields}
     return resolve(TrainSettings, [Layer(Source(Origin.CHECKPOINT, str(checkpoint.path)), known)]).settings
 
 
@@ -172,7 +178,7 @@ def merged(asked: Resolved[TrainSettings], checkpoint: OpenWeights) -> tuple[Res
     changes = []
     for key in sorted(keys):
         mine, theirs = getattr(asked.settings, key), getattr(before, key)
-        if mine == theirs or (whole and key not in given_keys(asked) and not _may_change(key)):
+        if key in OF_A_START or mine == theirs or (whole and key not in given_keys(asked) and not _may_change(key)):
             continue
         if not _may_change(key):
             what = f"{key} is {mine!r} here and {theirs!r} in the run that is resumed, which cannot change on the way"
@@ -203,20 +209,23 @@ def table_of(changes: list[Change]) -> list[str]:
 # -- what differs
 
 
-def require_same_data(data: OpenData, checkpoint: OpenWeights) -> None:
-    """The data may have moved, but not changed. Raises SettingError that names what did."""
+def require_same_data(data: OpenData, checkpoint: OpenWeights, matching: Matching = "refuse") -> None:
+    """The data may have moved, but not changed. Raises SettingError that names what did.
+
+    `matching` "position": its classes may be called otherwise.
+    """
     stored = checkpoint.checkpoint.data
     assert stored is not None  # the schema asks for it
     here = data.dataset.file
     moved = here.resolve() != Path(stored.yaml).resolve()
     remedy = f"{'Give that data with --data' if moved else 'Restore the data'}, or start a new run with --weights"
     where = f" of {here}" if moved else ""
-    if names := renamed(checkpoint.names, data.names):
-        raise SettingError(
-            "--resume", f"the class names{where} are not those that this run was trained with ({names})", remedy
-        )
+    names = checkpoint.names
+    if list(names) != list(data.names) and not (matching == "position" and len(names) == len(data.names)):
+        what = f"the class names{where} are not those that this run was trained with (number, run / data: "
+        raise SettingError("--resume", f"{what}{beside(names, data.names)})", f"{WAYS}. {remedy}")
     for split, index in data.splits.items():
-        changed = _changed(data, split, stored)
+        changed = _changed(replace(data, names=names), split, stored)
         if changed is None and stored.fingerprints.get(split) == index.fingerprint():
             continue
         told = f" ({changed})" if changed else ""

@@ -28,8 +28,10 @@ from boxwright.engine.patience import Patience
 from boxwright.engine.schedule import NEVER_STEPPED, Schedule
 from boxwright.engine.state import TrainState
 from boxwright.errors import SettingError, WeightsError
+from boxwright.model.class_names import agree, beside
 from boxwright.model.detector import shape_only
 from boxwright.model.legacy.checkpoint import LegacyCheckpoint, LegacyOptimizer
+from boxwright.runs.inputs.class_match import WAYS, Matching
 from boxwright.runs.inputs.open_weights import spec_of_weights
 from boxwright.runs.inputs.weight_files import OpenWeights, as_yaml
 from boxwright.runs.plan import TrainPlan
@@ -60,6 +62,8 @@ _OF_A_START = {
     "hyp",
     "config",
     "recipe",
+    "names_by_position",
+    "match_names",
 }
 CHANGEABLE = {
     "data",
@@ -69,6 +73,8 @@ CHANGEABLE = {
     "recipe",
     "nosave",
     "console",
+    "names_by_position",
+    "match_names",
 }  # beside what may change when a run of ours goes on
 _SAME_ERA = (
     ("7.0", {"evolve_population"}),
@@ -249,16 +255,19 @@ def with_average_updates(plan: TrainPlan) -> TrainPlan:
     return replace(plan, resumed=replace(plan.resumed, ema_updates=updates))
 
 
-def require_same_classes(plan: TrainPlan, checkpoint: OpenWeights) -> None:
-    """The data has to be what the run was trained on, as far as a legacy file can tell. Raises SettingError."""
-    names = checkpoint.names
-    if plan.detector.head.num_classes != plan.data.num_classes or (names and names != plan.data.names):
-        what = (
-            f"the classes of the data ({', '.join(plan.data.names[:5])}) are not those of the resumed "
-            "run "
-            f"({', '.join(names[:5])})"
-        )
-        raise SettingError("--resume", what, "Give its data with --data, or start a new run with --weights")
+def require_same_classes(plan: TrainPlan, checkpoint: OpenWeights, matching: Matching = "refuse") -> None:
+    """The data has to be what the run was trained on, as far as a legacy file can tell. Raises SettingError.
+
+    `matching` "position": its classes may be called otherwise.
+    """
+    names, mine = checkpoint.names, plan.data.names
+    remedy = "Give its data with --data, or start a new run with --weights"
+    if plan.detector.head.num_classes != plan.data.num_classes:
+        what = f"the data has {len(mine)} classes ({', '.join(mine[:5])}), the resumed run {plan.detector.num_classes}"
+        raise SettingError("--resume", what, remedy)
+    if matching != "position" and not agree(names, mine):
+        what = f"the classes of the data are not those of the resumed run (number, run / data: {beside(names, mine)})"
+        raise SettingError("--resume", what, f"{WAYS}. {remedy}")
 
 
 def _legacy(checkpoint: OpenWeights) -> LegacyCheckpoint:

@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from boxwright.config.load import Resolved
+from boxwright.config.run_paths import place_of_document, with_whole_paths
 from boxwright.config.schema.train import TrainSettings
+from boxwright.documents import read_yaml
 from boxwright.errors import WeightsError
 from boxwright.runs import replan as replanning
 from boxwright.runs import resume as resuming
@@ -15,6 +17,8 @@ from boxwright.runs import resume_legacy as legacy
 from boxwright.runs.dry_run import planned
 from boxwright.runs.folder import folder_of
 from boxwright.runs.generations import is_unsaved, settings_of_run
+from boxwright.runs.inputs.class_match import matching_of
+from boxwright.runs.inputs.run_place import data_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.plan import TrainPlan, plan_of
 from boxwright.runs.result import TrainResult
@@ -100,21 +104,26 @@ def _to_go_on_from(asked: Resolved[TrainSettings], folder: RunFolder) -> OpenWei
 def _plan_of_legacy(resolved: Resolved[TrainSettings], checkpoint: OpenWeights) -> TrainPlan:
     """Go on with a run of the original program, in a folder of our own: the old one stays as it is."""
     settings = legacy.resumed_settings(resolved, checkpoint, resuming.FREE)
-    plan = plan_of(settings, legacy.resumed_checkpoint(checkpoint, settings.settings))
-    legacy.require_same_classes(plan, checkpoint)
+    matching = matching_of(resolved.settings)
+    plan = plan_of(settings, legacy.resumed_checkpoint(checkpoint, settings.settings), matching)
+    legacy.require_same_classes(plan, checkpoint, matching)
     return legacy.with_average_updates(plan)
 
 
 def _plan_of_resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights | None, folder: RunFolder) -> TrainPlan:
     """The plan to go on with, and what changed in it; the run's own from its beginning where there is no checkpoint."""
+    asked = with_whole_paths(asked)
     if checkpoint is None:
-        return plan_of(settings_of_run(folder.path, asked, resuming.given_keys(asked)), None)
+        again = settings_of_run(folder.path, asked, resuming.given_keys(asked))
+        return plan_of(again, None, starts=place_of_document(read_yaml(folder / RunFile.SETTINGS)).starts)
     position, before = checkpoint.checkpoint.position, resuming.stored_settings(checkpoint)
     assert position is not None  # asked for before
     resolved, changes = resuming.merged(asked, checkpoint)
     resolved, told = replanning.replanned(resolved, before, position)
-    plan = plan_of(resolved, checkpoint)
-    resuming.require_same_data(plan.data, checkpoint)
+    data_of_run(checkpoint, resolved.settings.data)
+    matching = matching_of(asked.settings)
+    plan = plan_of(resolved, checkpoint, matching)
+    resuming.require_same_data(plan.data, checkpoint, matching)
     moved = replanning.in_other_batches(
         position, len(plan.data.splits["train"]), before.batch_size, plan.settings.batch_size
     )

@@ -53,7 +53,7 @@ def wired(
     machines = machines_of(plan, len(training.batches), lines.append, lambda text: bus.tell(Warned(text)))
     running = RunningLosses(plan.device)
     state = _state(plan, folder, machines, running, bus, lines)
-    facts = records.checkpoint_facts(plan)
+    facts = records.checkpoint_facts(plan, folder)
     threads = facts.machine["threads"]
     assert isinstance(threads, int)  # what `machine` counted
     evaluation = replace(validating.plan, precision=machines.precision.name, threads=threads)

@@ -79,12 +79,15 @@ class DataRecord:
     """The data of a run: its YAML and, by split, what tells it from others.
 
     `contents` and `prints` (N, 3) int32 cover what is in the files; earlier versions kept `fingerprints` alone.
+    `folder` is where the run lay, `started_in` where its command was given: from there paths are found again.
     """
 
     yaml: str
     fingerprints: dict[str, str]
     contents: dict[str, str] = field(default_factory=dict)
     prints: Tensors = field(default_factory=dict)
+    folder: str = ""
+    started_in: str = ""
 
 
 @dataclass(frozen=True)

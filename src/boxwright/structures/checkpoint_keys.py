@@ -91,9 +91,9 @@ def _data(document: Mapping[str, Any]) -> DataRecord | None:
     stored = document.get("data")
     if stored is None:
         return None
-    return DataRecord(
-        stored["yaml"], stored["fingerprints"], stored.get("contents", {}), document.get("data_prints", {})
-    )
+    prints = document.get("data_prints", {})
+    places = stored.get("folder", ""), stored.get("started_in", "")
+    return DataRecord(stored["yaml"], stored["fingerprints"], stored.get("contents", {}), prints, *places)
 
 
 def _position(stored: Mapping[str, Any] | None) -> Position | None:
@@ -184,7 +184,8 @@ def _about_run(checkpoint: Checkpoint) -> dict[str, Any]:
         document |= {"settings": plan.settings, "sources": plan.sources}
     if data is not None:
         contents = {"contents": data.contents} if data.contents else {}
-        document["data"] = {"yaml": data.yaml, "fingerprints": data.fingerprints, **contents}
+        places = {"folder": data.folder, "started_in": data.started_in} if data.folder else {}
+        document["data"] = {"yaml": data.yaml, "fingerprints": data.fingerprints, **contents, **places}
         document |= {"data_prints": data.prints} if data.prints else {}
     return document if plan is None else {**document, "machine": checkpoint.machine}
 

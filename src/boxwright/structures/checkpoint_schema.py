@@ -192,6 +192,8 @@ class StoredData(_Part):
     yaml: PathText
     fingerprints: dict[Text, Text]
     contents: dict[Text, Text] = {}
+    folder: PathText = ""
+    started_in: PathText = ""
 
 
 class StoredCheckpoint(_Part):

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from boxwright.documents import parse_yaml
+from boxwright.model.class_names import same_classes
 from boxwright.model.detector import build
 from boxwright.model.spec import read_spec
-from boxwright.model.weights import same_classes, transfer
+from boxwright.model.weights import transfer
 from tests.support.networks import FOCUS, TINY, tiny
 
 

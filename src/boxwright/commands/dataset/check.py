@@ -28,6 +28,7 @@ def run(resolved: Resolved[CheckSettings]) -> Answer:
             f"objects, {counts['boxes']} objects"
         )
         lines += [_line(finding) for finding in findings[split]]
+    lines += [_line(finding) for split in dataset.absent for finding in findings[split]]
     told = summary(every)
     lines.append(f"{len(every)} findings{f': {told}' if told else ''}" if every else "no findings")
     document = {**document_of(scanned, findings), "ok": not bad}

@@ -21,4 +21,4 @@ def run(resolved: Resolved[SplitSettings]) -> Answer:
         for part in divided.parts
     }
     lines = table(rows, ("part", "images", "objects", *divided.names))
-    return Answer([*lines, str(divided.yaml)], {"yaml": str(divided.yaml), "parts": document})
+    return Answer([*lines, str(divided.yaml)], {"yaml": str(divided.yaml), "parts": document}, divided.notes)

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from boxwright.config.setting import Slice, Spelling, recipe_field, setting
+from boxwright.config.schema.class_names import NamesSettings
+from boxwright.config.setting import Spelling, recipe_field, setting
 
 
-class ModelSettings(Slice):
+class ModelSettings(NamesSettings):
     """Which network, started from which weights."""
 
     weights: str = setting("", "Weights to start from; '' = from scratch.", Spelling(original=True, metavar="PT"))
@@ -16,11 +17,6 @@ class ModelSettings(Slice):
         None,
         "Model YAML: a path or a packaged name (default: what the weights say, else yolov5s).",
         Spelling(original=True, metavar="YAML"),
-    )
-    match_names: bool = setting(
-        default=False,
-        help_text="Take class rows over from --weights by class name, not by position.",
-        spelling=Spelling(),
     )
     anchors: float = setting(
         0.0, "Anchors per level for autoanchor to find; 0 = those of the network.", Spelling(kind="hyp"), ge=0, le=100

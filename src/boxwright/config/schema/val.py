@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from boxwright.config.schema.class_names import NamesSettings
 from boxwright.config.schema.data import MAX_IMAGE_SIZE
-from boxwright.config.setting import Slice, Spelling, setting
+from boxwright.config.setting import Spelling, setting
 
 
-class ValSettings(Slice):
+class ValSettings(NamesSettings):
     """`boxwright val`."""
 
     weights: tuple[str, ...] = setting(
@@ -123,7 +124,7 @@ class ValSettings(Slice):
     noplots: bool = setting(default=False, help_text="Draw no pictures.", spelling=Spelling())
 
 
-class PredictSettings(Slice):
+class PredictSettings(NamesSettings):
     """`boxwright predict`."""
 
     run: str = setting("", "Checkpoint, run folder or exported network, as the first word.", Spelling(positional=True))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from boxwright.config.schema.class_names import NamesSettings
 from boxwright.config.schema.loop import MAX_SEED
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import Slice, Spelling, setting
@@ -81,7 +82,7 @@ class DemoSettings(TrainSettings):
     )
 
 
-class ReportSettings(Slice):
+class ReportSettings(NamesSettings):
     """`boxwright report`."""
 
     runs: tuple[str, ...] = setting(
@@ -90,19 +91,21 @@ class ReportSettings(Slice):
         Spelling(positional=True, many=True),
         min_length=1,
     )
+    data: str = setting("", "Data set of one run (default: that of its training).", Spelling(metavar="YAML"))
     threads: int = setting(0, "Compute threads on a CPU; 0 = as in training.", Spelling(metavar="N"), ge=0, le=1024)
     project: str = setting("runs/report", "Folder of pages of several runs.", Spelling(), min_length=1)
     name: str = setting("exp", "Name of such a page's folder; numbered on when it exists.", Spelling())
 
 
-class ErrorsSettings(Slice):
+class ErrorsSettings(NamesSettings):
     """`boxwright errors`."""
 
     run: str = setting("", "Run folder or one of its checkpoints.", Spelling(positional=True), min_length=1)
+    data: str = setting("", "Data set to look at (default: that of the training).", Spelling(metavar="YAML"))
     threads: int = setting(0, "Compute threads on a CPU; 0 = as in training.", Spelling(metavar="N"), ge=0, le=1024)
 
 
-class CompareSettings(Slice):
+class CompareSettings(NamesSettings):
     """`boxwright compare`."""
 
     runs: tuple[str, ...] = setting((), "Two run folders.", Spelling(positional=True, many=True), min_length=1)

@@ -56,6 +56,7 @@ class CocoObject:
     crowd: bool | None
     area: float
     parts: tuple[np.ndarray, ...] | None
+    masked: bool = False  # its outline is given as run lengths, which are not read
 
 
 @dataclass
@@ -207,6 +208,7 @@ def _object(line: int, value: dict[str, Any]) -> CocoObject:
         crowd=bool(crowd) if crowd is None or (isinstance(crowd, int | float) and crowd in {0, 1}) else None,
         area=_float(value["area"]) if _is_number(value.get("area")) else math.nan,
         parts=_parts(value.get("segmentation")),
+        masked=isinstance(value.get("segmentation"), dict),
     )
 
 

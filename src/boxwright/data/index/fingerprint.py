@@ -99,18 +99,3 @@ def _count_of(index: Index, images: list[int], what: str) -> str:
     shown = ", ".join(shortened(short_name(index.paths[image])) for image in images[:SHOWN])
     more = f", and {len(images) - SHOWN:,} more" if len(images) > SHOWN else ""
     return f"{what}: {shown}{more}"
-
-
-def renamed(before: Sequence[str], now: Sequence[str]) -> str:
-    """Which class names differ, in words; '' when all are as they were."""
-    if list(before) == list(now):
-        return ""
-    if len(before) != len(now):
-        return f"there were {len(before)} and are {len(now)}"
-    differ = [
-        f"{number} was '{shortened(old)}' and is '{shortened(new)}'"
-        for number, (old, new) in enumerate(zip(before, now, strict=True))
-        if old != new
-    ]
-    more = f", and {len(differ) - SHOWN} more" if len(differ) > SHOWN else ""
-    return f"{', '.join(differ[:SHOWN])}{more}"

@@ -5,20 +5,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from boxwright.data.formats import coco, voc
 from boxwright.data.labels.class_names import ClassEdits, edited, read_edits, read_names, require_known
 from boxwright.data.labels.fault_policy import Policy, read_policy
 from boxwright.data.pixels.channels import Kind
-from boxwright.data.splits import layout
 from boxwright.data.splits.inferred import open_document
 from boxwright.data.splits.listing import in_place
-from boxwright.data.splits.source import FORMATS, USUAL_RULE, Format, LabelRule, Source
+from boxwright.data.splits.reading import Reading, place_of, root_of, source_at, text_of
+from boxwright.data.splits.source import Source
 from boxwright.documents import Document
 from boxwright.errors import DataError, nearest
-from boxwright.paths import is_file, is_folder, is_there, require_path
-from boxwright.system.places import data_folder
+from boxwright.paths import require_path
 
 SPLITS = ("train", "val", "test")
 CLASS_KEYS = {"keep", "drop", "merge", "rename"}
@@ -54,35 +53,38 @@ class Dataset:
     notes: tuple[str, ...] = ()
     policy: Policy = field(default_factory=Policy)
     kind: Kind = Kind()  # noqa: RUF009 -- a frozen value
+    absent: dict[str, DataError] = field(default_factory=dict)  # splits that are named, not there and not needed: why
 
     @property
     def num_classes(self) -> int:
         """How many classes there are."""
         return len(self.names)
 
-
-@dataclass(frozen=True)
-class _Reading:
-    """A document on its way. `tried` are the folders that `path` could have meant."""
-
-    document: Document
-    raw: dict[str, Any]
-    home: Path
-    root: Path
-    tried: list[Path]
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The notes, and why splits that are named take no part."""
+        gone = self.absent.items()
+        return (
+            *self.notes,
+            *(str(DataError(why.where, f"split '{split}' is left out: {why.what}", why.remedy)) for split, why in gone),
+        )
 
 
-def read_dataset(file: Path, *, needed: tuple[str, ...] = ("train", "val")) -> Dataset:
-    """Read a data set YAML, a COCO JSON or a VOC folder and find its splits. Raises DataError with every path tried."""
+def read_dataset(file: Path, *, needed: tuple[str, ...] = ("train", "val"), starts: tuple[Path, ...] = ()) -> Dataset:
+    """Read a data set YAML, a COCO JSON or a VOC folder and find its splits. Raises DataError with every path tried.
+
+    Splits that are not `needed` may be somewhere else: they are `absent`. Where none is asked for by name, one has to
+    be there. `starts` are further folders that its `path` may be relative to.
+    """
     document, home = open_document(file)
     raw = document.mapping()
     if raw.get("sources"):
-        return _several(document, raw, home, needed)
+        return _several(document, raw, home, needed, starts)
     names = read_names(document, raw) if raw.get("names") is not None or _reads_numbers(raw) else ()
-    root, tried = _root(document, raw, home)
-    reading = _Reading(document, raw, home, root, tried)
+    root, tried = root_of(document, raw, home, starts)
+    reading = Reading(document, raw, home, root, tried)
     _require_splits(document, raw, needed)
-    sources = {split: _split(reading, split, names) for split in SPLITS if raw.get(split)}
+    sources, absent = _splits(reading, names, needed)
     names = names or _found_names(document, sources)
     edits = read_edits(document, raw)
     require_known(document, edits, names)
@@ -92,10 +94,29 @@ def read_dataset(file: Path, *, needed: tuple[str, ...] = ("train", "val")) -> D
         root,
         sources,
         edited(names, edits),
-        _notes(document, raw, KNOWN_KEYS),
+        (*_notes(document, raw, KNOWN_KEYS), *reading.notes),
         read_policy(document, raw),
         _kind(reading),
+        absent,
     )
+
+
+def _splits(
+    reading: Reading, names: tuple[str, ...], needed: tuple[str, ...]
+) -> tuple[dict[str, tuple[Source, ...]], dict[str, DataError]]:
+    """The sources of every split that is there, and why the others are not. Raises DataError for one that is needed."""
+    sources: dict[str, tuple[Source, ...]] = {}
+    absent: dict[str, DataError] = {}
+    for split in (split for split in SPLITS if reading.raw.get(split)):
+        try:
+            sources[split] = _split(reading, split, names)
+        except DataError as error:
+            if split in needed:
+                raise
+            absent[split] = error
+    if absent and not sources:
+        raise next(iter(absent.values()))
+    return sources, absent
 
 
 def _reads_numbers(raw: dict[str, Any]) -> bool:
@@ -133,7 +154,7 @@ def _require_splits(document: Document, raw: dict[str, Any], needed: tuple[str, 
             raise DataError(document.name, f"has no key '{split}'", remedy)
 
 
-def _kind(reading: _Reading) -> Kind:
+def _kind(reading: Reading) -> Kind:
     document, channels, depth = reading.document, reading.raw.get("channels", 3), reading.raw.get("dtype", "uint8")
     if isinstance(channels, bool) or not isinstance(channels, int) or not 1 <= channels <= MAX_CHANNELS:
         raise DataError(
@@ -147,14 +168,16 @@ def _kind(reading: _Reading) -> Kind:
 # -- several sources
 
 
-def _several(document: Document, raw: dict[str, Any], home: Path, needed: tuple[str, ...]) -> Dataset:
+def _several(
+    document: Document, raw: dict[str, Any], home: Path, needed: tuple[str, ...], starts: tuple[Path, ...]
+) -> Dataset:
     """A YAML that names others, each with class edits and a weight of its own."""
     entries = raw["sources"]
     if not isinstance(entries, list):
         raise DataError(
             document.place("sources"), f"sources are {entries!r}", "Write a list with '- data: FILE' entries"
         )
-    read = [_source(document, home, number, entry) for number, entry in enumerate(entries)]
+    read = [_source(document, home, number, entry, starts) for number, entry in enumerate(entries)]
     wanted = (
         read_names(document, raw)
         if raw.get("names") is not None
@@ -185,16 +208,18 @@ def _several(document: Document, raw: dict[str, Any], home: Path, needed: tuple[
         stated = " and ".join(f"{kind.channels} channels of {kind.depth}" for kind in sorted(kinds))
         raise DataError(document.place("sources"), f"sources have {stated}", "Name sources of one kind")
     notes = (*_notes(document, raw, KNOWN_KEYS), *(note for part in read for note in part.notes))
-    return Dataset(
-        Path(document.name), home, sources, edited(wanted, edits), notes, read_policy(document, raw), kinds.pop()
-    )
+    absent = {split: why for part in read for split, why in part.absent.items()}
+    if wrong := next((absent[split] for split in needed if split in absent), None):
+        raise wrong
+    names, policy = edited(wanted, edits), read_policy(document, raw)
+    return Dataset(Path(document.name), home, sources, names, notes, policy, kinds.pop(), absent)
 
 
 def _meant(near: str) -> str:
     return f"Did you mean '{near}'? " if near else ""
 
 
-def _source(document: Document, home: Path, number: int, entry: Any) -> Dataset:
+def _source(document: Document, home: Path, number: int, entry: Any, starts: tuple[Path, ...]) -> Dataset:
     address = ("sources", number)
     stated = {"data": entry} if isinstance(entry, str) else entry
     if not isinstance(stated, dict) or not stated.get("data"):
@@ -217,7 +242,7 @@ def _source(document: Document, home: Path, number: int, entry: Any) -> Dataset:
     inner, _ = open_document(file)
     if isinstance(inner.value, dict) and inner.value.get("sources"):
         raise DataError(document.place(*address), f"{file} names sources itself", "Name its sources here")
-    found = read_dataset(file, needed=())
+    found = read_dataset(file, needed=(), starts=starts)
     edits = read_edits(document, stated, address)
     require_known(document, edits, found.names)
     return _weighted(found, edits, None if weight is None else float(weight))
@@ -233,41 +258,13 @@ def _weighted(found: Dataset, edits: ClassEdits, weight: float | None) -> Datase
     return replace(found, sources=sources, names=edited(found.names, edits))
 
 
-# -- folders
-
-
-def _root(document: Document, raw: dict[str, Any], home: Path) -> tuple[Path, list[Path]]:
-    """The first place that exists: beside the YAML, in the working folder, in the data folder.
-
-    And all that were tried.
-    """
-    stated = _text(document, raw, "path") or "."
-    bases = [home, Path.cwd(), *([folder] if (folder := data_folder()) else [])]
-    tried = list(dict.fromkeys((base / stated).resolve() for base in bases))
-    found = next((path for path in tried if is_folder(path)), None)
-    if found is None:
-        remedy = layout.about_download(document, raw) or layout.about_root(home, stated)
-        raise DataError(document.place("path"), f"the folder '{stated}' is not there (tried {_listed(tried)})", remedy)
-    return found, tried
-
-
-def _text(document: Document, raw: dict[str, Any], *address: str | int) -> str:
-    """A path as it was written. Raises DataError for one that no system has."""
-    value: Any = raw
-    for key in address:
-        value = (
-            value.get(key) if isinstance(value, dict) else value[cast("int", key)] if isinstance(value, list) else None
-        )
-    return require_path(document.texts.get(address, "" if value is None else str(value)), document.place(*address))
-
-
-def _split(reading: _Reading, split: str, names: tuple[str, ...]) -> tuple[Source, ...]:
+def _split(reading: Reading, split: str, names: tuple[str, ...]) -> tuple[Source, ...]:
     raw = reading.raw[split]
     addresses: list[tuple[str | int, ...]] = (
         [(split, i) for i in range(len(raw))] if isinstance(raw, list) else [(split,)]
     )
     made = [
-        _made(reading, split, _found(reading, split, _text(reading.document, reading.raw, *address)), names)
+        source_at(reading, split, place_of(reading, split, text_of(reading.document, reading.raw, *address)), names)
         for address in addresses
     ]
     return (
@@ -281,82 +278,6 @@ def _as_one(sources: list[Source]) -> list[Source]:
     formats = dict.fromkeys(source.format for source in sources)
     groups = [[source for source in sources if source.format == kind] for kind in formats]
     return [replace(group[0], more=tuple(source.place for source in group[1:])) for group in groups]
-
-
-def _found(reading: _Reading, split: str, text: str) -> Path:
-    tried = list(dict.fromkeys(base / text for base in (reading.root, *reading.tried, reading.home)))
-    for path in tried:
-        if is_there(path):
-            return path
-    document = reading.document
-    remedy = layout.about_download(document, reading.raw) or layout.about_split(reading.root, text, split)
-    raise DataError(document.place(split), f"'{text}' of split '{split}' is not there (tried {_listed(tried)})", remedy)
-
-
-def _listed(paths: list[Path]) -> str:
-    return ", ".join(map(str, paths))
-
-
-def _made(reading: _Reading, split: str, place: Path, names: tuple[str, ...]) -> Source:
-    kind = _format(reading, place)
-    images = None
-    if kind == "coco":
-        place = layout.annotations_in(place, reading.document.place(split)) if is_folder(place) else place
-        if not is_file(place):
-            raise DataError(reading.document.place(split), f"{place} is no file", "Name a COCO instances file")
-        images = _images(reading, split, place)
-    return Source(kind, place, reading.root, names, images=images, rule=_rule(reading))
-
-
-def _format(reading: _Reading, place: Path) -> Format:
-    stated = reading.raw.get("format")
-    if stated is not None:
-        if stated not in FORMATS:
-            raise DataError(
-                reading.document.place("format"), f"there is no format '{stated}'", f"Formats: {', '.join(FORMATS)}"
-            )
-        return cast("Format", stated)
-    if place.suffix.lower() == ".json":
-        return "coco"
-    in_voc = place.name == "JPEGImages" or "ImageSets" in place.parts
-    return "voc" if in_voc else "yolo"
-
-
-def _images(reading: _Reading, split: str, place: Path) -> Path:
-    """Where the file names of a COCO JSON begin.
-
-    As stated, else the first likely place that holds the first of them.
-    """
-    stated = reading.raw.get("images")
-    text = (
-        _text(reading.document, reading.raw, "images", split)
-        if isinstance(stated, dict)
-        else _text(reading.document, reading.raw, "images")
-    )
-    if text:
-        folder = next((base / text for base in (reading.root, reading.home) if is_folder(base / text)), None)
-        if folder is None:
-            raise DataError(
-                reading.document.place("images"),
-                f"the folder '{text}' is not there",
-                layout.about_split(reading.root, text, split),
-            )
-        return folder
-    first = next(iter(coco.read_coco(place).images))
-    return layout.images_of_json(place, reading.root, split, first)
-
-
-def _rule(reading: _Reading) -> LabelRule:
-    stated = reading.raw.get("labels")
-    if stated is None:
-        return USUAL_RULE
-    if stated == "beside":
-        return LabelRule("", "")
-    before, found, after = (part.strip() for part in str(stated).partition("->"))
-    if not found or not before:
-        remedy = "Write 'beside', or what of the path becomes what: '/images/ -> /labels/'"
-        raise DataError(reading.document.place("labels"), f"labels is {stated!r}, which is no rule", remedy)
-    return LabelRule(before, after)
 
 
 def _found_names(document: Document, sources: dict[str, tuple[Source, ...]]) -> tuple[str, ...]:

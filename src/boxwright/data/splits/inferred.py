@@ -18,6 +18,7 @@ from boxwright.paths import is_file, is_folder, require_path
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MOST_YAMLS = 20  # that are looked into
 SPLIT_WORDS = {"train": ("train", "training", "trainval"), "val": ("val", "valid", "validation"), "test": ("test",)}
 
 
@@ -45,9 +46,10 @@ def _nearby(file: Path) -> str:
 
 
 def _of_folder(folder: Path) -> tuple[Document, Path]:
-    if is_folder(folder / "Annotations") and is_folder(folder / "JPEGImages"):
-        return Document(str(folder), _of_voc(folder)), folder.resolve()
     yamls = sorted(path for path in folder.glob("*.y*ml") if is_file(path))
+    if is_folder(folder / "Annotations") and is_folder(folder / "JPEGImages"):
+        described = [document for document in map(read_yaml, yamls[:MOST_YAMLS]) if _names_splits(document)]
+        return (described[0] if len(described) == 1 else Document(str(folder), _of_voc(folder))), folder.resolve()
     if len(yamls) == 1:
         return read_yaml(yamls[0]), folder.resolve()
     jsons = sorted((*folder.glob("annotations/*.json"), *folder.glob("*.json")))
@@ -67,6 +69,11 @@ def _of_folder(folder: Path) -> tuple[Document, Path]:
         )
     remedy = "Write a YAML with 'train', 'val' and 'names'; `boxwright data split` makes one from a folder of images"
     raise DataError(f"--data {folder}", "is a folder without a data set YAML", remedy)
+
+
+def _names_splits(document: Document) -> bool:
+    """Whether a YAML is that of a data set. In a folder of VOC it says what the folder cannot: the order of classes."""
+    return isinstance(document.value, dict) and any(document.value.get(key) for key in (*SPLIT_WORDS, "sources"))
 
 
 def _family(jsons: Sequence[Path]) -> Path | None:

@@ -6,8 +6,9 @@ What seems to be wrong with them, in one sentence that says how to mend it.
 
 from __future__ import annotations
 
+import itertools
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from boxwright.data.splits.source import Source
@@ -48,10 +49,14 @@ def about_root(home: Path, stated: str) -> str:
     return f"The nearest folder that exists is {standing}{f', which holds {near}' if near else ''}; correct 'path'"
 
 
+def without_way_up(text: str) -> str:
+    """A path that leads out of the folder as it would be inside of it; '' for one that does not lead out."""
+    parts = PurePath(text).parts
+    return "/".join(itertools.dropwhile(lambda part: part == "..", parts)) if parts[:1] == ("..",) else ""
+
+
 def about_split(root: Path, text: str, split: str) -> str:
     """Where images seem to be instead."""
-    if text.startswith("../") and is_there(root / text[3:]):
-        return f"There is '{text[3:]}' without the leading '../'; correct '{split}'"
     if "\\" in text and is_there(root / text.replace("\\", "/")):
         return f"Write '{text.replace(chr(92), '/')}', with slashes"
     parent = (root / text).parent

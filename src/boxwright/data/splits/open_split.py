@@ -190,14 +190,29 @@ def require_policy(index: Index, dataset: Dataset, split: str) -> None:
 def require_objects(index: Index, dataset: Dataset, split: str) -> None:
     """Refuse a training split without a single object. Raises DataError."""
     if not len(index.classes):
-        where = label_of(dataset, split, index, 0)
-        remedy = (
-            layout.about_no_labels(source_of(dataset, split, index, 0), index.paths[0])
-            or "Check where the label files are"
-        )
-        raise DataError(
-            f"split '{split}'", f"none of its {len(index)} images has a label (looked for {where}, for example)", remedy
-        )
+        raise DataError(f"split '{split}'", *about_no_objects(index, dataset, split))
+
+
+def about_no_objects(index: Index, dataset: Dataset, split: str) -> tuple[str, str]:
+    """What a split without a single object is, and what to do about it. It has at least one image."""
+    labels = [label_of(dataset, split, index, number) for number in range(len(index))]
+    there = [label for label in labels if is_there(Path(label))]
+    if not there:
+        what = f"none of its {len(index)} images has a label (looked for {labels[0]}, for example)"
+        remedy = layout.about_no_labels(source_of(dataset, split, index, 0), index.paths[0])
+        return what, remedy or f"Check where the label files are. If all are backgrounds: {_taught(split).lower()}"
+    files = len(set(there))
+    where = f"{there[0]} names none" if files == 1 else f"{files} label files hold none (such as {there[0]})"
+    without = f", {len(index) - len(there)} have no label file" if len(there) < len(index) else ""
+    what = f"none of its {len(index)} images has an object: {where}{without}. All of them are backgrounds"
+    return what, f"{_taught(split)}. Label objects in some of them"
+
+
+def _taught(split: str) -> str:
+    """What comes of a split of backgrounds alone."""
+    if split == "train":
+        return "A network that sees only backgrounds learns to find nothing anywhere"
+    return "With nothing to find every number is 0, and no epoch is better than another"
 
 
 def require_no_findings(index: Index, split: str) -> None:

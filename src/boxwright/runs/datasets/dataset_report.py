@@ -48,7 +48,7 @@ def write_report(settings: ReportSettings) -> tuple[Path, dict[str, Any], tuple[
     mosaics = {split: _mosaic(dataset, index) for split, index in indexes.items() if len(index)}
     write_json(folder / RunFile.REPORT_CONTENT, document)
     write_text(folder / RunFile.REPORT, page(document, mosaics))
-    return folder / RunFile.REPORT, document, dataset.notes
+    return folder / RunFile.REPORT, document, dataset.lines
 
 
 def _document(dataset: Dataset, indexes: dict[str, Index], settings: ReportSettings) -> dict[str, Any]:

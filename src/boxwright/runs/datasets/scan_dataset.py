@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from boxwright.data.index.index import Index
-from boxwright.data.labels.findings import Finding
+from boxwright.data.labels.findings import Finding, Severity
 from boxwright.data.splits.dataset import Dataset, read_dataset
-from boxwright.data.splits.layout import about_no_labels
-from boxwright.data.splits.open_split import findings_of, label_of, source_of
+from boxwright.data.splits.open_split import about_no_objects, findings_of
+from boxwright.data.splits.overlap import overlaps
 from boxwright.data.splits.scan import Scan
+from boxwright.errors import DataError
 from boxwright.runs.inputs.open_data import locate_data
 from boxwright.system.device import usable_cores
 from boxwright.track.sinks.console import Progress
@@ -26,10 +27,15 @@ class ScannedDataset:
     indexes: dict[str, Index]
 
     def findings(self) -> dict[str, list[Finding]]:
-        """What is wrong, by split: of its files, and of the split as a whole."""
-        return {
+        """What is wrong, by split: of its files, and of the split as a whole. Of two splits, at the later one."""
+        found = {
             split: [*index.findings, *_about_split(self.dataset, split, index)] for split, index in self.indexes.items()
         }
+        for split, finding in overlaps(self.dataset, self.indexes):
+            found[split].append(finding)
+        for split, why in self.dataset.absent.items():
+            found[split] = [_about_absent(self.dataset, split, why)]
+        return found
 
 
 def scan_dataset(data: str, doing: str) -> ScannedDataset:
@@ -55,6 +61,12 @@ def document_of(scanned: ScannedDataset, findings: dict[str, list[Finding]]) -> 
     }
 
 
+def _about_absent(dataset: Dataset, split: str, why: DataError) -> Finding:
+    """A split that is named and cannot be had. Few have a test split; a training takes the others."""
+    severity: Severity = "warning" if split == "test" else "error"
+    return Finding(str(dataset.file), None, "absent", severity, f"split '{split}': {why.what}", "kept", why.remedy)
+
+
 def _about_split(dataset: Dataset, split: str, index: Index) -> list[Finding]:
     """Faults of the split as a whole."""
     places: dict[str, Any] = {"file": str(dataset.file), "line": None, "action": "kept"}
@@ -62,9 +74,7 @@ def _about_split(dataset: Dataset, split: str, index: Index) -> list[Finding]:
         text, fix = f"split '{split}' has no image that can be used", "Mend its images"
         return [Finding(**places, rule="no-images", severity="error", text=text, fix=fix)]
     if not len(index.classes):
-        looked_for = label_of(dataset, split, index, 0)
-        fix = about_no_labels(source_of(dataset, split, index, 0), index.paths[0]) or "Check where the label files are"
-        text = f"split '{split}' has no label (looked for {looked_for}, for example)"
-        found = Finding(**places, rule="no-labels", severity="warning", text=text, fix=fix)
+        text, fix = about_no_objects(index, dataset, split)
+        found = Finding(**places, rule="no-labels", severity="warning", text=f"split '{split}': {text}", fix=fix)
         return [replace(found, severity="error") if split == "train" else found]
     return []

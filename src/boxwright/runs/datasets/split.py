@@ -47,6 +47,7 @@ class Divided:
     yaml: Path
     names: tuple[str, ...]
     parts: tuple[Part, ...]
+    notes: tuple[str, ...] = ()
 
 
 def split(settings: SplitSettings) -> Divided:
@@ -137,4 +138,4 @@ def _written(out: Path, dataset: Dataset, index: Index, part_of: np.ndarray, num
         yaml["labels"] = f"{rule.before} -> {rule.after}" if rule.before else "beside"
     names = sources[0].names or dataset.names
     write_yaml(out / "data.yaml", {**yaml, "names": dict(enumerate(names))})
-    return Divided(out / "data.yaml", dataset.names, tuple(parts))
+    return Divided(out / "data.yaml", dataset.names, tuple(parts), dataset.lines)

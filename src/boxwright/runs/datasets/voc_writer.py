@@ -9,14 +9,16 @@ from xml.sax.saxutils import escape
 
 from boxwright.data.index.index import Index
 from boxwright.errors import DataError
+from boxwright.runs.inputs.coco_ids import CocoIds
 from boxwright.system.files import make_folder, write_text
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-def write_voc(out: Path, split: str, index: Index, files: list[str], names: tuple[str, ...]) -> None:
+def write_voc(out: Path, split: str, index: Index, files: list[str], ids: CocoIds) -> None:
     """Write the annotations of one split; regions to ignore become difficult objects."""
+    names = ids.names
     for folder in ("Annotations", "ImageSets/Main"):
         make_folder(out / folder)
     for record, file in zip(index, files, strict=True):

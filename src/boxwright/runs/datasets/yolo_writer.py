@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from boxwright.data.index.index import Index
+from boxwright.runs.inputs.coco_ids import CocoIds
 from boxwright.system.files import make_folder, write_text
 
 
-def write_yolo(out: Path, split: str, index: Index, files: list[str], _names: tuple[str, ...]) -> None:
+def write_yolo(out: Path, split: str, index: Index, files: list[str], _ids: CocoIds) -> None:
     """Write the labels of one split: outlines where there are some, else boxes, in shares of the picture."""
     folder = out / "labels" / split
     make_folder(folder)

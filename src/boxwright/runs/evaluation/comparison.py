@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from boxwright.config.schema.val import ValSettings
+from boxwright.config.schema.verbs import CompareSettings
 from boxwright.errors import SettingError
 from boxwright.metrics.resampling import Interval, bootstrap_weights, interval, resampled
 from boxwright.runs.evaluation.open_evaluation import OpenEvaluation, open_evaluation
-from boxwright.runs.evaluation.report_source import run_folder
+from boxwright.runs.evaluation.report_source import of_run, run_folder
 from boxwright.runs.inputs.open_data import fingerprint_in
 from boxwright.runs.inputs.open_weights import open_weights
 from boxwright.structures.answer import table
@@ -77,12 +77,13 @@ class Comparison:
         }
 
 
-def compared(runs: tuple[str, ...], *, data: str, threads: int, rounds: int) -> Comparison:
+def compared(asked: CompareSettings) -> Comparison:
     """Validate two runs, on one data set where it is given, and compare. Raises SettingError."""
+    runs, rounds = asked.runs, asked.rounds
     if len(runs) != 2:  # noqa: PLR2004 -- a pair
         raise SettingError("compare", f"{len(runs)} run{'' if len(runs) == 1 else 's'} given", "Give two run folders")
     folders = [run_folder(name) for name in runs]
-    opened = [open_evaluation(ValSettings(run=str(folder), threads=threads, data=data)) for folder in folders]
+    opened = [open_evaluation(of_run(folder, asked)) for folder in folders]
     _require_same_images(opened, runs)
     flats = [one.run().metrics.flat for one in opened]
     weights = bootstrap_weights(len(flats[0].images), rounds, 0)

@@ -14,6 +14,7 @@ from boxwright.infer.evaluator import Evaluation
 from boxwright.infer.exported import Exported
 from boxwright.runs.evaluation.evaluate import evaluate, prepare
 from boxwright.runs.evaluation.plan import EvaluationPlan
+from boxwright.runs.inputs.class_match import Matching, about_columns, columns, matching_of
 from boxwright.runs.inputs.open_data import OpenData, open_data
 from boxwright.runs.inputs.open_weights import (
     fitting_size,
@@ -23,6 +24,7 @@ from boxwright.runs.inputs.open_weights import (
     open_together,
     require_squares,
 )
+from boxwright.runs.inputs.run_place import data_of_run, place_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.system.device import choose_device, configured_process, loader_threads
 from boxwright.system.precision import half_of
@@ -44,6 +46,7 @@ class OpenEvaluation:
     device: torch.device
     workers: int
     notes: tuple[str, ...]
+    columns: tuple[tuple[int, ...] | None, ...] = ()  # which class of each network stands for those of the data
 
     @property
     def index(self) -> Index:
@@ -62,7 +65,8 @@ class OpenEvaluation:
         """Validate; `most` = leave off after so many images."""
         with configured_process(self.device, self.plan.threads):
             split = prepare(self.plan, self.data, self.device, threads=self.workers)
-            return evaluate(split, Ensemble(self.detectors, self.device, augment=self.plan.augment), most=most)
+            network = Ensemble(self.detectors, self.device, augment=self.plan.augment, columns=self.columns)
+            return evaluate(split, network, most=most)
 
 
 def open_evaluation(settings: ValSettings) -> OpenEvaluation:
@@ -77,10 +81,13 @@ def open_evaluation(settings: ValSettings) -> OpenEvaluation:
     plan = EvaluationPlan.from_settings(settings, weights.checkpoint.evaluation.given())
     if not plan.data:
         raise SettingError("--data", "neither the command nor the checkpoint names a data set", "Give --data")
-    data = open_data(plan.data, (plan.split,), single_class=plan.single_cls)
+    starts = () if settings.data else place_of_run(weights).starts
+    if not settings.data:
+        plan = replace(plan, data=data_of_run(weights, plan.data))
+    data = open_data(plan.data, (plan.split,), single_class=plan.single_cls, starts=starts)
     classes = _class_numbers(settings.classes, data.names)
     device = choose_device(settings.device)
-    _require_same_classes(weights, data, detectors[0], merged=plan.single_cls)
+    columns, about_classes = _same_classes(opened, data, detectors[0], matching_of(settings), merged=plan.single_cls)
     grid = grid_of(detectors[0])
     size, note = (fixed, "") if fixed else fitting_size(plan.imgsz, grid)
     plan = replace(
@@ -91,8 +98,14 @@ def open_evaluation(settings: ValSettings) -> OpenEvaluation:
         square=plan.square or fixed is not None,
         dtype=data.dataset.kind.depth,
     )
-    notes = [*data.notes, *notes, *_limits(detectors, plan, timed=settings.task == "speed"), *([note] if note else [])]
-    found = OpenEvaluation(plan, data, detectors, device, loader_threads(settings.workers), tuple(notes))
+    notes = [
+        *data.notes,
+        *notes,
+        *about_classes,
+        *_limits(detectors, plan, timed=settings.task == "speed"),
+        *([note] if note else []),
+    ]
+    found = OpenEvaluation(plan, data, detectors, device, loader_threads(settings.workers), tuple(notes), columns)
     return with_half(found) if settings.half else found
 
 
@@ -145,16 +158,28 @@ def _class_numbers(words: tuple[int | str, ...], names: tuple[str, ...]) -> tupl
     return tuple(names.index(word) if isinstance(word, str) else word for word in words)
 
 
-def _require_same_classes(weights: OpenWeights, data: OpenData, detector: Member, *, merged: bool) -> None:
+def _same_classes(
+    opened: list[OpenWeights], data: OpenData, detector: Member, matching: Matching, *, merged: bool
+) -> tuple[tuple[tuple[int, ...] | None, ...], list[str]]:
+    """For each network which of its classes stand for those of the data, and what to say of it.
+
+    Raises SettingError where that cannot be told, or the pictures are of another kind.
+    """
     if merged:
-        return
-    if detector.num_classes != data.num_classes:
-        what = (
-            f"the network has {detector.num_classes} classes ({', '.join(weights.names[:5])} ...), the data set "
-            f"{data.num_classes}"
-        )
-        raise SettingError(str(weights.path), what, "Give the data set it was trained for")
-    channels = data.dataset.kind.channels
+        return (), []
+    channels, where = data.dataset.kind.channels, str(opened[0].path)
     if detector.in_channels != channels:
         what = f"the network takes images of {detector.in_channels} channels, the data set has {channels}"
-        raise SettingError(str(weights.path), what, "Give the data set it was trained for")
+        raise SettingError(where, what, "Give the data set it was trained for")
+    if detector.num_classes != data.num_classes and matching != "name":
+        what = (
+            f"the network has {detector.num_classes} classes ({', '.join(opened[0].names[:5])} ...), the data set "
+            f"{data.num_classes}"
+        )
+        raise SettingError(where, what, "Give the data set it was trained for, or --match-names to go by name")
+    file, found, notes = str(data.dataset.file), [], []
+    for weights in opened:
+        mine = columns(weights.names, data.names, str(weights.path), file, matching)
+        found.append(mine)
+        notes += about_columns(mine, data.names, str(weights.path))
+    return tuple(found), notes

@@ -93,7 +93,7 @@ class EvaluationPlan:
         """How a training validates; precision and threads are known once its network is on the device."""
         settings, data = training.settings, training.data
         return cls(
-            data=str(data.dataset.file),
+            data=settings.data,
             imgsz=training.val_size,
             batch_size=settings.batch_size * settings.val_batch_factor,
             pad=settings.val_pad,

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boxwright.config.schema.val import ValSettings
+from boxwright.config.schema.verbs import CompareSettings, ErrorsSettings, ReportSettings
 from boxwright.data.index.index import Index
 from boxwright.data.pixels.channels import USUAL, Kind
 from boxwright.errors import SettingError
 from boxwright.infer.evaluator import Evaluation
 from boxwright.runs.evaluation.open_evaluation import open_evaluation
-from boxwright.runs.inputs.open_data import open_data, splits_of
+from boxwright.runs.inputs.open_data import open_splits
 from boxwright.runs.inputs.open_weights import open_weights
 from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.run_folder import RunFolder, checkpoint_of
@@ -47,15 +48,26 @@ def run_folder(name: str) -> Path:
     return folder
 
 
-def source_of(folder: Path, threads: int) -> Source:
+def of_run(folder: Path, asked: CompareSettings | ErrorsSettings | ReportSettings) -> ValSettings:
+    """What `val` would be asked for to look at the best weights of a run."""
+    return ValSettings(
+        run=str(checkpoint_of(folder, "best")),
+        threads=asked.threads,
+        data=asked.data,
+        names_by_position=asked.names_by_position,
+        match_names=asked.match_names,
+    )
+
+
+def source_of(folder: Path, asked: ErrorsSettings | ReportSettings) -> Source:
     """Validate a run once more, as its training did."""
     weights = checkpoint_of(folder, "best")
-    opened = open_evaluation(ValSettings(run=str(weights), threads=threads))
+    opened = open_evaluation(of_run(folder, asked))
     found, plan = opened.run(), opened.plan
     checkpoint = open_weights(str(weights)).checkpoint
-    present = splits_of(Path(plan.data))
-    wanted = tuple(split for split in ("train", plan.split) if split in present)
-    data = open_data(plan.data, wanted, single_class=plan.single_cls)
+    dataset = opened.data.dataset
+    wanted = tuple(split for split in ("train", plan.split) if split in dataset.sources)
+    data = open_splits(dataset, wanted, single_class=plan.single_cls)
     record = RunFolder(folder).done()
     best = None if record is None else int(record["best_epoch"])
     return Source(folder, found, opened.data.names, data.splits, plan.split, checkpoint, best, data.dataset.kind)

@@ -11,11 +11,12 @@ from boxwright.config.schema.val import ValSettings
 from boxwright.infer.evaluator import Evaluation
 from boxwright.metrics.mistakes import outcomes
 from boxwright.report import confusion_figure, curves_figure
-from boxwright.runs.evaluation.coco_results import CocoIds, coco_results
+from boxwright.runs.evaluation.coco_results import coco_results
 from boxwright.runs.evaluation.confusion_tables import write_matrices
 from boxwright.runs.evaluation.label_files import write_labels
 from boxwright.runs.evaluation.mistake_files import kind_counts, write_mistakes
 from boxwright.runs.evaluation.open_evaluation import OpenEvaluation, checkpoints
+from boxwright.runs.inputs.coco_ids import CocoIds
 from boxwright.system.files import make_folder, write_image, write_json, write_text
 from boxwright.system.run_folder import RunFile, next_folder
 
@@ -52,7 +53,7 @@ def write_results(
         first = Path(checkpoints(settings)[0])
         path = folder / f"{'best' if first.is_dir() else first.stem}_predictions.json"
         write_text(path, json.dumps(coco_results(flat, opened.index, ids)) + "\n")
-        lines.append(f"COCO results in {path}")
+        lines.append(f"COCO results in {path}, {ids.told}")
     if settings.errors:
         listed = outcomes(flat)
         write_mistakes(folder, listed, opened.index, flat, names)

@@ -30,6 +30,7 @@ from boxwright.runs.exporting.format_writers import (
     files_of,
 )
 from boxwright.runs.inputs.open_weights import best_of, fitting_sizes, grid_of, network_of_weights, open_weights
+from boxwright.runs.inputs.run_place import place_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.weights.convert import DriftError, class_names
 from boxwright.structures.passport import GraphSuppression, Passport
@@ -89,7 +90,7 @@ def _exported(settings: ExportSettings) -> Exports:
     targets = {
         word: _target(folder, weights.path, word, exist_ok=settings.exist_ok) for word in dict.fromkeys(settings.format)
     }
-    images, origin = pictures(settings.data or how.data or "", asked=bool(settings.data))
+    images, origin = pictures(settings.data or place_of_run(weights).again(how.data or ""), asked=bool(settings.data))
     pixels = batches(images, source.passport)
     make_folder(folder)
     check = functools.partial(

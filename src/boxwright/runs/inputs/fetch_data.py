@@ -73,7 +73,9 @@ def ensure_present(name: str, max_gib: float = DEFAULT_MAX_GIB) -> tuple[str, ..
     """For --allow-download: fetch what a YAML names if its folders are not there; notes about it."""
     place = locate_data(name)
     try:
-        read_dataset(place, needed=())
+        absent = read_dataset(place, needed=()).absent
+        if gone := next((absent[split] for split in ("train", "val") if split in absent), None):
+            raise gone
     except DataError:
         document, home = open_document(place)
         if not _stated(document).startswith("https://") or _is_there(landing_of(document, home, "")):

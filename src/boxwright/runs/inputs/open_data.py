@@ -13,10 +13,17 @@ from boxwright.data.index.fingerprint import Fingerprint, fingerprint_of
 from boxwright.data.index.index import Index
 from boxwright.data.labels.findings import summary
 from boxwright.data.splits.dataset import Dataset, read_dataset
-from boxwright.data.splits.open_split import open_split, require_no_findings, require_objects, sampling_weights
-from boxwright.errors import SettingError
+from boxwright.data.splits.open_split import (
+    about_no_objects,
+    open_split,
+    require_no_findings,
+    require_objects,
+    sampling_weights,
+)
+from boxwright.data.splits.overlap import overlaps
+from boxwright.errors import FindingsError, SettingError
 from boxwright.paths import is_file, is_folder, is_there
-from boxwright.runs.inputs.sample_set import is_drawn, sample_yaml
+from boxwright.runs.inputs.sample_set import SAMPLE, is_drawn, sample_yaml
 from boxwright.system.device import usable_cores
 from boxwright.track.sinks.console import Progress
 
@@ -45,7 +52,7 @@ def locate_data(name: str, *, writing: bool = True) -> Path:
 
     A file, a packaged name, or the drawn sample set, which is drawn on first use where that is allowed.
     """
-    if name == "sample":
+    if name == SAMPLE:
         if not writing and not is_drawn():
             raise SettingError(
                 "--data sample",
@@ -68,14 +75,29 @@ def open_data(
     strict: bool = False,
     trusting: bool = False,
     writing: bool = True,
+    starts: tuple[Path, ...] = (),
 ) -> OpenData:
     """Open splits and check their labels against the classes; without `writing` no cache is kept.
 
+    `starts` are folders where the command of a run was given, to which the data set's own path may be relative.
     Raises DataError before anything is made.
     """
-    dataset = read_dataset(locate_data(name, writing=writing), needed=splits)
+    dataset = read_dataset(locate_data(name, writing=writing), needed=splits, starts=starts)
+    return open_splits(dataset, splits, single_class=single_class, strict=strict, trusting=trusting, writing=writing)
+
+
+def open_splits(
+    dataset: Dataset,
+    splits: tuple[str, ...],
+    *,
+    single_class: bool = False,
+    strict: bool = False,
+    trusting: bool = False,
+    writing: bool = True,
+) -> OpenData:
+    """The same of a data set that was read. Raises DataError before anything is made."""
     found: dict[str, Index] = {}
-    notes = list(dataset.notes)
+    notes = list(dataset.lines)
     for split in splits:
         progress = Progress(f"reading split '{split}' of {dataset.file}")
         index = open_split(
@@ -84,11 +106,17 @@ def open_data(
         if strict:
             require_no_findings(index, split)
         notes += _lines_about(index, split)
+        if not len(index.classes):
+            notes.append(f"split '{split}': {'. '.join(about_no_objects(index, dataset, split))}")
         found[split] = (
             replace(index, classes=np.zeros_like(index.classes), ignored=index.ignored * ONLY_PLACES)
             if single_class
             else index
         )
+    shared = [finding for _, finding in overlaps(dataset, found)]
+    if shared and strict:
+        raise FindingsError(str(dataset.file), shared[0].text, shared[0].fix)
+    notes += [f"{finding}. {finding.fix}" for finding in shared]
     names = dataset.names if not single_class or dataset.num_classes == 1 else (SINGLE_CLASS_NAME,)
     return OpenData(dataset, found, names, tuple(notes))
 

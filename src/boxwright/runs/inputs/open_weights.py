@@ -118,13 +118,7 @@ def open_together(names: tuple[str, ...]) -> tuple[list[OpenWeights], list[Membe
     ]
     detectors = [exported or network_of_weights(weights) for weights, exported in zip(opened, networks, strict=True)]
     require_alike(detectors, [str(weights.path) for weights in opened])
-    notes = [weights.note for weights in opened if weights.note]
-    differing = [str(weights.path) for weights in opened if weights.names != opened[0].names]
-    return (
-        opened,
-        detectors,
-        notes + [f"{path} names its classes differently; the names of {opened[0].path} are used" for path in differing],
-    )
+    return opened, detectors, [weights.note for weights in opened if weights.note]
 
 
 def kind_of(opened: Sequence[OpenWeights], member: Member) -> Kind:

@@ -16,6 +16,7 @@ from boxwright.track.sinks.console import Progress
 if TYPE_CHECKING:
     from pathlib import Path
 
+SAMPLE = "sample"  # the name that it goes by where a data set is named
 YAML_NAME = "sample.yaml"
 DRAWING_THREADS = 4
 

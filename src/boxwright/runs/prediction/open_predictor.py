@@ -6,6 +6,7 @@ from __future__ import annotations
 from boxwright.errors import SettingError
 from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.predictor import Predictor
+from boxwright.runs.inputs.class_match import Matching, together
 from boxwright.runs.inputs.open_weights import (
     fitting_size,
     fixed_size_of,
@@ -29,10 +30,12 @@ def predictor_of(
     augment: bool = False,
     half: bool = False,
     size_hw: tuple[int, int] | None = None,
+    matching: Matching = "refuse",
 ) -> tuple[Predictor, tuple[str, ...]]:
     """A predictor from a checkpoint or run folder, or from several that predict together, and notes.
 
-    `size_hw`: height and width, where the largest canvas is to be no square.
+    `size_hw`: height and width, where the largest canvas is to be no square. `matching`: how the classes of several
+    belong together that call them differently; the first one's names are used.
     """
     if not weights:
         raise SettingError("--weights", "no checkpoint was given", "Give a checkpoint or a run folder")
@@ -45,7 +48,9 @@ def predictor_of(
     )
     canvas_hw = rectangle_of(detectors, size_hw, grid)
     precision, plain = half_of(where) if half else ("fp32", "")
-    network = Ensemble(detectors, where, augment=augment)
+    first = opened[0]
+    others = [together(weights, first.names, str(first.path), matching) for weights in opened[1:]]
+    network = Ensemble(detectors, where, augment=augment, columns=(None, *others))
     kind = kind_of(opened, detectors[0])
     predictor = Predictor(
         network,

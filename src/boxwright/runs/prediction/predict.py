@@ -11,6 +11,7 @@ from boxwright.data.pixels.image_files import BrokenImageError
 from boxwright.errors import SettingError
 from boxwright.geometry.nms import NmsRules
 from boxwright.infer.sources import Frame, frames_of, image_paths, stream_words
+from boxwright.runs.inputs.class_match import matching_of
 from boxwright.runs.inputs.open_weights import named_weights
 from boxwright.runs.prediction.named_by_data import named_by_data
 from boxwright.runs.prediction.one_batch import Prediction
@@ -47,6 +48,7 @@ def predict(settings: PredictSettings, stdin: TextIO, tell: Callable[[str], None
         augment=settings.augment,
         half=settings.half,
         size_hw=None if len(settings.imgsz) <= 1 else (settings.imgsz[0], settings.imgsz[-1]),
+        matching=matching_of(settings),
     )
     predictor, more = named_by_data(predictor, settings.data)
     paths, wrong = image_paths(settings.source, stdin, predictor.kind, beside_streams=bool(streams))

@@ -216,7 +216,6 @@ def only_an_archive(root: Path) -> None:
 
 LAYOUTS = {
     "mistyped split": (edit("images/train", "images/trian"), r"Did you mean 'images/train'"),
-    "leading dots": (edit("train: images", "train: ../images"), r"There is 'images/train' without the leading '../'"),
     "mistyped root": (edit("path: .", "path: sett"), r"write 'path: \.'"),
     "backslashes": (edit("images/train", "images\\train"), r"Write 'images/train', with slashes"),
     "labels named": (edit("train: images/train", "train: labels/train"), r"label files; name .*images/train"),

@@ -137,11 +137,32 @@ def test_only_the_splits_that_are_needed_have_to_be_there(root):
     assert "(found: val)" in refused(root, f"val: images/val\n{NAMES}")
 
 
+def test_a_split_that_is_not_needed_may_be_somewhere_else_and_is_told(root):
+    text = f"{SPLITS}test: images/test\n{NAMES}"
+    dataset = opened(root, text)
+    assert set(dataset.sources) == {"train", "val"}
+    assert [line for line in dataset.lines if "data.yaml:3: split 'test' is left out" in line and "tried" in line]
+    assert set(opened(root, f"train: gone\nval: images/val\n{NAMES}", needed=("val",)).sources) == {"val"}
+    with pytest.raises(DataError, match="'images/test' of split 'test' is not there"):
+        opened(root, text, needed=("test",))
+    with pytest.raises(DataError, match="'gone' of split 'train' is not there"):
+        opened(root, f"train: gone\nval: gone too\n{NAMES}", needed=())
+
+
+def test_splits_named_as_if_the_yaml_lay_in_a_folder_beside_theirs_are_found_with_a_note(root):
+    text = f"train: ../images/train\nval: ../images/val\ntest: ../images/test\nnc: 3\n{NAMES}"
+    dataset = opened(root, text)
+    assert images_of(dataset, "train") == ["000.png", "001.png", "002.png"]
+    assert "data.yaml:1: '../images/train' is not there, and 'images/train' is" in dataset.notes[0]
+    assert len(open_split(dataset, "val")) == 2
+    datasets.write(root.parent, train=1, val=1)  # where the words lead as they are written, they are followed
+    assert (images_of(opened(root, text), "train"), opened(root, text).notes) == (["000.png"], ())
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("train: images/trian\nval: images/val\n", "Did you mean 'images/train'?"),
-        ("train: ../images/train\nval: images/val\n", "There is 'images/train' without the leading '../'"),
         ("train: pictures/x/y\nval: images/val\n", "There is 'images/train'; correct 'train'"),
         ("train: [images/train, gone.txt]\nval: images/val\n", "'gone.txt' of split 'train' is not there (tried "),
         (
