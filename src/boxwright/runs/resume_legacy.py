@@ -33,7 +33,8 @@ from boxwright.model.legacy.checkpoint import LegacyCheckpoint, LegacyOptimizer
 from boxwright.runs.inputs.open_weights import spec_of_weights
 from boxwright.runs.inputs.weight_files import OpenWeights, as_yaml
 from boxwright.runs.plan import TrainPlan
-from boxwright.structures.checkpoint import OptimizerRecord
+from boxwright.runs.replan import replanned
+from boxwright.structures.checkpoint import OptimizerRecord, PatienceRecord, Position
 from boxwright.system.run_folder import RunFile
 
 if TYPE_CHECKING:
@@ -91,18 +92,21 @@ def resumed_settings(
     name = asked.settings.recipe if "recipe" in given else recipe_of(legacy, options)
     recipe = recipe_layer(name)
     stored, notes = _layer(options | hyp, str(path))
+    before = resolve(TrainSettings, [recipe, hyp_layer_of(recipe, finetune=False), stored]).settings
     for key in sorted(given.keys() - free - CHANGEABLE):
-        theirs = getattr(resolve(TrainSettings, [recipe, hyp_layer_of(recipe, finetune=False), stored]).settings, key)
+        theirs = getattr(before, key)
         if getattr(asked.settings, key) != theirs:
             what = f"{key} is {getattr(asked.settings, key)!r} here and {theirs!r} in the run that is resumed"
             raise SettingError(given[key].place, what, f"Leave it out, or start a new run with --weights {path}")
     own = Layer(COMMAND_LINE, {key: getattr(asked.settings, key) for key in given} | {"recipe": name}, given)
     resolved = resolve(TrainSettings, [recipe, hyp_layer_of(recipe, finetune=False), stored, own])
-    if legacy.epoch + 1 >= resolved.settings.epochs:
+    standing = Position(PatienceRecord(0), epoch=legacy.epoch + 1)
+    resolved, told = replanned(resolved, before, standing)
+    if standing.epoch >= resolved.settings.epochs:
         what = f"its run of {resolved.settings.epochs} epochs is done"
         raise WeightsError(str(path), what, f"Give --epochs to go on, or start a new run with --weights {path}")
     said = f"recipe {name}" + ("" if "recipe" in given else ", told by what the file holds; --recipe chooses another")
-    return replace(resolved, notes=(INEXACT, f"{path}: {said}", *notes))
+    return replace(resolved, notes=(INEXACT, f"{path}: {said}", *notes, *told))
 
 
 def recipe_of(legacy: LegacyCheckpoint, options: dict[str, Any]) -> str:
