@@ -14,7 +14,7 @@ from boxwright.track.sinks.class_table import ClassTable, cut_classes
 from boxwright.track.sinks.console import Console
 from boxwright.track.sinks.event_log import EventLog, TextLog, read_log, step_of
 from boxwright.track.sinks.json_lines import mend
-from boxwright.track.sinks.results_table import CsvTable, TextTable, about_text
+from boxwright.track.sinks.results_table import CsvTable, TextTable, about_text, rows_before
 from boxwright.track.sinks.tensorboard import TensorBoard, rebuilt
 
 
@@ -51,7 +51,8 @@ def sinks_of(plan: TrainPlan, folder: RunFolder) -> tuple[list[Sink], list[str]]
     if settings.results_file == "txt":
         text = folder / RunFile.RESULTS_OF_2020
         lines.append(about_text(text))
-        tables.append(TextTable(text, past, log.steps, last))
+        earlier = plan.earlier_rows or rows_before(text, past[0].epoch if past else plan.first_epoch)
+        tables.append(TextTable(text, past, log.steps, last, earlier))
     sinks = [
         Console(settings.console, quiet=settings.quiet),
         *tables,

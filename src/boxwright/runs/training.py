@@ -27,6 +27,7 @@ from boxwright.system.run_folder import RunFile, RunFolder, run_of
 from boxwright.system.tensors import finish_rotation
 from boxwright.system.world import World, world_of_environment
 from boxwright.track.events import Ended
+from boxwright.track.sinks.results_table import whole_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,7 +103,9 @@ def _plan_of_legacy(resolved: Resolved[TrainSettings], checkpoint: OpenWeights) 
     settings = legacy.resumed_settings(resolved, checkpoint, resuming.FREE)
     plan = plan_of(settings, legacy.resumed_checkpoint(checkpoint, settings.settings))
     legacy.require_same_classes(plan, checkpoint)
-    return legacy.with_average_updates(plan)
+    assert checkpoint.legacy is not None  # asked for before
+    rows = whole_rows(checkpoint.legacy.training_results)
+    return replace(legacy.with_average_updates(plan), earlier_rows=rows)
 
 
 def _plan_of_resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights | None, folder: RunFolder) -> TrainPlan:

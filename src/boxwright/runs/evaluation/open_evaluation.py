@@ -15,7 +15,7 @@ from boxwright.infer.exported import Exported
 from boxwright.runs.evaluation.evaluate import evaluate, prepare
 from boxwright.runs.evaluation.plan import EvaluationPlan
 from boxwright.runs.inputs.open_data import OpenData, open_data
-from boxwright.runs.inputs.open_weights import fitting_size, fixed_size_of, grid_of, named_weights, open_together
+from boxwright.runs.inputs.open_weights import fixed_size_of, named_weights, open_together, size_of_use
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.system.device import choose_device, configured_process, loader_threads
 from boxwright.system.precision import half_of
@@ -73,8 +73,8 @@ def open_evaluation(settings: ValSettings) -> OpenEvaluation:
     classes = _class_numbers(settings.classes, data.names)
     device = choose_device(settings.device)
     _require_same_classes(weights, data, detectors[0], merged=plan.single_cls)
-    grid = grid_of(detectors[0])
-    size, note = (fixed, "") if fixed else fitting_size(plan.imgsz, grid)
+    grid, size, note = size_of_use(weights.checkpoint.evaluation, detectors[0], settings.imgsz, plan.imgsz)
+    size, note = (fixed, "") if fixed else (size, note)
     plan = replace(
         plan,
         classes=classes,

@@ -28,7 +28,7 @@ from boxwright.runs.exporting.format_writers import (
     Source,
     files_of,
 )
-from boxwright.runs.inputs.open_weights import best_of, fitting_size, grid_of, network_of_weights, open_weights
+from boxwright.runs.inputs.open_weights import best_of, network_of_weights, open_weights, size_of_use
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.weights.convert import DriftError, class_names
 from boxwright.structures.passport import GraphSuppression, Passport
@@ -80,7 +80,7 @@ def _exported(settings: ExportSettings) -> Exports:
     weights = open_weights(best_of(name))
     detector = network_of_weights(weights)
     how = weights.checkpoint.evaluation
-    size, note = fitting_size(settings.imgsz or how.imgsz or DEFAULT_SIZE, grid_of(detector))
+    _, size, note = size_of_use(how, detector, settings.imgsz, DEFAULT_SIZE)
     source = Source(weights, detector, _passport(settings, weights, detector, size))
     folder = Path(settings.out) if settings.out else weights.path.parent
     targets = {

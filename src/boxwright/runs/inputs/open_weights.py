@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MIN_GRID = 32
+LEAST_GRIDS = 2  # of the grid, in an image size
 MAX_NAME = 64  # characters
 
 
@@ -185,19 +186,27 @@ def spec_of_cfg(
     )
 
 
-def fitting_size(size: int, grid: int, *, lower_bound: bool = True) -> tuple[int, str]:
-    """The image size on the network's grid, and a note when it had to change."""
-    fitted = rounded_up(size, grid)
-    if lower_bound:
-        fitted = max(fitted, 2 * grid)
+def fitting_size(size: int, grid: int, least: int = LEAST_GRIDS) -> tuple[int, str]:
+    """The image size on the network's grid, at least so many cells of it, and a note when it had to change."""
+    fitted = max(rounded_up(size, grid), least * grid)
     if fitted == size:
         return size, ""
     return fitted, f"imgsz {size} does not fit a network whose grid is {grid} pixels; {fitted} is used"
 
 
-def grid_of(detector: Member) -> int:
-    """Image sides are multiples of this: the largest stride, at least 32."""
-    return max(detector.grid, MIN_GRID)
+def grid_of(detector: Member, least: int = MIN_GRID) -> int:
+    """Image sides are multiples of this: the largest stride, and mostly at least 32."""
+    return max(detector.grid, least)
+
+
+def size_of_use(how: EvaluationRecord, detector: Member, asked: int | None, usual: int) -> tuple[int, int, str]:
+    """Grid and image size of a network for use, and a note when the size had to change.
+
+    Both are as in its training, where `how` says so; 2020 had no least size.
+    """
+    grid = grid_of(detector, how.grid or MIN_GRID)
+    trained = asked is None and how.grid is not None
+    return grid, *fitting_size(asked or how.imgsz or usual, grid, 1 if trained else LEAST_GRIDS)
 
 
 def single_size(imgsz: tuple[int, ...]) -> tuple[int, int]:
