@@ -353,3 +353,11 @@ def test_a_setting_that_contradicts_the_resumed_run_is_refused(trained, tmp_path
         "start a new run with --weights",
     )
     refused(trained.ground, ["train", "--resume", str(tmp_path / "exp"), "--seed", "8"], ("--seed", *says))
+
+
+@pytest.mark.parametrize("words", [("train", "--data"), ("data", "check")])
+def test_data_that_is_an_address_is_shown_as_it_is_with_the_way_to_fetch_it(words):
+    said = command(*words, "https://user:secret@example.com/sets/cars.zip?token=1")
+    assert said.code == 2
+    assert "--data https://example.com/sets/cars.zip: is an address, and data is read from files" in said.err
+    assert "`boxwright data fetch FILE.yaml` fetches it" in said.err

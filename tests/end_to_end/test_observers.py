@@ -333,11 +333,17 @@ def test_a_run_that_goes_on_keeps_its_pictures_in_tensorboard(ground, tmp_path):
     assert "labels" not in found
 
 
-def test_a_torn_line_does_not_take_the_next_one_with_it(ground, tmp_path):
-    folder = train(ground, tmp_path, "--noplots", epochs=1).folder
-    with (folder / "events.jsonl").open("a") as log:
-        log.write('{"event": "Tol')
+def test_a_torn_line_does_not_take_the_next_one_with_it_and_the_stream_of_events_goes_on(ground, tmp_path):
+    folder = train(ground, tmp_path, "--noplots", "--ndjson-file", epochs=1).folder
+    for name in ("events.jsonl", "events.ndjson"):
+        with (folder / name).open("a") as log:
+            log.write('{"event": "Tol')
     done("train", "--resume", folder, "--epochs", 2)
+    stream = [json.loads(line) for line in (folder / "events.ndjson").read_text().splitlines()]
+    kinds = [line["event"] for line in stream]
+    assert kinds.count("StepLogged") == 2 * 3
+    assert [line["epoch"] for line in stream if line["event"] == "EpochEnded"] == [0, 1]
+    assert {"RunStarted", "EpochStarted", "EpochTrained", "CheckpointSaved", "FileWritten", "RunEnded"} <= {*kinds}
     told = read_log(folder / "events.jsonl")
     assert ([row.epoch for row in told.epochs], told.torn) == ([0, 1], 0)  # the run that goes on cut it off
     assert '"Tol\n' not in (folder / "events.jsonl").read_text()

@@ -106,10 +106,10 @@ def recipe_of(legacy: LegacyCheckpoint, options: dict[str, Any]) -> str:
 
 
 def _options(legacy: LegacyCheckpoint, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Options and hyperparameters: from the file, else from the run folder it lies in."""
+    """Options and hyperparameters: from the run folder it lies in, else from the file."""
     folder = path.resolve().parent.parent
     options = legacy.options
-    if not options and (folder / RunFile.OPTIONS).is_file():
+    if (folder / RunFile.OPTIONS).is_file():
         options = read_yaml(folder / RunFile.OPTIONS).mapping()
     if not options:
         raise WeightsError(
