@@ -63,7 +63,6 @@ FLAGS = {
     "--device gpu": ("--device gpu: is no device",),
     "--rect --image-weights": ("--rect + --image-weights", "Leave one of them out"),
     "--cos-lr --linear-lr": ("--cos-lr + --linear-lr", "Keep one of them"),
-    "--multi-scale --rect": ("multi_scale + rect",),
     "--data nope.yaml": ("--data nope.yaml: there is no such file",),
     "--data .": ("--data .: is a folder",),
     "--cfg nope.yaml": ("--cfg nope.yaml", "Packaged: yolov3"),
