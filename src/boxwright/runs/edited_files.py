@@ -7,19 +7,17 @@ opt.yaml, hyp.yaml and config.yaml are compared with what this program wrote int
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from boxwright.config.load import Layer, Resolved, file_layer, resolve
 from boxwright.config.origin import Origin, Source, read_source
 from boxwright.config.schema.train import TrainSettings
 from boxwright.documents import Document, read_yaml
 from boxwright.errors import SettingError
+from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.records import option_files
 from boxwright.runs.resume import given_keys, stored_settings
 from boxwright.system.run_folder import RunFile, RunFolder
-
-if TYPE_CHECKING:
-    from boxwright.runs.inputs.weight_files import OpenWeights
 
 _FILES = (RunFile.SETTINGS, RunFile.HYPERPARAMETERS, RunFile.OPTIONS)  # the last word counts
 # Of a start, or of the program's own making.
