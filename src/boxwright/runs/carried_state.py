@@ -95,7 +95,7 @@ def carried_of(settings: TrainSettings, weights: OpenWeights) -> tuple[Carried |
 def _of_legacy(settings: TrainSettings, weights: OpenWeights) -> Carried:
     legacy = weights.legacy
     assert legacy is not None  # asked for before
-    memory, lines = Memory(), ()
+    memory, lines = Memory(), tuple[str, ...]()
     if legacy.optimizer is not None:  # the last epoch of 2020 was saved without
         try:
             memory = named_memory(weights, settings)

@@ -35,13 +35,12 @@ def with_edits(
     if checkpoint is None:
         stored = resolve(TrainSettings, [_layer(read_yaml(folder / RunFile.SETTINGS), RunFile.SETTINGS)]).settings
         written = option_files(stored, {})
-        files = _FILES[1:]
     else:
         stored = stored_settings(checkpoint)
         sources = {key: read_source(place) for key, place in checkpoint.checkpoint.sources.items()}
-        written, files = option_files(stored, sources), _FILES
+        written = option_files(stored, sources)
     lines, changes, places = [], dict[str, Any](), dict[str, Source]()
-    for file in files:
+    for file in _FILES if checkpoint is not None else _FILES[1:]:
         layer = _edits(folder, file, written[file], stored)
         mine = {key: value for key, value in layer.values.items() if key not in given_keys(asked)}
         if not mine:
