@@ -63,7 +63,6 @@ FLAGS = {
     "--device gpu": ("--device gpu: is no device",),
     "--rect --image-weights": ("--rect + --image-weights", "Leave one of them out"),
     "--cos-lr --linear-lr": ("--cos-lr + --linear-lr", "Keep one of them"),
-    "--multi-scale --rect": ("multi_scale + rect",),
     "--data nope.yaml": ("--data nope.yaml: there is no such file",),
     "--data .": ("--data .: is a folder",),
     "--cfg nope.yaml": ("--cfg nope.yaml", "Packaged: yolov3"),
@@ -353,3 +352,11 @@ def test_a_setting_that_contradicts_the_resumed_run_is_refused(trained, tmp_path
         "start a new run with --weights",
     )
     refused(trained.ground, ["train", "--resume", str(tmp_path / "exp"), "--seed", "8"], ("--seed", *says))
+
+
+@pytest.mark.parametrize("words", [("train", "--data"), ("data", "check")])
+def test_data_that_is_an_address_is_shown_as_it_is_with_the_way_to_fetch_it(words):
+    said = command(*words, "https://user:secret@example.com/sets/cars.zip?token=1")
+    assert said.code == 2
+    assert "--data https://example.com/sets/cars.zip: is an address, and data is read from files" in said.err
+    assert "`boxwright data fetch FILE.yaml` fetches it" in said.err

@@ -14,6 +14,7 @@ import pytest
 
 import boxwright
 from boxwright.system.tensors import read_tensors
+from boxwright.track.events import RESULT_KEYS
 from boxwright.track.sinks.results_table import read
 from tests.support.commands import command, done
 from tests.support.runs import Ground, Trained, train, training_state
@@ -95,7 +96,7 @@ def test_for_coco_observers_hear_of_the_final_validation_once_more_from_2022_on(
     if recipe == "6.0":
         return
     numbers, _, best_fitness, fitness = fits.heard[-1]
-    assert numbers == list(result.results.values())
+    assert numbers == [result.results[key] for key in RESULT_KEYS]
     assert fitness == pytest.approx(
         0.1 * result.results["metrics/mAP_0.5"] + 0.9 * result.results["metrics/mAP_0.5:0.95"]
     )

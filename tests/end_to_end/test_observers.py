@@ -21,6 +21,21 @@ from tests.support.commands import command, done
 from tests.support.runs import Ground, train, training_state
 
 EPOCHS = 2
+# How many values each callback is called with; the others with none.
+ARGUMENTS = {
+    "on_train_batch_end": 6,
+    "on_train_epoch_end": 1,
+    "on_fit_epoch_end": 4,
+    "on_model_save": 5,
+    "on_train_end": 5,
+    "on_params_update": 1,
+}
+COLUMNS = (
+    *("train/box_loss", "train/obj_loss", "train/cls_loss"),
+    *("metrics/precision", "metrics/recall", "metrics/mAP_0.5", "metrics/mAP_0.5:0.95"),
+    *("val/box_loss", "val/obj_loss", "val/cls_loss"),
+    *("x/lr0", "x/lr1", "x/lr2"),
+)
 
 
 def settings(ground: Ground, project: Path) -> dict[str, object]:
@@ -75,12 +90,40 @@ def test_an_observer_sees_every_moment_in_order_with_its_values(ground, tmp_path
     assert [values[0] for values in ends] == list(range(3 * EPOCHS))
     number, _, images, targets, paths, plots = ends[0]
     assert (number, tuple(images.shape), targets.shape[1], len(paths), plots) == (0, (4, 3, 64, 64), 6, 4, False)
+    assert all(len(values) == ARGUMENTS.get(name, 0) for name, values in watcher.calls)
+    table = read(result.folder / "results.csv")
     fits = [values for name, values in watcher.calls if name == "on_fit_epoch_end"]
-    assert [values[1] for values in fits] == list(range(EPOCHS))
+    for epoch, (values, told, _, _) in enumerate(fits):
+        assert told == epoch
+        assert [float(f"{value:.5g}") for value in values] == [table[key][epoch] for key in COLUMNS]
+    fitness = [values[3] for values in fits]
+    assert [values[2] for values in fits] == [max(fitness[: epoch + 1]) for epoch in range(EPOCHS)]
     saves = [values for name, values in watcher.calls if name == "on_model_save"]
-    assert [(epoch, final) for _, epoch, final, _, _ in saves] == [(0, False), (1, True)]
-    last, best, _, final_epoch, results = watcher.calls[-1][1]
-    assert (last, best, final_epoch, results) == (result.last, result.best, EPOCHS - 1, result.results)
+    assert [values[1:] for values in saves] == [(epoch, epoch == EPOCHS - 1, best, now) for _, epoch, best, now in fits]
+    assert {str(values[0]) for values in saves} == {str(result.last)}
+    assert [values for name, values in watcher.calls if name == "on_train_epoch_end"] == [(0,), (1,)]
+    last, best, plots, final_epoch, results = watcher.calls[-1][1]
+    assert (last, best, plots, final_epoch) == (result.last, result.best, False, EPOCHS - 1)
+    assert results == [result.results[key] for key in COLUMNS[3:10]]
+
+
+def test_an_observer_hears_of_every_setting_that_the_program_changes_itself(ground, tmp_path):
+    watcher, bare = Watcher(), Watcher()
+    asked = {**settings(ground, tmp_path), "epochs": 1, "batch_size": -1, "imgsz": 70}
+    boxwright.train(**asked, observers=[watcher])
+    told = [values for name, values in watcher.calls if name == "on_params_update"]
+    assert told == [({"batch_size": 16, "imgsz": (96,)},)]
+    assert [name for name, _ in watcher.calls].index("on_params_update") == 1
+    boxwright.train(**{**settings(ground, tmp_path), "epochs": 1}, observers=[bare])
+    assert "on_params_update" not in {name for name, _ in bare.calls}
+
+
+def test_a_save_within_the_last_epoch_is_not_its_final_one(ground, tmp_path):
+    watcher = Watcher()
+    boxwright.train(**{**settings(ground, tmp_path), "epochs": 2, "save_steps": 1}, observers=[watcher])
+    saves = [values for name, values in watcher.calls if name == "on_model_save"]
+    assert len(saves) > 4
+    assert [values[2] for values in saves] == [False] * (len(saves) - 1) + [True]
 
 
 def test_an_observer_does_not_change_a_bit(ground, tmp_path):
@@ -290,11 +333,17 @@ def test_a_run_that_goes_on_keeps_its_pictures_in_tensorboard(ground, tmp_path):
     assert "labels" not in found
 
 
-def test_a_torn_line_does_not_take_the_next_one_with_it(ground, tmp_path):
-    folder = train(ground, tmp_path, "--noplots", epochs=1).folder
-    with (folder / "events.jsonl").open("a") as log:
-        log.write('{"event": "Tol')
+def test_a_torn_line_does_not_take_the_next_one_with_it_and_the_stream_of_events_goes_on(ground, tmp_path):
+    folder = train(ground, tmp_path, "--noplots", "--ndjson-file", epochs=1).folder
+    for name in ("events.jsonl", "events.ndjson"):
+        with (folder / name).open("a") as log:
+            log.write('{"event": "Tol')
     done("train", "--resume", folder, "--epochs", 2)
+    stream = [json.loads(line) for line in (folder / "events.ndjson").read_text().splitlines()]
+    kinds = [line["event"] for line in stream]
+    assert kinds.count("StepLogged") == 2 * 3
+    assert [line["epoch"] for line in stream if line["event"] == "EpochEnded"] == [0, 1]
+    assert {"RunStarted", "EpochStarted", "EpochTrained", "CheckpointSaved", "FileWritten", "RunEnded"} <= {*kinds}
     told = read_log(folder / "events.jsonl")
     assert ([row.epoch for row in told.epochs], told.torn) == ([0, 1], 0)  # the run that goes on cut it off
     assert '"Tol\n' not in (folder / "events.jsonl").read_text()

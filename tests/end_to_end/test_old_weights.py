@@ -12,7 +12,9 @@ import torch
 
 from boxwright import cli
 from boxwright.config.assemble import resolve_train
+from boxwright.config.schema.schedule import ScheduleSettings
 from boxwright.config.schema.train import TrainSettings
+from boxwright.engine.schedule import Schedule
 from boxwright.errors import UserError
 from boxwright.model.legacy.writer import LegacyContent, legacy_bytes
 from boxwright.runs import resume_legacy as legacy
@@ -107,12 +109,36 @@ def test_every_parameter_gets_its_own_momentum():
     [
         ({"lr0": 0.5}, r"lr0 is 0.5 here and 0.02 in the run that is resumed"),
         ({"batch_size": 2}, "batch_size is 2 here and 4"),
-        ({"epochs": 2}, "its run of 2 epochs is done"),
     ],
 )
 def test_what_contradicts_the_old_run_is_one_line(asked, says):
     with pytest.raises(UserError, match=says):
         prepared(**asked)
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_old_run_that_is_made_longer_goes_on_from_the_rate_where_it_stood():
+    checkpoint = open_weights("last.pt")
+
+    def resumed(**asked):
+        return legacy.resumed_settings(resolve_train({"resume": "last.pt", **asked}), checkpoint, {"resume", "extend"})
+
+    as_planned, longer = resumed(), resumed(epochs=30)
+    old, new = (Schedule(one.settings.part(ScheduleSettings), 3, 4) for one in (as_planned, longer))
+    assert old.factor(1) == new.factor(1)
+    assert new.factor(3) < new.factor(2) == old.factor(2)
+    assert "3 epochs become 30; learning rate from epoch 2 on: the rest of its curve" in " ".join(longer.notes)
+    assert resumed(epochs=30, extend="restart").settings.lr_joins == ("restart@2/3",)
+    more = resumed(epochs=1)  # two are done
+    assert more.settings.epochs == 3
+    assert "1 more follow" in " ".join(more.notes)
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_old_run_that_is_done_says_so():
+    Path("last.pt").write_bytes(midrun_bytes(tiny(), tiny(), NAMES, epoch=2))
+    with pytest.raises(UserError, match="its run of 3 epochs is done"):
+        prepared()
 
 
 @pytest.mark.usefixtures("folder")

@@ -196,6 +196,8 @@ def test_a_cache_that_is_trusted_without_a_look_is_not_called_exact(stopped, tmp
         document = read_tensors(path)
         document["settings"]["trust_cache"] = True
         write_tensors(path, document)
+    for name in ("opt.yaml", "config.yaml"):  # which would say otherwise
+        (folder / name).unlink()
     said = command("train", "--resume", folder)
     assert said.code == 75, said.err  # it stops where it is told to, again
     assert EXACT not in said.out

@@ -144,7 +144,7 @@ def go_on(path: Path) -> None:
         TrainSettings(resume=str(path)),
         {**dict.fromkeys(TrainSettings.model_fields, BUILT_IN), "resume": Source(Origin.FLAG, "--resume")},
     )
-    checkpoint = resuming.find_checkpoint(asked.settings)
+    checkpoint = resuming.find_checkpoint(asked)
     resolved, _ = resuming.merged(asked, checkpoint)
     plan = plan_of(resolved, checkpoint)
     resuming.require_same_data(plan.data, checkpoint)

@@ -16,7 +16,7 @@ def refuse_conflicts(resolved: Resolved[Any]) -> None:
     settings = resolved.settings
     for wrong, keys, what, remedy in (
         *_rules(settings),
-        *_about_batches(settings, {key for key, source in resolved.sources.items() if source.explicit}),
+        *_about_batches(settings, {key for key, source in resolved.sources.items() if source.typed}),
     ):
         if wrong:
             raise SettingError(" + ".join(place_of(resolved, key) for key in keys), what, remedy)
@@ -94,10 +94,13 @@ CHANGING = (
 
 
 def _about_batches(s: Any, asked: set[str]) -> tuple[tuple[bool, tuple[str, ...], str, str], ...]:
-    """Augmentation that was asked for and cannot act."""
+    """Augmentation that was typed for this run and cannot act.
+
+    A file of hyperparameters, or an opt.yaml that holds them, names all of them whether they are meant or not.
+    """
     mixing = [key for key in MIXING if key in asked and getattr(s, key) > 0]
     changing = [key for key in CHANGING if key in asked and getattr(s, key) > 0]
-    without = [key for key in MIXING[1:] if getattr(s, key) > 0 and s.mosaic == 0]
+    without = [key for key in MIXING[1:] if key in asked and getattr(s, key) > 0 and s.mosaic == 0]
     return (
         (s.rect and bool(mixing), ("rect", *mixing), "rectangular batches hold single images", "Leave one of them out"),
         (

@@ -17,7 +17,6 @@ NOT_YET: dict[str, str] = {
     "sync_bn": "shared batch statistics",
     "device_check": "the device check",
     "ndjson_console": "JSON lines on the console",
-    "ndjson_file": "a file of JSON lines beside the run (events.jsonl has them)",
 }
 
 # What acts only through another setting.

@@ -143,8 +143,13 @@ class TrainOptions(TypedDict, total=False):
     autoanchor_on_resume: bool | None
     round_start_to_half: bool | None
     weights_carry_state: Literal["none", "optimizer", "optimizer-and-ema"] | None
+    weights_start_from: Literal["model", "average"] | None
+    unknown_weights: Literal["skip", "refuse"] | None
+    average_updates: Literal["stored", "from-epochs", "from-whole-epochs"] | None
     skip_anchors_with: Literal["cfg-or-hyp", "cfg", "never"] | None
     cfg_always_builds: bool | None
+    least_grid: int | None
+    least_size_in_grids: int | None
     default_hyp: str | None
     default_hyp_finetune: str | None
     later_hyp_keys: Words | None

@@ -32,6 +32,13 @@ def hyp_layer_of(recipe: Layer, *, finetune: bool) -> Layer:
     return file_layer(TrainSettings, document, whole, hyp_only=True)[0]
 
 
+def projects_of_recipes() -> tuple[str, ...]:
+    """Where the runs of all recipes lie when nobody says otherwise."""
+    usual = str(TrainSettings.model_fields["project"].default)
+    names = packaged.names("recipes")
+    return tuple(dict.fromkeys(str(recipe_layer(name).values.get("project", usual)) for name in names))
+
+
 def values_of(name: str) -> dict[str, Any]:
     """Every setting that a recipe fixes, hyperparameters included."""
     recipe = recipe_layer(name)

@@ -189,9 +189,8 @@ class Trainer:
         state.results, state.epoch, state.batch = results, epoch + 1, 0
         state.history.append({"epoch": epoch, **results})
         share = waited / max(seconds, 1e-9)
-        self.services.tell(
-            EpochEnded(epoch, self.epochs, results, fitness, state.best_fitness, state.best_epoch, share, seconds)
-        )
+        best = state.best_fitness, state.best_epoch
+        self.services.tell(EpochEnded(epoch, self.epochs, results, fitness, *best, share, seconds, final=final))
         self._save(epoch, final=final, is_best=is_best)
         self.stopped = self._out_of_patience() or self._stop_requested()
 

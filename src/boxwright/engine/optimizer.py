@@ -46,12 +46,14 @@ def parameter_groups(network: nn.Module, rule: str) -> Groups:
 
 
 def _group(full: str, name: str, module: nn.Module, rule: str) -> GroupName:
+    """What is neither a weight nor a bias decays from 2022 on, and not before."""
     if rule == "by-name":
-        return "bias" if ".bias" in full else "weight" if ".weight" not in full or ".bn" not in full else "norm"
+        return "bias" if ".bias" in full else "weight" if ".weight" in full and ".bn" not in full else "norm"
     if name == "bias":
         return "bias"
-    still = isinstance(module, nn.BatchNorm2d) if rule == "not-batchnorm" else isinstance(module, _NORMS)
-    return "norm" if name == "weight" and still else "weight"
+    if rule == "not-batchnorm":
+        return "weight" if name == "weight" and not isinstance(module, nn.BatchNorm2d) else "norm"
+    return "norm" if name == "weight" and isinstance(module, _NORMS) else "weight"
 
 
 def make_optimizer(

@@ -41,9 +41,9 @@ class Schedule:
 
     @property
     def warmup_batches(self) -> int:
-        """The last batch number of the warm-up."""
+        """The last batch number of the warm-up. A run that was made longer on the way is not warmed up again."""
         length = max(round(self.settings.warmup_epochs * self.batches_per_epoch), self.settings.warmup_min_batches)
-        limit = self.settings.epochs * self.batches_per_epoch // 2
+        limit = _lengths(self.settings)[0] * self.batches_per_epoch // 2
         return min(length, limit) if self.settings.warmup_cap else length
 
     @property
@@ -105,13 +105,17 @@ def _joined(settings: ScheduleSettings) -> Callable[[float], float]:
 
     At every join the part behind it stays, the part before it is planned anew.
     """
-    joins = [_read_join(word) for word in settings.lr_joins]
-    lengths = [before for _, _, before in joins] + [settings.epochs]
+    joins, lengths = [_read_join(word) for word in settings.lr_joins], _lengths(settings)
     curve = _curve(settings.model_copy(update={"epochs": lengths[0]}))
     for (kind, epoch, before), after in zip(joins, lengths[1:], strict=True):
         anew = _curve(settings.model_copy(update={"epochs": max(after - epoch, 1)}))
         curve = _JOINS[kind](curve, anew, epoch, (before, after))
     return curve
+
+
+def _lengths(settings: ScheduleSettings) -> list[int]:
+    """The epochs that the run was planned for, from its beginning on."""
+    return [before for _, _, before in map(_read_join, settings.lr_joins)] + [settings.epochs]
 
 
 def _read_join(word: str) -> tuple[str, int, int]:
@@ -144,7 +148,14 @@ def _restart(
     return lambda epoch: old(epoch) if epoch < at else anew(epoch - at)
 
 
-_JOINS = {"stretch": _stretch, "tail": _tail, "restart": _restart}
+def _periods(
+    old: Callable[[float], float], _anew: Callable[[float], float], _at: int, _lengths: tuple[int, int]
+) -> Callable[[float], float]:
+    """A curve that does not ask how long the run is: its periods follow each other as before."""
+    return old
+
+
+_JOINS = {"stretch": _stretch, "tail": _tail, "restart": _restart, "periods": _periods}
 
 
 def _curve(settings: ScheduleSettings) -> Callable[[float], float]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from boxwright.config.conflicts import place_of
 from boxwright.config.load import Resolved
 from boxwright.config.not_yet import refuse_what_cannot_act
 from boxwright.config.origin import MEASURED
@@ -62,6 +63,8 @@ class TrainPlan:
     frozen: Frozen
     carried: Carried | None = None
     starts: tuple[Path, ...] = ()  # where the command of a resumed run was given
+    earlier_rows: tuple[str, ...] = ()  # of a results table of 2020, of the run whose state goes on here
+    own_changes: tuple[tuple[str, object], ...] = ()  # settings that the program itself changed
     replanned: bool = False  # a resumed run whose plan differs from the stored one
 
     @property
@@ -101,7 +104,7 @@ def plan_of(
     started that begins anew.
     """
     resolved = with_whole_paths(resolved)
-    settings = resolved.settings
+    settings = asked = resolved.settings
     refuse_what_cannot_act(resolved)
     writing = not settings.dry_run
     fetched = ensure_present(settings.data) if settings.allow_download and writing else ()
@@ -118,26 +121,20 @@ def plan_of(
     if resumed is not None:
         data = as_in_run(data, resumed.names, matching)
     require_training_objects(data)
-    about_data = _fitting_data(resolved, data)
+    about_data = [*_fitting_data(resolved, data), *_without_effect(resolved, data)]
     weights = open_weights(settings.weights) if settings.weights and resumed is None else None
     detector, lines = _network(settings, data, weights, resumed)
-    carried = carried_of(settings, weights.checkpoint) if weights is not None else None
+    carried, about_state = carried_of(settings, weights) if weights is not None else (None, [])
     if carried is not None and weights is not None:
         carried = replace(carried, classes=_shared_classes(matching_of(settings), weights, data.names))
         epochs, line = epochs_after(settings, carried)
-        lines.append(line)
+        lines += [line, *carried.lines]
         settings = settings.model_copy(update={"epochs": epochs})
         resolved = replace(resolved, settings=settings)
     device = choose_device(settings.device)
-    grid = grid_of(detector)
-    notes = [*resolved.notes, *fetched, *data.notes, *about_data, *detector.spec.notes]
-    sizes = []
-    for size in single_size(settings.imgsz):
-        fitted, note = fitting_size(size, grid)
-        sizes.append(fitted)
-        notes += [note] if note and note not in notes else []
-    if settings.multi_scale and settings.rect:
-        raise SettingError("multi_scale + rect", "a rectangular batch has its own size", "Leave one of them out")
+    grid = grid_of(detector, settings.least_grid)
+    sizes, about_sizes = _sizes(settings, detector, grid, len(data.splits["train"]))
+    notes = [*resolved.notes, *fetched, *data.notes, *about_data, *about_state, *detector.spec.notes, *about_sizes]
     frozen = freeze(detector, settings.freeze, statistics=settings.freeze_bn)
     lines += [line for line in (in_words(detector),) if line]
     if settings.batch_size == -1:
@@ -159,18 +156,42 @@ def plan_of(
         frozen,
         carried,
         starts,
+        () if carried is None else carried.rows,
+        _own_changes(asked, resolved.settings, sizes),
     )
+
+
+def _own_changes(asked: TrainSettings, now: TrainSettings, sizes: tuple[int, int]) -> tuple[tuple[str, object], ...]:
+    """What the program set otherwise than it was asked to: batch size, epochs, image sizes on the grid."""
+    changed: list[tuple[str, object]] = [
+        (key, getattr(now, key)) for key in ("batch_size", "epochs") if getattr(asked, key) != getattr(now, key)
+    ]
+    fitted = sizes[: len(asked.imgsz)]
+    return (*changed, *([("imgsz", fitted)] if fitted != asked.imgsz else []))
+
+
+def _sizes(settings: TrainSettings, detector: Detector, grid: int, images: int) -> tuple[tuple[int, int], list[str]]:
+    """Training and validation size on the grid, and what to say. Raises SettingError for one that cannot be trained."""
+    fitted = [fitting_size(size, grid, settings.least_size_in_grids) for size in single_size(settings.imgsz)]
+    train, val = (size for size, _ in fitted)
+    if settings.multi_scale and train // 2 < grid:
+        raise SettingError(
+            "multi_scale + imgsz", f"half of {train} is less than a cell of {grid} pixels", "Give a larger --imgsz"
+        )
+    alone = settings.batch_size > 0 and images % settings.batch_size == 1 % settings.batch_size
+    if train <= max(detector.strides) and (alone or settings.batch_size == -1):
+        raise SettingError(
+            "imgsz",
+            f"an image of {train} pixels is a single cell, and a batch of one image has nothing to be normalised by",
+            "Give a larger --imgsz, or a --batch-size that leaves no image alone",
+        )
+    return (train, val), list(dict.fromkeys(note for _, note in fitted if note))
 
 
 def _fitting_data(resolved: Resolved[TrainSettings], data: OpenData) -> list[str]:
     """Refuse settings that cannot act on this data; say which of the recipe's do not."""
     settings, kind = resolved.settings, data.dataset.kind
     class_weights_of(settings.class_weights, data.names, resolved.sources["class_weights"].place)
-    if settings.copy_paste > 0 and not data.splits["train"].has_polygons:
-        remedy = "Leave copy_paste out, or use labels with outlines (class x1 y1 x2 y2 ...)"
-        raise SettingError(
-            "copy_paste", "no label of the training split is an outline, and only outlines can be pasted", remedy
-        )
     if settings.albumentations and not kind.usual:
         raise SettingError(
             "albumentations",
@@ -188,6 +209,27 @@ def _fitting_data(resolved: Resolved[TrainSettings], data: OpenData) -> list[str
             "pictures of 8 bits"
         ),
     ]
+
+
+def _without_effect(resolved: Resolved[TrainSettings], data: OpenData) -> list[str]:
+    """Hyperparameters that cannot act here: an error where they were typed for this run, else a note.
+
+    A file of hyperparameters names them all, whether they are meant or not.
+    """
+    settings = resolved.settings
+    mixing = ("mixup", "copy_paste") if settings.mosaic == 0 and not settings.rect and settings.aug != "none" else ()
+    found = [
+        f"{key} ({resolved.sources[key]}) is without effect: it works on mosaics, and mosaic is 0"
+        for key in mixing
+        if getattr(settings, key) > 0
+    ]
+    if settings.copy_paste > 0 and not data.splits["train"].has_polygons:
+        what = "no label of the training split is an outline, and only outlines can be pasted"
+        remedy = "Leave copy_paste out, or use labels with outlines (class x1 y1 x2 y2 ...)"
+        if resolved.sources["copy_paste"].typed:
+            raise SettingError(place_of(resolved, "copy_paste"), what, remedy)
+        found.append(f"copy_paste {settings.copy_paste:g} ({resolved.sources['copy_paste']}) is without effect: {what}")
+    return found
 
 
 def _about_pool(size: int, images: int) -> list[str]:
@@ -221,13 +263,21 @@ def _transferred(
     detector: Detector, weights: OpenWeights, settings: TrainSettings, names: tuple[str, ...]
 ) -> list[str]:
     """Take weights over, and say what came and what did not. Raises WeightsError when nothing that was learnt fits."""
-    matching = matching_of(settings)
+    matching, stored = matching_of(settings), weights.checkpoint
     classes = _shared_classes(matching, weights, names)
-    moved = transfer(detector, weights.checkpoint.used, skip=_skipped(settings), classes=classes, classes_by=matching)
+    state = stored.model if settings.weights_start_from == "model" and stored.model else stored.used
+    moved = transfer(detector, state, skip=_skipped(settings), classes=classes, classes_by=matching)
     judged = matching == "refuse" and not settings.single_cls  # one class made of many has no name to compare
     if judged and not set(head_tensors(detector)).isdisjoint(moved.matched):
         require_same(weights.names, names, str(weights.path), settings.data)
     account = [f"{moved} from {weights.path}", *moved.account()]
+    if moved.unused and settings.unknown_weights == "refuse":
+        raise WeightsError(
+            str(weights.path),
+            f"holds {len(moved.unused)} tensors that the network {detector.spec.name} does not have, such as "
+            f"{moved.unused[0]}",
+            "Give weights of this network, its description with --cfg, or --weights '' to train from scratch",
+        )
     if not moved.learnt:
         what = (
             f"does not fit the network: {len(moved.matched)} of {moved.total} tensors match by name and shape, "

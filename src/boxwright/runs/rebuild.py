@@ -13,7 +13,7 @@ from boxwright.system.files import write_image, write_text
 from boxwright.system.run_folder import RunFile, RunFolder, named
 from boxwright.track.sinks.class_table import class_lines
 from boxwright.track.sinks.event_log import Log, read_log
-from boxwright.track.sinks.results_table import CsvTable, past_rows, read, text_row
+from boxwright.track.sinks.results_table import CsvTable, past_rows, read, rows_before, text_row
 from boxwright.track.sinks.tensorboard import TAGS, rebuilt
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _text_table(folder: Path, found: Log) -> list[str]:
         return []
     name = named(folder / RunFile.RESULTS_OF_2020, RunFolder(folder).suffix).name
     there = past_rows(folder / name) if len(found.steps) < len(found.epochs) else {}
-    rows = [
+    rows = [*rows_before(folder / name, found.epochs[0].epoch if found.epochs else 0)] + [
         text_row(event, found.steps.get(event.epoch))
         if event.epoch in found.steps
         else there.get(event.epoch, text_row(event, None))

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import platform
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import torch
 import yaml
 
-from boxwright.config.origin import Origin
+from boxwright.config.origin import Origin, Source
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import spelling_of
 from boxwright.engine.schedule import Schedule
@@ -30,25 +30,34 @@ from boxwright.system.files import write_json, write_yaml
 from boxwright.system.run_folder import RunFile, RunFolder
 from boxwright.version import __version__
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 def write_records(folder: RunFolder, plan: TrainPlan) -> None:
     """config.yaml, opt.yaml, hyp.yaml and data.json."""
     resolved = plan.resolved
-    values = resolved.settings.model_dump(mode="json")
+    written = option_files(resolved.settings, resolved.sources)
     write_yaml(
         folder / RunFile.SETTINGS,
-        {"settings": values, "sources": resolved.places(), "place": _place(plan, folder)},
+        {"settings": written[RunFile.SETTINGS], "sources": resolved.places(), "place": _place(plan, folder)},
         head="# Every setting of this run and where it came from. --config FILE repeats it.\n",
     )
+    write_yaml(folder / RunFile.HYPERPARAMETERS, written[RunFile.HYPERPARAMETERS])
+    write_yaml(folder / RunFile.OPTIONS, {**written[RunFile.OPTIONS], "save_dir": absolute(str(folder))})
+    write_json(folder / RunFile.DATA, {split: index.counts() for split, index in plan.data.splits.items()})
+
+
+def option_files(settings: TrainSettings, sources: Mapping[str, Source]) -> dict[RunFile, dict[str, Any]]:
+    """What the three files of settings of a run hold: all of them, the flags, the hyperparameters."""
+    values = settings.model_dump(mode="json")
     kinds = {key: spelling_of(field).kind for key, field in TrainSettings.model_fields.items()}
     by_hyp_file = {
-        key for key, source in resolved.sources.items() if source.origin is Origin.HYP_FILE
+        key for key, source in sources.items() if source.origin is Origin.HYP_FILE
     }  # may hold more than hyperparameters
     hyp = {key: value for key, value in values.items() if (kinds[key] == "hyp" or key in by_hyp_file) and value != []}
     flags = {key: value for key, value in values.items() if kinds[key] == "flag"}
-    write_yaml(folder / RunFile.HYPERPARAMETERS, hyp)
-    write_yaml(folder / RunFile.OPTIONS, {**flags, "save_dir": absolute(str(folder))})
-    write_json(folder / RunFile.DATA, {split: index.counts() for split, index in plan.data.splits.items()})
+    return {RunFile.SETTINGS: values, RunFile.OPTIONS: flags, RunFile.HYPERPARAMETERS: hyp}
 
 
 def _place(plan: TrainPlan, folder: RunFolder | None) -> dict[str, str]:

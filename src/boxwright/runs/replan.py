@@ -10,7 +10,9 @@ import math
 from dataclasses import replace
 
 from boxwright.config.load import Resolved
+from boxwright.config.schema.schedule import ScheduleSettings
 from boxwright.config.schema.train import TrainSettings
+from boxwright.engine.schedule import Schedule
 from boxwright.errors import SettingError
 from boxwright.structures.checkpoint import Position
 
@@ -35,22 +37,32 @@ def replanned(
             f"{done} epochs are done, and --epochs {settings.epochs} asks for no more than that: {settings.epochs} "
             f"more follow, up to {epochs}"
         )
-    kind = settings.extend if settings.extend != "auto" else ("stretch" if done < before.epochs else "restart")
-    if kind == "stretch" and done >= before.epochs:
-        raise SettingError(
-            "--extend", "the curve of a finished run is at its end, there is nothing to stretch", "Give tail or restart"
-        )
-    join = f"{kind}@{done}/{before.epochs}"
+    kind = settings.extend if settings.extend != "auto" else "periods" if settings.sgdr else "stretch"
+    # The curve of a finished run has its last epoch left to be stretched: from the level where it stood to its end.
+    joined = min(done, before.epochs - 1) if kind == "stretch" else done
+    changed = settings.model_copy(
+        update={"epochs": epochs, "lr_joins": (*before.lr_joins, f"{kind}@{joined}/{before.epochs}")}
+    )
     words = {
         "stretch": "the rest of its curve is stretched, without a jump and to the same end",
         "tail": "its curve ends as planned, and the last level is kept",
         "restart": "a new curve begins at lr0",
+        "periods": "its periods go on",
     }
+    asked = "" if kind == "periods" else f" (--extend {kind})"
     lines.append(
-        f"{before.epochs} epochs become {epochs}; learning rate from epoch {done} on: {words[kind]} (--extend {kind})"
+        f"{before.epochs} epochs become {epochs}; learning rate from epoch {done} on: {words[kind]}{asked}"
+        f"{_levels(before, changed, done)}"
     )
-    changed = settings.model_copy(update={"epochs": epochs, "lr_joins": (*before.lr_joins, join)})
     return replace(resolved, settings=changed), lines
+
+
+def _levels(before: TrainSettings, now: TrainSettings, done: int) -> str:
+    """From which rate to which, as shares of lr0; the curve alone, since a warm-up may still hold it down."""
+    was, levels = max(done - 1 - before.schedule_lag, 0), max(done - now.schedule_lag, 0)
+    old, new = Schedule(before.part(ScheduleSettings), 1, 1), Schedule(now.part(ScheduleSettings), 1, 1)
+    last = max(now.epochs - 1 - now.schedule_lag, 0)
+    return f": {old.factor(was):.3g} of lr0 before, then {new.factor(levels):.3g} to {new.factor(last):.3g}"
 
 
 def in_other_batches(position: Position, images: int, before: int, now: int) -> Position:

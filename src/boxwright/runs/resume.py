@@ -16,6 +16,7 @@ import torch
 
 from boxwright.config.load import Layer, Resolved, resolve
 from boxwright.config.origin import BUILT_IN, Origin, Source, read_source
+from boxwright.config.recipes import projects_of_recipes
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.setting import spelling_of
 from boxwright.data.index.fingerprint import difference
@@ -83,8 +84,12 @@ class Change:
 # -- which checkpoint
 
 
-def checkpoint_place(settings: TrainSettings) -> Path:
-    """Where the state to go on from lies, or would lie. Raises SettingError when no run is named and none is found."""
+def checkpoint_place(asked: Resolved[TrainSettings]) -> Path:
+    """Where the state to go on from lies, or would lie. Raises SettingError when no run is named and none is found.
+
+    Without a name it is the newest run, in whichever folder the trainers of all years keep them.
+    """
+    settings = asked.settings
     if settings.weights and settings.resume_settings == "stored":
         raise SettingError(
             "resume + weights",
@@ -95,11 +100,13 @@ def checkpoint_place(settings: TrainSettings) -> Path:
         settings.resume if isinstance(settings.resume, str) else ""
     )  # weights are given where the command line counts
     if not named:
-        found = newest_checkpoint(settings.project)
+        own = asked.sources["project"].chosen
+        places = (settings.project,) if own else tuple(dict.fromkeys((settings.project, *projects_of_recipes())))
+        found = newest_checkpoint(*places)
         if found is None:
             raise SettingError(
                 "--resume",
-                f"there is no last.pt below {settings.project}",
+                f"there is no last.pt below {' or '.join(places)}",
                 "Give the path of one, or leave --resume out",
             )
         return found
@@ -119,13 +126,13 @@ def is_own(path: Path) -> bool:
     return (run_of(path) / RunFile.SETTINGS).is_file() or is_ours(path)
 
 
-def find_checkpoint(settings: TrainSettings) -> OpenWeights:
+def find_checkpoint(asked: Resolved[TrainSettings]) -> OpenWeights:
     """The checkpoint to go on from: the one that is named, or the next whole one of its run.
 
     Raises when there is none or it cannot be continued.
     """
-    path = checkpoint_place(settings)
-    flag = "--weights" if settings.weights else "--resume"
+    path = checkpoint_place(asked)
+    flag = "--weights" if asked.settings.weights else "--resume"
     try:
         checkpoint = open_weights(str(path), flag)
     except WeightsError as error:

@@ -39,7 +39,7 @@ from boxwright.system.signals import stops_collected
 from boxwright.system.world import World
 from boxwright.track.bus import Bus, Sink
 from boxwright.track.events import Ended, FileWritten, RunEnded, Warned
-from boxwright.track.sinks.callbacks import EventObservers, Observers
+from boxwright.track.sinks.callbacks import EventObservers, Observers, summary_of, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -163,6 +163,8 @@ class Run:
 
     def _trained(self) -> Trained:
         self.observers.call("on_pretrain_routine_start")
+        if self.plan.own_changes:
+            self.observers.call("on_params_update", dict(self.plan.own_changes))
         for note in self.plan.notes:
             self.warn(note)
         parts = wired(self.plan, self.folder, self.data, self.bus, self.observers)
@@ -230,8 +232,8 @@ class Run:
             what = f"all epochs are trained, and the end of the run could not be written ({error})"
             raise SavingError(what) from None
         if ending.tells_once_more:
-            call("on_fit_epoch_end", list(done.results.values()), state.epoch - 1, state.best_fitness, done.fitness)
-        call("on_train_end", done.last, done.best, parts.pictures.on, state.epoch - 1, done.results)
+            call("on_fit_epoch_end", values_of(done.results), state.epoch - 1, state.best_fitness, done.fitness)
+        call("on_train_end", done.last, done.best, parts.pictures.on, state.epoch - 1, summary_of(done.results))
         return TrainResult(
             results=done.results,
             fitness=done.fitness if state.best_epoch >= 0 else None,

@@ -13,8 +13,9 @@ from boxwright.track.events import EpochEnded, Event, RunEnded, StepLogged, epoc
 from boxwright.track.sinks.class_table import ClassTable, cut_classes
 from boxwright.track.sinks.console import Console
 from boxwright.track.sinks.event_log import EventLog, TextLog, read_log, step_of
+from boxwright.track.sinks.event_stream import EventStream
 from boxwright.track.sinks.json_lines import mend
-from boxwright.track.sinks.results_table import CsvTable, TextTable, about_text
+from boxwright.track.sinks.results_table import CsvTable, TextTable, about_text, rows_before
 from boxwright.track.sinks.tensorboard import TensorBoard, rebuilt
 
 
@@ -51,13 +52,17 @@ def sinks_of(plan: TrainPlan, folder: RunFolder) -> tuple[list[Sink], list[str]]
     if settings.results_file == "txt":
         text = folder / RunFile.RESULTS_OF_2020
         lines.append(about_text(text))
-        tables.append(TextTable(text, past, log.steps, last))
-    sinks = [
+        earlier = plan.earlier_rows or rows_before(text, past[0].epoch if past else plan.first_epoch)
+        tables.append(TextTable(text, past, log.steps, last, earlier))
+    sinks: list[Sink] = [
         Console(settings.console, quiet=settings.quiet),
         *tables,
         EventLog(folder / RunFile.EVENTS, last),
         TextLog(folder / RunFile.LOG),
     ]
+    if settings.ndjson_file:
+        lines.append(mend(folder / RunFile.ALL_EVENTS))
+        sinks.append(EventStream(folder / RunFile.ALL_EVENTS))
     tags = settings.tensorboard_tags  # its writer has a thread: nothing that may fail comes behind it
     board = rebuilt(folder.path, log, past, tags) if past else TensorBoard(folder.path, (), tags)
     return [*sinks, board], [line for line in lines if line]

@@ -15,6 +15,7 @@ from boxwright.runs import replan as replanning
 from boxwright.runs import resume as resuming
 from boxwright.runs import resume_legacy as legacy
 from boxwright.runs.dry_run import planned
+from boxwright.runs.edited_files import with_edits
 from boxwright.runs.folder import folder_of
 from boxwright.runs.generations import is_unsaved, settings_of_run
 from boxwright.runs.inputs.class_match import matching_of
@@ -31,6 +32,7 @@ from boxwright.system.run_folder import RunFile, RunFolder, run_of
 from boxwright.system.tensors import finish_rotation
 from boxwright.system.world import World, world_of_environment
 from boxwright.track.events import Ended
+from boxwright.track.sinks.results_table import whole_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,22 +43,23 @@ def train(resolved: Resolved[TrainSettings], observers: Sequence[object] = ()) -
     world = world_of_environment()
     if not resolved.settings.resume:
         return _run(plan_of(resolved, None), world, observers)
-    path = resuming.checkpoint_place(resolved.settings)
+    path = resuming.checkpoint_place(resolved)
     folder = RunFolder(run_of(path))
     if folder.done() is not None or not resuming.is_own(path):
-        checkpoint = resuming.find_checkpoint(resolved.settings)
+        checkpoint = resuming.find_checkpoint(resolved)
         if checkpoint.is_legacy:
             return _run(_plan_of_legacy(resolved, checkpoint), world, observers)
-        if _is_done(folder, resolved, checkpoint):
+        if _is_done(folder, with_edits(resolved, folder, checkpoint)[0], checkpoint):
             return _already_done(folder, checkpoint.checkpoint)
     with claimed(folder.path) as claim:  # only now is what lies there what will be gone on with
         finish_rotation(path)
         found = _to_go_on_from(resolved, folder)
         if found is not None and found.is_legacy:
             return _run(_plan_of_legacy(resolved, found), world, observers)
-        if found is not None and _is_done(folder, resolved, found):
+        asked, edits = with_edits(resolved, folder, found)
+        if found is not None and _is_done(folder, asked, found):
             return _already_done(folder, found.checkpoint)
-        plan = _plan_of_resumed(resolved, found, folder)
+        plan = _plan_of_resumed(asked, found, folder, edits)
         remove(folder / RunFile.DONE)
         folder.take_off()
         return _run(plan, world, observers, folder, claim)
@@ -67,11 +70,12 @@ def dry_run(resolved: Resolved[TrainSettings]) -> Answer:
     world_of_environment()
     if not resolved.settings.resume:
         return planned(plan_of(resolved, None))
-    folder = RunFolder(run_of(resuming.checkpoint_place(resolved.settings)))
+    folder = RunFolder(run_of(resuming.checkpoint_place(resolved)))
     checkpoint = _to_go_on_from(resolved, folder)
     if checkpoint is not None and checkpoint.is_legacy:
         return planned(_plan_of_legacy(resolved, checkpoint))
-    return planned(_plan_of_resumed(resolved, checkpoint, folder))
+    asked, edits = with_edits(resolved, folder, checkpoint)
+    return planned(_plan_of_resumed(asked, checkpoint, folder, edits))
 
 
 def _run(
@@ -94,7 +98,7 @@ def _to_go_on_from(asked: Resolved[TrainSettings], folder: RunFolder) -> OpenWei
     Raises WeightsError where there is something to lose.
     """
     try:
-        return resuming.find_checkpoint(asked.settings)
+        return resuming.find_checkpoint(asked)
     except WeightsError:
         if not is_unsaved(folder.path):
             raise
@@ -107,15 +111,24 @@ def _plan_of_legacy(resolved: Resolved[TrainSettings], checkpoint: OpenWeights) 
     matching = matching_of(resolved.settings)
     plan = plan_of(settings, legacy.resumed_checkpoint(checkpoint, settings.settings), matching)
     legacy.require_same_classes(plan, checkpoint, matching)
-    return legacy.with_average_updates(plan)
+    assert checkpoint.legacy is not None  # asked for before
+    rows = whole_rows(checkpoint.legacy.training_results)
+    return replace(legacy.with_average_updates(plan), earlier_rows=rows)
 
 
-def _plan_of_resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights | None, folder: RunFolder) -> TrainPlan:
-    """The plan to go on with, and what changed in it; the run's own from its beginning where there is no checkpoint."""
+def _plan_of_resumed(
+    asked: Resolved[TrainSettings], checkpoint: OpenWeights | None, folder: RunFolder, edits: list[str]
+) -> TrainPlan:
+    """The plan to go on with, and what changed in it; the run's own from its beginning where there is no checkpoint.
+
+    `edits` are lines about what was changed by hand.
+    """
     asked = with_whole_paths(asked)
     if checkpoint is None:
         again = settings_of_run(folder.path, asked, resuming.given_keys(asked))
-        return plan_of(again, None, starts=place_of_document(read_yaml(folder / RunFile.SETTINGS)).starts)
+        starts = place_of_document(read_yaml(folder / RunFile.SETTINGS)).starts
+        plan = plan_of(again, None, starts=starts)
+        return replace(plan, notes=(*edits, *plan.notes))
     position, before = checkpoint.checkpoint.position, resuming.stored_settings(checkpoint)
     assert position is not None  # asked for before
     resolved, changes = resuming.merged(asked, checkpoint)
@@ -127,7 +140,7 @@ def _plan_of_resumed(asked: Resolved[TrainSettings], checkpoint: OpenWeights | N
     moved = replanning.in_other_batches(
         position, len(plan.data.splits["train"]), before.batch_size, plan.settings.batch_size
     )
-    lines = (*resuming.table_of(changes), *told, *plan.lines)
+    lines = (*edits, *resuming.table_of(changes), *told, *plan.lines)
     return replace(plan, resumed=replace(checkpoint.checkpoint, position=moved), lines=lines, replanned=bool(changes))
 
 

@@ -91,7 +91,7 @@ def _state(
     state = TrainState(Patience(plan.settings.patience))
     if plan.resumed is None:
         if plan.carried is not None:
-            plan.carried.into(machines, state)
+            plan.carried.into(machines, state, lines.append)
         return state
     state = restore(machines, running, plan.resumed)
     state.patience = replace(state.patience, epochs=plan.settings.patience)

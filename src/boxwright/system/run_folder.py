@@ -34,6 +34,7 @@ class RunFile(StrEnum):
     CLAIM = "claim.json"
     DONE = "done.json"
     EVENTS = "events.jsonl"
+    ALL_EVENTS = "events.ndjson"  # where that is asked for
     LOG = "run.log"
     RESULTS = "results.csv"
     RESULTS_OF_2020 = "results.txt"
@@ -56,7 +57,15 @@ class RunFile(StrEnum):
 
 
 RECORDS = (RunFile.SETTINGS, RunFile.OPTIONS, RunFile.HYPERPARAMETERS, RunFile.DATA)
-LOGS = (RunFile.EVENTS, RunFile.LOG, RunFile.RESULTS, RunFile.RESULTS_OF_2020, RunFile.CLASSES)  # they grow by epochs
+# They grow by epochs.
+LOGS = (
+    RunFile.EVENTS,
+    RunFile.ALL_EVENTS,
+    RunFile.LOG,
+    RunFile.RESULTS,
+    RunFile.RESULTS_OF_2020,
+    RunFile.CLASSES,
+)
 OF_REPORT = (RunFile.REPORT, RunFile.REPORT_CONTENT, RunFile.ERRORS, RunFile.SUSPECTS)
 _SUFFIXED = (RunFile.RESULTS_OF_2020, RunFile.LAST, RunFile.BEST)  # the name of a run is put behind these
 _RECORD: dict[str, tuple[type, ...]] = {
@@ -272,9 +281,10 @@ def make_run_folder(folder: Path, *, exist_ok: bool) -> None:
     make_folder(RunFolder(folder).weights)
 
 
-def newest_checkpoint(project: str) -> Path | None:
-    """The newest state of the run that was written to last, below a folder of runs."""
-    found = [path for path in (checkpoint_of(place, "last") for place in sorted(_runs(project))) if _written_at(path)]
+def newest_checkpoint(*projects: str) -> Path | None:
+    """The newest state of the run that was written to last, below folders of runs."""
+    runs = {run for project in projects for run in _runs(project)}
+    found = [path for path in (checkpoint_of(place, "last") for place in sorted(runs)) if _written_at(path)]
     return max(found, key=_written_at, default=None)
 
 

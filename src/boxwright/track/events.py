@@ -133,7 +133,10 @@ class Validated(Event):
 
 @dataclass(frozen=True)
 class EpochEnded(Event):
-    """The row of an epoch: one value per key of the results table, None where there is none."""
+    """The row of an epoch: one value per key of the results table, None where there is none.
+
+    `final`: it is the last one, or may be, as far as patience goes.
+    """
 
     epoch: Number
     epochs: Number
@@ -143,6 +146,7 @@ class EpochEnded(Event):
     best_epoch: int
     data_wait: float
     seconds: float
+    final: bool = False
 
 
 @dataclass(frozen=True)

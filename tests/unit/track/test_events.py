@@ -21,6 +21,7 @@ from boxwright.track.events import (
     Warned,
 )
 from boxwright.track.sinks.event_log import EventLog, TextLog
+from boxwright.track.sinks.event_stream import EventStream
 
 ALL = (
     RunStarted("runs/exp", ("one", "two"), 0, 3, {"epochs": 3}),
@@ -65,6 +66,17 @@ def test_the_event_log_has_a_line_for_everything_and_of_the_steps_the_last_one_o
     assert [line["event"] for line in lines] == [*told[:row], "StepLogged", *told[row:]]
     assert lines[row]["objects"] == ALL[3].objects
     assert all(line["time"] > 1.6e9 for line in lines)
+
+
+def test_the_stream_of_events_leaves_nothing_out_and_goes_on_where_an_earlier_process_ended():
+    for _ in range(2):
+        stream = EventStream(Path("events.ndjson"))
+        for event in ALL:
+            stream.handle(event)
+        stream.close()
+    lines = [json.loads(line) for line in Path("events.ndjson").read_text().splitlines()]
+    assert all(line.pop("time") > 1.6e9 for line in lines)
+    assert lines == [json.loads(json.dumps(event.record())) for event in (*ALL, *ALL)]
 
 
 def test_the_event_log_goes_on_where_an_earlier_process_ended():

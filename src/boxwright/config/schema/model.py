@@ -8,6 +8,8 @@ from typing import Literal
 from boxwright.config.schema.class_names import NamesSettings
 from boxwright.config.setting import Spelling, recipe_field, setting
 
+MAX_GRID = 1024  # pixels; as wide as most images
+
 
 class ModelSettings(NamesSettings):
     """Which network, started from which weights."""
@@ -43,6 +45,19 @@ class ModelSettings(NamesSettings):
     weights_carry_state: Literal["none", "optimizer", "optimizer-and-ema"] = recipe_field(
         "none", "What un-stripped weights bring along without --resume, beside themselves."
     )
+    weights_start_from: Literal["model", "average"] = recipe_field(
+        "model",
+        "Which weights of an un-stripped file a training starts from: those that its optimizer remembers, or their "
+        "moving average.",
+    )
+    unknown_weights: Literal["skip", "refuse"] = recipe_field(
+        "skip", "Tensors of --weights that the network does not have: left out and said, or refused."
+    )
+    average_updates: Literal["stored", "from-epochs", "from-whole-epochs"] = recipe_field(
+        "stored",
+        "Updates that the moving average has behind it when a file of the original program goes on: as stored, or "
+        "epochs times batches by accumulated batches, the last rounded down.",
+    )
     skip_anchors_with: Literal["cfg-or-hyp", "cfg", "never"] = recipe_field(
         "cfg-or-hyp",
         "When the anchors stored in weights are not taken over: an explicit --cfg or hyp 'anchors', --cfg alone, or "
@@ -51,3 +66,7 @@ class ModelSettings(NamesSettings):
     cfg_always_builds: bool = recipe_field(
         default=False, help_text="Build from --cfg even when the weights describe their network."
     )
+    least_grid: int = recipe_field(
+        32, "Pixels that image sides are a multiple of, at least; a network may ask for more.", ge=1, le=MAX_GRID
+    )
+    least_size_in_grids: int = recipe_field(2, "Least image size, as a multiple of that grid.", ge=1, le=MAX_GRID)

@@ -29,7 +29,9 @@ class RunSettings(Slice):
         default=False, help_text="Print events as JSON lines.", spelling=Spelling(original=True)
     )
     ndjson_file: bool = setting(
-        default=False, help_text="Also write events as JSON lines beside the run.", spelling=Spelling(original=True)
+        default=False,
+        help_text="Also write every event as a line of JSON, to events.ndjson in the run folder.",
+        spelling=Spelling(original=True),
     )
     track: str = setting("", "Trackers beside CSV and TensorBoard, separated by commas.", Spelling(metavar="NAMES"))
     entity: str | None = setting(None, "Owner of the run at a tracker.", Spelling(original=True))

@@ -18,7 +18,7 @@ class ScheduleSettings(Slice):
     extend: Literal["auto", "stretch", "tail", "restart"] = setting(
         "auto",
         "How the learning rate goes on when --resume changes --epochs: the rest of the curve stretched, its last level "
-        "kept, or a new curve from lr0 (auto: stretch, or restart when the curve is at its end).",
+        "kept, or a new curve from lr0 (auto: stretch, so that it never jumps up; --sgdr keeps its periods).",
         Spelling(),
     )
     lr_joins: tuple[str, ...] = setting(
@@ -83,6 +83,6 @@ class ScheduleSettings(Slice):
     @classmethod
     def _readable(cls, words: tuple[str, ...]) -> tuple[str, ...]:
         for word in words:
-            if not re.fullmatch(r"(stretch|tail|restart)@\d+/\d+", word):
+            if not re.fullmatch(r"(stretch|tail|restart|periods)@\d+/\d+", word):
                 raise ValueError(word)
         return words

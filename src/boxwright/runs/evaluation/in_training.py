@@ -129,8 +129,8 @@ class _RunHooks:
     def _seen(self, seen: Seen) -> None:
         if self.keep and seen.number < KEPT_BATCHES:
             self.run.kept.append(Seen(seen.number, seen.batch.copied(), seen.rows))
-        for image, rows in zip(seen.batch.image_numbers, seen.rows, strict=True):
-            self.run.observers.call("on_val_image_end", self.run.data.samples.index.paths[image], rows)
+        for _ in seen.rows:
+            self.run.observers.call("on_val_image_end")
         self.run.observers.call("on_val_batch_end")
 
 

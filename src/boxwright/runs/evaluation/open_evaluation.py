@@ -17,12 +17,11 @@ from boxwright.runs.evaluation.plan import EvaluationPlan
 from boxwright.runs.inputs.class_match import Matching, about_columns, columns, matching_of
 from boxwright.runs.inputs.open_data import OpenData, open_data
 from boxwright.runs.inputs.open_weights import (
-    fitting_size,
     fixed_size_of,
-    grid_of,
     named_weights,
     open_together,
     require_squares,
+    size_of_use,
 )
 from boxwright.runs.inputs.run_place import data_of_run, place_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
@@ -88,8 +87,8 @@ def open_evaluation(settings: ValSettings) -> OpenEvaluation:
     classes = _class_numbers(settings.classes, data.names)
     device = choose_device(settings.device)
     columns, about_classes = _same_classes(opened, data, detectors[0], matching_of(settings), merged=plan.single_cls)
-    grid = grid_of(detectors[0])
-    size, note = (fixed, "") if fixed else fitting_size(plan.imgsz, grid)
+    grid, size, note = size_of_use(weights.checkpoint.evaluation, detectors[0], settings.imgsz, plan.imgsz)
+    size, note = (fixed, "") if fixed else (size, note)
     plan = replace(
         plan,
         classes=classes,

@@ -29,7 +29,12 @@ from boxwright.runs.exporting.format_writers import (
     Source,
     files_of,
 )
-from boxwright.runs.inputs.open_weights import best_of, fitting_sizes, grid_of, network_of_weights, open_weights
+from boxwright.runs.inputs.open_weights import (
+    best_of,
+    network_of_weights,
+    open_weights,
+    sizes_of_use,
+)
 from boxwright.runs.inputs.run_place import place_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.weights.convert import DriftError, class_names
@@ -82,7 +87,7 @@ def _exported(settings: ExportSettings) -> Exports:
     weights = open_weights(best_of(name))
     detector = network_of_weights(weights)
     how = weights.checkpoint.evaluation
-    size_hw, size_notes = fitting_sizes(settings.imgsz or (how.imgsz or DEFAULT_SIZE,), grid_of(detector))
+    size_hw, size_notes = sizes_of_use(how, detector, settings.imgsz, DEFAULT_SIZE)
     source = Source(
         weights, detector, _passport(settings, weights, detector, size_hw), settings.opset or onnx_graph.USUAL_OPSET
     )

@@ -24,6 +24,7 @@ from boxwright.data.splits.overlap import overlaps
 from boxwright.errors import FindingsError, SettingError
 from boxwright.paths import is_file, is_folder, is_there
 from boxwright.runs.inputs.sample_set import SAMPLE, is_drawn, sample_yaml
+from boxwright.system.addresses import shown
 from boxwright.system.device import usable_cores
 from boxwright.track.sinks.console import Progress
 
@@ -62,6 +63,12 @@ def locate_data(name: str, *, writing: bool = True) -> Path:
         return sample_yaml()
     if not is_there(Path(name)) and name in packaged.names("data"):
         return packaged.locate("data", name, "--data")
+    if "://" in name and not is_there(Path(name)):
+        raise SettingError(
+            f"--data {shown(name)}",
+            "is an address, and data is read from files",
+            "Write it into a data set YAML as 'download: https://...'; `boxwright data fetch FILE.yaml` fetches it",
+        )
     if is_there(Path(name)) and not is_file(Path(name)) and not is_folder(Path(name)):
         raise SettingError(f"--data {name}", "is neither a file nor a folder", "Give the YAML of a data set")
     return Path(name)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MIN_GRID = 32
+LEAST_GRIDS = 2  # of the grid, in an image size
 MAX_NAME = 64  # characters
 
 
@@ -176,7 +177,7 @@ def rectangle_of(members: Sequence[Member], asked_hw: tuple[int, int] | None, gr
     """
     exported = [member for member in members if isinstance(member, Exported) and member.fixed_size]
     if not exported:
-        return None if asked_hw is None else fitting_sizes(asked_hw, grid)[0]
+        return None if asked_hw is None else (fitting_size(asked_hw[0], grid)[0], fitting_size(asked_hw[-1], grid)[0])
     shapes = {member.passport.size_hw: member.path for member in exported}
     for (height, width), path in shapes.items():
         if (asked_hw is not None and asked_hw != (height, width)) or len(shapes) > 1:
@@ -212,25 +213,35 @@ def spec_of_cfg(
     )
 
 
-def fitting_size(size: int, grid: int, *, lower_bound: bool = True) -> tuple[int, str]:
-    """The image size on the network's grid, and a note when it had to change."""
-    fitted = rounded_up(size, grid)
-    if lower_bound:
-        fitted = max(fitted, 2 * grid)
+def fitting_size(size: int, grid: int, least: int = LEAST_GRIDS) -> tuple[int, str]:
+    """The image size on the network's grid, at least so many cells of it, and a note when it had to change."""
+    fitted = max(rounded_up(size, grid), least * grid)
     if fitted == size:
         return size, ""
     return fitted, f"imgsz {size} does not fit a network whose grid is {grid} pixels; {fitted} is used"
 
 
-def fitting_sizes(sizes: Sequence[int], grid: int) -> tuple[tuple[int, int], list[str]]:
-    """Height and width on the network's grid from one number or two, and notes on what had to change."""
-    found = [fitting_size(size, grid) for size in sizes]
+def grid_of(detector: Member, least: int = MIN_GRID) -> int:
+    """Image sides are multiples of this: the largest stride, and mostly at least 32."""
+    return max(detector.grid, least)
+
+
+def size_of_use(how: EvaluationRecord, detector: Member, asked: int | None, usual: int) -> tuple[int, int, str]:
+    """Grid and image size of a network for use, and a note when the size had to change.
+
+    Both are as in its training, where `how` says so; 2020 had no least size.
+    """
+    grid = grid_of(detector, how.grid or MIN_GRID)
+    trained = asked is None and how.grid is not None
+    return grid, *fitting_size(asked or how.imgsz or usual, grid, 1 if trained else LEAST_GRIDS)
+
+
+def sizes_of_use(
+    how: EvaluationRecord, detector: Member, asked: Sequence[int], usual: int
+) -> tuple[tuple[int, int], list[str]]:
+    """Height and width of a network for use, from one number, two or none, and notes on what had to change."""
+    found = [size_of_use(how, detector, size, usual)[1:] for size in asked or (None,)]
     return (found[0][0], found[-1][0]), list(dict.fromkeys(note for _, note in found if note))
-
-
-def grid_of(detector: Member) -> int:
-    """Image sides are multiples of this: the largest stride, at least 32."""
-    return max(detector.grid, MIN_GRID)
 
 
 def single_size(imgsz: tuple[int, ...]) -> tuple[int, int]:

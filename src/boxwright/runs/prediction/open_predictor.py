@@ -8,12 +8,11 @@ from boxwright.infer.ensemble import Ensemble
 from boxwright.infer.predictor import Predictor
 from boxwright.runs.inputs.class_match import Matching, together
 from boxwright.runs.inputs.open_weights import (
-    fitting_size,
     fixed_size_of,
-    grid_of,
     kind_of,
     open_together,
     rectangle_of,
+    size_of_use,
 )
 from boxwright.system.device import choose_device
 from boxwright.system.precision import Precision, half_of
@@ -41,11 +40,9 @@ def predictor_of(
         raise SettingError("--weights", "no checkpoint was given", "Give a checkpoint or a run folder")
     opened, detectors, notes = open_together(weights)
     where = choose_device(device)
-    grid = grid_of(detectors[0])
     fixed = fixed_size_of(detectors, imgsz, augment=augment)
-    size, note = (
-        (fixed, "") if fixed else fitting_size(imgsz or opened[0].checkpoint.evaluation.imgsz or DEFAULT_SIZE, grid)
-    )
+    grid, size, note = size_of_use(opened[0].checkpoint.evaluation, detectors[0], imgsz, DEFAULT_SIZE)
+    size, note = (fixed, "") if fixed else (size, note)
     canvas_hw = rectangle_of(detectors, size_hw, grid)
     precision, plain = half_of(where) if half else ("fp32", "")
     first = opened[0]

@@ -13,6 +13,7 @@ from boxwright.data.index.index import Index
 from boxwright.engine.autobatch import FALLBACK, SHARE, fitting_batch
 from boxwright.engine.multi_scale import largest_size
 from boxwright.model.detector import Detector
+from boxwright.runs.inputs.open_weights import grid_of
 from boxwright.runs.sizing.trial_steps import Trial
 from boxwright.system.device import free_device_memory, is_cuda, is_out_of_memory, peak_device_memory, release_memory
 from boxwright.system.precision import Precision, candidates
@@ -49,7 +50,7 @@ def _probe(
     settings: TrainSettings, detector: Detector, index: Index, device: torch.device, sizes: tuple[int, int]
 ) -> Callable[[int], float | None]:
     """A function that runs one worst step of so many images and says how much memory it took."""
-    size = largest_size(sizes[0], detector.grid) if settings.multi_scale else sizes[0]
+    size = largest_size(sizes[0], grid_of(detector, settings.least_grid)) if settings.multi_scale else sizes[0]
     objects = int(np.bincount(index.image_of_object, minlength=1).max(initial=1)) * MOSAIC_TILES
     precision = Precision(candidates(settings.amp, device, on_cpu=settings.amp_on_cpu)[0], device)
 

@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from boxwright.errors import SettingError, nearest
 from boxwright.track.bus import Delivery
-from boxwright.track.events import CheckpointSaved, EpochEnded, EpochStarted, EpochTrained, Event
+from boxwright.track.events import (
+    LOSS_NAMES,
+    RESULT_KEYS,
+    CheckpointSaved,
+    EpochEnded,
+    EpochStarted,
+    EpochTrained,
+    Event,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 CALLBACKS = (
     "on_pretrain_routine_start",
@@ -33,6 +41,30 @@ CALLBACKS = (
     "on_train_end",
     "on_params_update",
 )
+
+
+# What each is called with, in this order; the others are called with nothing.
+ARGUMENTS = {
+    "on_train_batch_end": ("ni", "model", "images", "targets", "paths", "plots"),
+    "on_train_epoch_end": ("epoch",),
+    "on_fit_epoch_end": ("values", "epoch", "best_fitness", "fitness"),
+    "on_model_save": ("last", "epoch", "final", "best_fitness", "fitness"),
+    "on_train_end": ("last", "best", "plots", "epoch", "results"),
+    "on_params_update": ("mapping",),
+}
+
+
+def values_of(results: Mapping[str, float | None]) -> list[float | None]:
+    """The 13 numbers of an epoch in the order of the results table, whatever else was measured.
+
+    Three training losses, precision, recall, mAP50, mAP50-95, three validation losses, three learning rates.
+    """
+    return [results.get(key) for key in RESULT_KEYS]
+
+
+def summary_of(results: Mapping[str, float | None]) -> list[float | None]:
+    """The 7 numbers of a validation: those in the middle."""
+    return values_of(results)[len(LOSS_NAMES) : -len(LOSS_NAMES)]
 
 
 class Observers:
@@ -56,15 +88,16 @@ class Observers:
     def __bool__(self) -> bool:
         return bool(self.observers)
 
-    def call(self, name: str, *values: Any, **named: Any) -> None:
+    def call(self, name: str, *values: Any) -> None:
         """Call this method of every observer that has it."""
         assert name in CALLBACKS
+        assert len(values) == len(ARGUMENTS.get(name, ()))
         for observer in list(self.observers):
             method = getattr(observer, name, None)
             if method is None:
                 continue
             try:
-                method(*values, **named)
+                method(*values)
             except Exception as error:  # noqa: BLE001 -- an observer must not end a training
                 self.observers.remove(observer)
                 reason = " ".join(str(error).split()) or type(error).__name__
@@ -89,24 +122,24 @@ class EventObservers:
 
     def __init__(self, observers: Observers) -> None:
         self.observers = observers
-        self._epochs = 0
-        self._fitness: float | None = None
-        self._best = 0.0
+        self._ended: EpochEnded | None = None  # the epoch that was trained to its end last
 
     def handle(self, event: Event) -> None:
         """Call what belongs to an event."""
         call = self.observers.call
         match event:
             case EpochStarted():
-                self._epochs = event.epochs
                 call("on_train_epoch_start")
             case EpochTrained():
                 call("on_train_epoch_end", event.epoch)
             case EpochEnded():
-                self._fitness, self._best = event.fitness, event.best_fitness
-                call("on_fit_epoch_end", list(event.results.values()), event.epoch, event.best_fitness, event.fitness)
+                self._ended = event
+                call("on_fit_epoch_end", values_of(event.results), event.epoch, event.best_fitness, event.fitness)
             case CheckpointSaved(path, "last", epoch):
-                call("on_model_save", path, epoch, epoch + 1 == self._epochs, self._best, self._fitness)
+                ended = self._ended
+                final = ended is not None and ended.final and ended.epoch == epoch  # not where it is saved within it
+                best, fitness = (0.0, None) if ended is None else (ended.best_fitness, ended.fitness)
+                call("on_model_save", path, epoch, final, best, fitness)
             case _:
                 return
 

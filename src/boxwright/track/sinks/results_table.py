@@ -12,7 +12,7 @@ from boxwright.track.events import LOSS_NAMES, RESULT_KEYS, EpochEnded, Event, S
 from boxwright.track.sinks.json_lines import about, raw_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 WIDTH = 20
@@ -55,7 +55,7 @@ class TextTable:
 
     `past` are the epochs that a run has behind it. The file's own rows of them stay, if they are whole; the others are
     made anew, with the last batch of each as far as it is known from `steps`. `last` is that of an epoch that was begun
-    before.
+    before. `earlier` are rows of another run, whose weights this one began with; they stay.
     """
 
     delivery: ClassVar[Delivery] = Delivery.INLINE
@@ -66,11 +66,13 @@ class TextTable:
         past: Iterable[EpochEnded] = (),
         steps: Mapping[int, StepLogged] | None = None,
         last: StepLogged | None = None,
+        earlier: Sequence[str] = (),
     ) -> None:
         self.path = path
         known = past_rows(path)
-        self.rows = [known.get(event.epoch) or text_row(event, (steps or {}).get(event.epoch)) for event in past]
-        if path.exists():
+        self.rows = [*earlier]
+        self.rows += [known.get(event.epoch) or text_row(event, (steps or {}).get(event.epoch)) for event in past]
+        if path.exists() or earlier:
             self._write()
         self._last = last
 
@@ -97,6 +99,17 @@ def about_text(path: Path) -> str:
 def past_rows(path: Path) -> dict[int, str]:
     """The whole rows of a results.txt by their epoch, whatever else stands there."""
     return {epoch: line.decode() for line in raw_lines(path) if (epoch := _text_epoch(line)) is not None}
+
+
+def rows_before(path: Path, epoch: int) -> tuple[str, ...]:
+    """Those rows of a results.txt that another run left to this one: of epochs before its own first."""
+    return tuple(row for number, row in sorted(past_rows(path).items()) if number < epoch)
+
+
+def whole_rows(text: str) -> tuple[str, ...]:
+    """The whole rows of a results table that a checkpoint of 2020 holds."""
+    lines = (line.rstrip() for line in text.split("\n"))
+    return tuple(line for line in lines if _text_epoch(line.encode(errors="replace")) is not None)
 
 
 def _text_epoch(line: bytes) -> int | None:
