@@ -161,7 +161,7 @@ class Ending:
 
     def _draw(self, held: Checkpoint | None) -> None:
         """Pictures and page of the last validation."""
-        self.pictures.ending(self.validation)
+        self.pictures.ending(self.validation, self.state.best_epoch)
         if held is not None:
             own = self._final_validation == "best"
             judged = (
