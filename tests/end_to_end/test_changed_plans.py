@@ -59,7 +59,7 @@ def half_done(finished: Trained, tmp_path: Path) -> Path:
 
 def test_a_finished_run_trains_on_with_more_epochs(copied):
     said = done("train", "--resume", copied, "--epochs", 6)
-    assert "4 epochs become 6; learning rate from epoch 4 on: a new curve begins at lr0 (--extend restart)" in said.out
+    assert "4 epochs become 6; learning rate from epoch 5 on: a new curve begins at lr0 (--extend restart)" in said.out
     assert "resume under a changed plan:" in said.out
     assert "network: tiny, " in said.out
     columns = read(copied / "results.csv")

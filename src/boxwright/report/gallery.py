@@ -40,7 +40,7 @@ BUDGET_BYTES = 4 * 2**20  # of pictures in a page, before they are written as te
 class _Budget:
     """Bytes that pictures may still take."""
 
-    left: int = BUDGET_BYTES
+    left: int
 
     def picture(self, pixels_rgb: np.ndarray) -> str:
         """A picture as text that a page can hold, or '' when the budget is spent."""
@@ -74,7 +74,7 @@ def gallery(
     """
     chosen = chosen_ones(listed, doubts)
     worst = worst_images(listed)
-    made, budget = Gallery(), _Budget()
+    made, budget = Gallery(), _Budget(BUDGET_BYTES)
     for place in worst:  # first, so that no picture of them is too much for the page
         try:
             pixels = read_visible(paths[place], kind)

@@ -149,5 +149,5 @@ def _fill(axes: Axes, epochs: np.ndarray, values: np.ndarray, best: int | None) 
     if len(shown) == 1:
         axes.set_xlim(shown[0] - 0.9, shown[0] + 0.9)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1, steps=STEPS))
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=STEPS))
     axes.ticklabel_format(style="plain", useOffset=False)

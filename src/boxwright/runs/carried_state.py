@@ -81,4 +81,4 @@ def epochs_after(settings: TrainSettings, carried: Carried) -> tuple[int, str]:
                 f"{done + settings.epochs}"
             ),
         )
-    return settings.epochs, f"the weights bring their optimizer and go on at epoch {done} of {settings.epochs}"
+    return settings.epochs, f"the weights bring their optimizer and go on at epoch {done + 1} of {settings.epochs}"

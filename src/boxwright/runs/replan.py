@@ -47,7 +47,8 @@ def replanned(
         "restart": "a new curve begins at lr0",
     }
     lines.append(
-        f"{before.epochs} epochs become {epochs}; learning rate from epoch {done} on: {words[kind]} (--extend {kind})"
+        f"{before.epochs} epochs become {epochs}; learning rate from epoch {done + 1} on: {words[kind]} "
+        f"(--extend {kind})"
     )
     changed = settings.model_copy(update={"epochs": epochs, "lr_joins": (*before.lr_joins, join)})
     return replace(resolved, settings=changed), lines
@@ -68,7 +69,7 @@ def in_other_batches(position: Position, images: int, before: int, now: int) -> 
         batch = seen // now
     else:
         fitting = [size for size in range(1, before * 2 + 1) if seen % size == 0 and size != before]
-        what = f"the run stands inside epoch {position.epoch} behind image {seen}, which is no multiple of {now}"
+        what = f"the run stands inside epoch {position.epoch + 1} behind image {seen}, which is no multiple of {now}"
         raise SettingError(
             "batch_size",
             what,

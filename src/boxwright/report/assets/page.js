@@ -243,14 +243,17 @@ function curves() {
     hover(svg, place, points, ([a, b]) => `${x} ${a.toFixed(2)}: ${b.toFixed(3)}`);
     at("curve-charts").append(svg);
   }
+  const found = one => one.recall_precision.some(value => value > 0);
+  const idle = classes.filter(one => !found(one)).length;
   at("curve-legend").replaceChildren(...classes.map((one, i) => {
-    const button = make("button", { type: "button", "aria-pressed": String(!off.has(one.name)) });
+    if (!found(one)) return "";  // a line at 0 that nobody needs to switch off
+    const button = make("button", { type: "button", "aria-pressed": String(!off.has(one.name)), "data-class": i });
     const dot = make("i");
     dot.style.background = ink(i);
     button.append(dot, one.name);
-    button.addEventListener("click", () => { off.has(one.name) ? off.delete(one.name) : off.add(one.name); curves(); at("curve-legend").children[i].focus(); });
+    button.addEventListener("click", () => { off.has(one.name) ? off.delete(one.name) : off.add(one.name); curves(); at("curve-legend").querySelector(`[data-class="${i}"]`).focus(); });
     return button;
-  }));
+  }), idle ? make("span", { className: "note" }, idle === classes.length ? "No detection stands on an object of its class." : `At 0 throughout: ${idle} of ${classes.length} classes.`) : "");
 }
 function worst() {
   const place = at("worst-images");

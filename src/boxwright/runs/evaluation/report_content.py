@@ -131,7 +131,7 @@ def _cards(source: Source, listed: list[Outcome], spread: tuple[float, float]) -
         ),
         _card(f"{scores.map50:.3f}", "mAP50", "the same where a rough box is enough"),
         _card(f"{right} of {_objects(listed)}", "objects found, and rightly", at),
-        _card(f"{said - right} of {said}", "detections false", at),
+        _card(f"{said - right} of {said}", "detections false", at) if said else _card("none", "detections", at),
         _card(
             f"{sum(source.found.speed_ms.values()):.0f} ms",
             "per image",
