@@ -11,7 +11,7 @@ from boxwright.data.index.index import Index
 from boxwright.data.labels.findings import Finding
 from boxwright.data.splits.dataset import Dataset, read_dataset
 from boxwright.data.splits.layout import about_no_labels
-from boxwright.data.splits.open_split import findings_of, label_of, source_of
+from boxwright.data.splits.open_split import findings_of, guesses, label_of, source_of
 from boxwright.data.splits.scan import Scan
 from boxwright.runs.inputs.open_data import locate_data
 from boxwright.system.device import usable_cores
@@ -58,13 +58,17 @@ def document_of(scanned: ScannedDataset, findings: dict[str, list[Finding]]) -> 
 def _about_split(dataset: Dataset, split: str, index: Index) -> list[Finding]:
     """Faults of the split as a whole."""
     places: dict[str, Any] = {"file": str(dataset.file), "line": None, "action": "kept"}
+    found = [
+        Finding(**places, rule="misread", severity="error", text=f"split '{split}': {guess.text}", fix=guess.fix)
+        for guess in guesses(dataset, split, index)
+    ]
     if not len(index):
         text, fix = f"split '{split}' has no image that can be used", "Mend its images"
-        return [Finding(**places, rule="no-images", severity="error", text=text, fix=fix)]
-    if not len(index.classes):
+        found.append(Finding(**places, rule="no-images", severity="error", text=text, fix=fix))
+    elif not len(index.classes):
         looked_for = label_of(dataset, split, index, 0)
         fix = about_no_labels(source_of(dataset, split, index, 0), index.paths[0]) or "Check where the label files are"
         text = f"split '{split}' has no label (looked for {looked_for}, for example)"
-        found = Finding(**places, rule="no-labels", severity="warning", text=text, fix=fix)
-        return [replace(found, severity="error") if split == "train" else found]
-    return []
+        none = Finding(**places, rule="no-labels", severity="warning", text=text, fix=fix)
+        found.append(replace(none, severity="error") if split == "train" else none)
+    return found

@@ -13,7 +13,7 @@ from boxwright.data.index.fingerprint import Fingerprint, fingerprint_of
 from boxwright.data.index.index import Index
 from boxwright.data.labels.findings import summary
 from boxwright.data.splits.dataset import Dataset, read_dataset
-from boxwright.data.splits.open_split import open_split, require_no_findings, require_objects, sampling_weights
+from boxwright.data.splits.open_split import guesses, open_split, require_no_findings, require_objects, sampling_weights
 from boxwright.errors import SettingError
 from boxwright.paths import is_file, is_folder, is_there
 from boxwright.runs.inputs.sample_set import is_drawn, sample_yaml
@@ -84,6 +84,7 @@ def open_data(
         if strict:
             require_no_findings(index, split)
         notes += _lines_about(index, split)
+        notes += [f"split '{split}': {guess.text}. {guess.fix}" for guess in guesses(dataset, split, index)]
         found[split] = (
             replace(index, classes=np.zeros_like(index.classes), ignored=index.ignored * ONLY_PLACES)
             if single_class
