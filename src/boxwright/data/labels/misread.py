@@ -83,10 +83,11 @@ def guess_classes(numbers: np.ndarray, num_classes: int) -> Guess | None:
 
 
 def _of_pixels(boxes: np.ndarray, counts: str) -> Guess:
-    unit = "in per cent" if boxes.max() <= PER_CENT else "in pixels"
     corners = ", and corners x1 y1 x2 y2" if _are_corners(boxes).mean() >= FITS else ""
-    by = "by 100" if unit == "in per cent" else "x and w by the width of their image, y and h by its height"
     after = "; write `class cx cy w h`" if corners else ""
+    unit, by = "in pixels", "x and w by the width of their image, y and h by its height"
+    if boxes.max() <= PER_CENT:  # of images that small there are few
+        unit, by = "in per cent, or in pixels of small images", f"by 100, or {by}"
     return Guess(
         f"{counts}: coordinates are {unit}{corners}", f"Divide {by}, so that they are shares from 0 to 1{after}"
     )

@@ -201,6 +201,8 @@ def require_policy(index: Index, dataset: Dataset, split: str) -> None:
 def require_objects(index: Index, dataset: Dataset, split: str) -> None:
     """Refuse a training split without a single object. Raises DataError."""
     if not len(index.classes):
+        for guess in guesses(dataset, split, index):
+            raise DataError(f"split '{split}'", guess.text, guess.fix)
         where = label_of(dataset, split, index, 0)
         remedy = (
             layout.about_no_labels(source_of(dataset, split, index, 0), index.paths[0])

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from boxwright.data.labels import misread
 from boxwright.errors import DataError
 from boxwright.runs.datasets.scan_dataset import scan_dataset
-from boxwright.runs.inputs.open_data import open_data
+from boxwright.runs.inputs.open_data import open_data, require_training_objects
 from tests.support import datasets
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def as_corners(number, x, y, w, h):
 
 
 def in_pixels(number, x, y, w, h):
-    return number, x * 96, y * 64, w * 96, h * 64
+    return number, x * 960, y * 640, w * 960, h * 640
 
 
 def from_1(number, *box):
@@ -58,7 +61,7 @@ def test_where_nothing_can_be_used_the_error_says_what_the_rows_look_like(rewrit
     yaml = rewritten(way)
     assert word in guessed(yaml)[0]
     with pytest.raises(DataError, match=word):
-        open_data(str(yaml), ("train",))
+        require_training_objects(open_data(str(yaml), ("train",)))
 
 
 def test_label_files_are_read_again_only_where_there_is_reason_to(rewritten, monkeypatch):
