@@ -134,11 +134,11 @@ def test_a_value_may_begin_with_a_minus(capsys, words):
 
 
 def test_explanations_cover_the_settings_of_every_verb():
-    assert HOMES == {
+    assert {
         " ".join(words): cli._named("boxwright.config.schema", verb.settings)
         for words, verb in verbs()
         if verb.settings != "verbs:NoSettings" and words != ["config", "show"]
-    }
+    } == HOMES
 
 
 def test_every_flag_of_every_verb_is_explained(capsys):

@@ -236,10 +236,10 @@ def _in_words(schema: Mapping[str, Any]) -> str:
         return "one of " + ", ".join(str(value) for value in schema.get("enum", [schema.get("const")]))
     if schema.get("type") == "array":
         members = schema.get("items") or schema.get("prefixItems", [{}])[0]
-        words = _in_words(members) if members else ""
-        return (
-            f"one or more of {words.removeprefix('one of ')}" if words.startswith("one of ") else f"a list of: {words}"
-        )
+        inner = _in_words(members) if members else ""
+        if inner.startswith("one of "):
+            return f"one or more of {inner.removeprefix('one of ')}"
+        return f"a list of: {inner}" if inner else "a list"
     words = {
         "integer": "a whole number",
         "number": "a number",

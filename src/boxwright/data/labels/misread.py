@@ -95,10 +95,8 @@ def _of_pixels(boxes: np.ndarray, counts: str) -> Guess:
 
 def _inside(corners: np.ndarray) -> np.ndarray:
     """Which boxes have an area and lie in the image. (N, 4) -> (N,)"""
-    area = (corners[:, 2:] > corners[:, :2]).all(axis=1)
-    found: np.ndarray = (
-        area & (corners.min(axis=1, initial=np.inf) >= -OUT) & (corners.max(axis=1, initial=0) <= 1 + OUT)
-    )
+    low, high = corners[:, :2], corners[:, 2:]
+    found: np.ndarray = ((high > low) & (low >= -OUT) & (high <= 1 + OUT)).all(axis=1)
     return found
 
 
@@ -116,7 +114,7 @@ def _with_swapped_sides(boxes: np.ndarray) -> np.ndarray:
 
 
 def _of_corners(boxes: np.ndarray) -> np.ndarray:
-    return _are_corners(boxes) & _inside(boxes)
+    return _inside(boxes)
 
 
 # What rows may be instead, the clearest first: which boxes fit, how it is written, and what to do.
