@@ -14,7 +14,15 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from boxwright.errors import EXIT_DONE, EXIT_OUR_FAULT, EXIT_USER_INPUT, BoxwrightError, SettingError, UserError
+from boxwright.errors import (
+    EXIT_DONE,
+    EXIT_OUR_FAULT,
+    EXIT_USER_INPUT,
+    BoxwrightError,
+    SettingError,
+    UserError,
+    nearest,
+)
 from boxwright.paths import shortened
 from boxwright.structures.answer import Answer, Table, parts
 from boxwright.system.places import bound_pictures
@@ -110,6 +118,10 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
 }
 
 
+# What neighbouring programs call a verb, for whoever types it here.
+VERBS_ELSEWHERE = {"detect": "predict", "infer": "predict", "test": "val", "validate": "val", "benchmark": "val"}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -171,6 +183,8 @@ def _broken(error: Exception) -> int:
 
 
 def _run(words: list[str]) -> int:
+    if words[:1] == ["help"] and len(words) > 1:
+        words = [*words[1:], "--help"]
     if not words or words[0] in {"-h", "--help", "help"}:
         _say_all(_overview())
         return EXIT_DONE if words else EXIT_USER_INPUT
@@ -225,14 +239,19 @@ def _verb(words: list[str]) -> tuple[str, Verb | None, list[str]]:
     if words[0] in NOT_YET_VERBS:
         raise SettingError(f"boxwright {words[0]}", "it is not offered yet", f"Verbs: {', '.join(VERBS)}")
     if found is None:
-        raise SettingError("boxwright", f"there is no verb '{words[0]}'", f"Verbs: {', '.join(VERBS)}")
+        known = {**{name: name for name in VERBS}, **VERBS_ELSEWHERE}
+        near = known.get(nearest(words[0].lower(), known), "")
+        asked = f"Did you mean '{near}'? " if near else ""
+        raise SettingError("boxwright", f"there is no verb '{words[0]}'", f"{asked}Verbs: {', '.join(VERBS)}")
     if isinstance(found, Verb):
         return words[0], found, words[1:]
     if len(words) == 1 or words[1] in {"-h", "--help"}:
         _say_all(_listing(f"boxwright {words[0]}", found))
         return words[0], None, []
     if words[1] not in found:
-        raise SettingError(f"boxwright {words[0]}", f"there is no '{words[1]}'", f"There is: {', '.join(found)}")
+        near = nearest(words[1].lower(), found)
+        asked = f"Did you mean '{near}'? " if near else ""
+        raise SettingError(f"boxwright {words[0]}", f"there is no '{words[1]}'", f"{asked}There is: {', '.join(found)}")
     return f"{words[0]} {words[1]}", found[words[1]], words[2:]
 
 
@@ -240,6 +259,8 @@ def _answer(name: str, verb: Verb, words: list[str]) -> tuple[Answer, bool]:
     flags = importlib.import_module("boxwright.config.flags")
     assemble = importlib.import_module("boxwright.config.assemble")
     kind = _named("boxwright.config.schema", verb.settings)
+    if name == "config explain":
+        words = _flag_as_key(words)
     line = flags.read(name, kind, words, reports=verb.reports)
     for note in line.notes:
         _say_marked("warning", note)
@@ -258,6 +279,15 @@ def _live(*, wants_json: bool) -> Callable[[str], None]:
         out.flush()  # whoever reads along through a pipe waits for it
 
     return tell
+
+
+def _flag_as_key(words: list[str]) -> list[str]:
+    """A flag alone is the one to be explained, and not a flag of the explanation."""
+    asked = [word for word in words if word not in {"--json", "-h", "--help"}] or [
+        word for word in words if word == "--json"
+    ]
+    alone = len(asked) == 1 and asked[0].startswith("--")
+    return [word.lstrip("-") if alone and word == asked[0] else word for word in words]
 
 
 def _named(package: str, place: str) -> Any:

@@ -60,7 +60,7 @@ def half_done(finished: Trained, tmp_path: Path) -> Path:
 def test_a_finished_run_goes_on_from_the_rate_where_it_stood_and_down_to_the_same_end(copied):
     said = done("train", "--resume", copied, "--epochs", 7)
     words = "the rest of its curve is stretched, without a jump and to the same end (--extend stretch)"
-    assert f"4 epochs become 7; learning rate from epoch 4 on: {words}: 0.258 of lr0 before, then " in said.out
+    assert f"4 epochs become 7; learning rate from epoch 5 on: {words}: 0.258 of lr0 before, then " in said.out
     rates = read(copied / "results.csv")["x/lr0"]
     assert len(rates) == 7
     assert rates[3] >= rates[4] > rates[5] > rates[6] > 0.002 * 0.01
@@ -68,7 +68,7 @@ def test_a_finished_run_goes_on_from_the_rate_where_it_stood_and_down_to_the_sam
 
 def test_a_finished_run_trains_on_with_a_new_curve_where_that_is_asked_for(copied):
     said = done("train", "--resume", copied, "--epochs", 6, "--extend", "restart")
-    assert "4 epochs become 6; learning rate from epoch 4 on: a new curve begins at lr0 (--extend restart)" in said.out
+    assert "4 epochs become 6; learning rate from epoch 5 on: a new curve begins at lr0 (--extend restart)" in said.out
     assert "resume under a changed plan:" in said.out
     assert "network: tiny, " in said.out
     columns = read(copied / "results.csv")

@@ -175,8 +175,8 @@ def test_in_july_the_last_line_says_which_epoch_best_pt_is_of(july):
     line = next(line for line in july.said.lines if "stripped" in line)
     assert line.startswith(f"{weights / 'best_abc.pt'} stripped, ")
     assert (
-        f"epoch {held}; epoch 2 was better, fitness {record['best_fitness']:.4g}, but this run saves its best never in "
-        "the final epoch" in line
+        f"epoch {held + 1}; epoch 3 was better, fitness {record['best_fitness']:.4g}, but this run saves its best "
+        "never in the final epoch" in line
     )
 
 

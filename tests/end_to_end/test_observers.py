@@ -353,7 +353,7 @@ def test_the_text_log_tells_of_every_epoch(ground, tmp_path):
     run = train(ground, tmp_path, "--noplots", epochs=2)
     rows = [line.split(" ", 2)[2] for line in (run.folder / "run.log").read_text().splitlines() if " epoch " in line]
     row = read(run.folder / "results.csv")
-    assert [line.split(": ")[0] for line in rows[:2]] == ["epoch 0/1", "epoch 1/1"]
+    assert [line.split(": ")[0] for line in rows[:2]] == ["epoch 1 of 2", "epoch 2 of 2"]
     assert f"box_loss {row['train/box_loss'][1]:.4g}" in rows[1]
     assert f"mAP50-95 {row['metrics/mAP_0.5:0.95'][1]:.4g}" in rows[1]
 

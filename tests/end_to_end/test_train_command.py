@@ -214,7 +214,7 @@ def test_a_run_that_was_ended_goes_on_to_the_same_bits(trained, tmp_path, ended_
     assert process.returncode == ENDS[ended_by], out + err
     assert "Traceback" not in out + err
     stood = training_state(folder / "weights" / "last.pt")["state"]
-    saved = f"saved in epoch {stood['epoch']} before batch {stood['batch']}"
+    saved = f"saved in epoch {stood['epoch'] + 1} before batch {stood['batch'] + 1}"
     assert err == (
         "" if ended_by == signal.SIGKILL else f"stopped; {saved}, go on with: boxwright train --resume {folder}\n"
     )

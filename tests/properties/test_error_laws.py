@@ -106,12 +106,35 @@ def test_a_second_box_is_a_duplicate_and_a_missed_object_knows_how_near_it_was()
     assert (nearly.kind, nearly.almost) == ("missed", pytest.approx(0.2))
 
 
-def test_a_sure_contradiction_is_a_suspect():
-    flat = one_image([[0, 0, 10, 10, 0.9, 1], [50, 50, 90, 90, 0.95, 0], [0, 30, 10, 40, 0.3, 2]], [[0, 0, 0, 10, 10]])
-    assert [what for _, what in mistakes.suspects(mistakes.outcomes(flat))] == [
-        "a label is missing",
-        "the class of the label",
+def crowd(right: int, called: int, *, apart: float = 100.0) -> Flat:
+    """Objects of class 0 that are found, others that are called class 1, and as many right ones of class 1."""
+    rows, labels = [], []
+    for i in range(right + called + right):
+        box = [i * apart, 0.0, i * apart + 50, 50.0]
+        true = 0 if i < right + called else 1
+        said = 1 if right <= i < right + called else true
+        rows.append([*box, 0.9, said])
+        labels.append([true, *box])
+    return one_image(rows, labels)
+
+
+def test_a_sure_contradiction_is_a_suspect_and_the_surest_finding_comes_first():
+    known = [[i * 100.0, 0, i * 100.0 + 50, 50] for i in range(10)]
+    rows = [[*box, 0.9, number] for number, box in [*((0, box) for box in known[:2]), *((1, box) for box in known[2:])]]
+    labels = [[number, *box] for number, box in [*((0, box) for box in known[:2]), *((1, box) for box in known[2:])]]
+    rows += [[0, 200, 40, 240, 0.95, 0], [100, 200, 140, 240, 0.85, 1], [300, 200, 310, 210, 0.3, 2]]
+    found = mistakes.suspects(mistakes.outcomes(one_image(rows, labels)))
+    assert [(suspect.what, suspect.outcome.said) for suspect in found] == [
+        ("a label is missing", 1),  # less confident, but what is called so is nearly always right
+        ("a label is missing", 0),
     ]
+    assert found[0].certainty > found[1].certainty >= mistakes.LIKELY
+
+
+def test_two_classes_that_are_taken_for_each_other_are_no_fault_of_a_label():
+    listed = mistakes.suspects(mistakes.outcomes(crowd(8, 1)))
+    assert [suspect.what for suspect in listed] == ["the class of the label"]
+    assert not mistakes.suspects(mistakes.outcomes(crowd(8, 8)))
 
 
 @given(st.integers(0, 2**20))

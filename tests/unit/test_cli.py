@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from boxwright import cli
+from boxwright.config import flags as flags_of
+from boxwright.config.explained import HOMES
 from boxwright.config.flags import read
 from boxwright.config.manual import MANUAL
 
@@ -82,7 +84,20 @@ def test_the_version_is_printed(capsys):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["tarin"], "there is no verb 'tarin'"),
+        (["tarin"], "there is no verb 'tarin'. Did you mean 'train'?"),
+        (["Train"], "Did you mean 'train'?"),
+        (["detect"], "Did you mean 'predict'?"),
+        (["data", "chek"], "there is no 'chek'. Did you mean 'check'?"),
+        (["train", "lr=0.01"], "unknown setting 'lr'. Did you mean 'lr0=VALUE' (Learning rate after warm-up)?"),
+        (["train", "--lr", "0.01"], "unknown flag '--lr'. Did you mean 'lr0=VALUE' (Learning rate after warm-up)?"),
+        (["train", "model=a.pt"], "Did you mean '--weights' (Weights to start from) or '--cfg' (Model YAML)?"),
+        (["val", "--model", "a.pt"], "or 'RUN' ("),
+        (["train", "lr0=value"], "lr0=value: lr0 is 'value'. Give a number from 0 to 10"),
+        (["train", "lr0=high"], "lr0=high: lr0 is 'high'. Give a number from 0 to 10"),
+        (["train", "--optimizer", "sdg"], "optimizer is 'sdg'. Did you mean 'SGD'? Give one of SGD"),
+        (["export", "a.pt", "--include", "tflite"], "TFLite is not written here; other programs make it from ONNX."),
+        (["export", "a.pt", "--include", "onnx", "torchscirpt"], "'torchscirpt'. Did you mean 'torchscript'?"),
+        (["config", "explain", "learning-rate"], "Did you mean 'lr0'?"),
         (["model", "draww"], "there is no 'draww'"),
         (["model", "info"], "MODEL: is missing. Model YAML"),
         (["report"], "RUNS: is missing. Run folders"),
@@ -116,6 +131,38 @@ def test_a_value_may_begin_with_a_minus(capsys, words):
     assert (code, err) == (0, "")
     settings = json.loads(out)["settings"]
     assert (settings["best_by"], settings["save_period"]) == ("-val/box_loss", -1)
+
+
+def test_explanations_cover_the_settings_of_every_verb():
+    assert {
+        " ".join(words): cli._named("boxwright.config.schema", verb.settings)
+        for words, verb in verbs()
+        if verb.settings != "verbs:NoSettings" and words != ["config", "show"]
+    } == HOMES
+
+
+def test_every_flag_of_every_verb_is_explained(capsys):
+    flags = {"--version"}
+    for name, kind in HOMES.items():
+        parser = flags_of.parser(name, kind, reports=True)
+        flags |= {option for action in parser._actions for option in action.option_strings}
+        flags |= {f"--{spelt}" for spelt in dict(flags_of._spellings(kind))}
+    for flag in sorted(flags - {"-h", "--help"}):
+        code, out, err = run(capsys, "config", "explain", flag)
+        assert (code, err) == (0, ""), (flag, err)
+        assert out.split()[0] == "key"
+        assert "help" in out
+
+
+def test_an_explanation_says_what_a_flag_does_in_each_verb(capsys):
+    found = as_json(capsys, "config", "explain", "--conf-thres")
+    assert found["verbs"] == ["val", "predict", "export"]
+    assert [one["verb"] for one in found["elsewhere"]] == ["predict", "export"]
+    assert "in predict" in run(capsys, "config", "explain", "conf_thres")[1]
+
+
+def test_help_of_a_verb_may_be_asked_for_in_front_of_it(capsys):
+    assert run(capsys, "help", "train") == run(capsys, "train", "--help")
 
 
 def test_a_flag_without_its_value_says_so(capsys):

@@ -6,9 +6,9 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from boxwright.config.compat import current_name
+from boxwright.config.explained import COMMON, Meaning, meanings
 from boxwright.config.flags import flag_names
-from boxwright.config.load import Resolved, accepted, unknown_key
+from boxwright.config.load import Resolved, accepted
 from boxwright.config.schema.train import TrainSettings
 from boxwright.config.schema.verbs import ExplainSettings
 from boxwright.config.setting import spelling_of
@@ -24,13 +24,28 @@ def show(resolved: Resolved[TrainSettings]) -> Answer:
 
 
 def explain(resolved: Resolved[ExplainSettings]) -> Answer:
-    """One setting: what it does, what it takes, how it is written, and what a run with these flags would use."""
-    key = current_name(resolved.settings.key)
-    if key not in TrainSettings.model_fields:
-        raise unknown_key(TrainSettings, resolved.settings.key, "config explain")
+    """One setting of any verb: what it does, takes, and how it is written; of a training also what would be used."""
+    found = meanings(resolved.settings.key)
+    if not found:
+        key = resolved.settings.key.lstrip("-")
+        common: dict[str, Any] = {"key": key, "help": COMMON[key], "written": [f"--{key}"]}
+        return Answer(table([(name, _word(value)) for name, value in common.items()]), common, resolved.notes)
+    of_training = next((one for one in found if one.verb == "train"), None)
+    facts = found[0].facts() if of_training is None else _of_training(of_training.key, resolved)
+    said = {one.info.description for one in found[:1]}
+    elsewhere = [one for one in found[1:] if one.info.description not in said]
+    rows = [(name, _word(value)) for name, value in facts.items()]
+    rows += [(f"in {one.verb}", f"{one.info.description}{_default(one)}") for one in elsewhere]
+    verbs = [one.verb for one in found]
+    rows.append(("verbs", ", ".join(verbs)))
+    document = {**facts, "verbs": verbs, "elsewhere": [one.facts() for one in elsewhere]}
+    return Answer(table(rows), document, resolved.notes)
+
+
+def _of_training(key: str, resolved: Resolved[ExplainSettings]) -> dict[str, Any]:
     field = TrainSettings.model_fields[key]
     home = next(part.__name__ for part in TrainSettings.__mro__ if key in inspect.get_annotations(part))
-    facts: dict[str, Any] = {
+    return {
         "key": key,
         "help": field.description,
         "takes": accepted(TrainSettings, key),
@@ -41,7 +56,10 @@ def explain(resolved: Resolved[ExplainSettings]) -> Answer:
         "value": getattr(resolved.settings, key),
         "source": resolved.sources[key].place,
     }
-    return Answer(table([(name, _word(value)) for name, value in facts.items()]), facts, resolved.notes)
+
+
+def _default(one: Meaning) -> str:
+    return f" (default: {_word(one.info.default)})" if one.info.default not in (None, "", (), False) else ""
 
 
 def _word(value: object) -> str:

@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 # Keys that changed their name. Left: as written in old hyp.yaml and opt.yaml files. Right: the setting.
 RENAMED = {
     "giou": "box",
@@ -19,6 +24,37 @@ NOT_SETTINGS = {"world_size", "global_rank", "total_batch_size", "save_dir", "lo
 
 # Switches that set another setting to a fixed value.
 SHORTHANDS = {"adam": ("optimizer", "Adam")}
+
+# Words of neighbouring programs for settings that are called otherwise here: what their user most likely means.
+MEANT: dict[str, tuple[str, ...]] = {
+    "lr": ("lr0",),
+    "learning_rate": ("lr0",),
+    "model": ("weights", "cfg", "run"),
+    "checkpoint": ("weights", "run"),
+    "pretrained": ("weights",),
+    "dataset": ("data",),
+    "image_size": ("imgsz",),
+    "size": ("imgsz",),
+    "batchsize": ("batch_size",),
+    "bs": ("batch_size",),
+    "gpu": ("device",),
+    "gpus": ("device",),
+    "num_workers": ("workers",),
+    "wd": ("weight_decay",),
+    "output": ("project", "out"),
+    "save_dir": ("project",),
+    "early_stop": ("patience",),
+    "warmup": ("warmup_epochs",),
+    "confidence": ("conf_thres",),
+    "threshold": ("conf_thres",),
+    "nms": ("iou_thres",),
+}
+
+
+def meant(key: str, known: Iterable[str]) -> list[str]:
+    """The settings among the known ones that a word of another program stands for; [] where it is no such word."""
+    return [name for name in MEANT.get(key.replace("-", "_").lower(), ()) if name in set(known)]
+
 
 EVOLVE_SWITCHED_ON = 300  # generations of a bare --evolve
 

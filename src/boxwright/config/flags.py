@@ -9,7 +9,7 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn, get_args, get_origin
 
-from boxwright.config.compat import current_name
+from boxwright.config.compat import current_name, meant
 from boxwright.config.family_flags import Outcome, family_flag
 from boxwright.config.load import Layer
 from boxwright.config.manual import WIDTH, description
@@ -265,7 +265,7 @@ def _canonical(
         if name not in table and _is_word(kind, name):
             remedy = f"Write {current_name(name)}={value or 'VALUE'} after the flags, or put it into the file of --hyp"
             raise SettingError(f"boxwright {verb}", f"'{name}' is a hyperparameter, not a flag", remedy)
-        flag, main = _found(verb, table, name)
+        flag, main = _found(verb, kind, table, name)
         waiting = flag.needs_value and "=" not in word
         _require_one_meaning(reading, flag, main)
         reading.places[flag.key] = f"--{main}"
@@ -297,7 +297,7 @@ def _took_word(verb: str, kind: type[Slice], table: dict[str, _Flag], word: str,
         reading.words[key] = match[2]
         return True
     if _has_words(kind) and not any(character in match[1] for character in "/.\\"):
-        raise _unknown(verb, match[1], [*kind.model_fields], "setting")
+        raise _unknown(verb, match[1], kind)
     return False
 
 
@@ -351,12 +351,14 @@ def _joined(table: dict[str, _Flag], words: list[str]) -> list[str]:
     return found
 
 
-def _found(verb: str, table: dict[str, _Flag], name: str) -> tuple[_Flag, str]:
+def _found(verb: str, kind: type[Slice], table: dict[str, _Flag], name: str) -> tuple[_Flag, str]:
     """The flag that a spelling or an unambiguous beginning of one means, and how it is written in full."""
     dashed = name.replace("_", "-")
     if dashed in table:
         return table[dashed], dashed
     begun = [full for full in table if full.startswith(dashed)] if dashed else []
+    if meant(name, kind.model_fields) and not any(table[full].spelling.original for full in begun):
+        raise _unknown(verb, name, kind, table)
     keys = {table[full].key for full in begun}
     if len(keys) > 1:
         begun = [full for full in begun if table[full].spelling.original]
@@ -369,11 +371,24 @@ def _found(verb: str, table: dict[str, _Flag], name: str) -> tuple[_Flag, str]:
             f"--{name} could mean {', '.join(f'--{full}' for full in sorted(begun))}",
             "Write it out",
         )
-    raise _unknown(verb, name, list(table), "flag")
+    raise _unknown(verb, name, kind, table)
 
 
-def _unknown(verb: str, name: str, known: list[str], sort: str) -> SettingError:
-    dashes = "--" if sort == "flag" else ""
+def _unknown(verb: str, name: str, kind: type[Slice], table: dict[str, _Flag] | None = None) -> SettingError:
+    """The error for a word that nobody knows, with the most likely one. `table`: it was a flag."""
+    sort, dashes = ("setting", "") if table is None else ("flag", "--")
+    known = list(kind.model_fields if table is None else table)
     near = nearest(name.replace("_", "-") if dashes else current_name(name), known)
-    remedy = f"Did you mean '{dashes}{near}'?" if near else f"`boxwright {verb} --help` lists the flags"
+    offered = " or ".join(_described(key, kind) for key in meant(name, kind.model_fields))
+    if not offered and near:
+        offered = f"'{dashes}{near}'"
+    remedy = f"Did you mean {offered}?" if offered else f"`boxwright {verb} --help` lists the flags"
     return SettingError(f"boxwright {verb}", f"unknown {sort} '{dashes}{name}'", remedy)
+
+
+def _described(key: str, kind: type[Slice]) -> str:
+    """A setting that is called otherwise elsewhere, as it is written here, and what it does."""
+    info = kind.model_fields[key]
+    spelling, does = spelling_of(info), re.split("[:;(]", str(info.description))[0].strip().rstrip(".")
+    flag = f"--{key.replace('_', '-')}" if spelling.kind == "flag" else f"{key}=VALUE"
+    return f"'{key.upper() if spelling.positional else flag}' ({does})"

@@ -6,12 +6,13 @@ Every resolved setting knows its source. A fault is one line: place, key, what i
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from boxwright.config.compat import NOT_SETTINGS, current_name, translated
+from boxwright.config.compat import NOT_SETTINGS, current_name, meant, translated
 from boxwright.config.convert import ABSENT, fitted, is_bool_misplaced
 from boxwright.config.origin import BUILT_IN, Source
 from boxwright.config.setting import Slice, spelling_of
@@ -23,7 +24,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 # Values of neighbouring programs that are refused for a reason worth a sentence.
-_REASONS = {("optimizer", "auto"): "A value that chooses for you overrides what you set elsewhere. "}
+_REASONS = {
+    ("optimizer", "auto"): "A value that chooses for you overrides what you set elsewhere. ",
+    **{
+        ("format", word): f"{name} is not written here; other programs make it from ONNX. "
+        for word, name in (
+            ("tflite", "TFLite"),
+            ("engine", "A TensorRT engine"),
+            ("tensorrt", "A TensorRT engine"),
+            ("saved_model", "A TensorFlow model"),
+            ("pb", "A TensorFlow model"),
+            ("edgetpu", "A file for Edge TPUs"),
+            ("tfjs", "A TensorFlow.js model"),
+            ("paddle", "A Paddle model"),
+            ("ncnn", "An ncnn model"),
+        )
+    },
+}
+ALIKE = 0.6  # share of letters that a word and the one it may be meant for have in common
 
 SettingsType = TypeVar("SettingsType", bound=Slice)
 Held_co = TypeVar("Held_co", bound=Slice, covariant=True)  # settings of a demo are settings of a training
@@ -146,7 +164,7 @@ def _belongs_in_hyp(kind: type[Slice], name: str) -> bool:
 def unknown_key(kind: type[Slice], key: str, place: str, *, hyp_only: bool = False) -> SettingError:
     """The error for a key nobody knows, with the nearest one that exists."""
     known = [name for name in kind.model_fields if not hyp_only or _belongs_in_hyp(kind, name)]
-    near = nearest(current_name(key), known)
+    near = next(iter(meant(key, known)), "") or nearest(current_name(key), known)
     sort = "hyperparameter" if hyp_only else "setting"
     remedy = f"Did you mean '{near}'?" if near else "`boxwright config show` lists all of them"
     return SettingError(place, f"unknown {sort} '{key}'", remedy)
@@ -157,13 +175,40 @@ def _as_setting_error(
 ) -> SettingError:
     first = error.errors(include_url=False, include_context=True)[0]
     key = str(first["loc"][0]) if first["loc"] else ""
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    others = {str(one["loc"][0]) for one in error.errors(include_url=False) if one["loc"]} - {key}
+    more = f" (and {len(others)} more cannot be used: {', '.join(sorted(others))})" if others else ""
     if key in kind.model_fields and values.get(key, "") in ("", (), []):
         return _missing(kind, key)
     given = values.get(key, first.get("input"))
-    shown = given[0] if isinstance(given, tuple) and len(given) == 1 else given
-    reason = _REASONS.get((key, str(shown).lower()), "")
-    return SettingError(str(sources.get(key, key)), f"{key} is {shown!r}{more}", f"{reason}{_wanted(kind, key)}")
+    place = first["loc"][1] if len(first["loc"]) > 1 else None
+    if isinstance(given, tuple) and isinstance(place, int) and place < len(given):
+        shown = given[place]  # of several words the one that cannot be used
+    else:
+        shown = given[0] if isinstance(given, tuple) and len(given) == 1 else given
+    source = sources.get(key)
+    where = f"{key}={shown}" if source is not None and source.place == f"{key}=value" else str(source or key)
+    return SettingError(where, f"{key} is {shown!r}{more}", f"{_reason(kind, key, shown)}{_wanted(kind, key)}")
+
+
+def _reason(kind: type[Slice], key: str, given: object) -> str:
+    """Why a value of a neighbouring program is none here, or the one that a misspelt value is most like."""
+    word = str(given).lower()
+    if (key, word) in _REASONS:
+        return _REASONS[key, word]
+    choices = {choice.lower(): choice for choice in _choices(kind.model_json_schema()["properties"][key])}
+    near = choices.get(nearest(word, choices), "")
+    return (
+        f"Did you mean '{near}'? "
+        if near and difflib.SequenceMatcher(None, word, near.lower()).ratio() >= ALIKE
+        else ""
+    )
+
+
+def _choices(schema: Mapping[str, Any]) -> list[str]:
+    """The words that a setting takes, if it takes nothing else."""
+    inner = [*schema.get("anyOf", []), *([schema["items"]] if isinstance(schema.get("items"), dict) else [])]
+    found = [str(value) for value in schema.get("enum", []) if isinstance(value, str)]
+    return [*found, *(choice for part in inner for choice in _choices(part))]
 
 
 def _missing(kind: type[Slice], key: str) -> SettingError:
@@ -191,7 +236,10 @@ def _in_words(schema: Mapping[str, Any]) -> str:
         return "one of " + ", ".join(str(value) for value in schema.get("enum", [schema.get("const")]))
     if schema.get("type") == "array":
         members = schema.get("items") or schema.get("prefixItems", [{}])[0]
-        return f"a list of: {_in_words(members)}" if members else "a list"
+        inner = _in_words(members) if members else ""
+        if inner.startswith("one of "):
+            return f"one or more of {inner.removeprefix('one of ')}"
+        return f"a list of: {inner}" if inner else "a list"
     words = {
         "integer": "a whole number",
         "number": "a number",

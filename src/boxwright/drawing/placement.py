@@ -14,7 +14,7 @@ MOVED = 0.3  # per caption height that a place was pushed to lie inside the imag
 ON_CAPTION = 4.0  # times the share of the caption that lies on captions placed before
 ON_BOX = 2.0  # times the share of a box that it hides, summed over all boxes
 MAX_COVERED = 0.03  # a caption that would lie on others with more than this share is left out: one is read, two are not
-MAX_HIDDEN = 0.6  # and so is one that would hide more of boxes than this: a small thing without its name is still seen
+MAX_HIDDEN = 0.3  # and so is one that would hide more of boxes than this: a small thing without its name is still seen
 MAX_TEXT = 0.3  # of the image may be captions, except that the first one always has a place: the picture is the point
 
 

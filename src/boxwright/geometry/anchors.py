@@ -21,8 +21,9 @@ class AnchorFit(NamedTuple):
 
 def closeness(boxes_wh_px: np.ndarray, anchors_wh_px: np.ndarray) -> np.ndarray:
     """The worse of the two side ratios, each taken so that it is at most 1. (N, 2), (A, 2) -> (N, A)"""
-    ratio = boxes_wh_px[:, None] / anchors_wh_px[None]
-    result: np.ndarray = np.minimum(ratio, 1 / ratio).min(axis=2)
+    with np.errstate(divide="ignore"):  # an anchor without an extent, which waits to be found, is close to nothing
+        ratio = boxes_wh_px[:, None] / anchors_wh_px[None]
+        result: np.ndarray = np.minimum(ratio, 1 / ratio).min(axis=2)
     return result
 
 

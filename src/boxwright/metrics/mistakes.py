@@ -6,6 +6,7 @@ Counted, it is the confusion matrix.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ RIGHT, WRONG_CLASS, BADLY_PLACED, DUPLICATE, BACKGROUND, MISSED = KINDS = (
 )
 MIN_TOUCH = 0.1  # overlap below which a box has nothing to do with an object
 SURE = 0.7  # confidence from which on a contradiction may be the label's fault
+LIKELY = 0.5  # certainty from which on a label is worth looking at: below, the network is as likely to be wrong
 CLOSE = 0.7  # overlap from which on two boxes mean the same object
 
 
@@ -150,16 +152,57 @@ def counted(listed: list[Outcome], num_classes: int) -> np.ndarray:
     return matrix
 
 
-def suspects(listed: list[Outcome]) -> list[tuple[Outcome, str]]:
-    """Where the label rather than the network may be wrong, the likeliest first, and what may be wrong with it."""
+class Suspect(NamedTuple):
+    """A label that may be wrong, what of it, and how sure that is, 0..1."""
+
+    outcome: Outcome
+    what: str
+    certainty: float
+
+
+def suspects(listed: list[Outcome]) -> list[Suspect]:
+    """Where the label rather than the network may be wrong, the surest finding first.
+
+    A confident detection contradicts its label. How much that says depends on how often such detections of its class
+    are right, and on how often objects of the label's class are called that: two classes that are taken for each other
+    all the time are a fault of the network, or of all labels, and not of this one.
+    """
+    sure = [one for one in listed if one.confidence is not None and one.confidence >= SURE]
+    reliability = _reliability(sure)
+    confused = _confused(listed)
     found = []
-    for one in listed:
-        if one.confidence is None or one.confidence < SURE:
-            continue
-        if one.kind == WRONG_CLASS and one.iou >= CLOSE:
-            found.append((one, "the class of the label"))
-        elif one.kind == BACKGROUND and one.iou < MIN_TOUCH:
-            found.append((one, "a label is missing"))
-        elif one.kind == BADLY_PLACED:
-            found.append((one, "the box of the label"))
-    return sorted(found, key=lambda pair: -(pair[0].confidence or 0.0))
+    for one in sure:
+        what = _contradiction(one)
+        if what and one.said is not None and one.confidence is not None:
+            share = 0.0 if one.true is None else confused.get((one.said, one.true), 0.0)
+            certainty = one.confidence * reliability[one.said] * (1 - share)
+            if certainty >= LIKELY:
+                found.append(Suspect(one, what, certainty))
+    return sorted(found, key=lambda suspect: -suspect.certainty)
+
+
+def _contradiction(one: Outcome) -> str:
+    """What of its label a confident detection contradicts; '' for nothing."""
+    if one.kind == WRONG_CLASS and one.iou >= CLOSE:
+        return "the class of the label"
+    if one.kind == BACKGROUND and one.iou < MIN_TOUCH:
+        return "a label is missing"
+    return "the box of the label" if one.kind == BADLY_PLACED else ""
+
+
+def _reliability(sure: list[Outcome]) -> dict[int, float]:
+    """By class the share of confident detections that are right; of few it is taken to be nearer to a half."""
+    said = Counter(one.said for one in sure if one.said is not None)
+    right = Counter(one.said for one in sure if one.kind == RIGHT)
+    return {number: (right[number] + 1) / (count + 2) for number, count in said.items()}
+
+
+def _confused(listed: list[Outcome]) -> dict[tuple[int, int], float]:
+    """Which share of the objects of a class is called another: (said, true) -> share."""
+    labels = Counter(one.true for one in listed if one.true is not None)
+    called = Counter((one.said, one.true) for one in listed if one.kind == WRONG_CLASS)
+    return {
+        (said, true): count / labels[true]
+        for (said, true), count in called.items()
+        if said is not None and true is not None
+    }

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from boxwright.drawing.boxes import draw_boxes
+from boxwright.drawing.legend import captions_hide, legend
 from boxwright.drawing.palette import WHITE, colour
 from boxwright.drawing.sheet import fitted, grid
 from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px
 from boxwright.metrics.confusion import MIN_CONFIDENCE
-from boxwright.report.canvas import name_of
+from boxwright.report.canvas import caption_of, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 CELL_PX, LARGE_CELL_PX = 480, 720
 FEW = 4  # images that get large cells
 IGNORED = "ignored"
+MAX_LEGEND, LEGEND_PX = 40, 18  # classes in a legend; height of its letters
 
 
 def batch_sheet(
@@ -42,7 +44,7 @@ def batch_sheet(
     """
     shown = images[:max_images]
     owners = targets[:, 0].astype(np.int64)
-    cells = []
+    cells, unnamed = [], set()
     for number, image in enumerate(shown):
         cell, _ = _cell(image, len(shown))
         mine = targets[owners == number]
@@ -50,15 +52,30 @@ def batch_sheet(
         classes = mine[:, 1].astype(np.int64)
         if regions is not None:
             cell = _with_regions(cell, regions[regions[:, 0] == number, 1:])
-        cells.append(
-            draw_boxes(
-                cell,
-                boxes,
-                [name_of(names, int(number)) for number in classes],
-                [colour(int(number)) for number in classes],
-            )
-        )
-    return grid(cells, [PurePath(path).name for path in paths[: len(cells)]], cell_px=_cell_px(len(shown)))
+        captions = _captions(cell, boxes, classes, names)
+        unnamed |= set() if any(captions) else set(classes.tolist())
+        cells.append(draw_boxes(cell, boxes, captions, [colour(int(number)) for number in classes]))
+    return _sheet(cells, paths, unnamed, names)
+
+
+def _captions(
+    cell: np.ndarray, boxes: np.ndarray, classes: np.ndarray, names: Sequence[str], scores: np.ndarray | None = None
+) -> list[str]:
+    """What stands at the boxes: the class where there are several, and the score; nothing where it would hide them."""
+    named = [caption_of(names, int(number)) for number in classes]
+    captions = (
+        named if scores is None else [f"{name} {score:.2f}".strip() for name, score in zip(named, scores, strict=True)]
+    )
+    return [""] * len(captions) if captions_hide(cell, boxes, captions) else captions
+
+
+def _sheet(cells: list[np.ndarray], paths: Sequence[str], unnamed: set[int], names: Sequence[str]) -> np.ndarray:
+    """All cells, and below them the colours of the classes that some of them show without a name."""
+    sheet = grid(cells, [PurePath(path).name for path in paths[: len(cells)]], cell_px=_cell_px(len(cells)))
+    if len(names) == 1 or not unnamed:
+        return sheet
+    meanings = {name_of(names, number): colour(number) for number in sorted(unnamed)[:MAX_LEGEND]}
+    return np.concatenate((sheet, legend(meanings, sheet.shape[1], LEGEND_PX)))
 
 
 def _with_regions(cell: np.ndarray, regions: np.ndarray) -> np.ndarray:
@@ -80,18 +97,16 @@ def prediction_sheet(
     (B, 3, H, W) uint8 RGB; per image (M, 6) xyxy px, score, class -> (h, w, 3) uint8
     """
     shown = images[:max_images]
-    cells = []
+    cells, unnamed = [], set()
     for image, rows in zip(shown, detections, strict=False):
         cell, gain_xy = _cell(image, len(shown))
         sure = rows[rows[:, 4] >= min_score]
         sure = sure[np.argsort(-sure[:, 4], kind="stable")]
-        captions = [f"{name_of(names, int(number))} {score:.2f}" for score, number in sure[:, 4:6]]
-        cells.append(
-            draw_boxes(
-                cell, sure[:, :4] * np.tile(gain_xy, 2), captions, [colour(int(number)) for number in sure[:, 5]]
-            )
-        )
-    return grid(cells, [PurePath(path).name for path in paths[: len(cells)]], cell_px=_cell_px(len(shown)))
+        boxes, classes = sure[:, :4] * np.tile(gain_xy, 2), sure[:, 5].astype(np.int64)
+        captions = _captions(cell, boxes, classes, names, sure[:, 4])
+        unnamed |= set() if any(captions) else set(classes.tolist())
+        cells.append(draw_boxes(cell, boxes, captions, [colour(int(number)) for number in classes]))
+    return _sheet(cells, paths, unnamed, names)
 
 
 def _cell(image_chw: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

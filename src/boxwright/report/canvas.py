@@ -31,6 +31,8 @@ ACCENT = "#0072b2"  # the first colour of the palette
 SECOND = "#d55e00"  # the second
 SHADES = ("#ffffff", "#cfe2f0", "#7fb5d8", "#0072b2", "#00395c")
 TITLE_PT, LABEL_PT, TICK_PT, NOTE_PT = 11.0, 9.5, 8.5, 8.0
+AXIS_ENDS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+STEPS = (1, 2, 5, 10)  # of an axis, times a power of ten: 0.05 and 0.1 are read at a glance, 0.059 is not
 MAX_NAME = 22  # letters of a class name in a legend
 
 _ONE_AT_A_TIME = threading.Lock()  # the figure library shares caches between figures and promises nothing to threads
@@ -101,6 +103,17 @@ def name_of(names: Sequence[str], number: int, limit: int = MAX_NAME) -> str:
     name = legible(names[number]) if 0 <= number < len(names) else f"class {number}"
     end = limit // 3  # what tells long names apart is often their end
     return name if len(name) <= limit else f"{name[: limit - 1 - end].rstrip()}…{name[-end:].lstrip()}"
+
+
+def caption_of(names: Sequence[str], number: int) -> str:
+    """What stands at a box of a class: its name where there are several, nothing where there is one."""
+    return "" if len(names) == 1 else name_of(names, number)
+
+
+def axis_end(values: np.ndarray) -> float:
+    """The round number up to which an axis of shares has to go: 1, or less where all values are small."""
+    high = float(np.max(values, initial=0.0))
+    return next(end for end in AXIS_ENDS if high <= end or end == 1)
 
 
 def inches_of(text: str, size_pt: float) -> float:

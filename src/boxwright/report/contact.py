@@ -13,11 +13,12 @@ import numpy as np
 
 from boxwright.drawing.boxes import Style, draw_boxes
 from boxwright.drawing.captions import text_width
+from boxwright.drawing.legend import captions_hide
 from boxwright.drawing.palette import COLOURS, Colour
 from boxwright.drawing.sheet import fitted, side_by_side, text_line
 from boxwright.metrics.confusion import MIN_CONFIDENCE, MIN_IOU, one_to_one
 from boxwright.metrics.matching import overlapping_pairs
-from boxwright.report.canvas import name_of
+from boxwright.report.canvas import caption_of
 from boxwright.structures.detections import Detections
 
 if TYPE_CHECKING:
@@ -60,10 +61,12 @@ def contact_sheet(
         sure = found.filter(min_score=min_score)
         of_labels, of_detections = outcomes(sure, truth)
         left.append(
-            _drawn(image_rgb, truth[:, 1:5], [name_of(found.names, int(number)) for number in truth[:, 0]], of_labels)
+            _drawn(
+                image_rgb, truth[:, 1:5], [caption_of(found.names, int(number)) for number in truth[:, 0]], of_labels
+            )
         )
         captions = [
-            f"{name_of(found.names, int(number))} {score:.2f}"
+            f"{caption_of(found.names, int(number))} {score:.2f}".strip()
             for number, score in zip(sure.classes, sure.scores, strict=True)
         ]
         right.append(_drawn(image_rgb, sure.boxes_xyxy_px, captions, of_detections))
@@ -96,10 +99,11 @@ def _drawn(image_rgb: np.ndarray, boxes_xyxy_px: np.ndarray, captions: list[str]
     order = sorted(range(len(results)), key=lambda i: results[i] is FOUND)
     chosen = [results[i] for i in order]
     boxes = boxes_xyxy_px[order].reshape(-1, 4) * gain
+    hide = captions_hide(cell, boxes, captions)  # the colours say what became of each, and the legend what they mean
     return draw_boxes(
         cell,
         boxes,
-        [captions[i] for i in order],
+        ["" if hide else captions[i] for i in order],
         [result.ink for result in chosen],
         style=[result.style for result in chosen],
     )

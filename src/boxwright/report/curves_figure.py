@@ -13,8 +13,9 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
-from boxwright.metrics.curves import CONFIDENCE_GRID, Curves
+from boxwright.metrics.curves import CONFIDENCE_GRID, Curves, smoothed
 from boxwright.report.canvas import FAINT, INK, SECOND, add_legend, class_colour, dressed, name_of, note, rendered
+from boxwright.structures.answer import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ENDS = 6  # of the bundle the best and the worst are named
+SHOWN = 0.0005  # a value below is written as 0.000
+FEW_IDLE = 2  # classes at 0 that are still named one by one
 MAX_LINES = 20  # more classes are a bundle: nobody tells so many lines apart
 SIZE_INCHES = (9.0, 5.6)
+NOTHING_FOUND = "no detection stands on an object of its class"
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class _Plot:
     point_xy: tuple[float, float]
     point_text: str
     mean: float
+    thick: np.ndarray  # (G,) the line of all classes together
 
 
 def pr_curve(curves: Curves, names: Sequence[str]) -> np.ndarray:
@@ -55,13 +60,22 @@ def pr_curve(curves: Curves, names: Sequence[str]) -> np.ndarray:
         (recall, precision),
         text,
         _mean(average),
+        _mean_line(curves.recall_precision),
     )
     return _figure(plot, curves, names)
 
 
 def f1_curve(curves: Curves, names: Sequence[str]) -> np.ndarray:
-    """F1 over confidence. -> (H, W, 3) uint8"""
-    return _over_confidence("F1", curves.f1, curves, names)
+    """F1 over confidence. -> (H, W, 3) uint8
+
+    The thick line is the smoothed mean, at whose peak precision and recall are read.
+    """
+    thick = smoothed(_mean_line(curves.f1))
+    text = (
+        f"peak of the smoothed mean,\nat confidence {curves.confidence:.3f};\n"
+        f"F1 {_mean(curves.f1[:, curves.operating_point]):.3f} there"
+    )
+    return _over_confidence("F1", curves.f1, curves, names, thick, text)
 
 
 def p_curve(curves: Curves, names: Sequence[str]) -> np.ndarray:
@@ -74,25 +88,40 @@ def r_curve(curves: Curves, names: Sequence[str]) -> np.ndarray:
     return _over_confidence("recall", curves.recall, curves, names)
 
 
-def _over_confidence(word: str, lines: np.ndarray, curves: Curves, names: Sequence[str]) -> np.ndarray:
+def _over_confidence(
+    word: str,
+    lines: np.ndarray,
+    curves: Curves,
+    names: Sequence[str],
+    thick: np.ndarray | None = None,
+    text: str = "",
+) -> np.ndarray:
     values = lines[:, curves.operating_point]
     mean, confidence = _mean(values), curves.confidence
-    text = f"{word} {mean:.3f}\nat confidence {confidence:.3f}"
+    thick = _mean_line(lines) if thick is None else thick
+    text = text or f"{word} {mean:.3f}\nat confidence {confidence:.3f}"
     plot = _Plot(
         f"{word[0].upper()}{word[1:]} and confidence",
         ("confidence", word),
         f"{word} at {confidence:.3f}",
         lines,
         values,
-        (confidence, mean),
+        (confidence, float(thick[curves.operating_point])),
         text,
         mean,
+        thick,
     )
     return _figure(plot, curves, names)
 
 
 def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else 0.0
+
+
+def _mean_line(lines: np.ndarray) -> np.ndarray:
+    """The mean of all classes. (C, G) -> (G,)"""
+    mean: np.ndarray = lines.mean(axis=0) if len(lines) else np.zeros(lines.shape[1])
+    return mean
 
 
 def _figure(plot: _Plot, curves: Curves, names: Sequence[str]) -> np.ndarray:
@@ -103,9 +132,9 @@ def _figure(plot: _Plot, curves: Curves, names: Sequence[str]) -> np.ndarray:
             note(axes, "no labelled objects")
             return
         point = _mark(axes, *plot.point_xy)
-        bold = axes.plot(
-            CONFIDENCE_GRID, plot.lines.mean(axis=0), color=INK, linewidth=2.6, zorder=4, solid_capstyle="round"
-        )
+        bold = axes.plot(CONFIDENCE_GRID, plot.thick, color=INK, linewidth=2.6, zorder=4, solid_capstyle="round")
+        if not plot.lines.any():
+            note(axes, NOTHING_FOUND)
         handles, labels = _class_lines(axes, plot, curves, names)
         word = "all classes" if len(curves.classes) > 1 else name_of(names, int(curves.classes[0]))
         labels = [f"{plot.mean:.3f}  {word}", *labels, plot.point_text]
@@ -125,22 +154,29 @@ def _mark(axes: Axes, x: float, y: float) -> Line2D:
 
 
 def _class_lines(axes: Axes, plot: _Plot, curves: Curves, names: Sequence[str]) -> tuple[list[Line2D], list[str]]:
-    """The thin lines and what the legend says of them, best class first."""
+    """The thin lines and what the legend says of them, best class first; classes that reach nothing are one entry."""
     count = len(curves.classes)
-    if count == 1:
+    if count == 1 or not plot.lines.any():  # one line, or none to tell apart
         return [], []
-    order = np.argsort(-plot.values, kind="stable")
-    words = [f"{plot.values[row]:.3f}  {name_of(names, int(curves.classes[row]))}" for row in order]
-    named = order if count <= MAX_LINES else np.concatenate((order[:ENDS], order[-ENDS:]))
-    style: dict[str, Any] = {"linewidth": 1.3 if count <= MAX_LINES else 0.9, "alpha": 0.9, "zorder": 3}
-    lines = [
-        axes.plot(CONFIDENCE_GRID, plot.lines[row], color=class_colour(int(curves.classes[row])), **style)[0]
-        for row in named
-    ]
-    if count <= MAX_LINES:
-        return lines, words
-    every = [np.column_stack((CONFIDENCE_GRID, line)) for line in plot.lines]
-    axes.add_collection(LineCollection(every, colors=FAINT, linewidths=0.7, alpha=0.22, zorder=2), autolim=False)
-    bundle, empty = Line2D([], [], color=FAINT, linewidth=1, alpha=0.5), Line2D([], [], alpha=0)
-    handles = [bundle, empty, *lines[:ENDS], empty, *lines[ENDS:]]
-    return handles, [f"each of {count} classes", "highest:", *words[:ENDS], "lowest:", *words[-ENDS:]]
+    order = [int(row) for row in np.argsort(-plot.values, kind="stable")]
+    alive, bundled = [row for row in order if plot.values[row] >= SHOWN], count > MAX_LINES
+    if not bundled and count - len(alive) <= FEW_IDLE:
+        alive = order
+    parts = {"": alive}
+    if bundled and len(alive) > 2 * ENDS:
+        parts = {"highest:": alive[:ENDS], "lowest:": alive[-ENDS:]}
+    style: dict[str, Any] = {"linewidth": 0.9 if bundled else 1.3, "alpha": 0.9, "zorder": 3}
+    faint, empty = Line2D([], [], color=FAINT, linewidth=1, alpha=0.5), Line2D([], [], alpha=0)
+    handles, words = ([faint], [f"each of {count} classes"]) if bundled else ([], [])
+    for title, rows in parts.items():
+        handles, words = ([*handles, empty], [*words, title]) if title else (handles, words)
+        for row in rows:
+            ink = class_colour(int(curves.classes[row]))
+            handles += axes.plot(CONFIDENCE_GRID, plot.lines[row], color=ink, **style)
+            words.append(f"{plot.values[row]:.3f}  {name_of(names, int(curves.classes[row]))}")
+    drawn = {row for rows in parts.values() for row in rows}
+    others = [np.column_stack((CONFIDENCE_GRID, plot.lines[row])) for row in order if bundled or row not in drawn]
+    axes.add_collection(LineCollection(others, colors=FAINT, linewidths=0.7, alpha=0.22, zorder=2), autolim=False)
+    if idle := count - len(alive):
+        handles, words = [*handles, faint], [*words, f"0.000  {counted(idle, 'other class', 'other classes')}"]
+    return handles, words

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from boxwright.structures.answer import counted
+
 FEW_OBJECTS = 50  # of a class in train: less is rarely learned from scratch
 FEW_IMAGES = 50  # in val: under this, chance moves the numbers by several points
 TINY_SHARE = 0.05
@@ -31,17 +33,28 @@ def advice(document: dict[str, Any]) -> list[tuple[str, str]]:
         found += _shifted(train, val, document["names"])
     if train:
         found += _tiny(train, document["image_size"]) + _anchors(document["anchors"])
-    return found
+    return found + _alike(document)
 
 
 def _leakage(document: dict[str, Any]) -> list[tuple[str, str]]:
-    count = len(document["leakage"])
-    what = f"{_many(count, 'pair')} of pictures lie{'s' if count == 1 else ''} in two splits"
+    count = sum(pair["exact"] for pair in document["leakage"])
+    what = f"{counted(count, 'pair')} of pictures lie{'s' if count == 1 else ''} in two splits"
     return (
         [(what, "What was trained on is measured again: numbers come out too good. Keep each picture in one split.")]
         if count
         else []
     )
+
+
+def _alike(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """Frames of one scene on both sides."""
+    count = sum(not pair["exact"] for pair in document["leakage"])
+    what = f"{counted(count, 'pair')} of pictures in two splits look{'s' if count == 1 else ''} alike"
+    remedy = (
+        "Frames of one scene on both sides make the numbers better than they will be on other scenes. Where that is "
+        "so, divide by scene."
+    )
+    return [(what, remedy)] if count else []
 
 
 def _missing(train: dict[str, Any], val: dict[str, Any] | None, names: list[str]) -> list[tuple[str, str]]:
@@ -100,7 +113,7 @@ def _unmeasured(train: dict[str, Any] | None, val: dict[str, Any], names: list[s
     if val["images"] < FEW_IMAGES:
         found.append(
             (
-                f"val has {_many(val['images'], 'image')}",
+                f"val has {counted(val['images'], 'image')}",
                 "Chance moves the numbers by several points. Read them with --ci, or measure on more.",
             )
         )
@@ -141,7 +154,3 @@ def _anchors(anchors: dict[str, Any]) -> list[tuple[str, str]]:
 def _named(numbers: list[int], names: list[str]) -> str:
     more = f" and {len(numbers) - NAMED} more" if len(numbers) > NAMED else ""
     return ", ".join(names[number] for number in numbers[:NAMED]) + more
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

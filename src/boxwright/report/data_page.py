@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+MAX_PAIRS = 100  # of pictures in a table
+LOOK_ALIKE = (
+    "<p class=soft>Seen small and grey they are nearly the same: frames of one scene or of a fixed camera, or one "
+    "picture in two sizes. Look at some of them.</p>"
+)
 STYLE = """
 :root{color-scheme:light dark;--ink:#1d2330;--soft:#667085;--line:#e3e7ee;
 --paper:#fff;--ground:#f5f7fa;--bar:#3b6fd4;--bad:#b42318;--good:#067647}
@@ -114,20 +119,17 @@ def _stands_out(document: dict[str, Any]) -> str:
 
 
 def _faults(document: dict[str, Any]) -> str:
-    cards = []
-    if document["leakage"]:
-        rows = [
-            (pair["first"], pair["second"], "the same file" if pair["exact"] else "nearly the same")
-            for pair in document["leakage"]
-        ]
-        cards.append(_card("Pictures in two splits", _table(("one", "other", ""), rows), "bad"))
+    """The same file twice is a fault; pictures that only look alike, as frames of one scene do, are a note."""
     within = [pair for pair in document["duplicates"] if len(set(pair["splits"])) == 1]
-    if within:
-        rows = [
-            (pair["first"], pair["second"], "the same file" if pair["exact"] else "nearly the same")
-            for pair in within[:100]
-        ]
-        cards.append(_card("Pictures that are there twice", _table(("one", "other", ""), rows), "bad"))
+    twice = (
+        ("The same picture in two splits", [pair for pair in document["leakage"] if pair["exact"]], "bad"),
+        ("The same picture twice", [pair for pair in within if pair["exact"]], "bad"),
+    )
+    alike = (
+        ("Pictures in two splits that look alike", [pair for pair in document["leakage"] if not pair["exact"]], ""),
+        ("Pictures that look alike", [pair for pair in within if not pair["exact"]], ""),
+    )
+    cards = [_card(title, _pairs(pairs), kind) for title, pairs, kind in twice if pairs]
     if document["findings"]:
         cards.append(
             _card(
@@ -138,7 +140,15 @@ def _faults(document: dict[str, Any]) -> str:
         )
     if not cards:
         cards.append(_card("Faults", "No finding, no picture twice, none in two splits.", "good"))
-    return f"<h2>Faults</h2><div class=grid>{''.join(cards)}</div>"
+    notes = [_card(title, f"{LOOK_ALIKE}{_pairs(pairs)}", kind) for title, pairs, kind in alike if pairs]
+    noted = f"<h2>To know</h2><div class=grid>{''.join(notes)}</div>" if notes else ""
+    return f"<h2>Faults</h2><div class=grid>{''.join(cards)}</div>{noted}"
+
+
+def _pairs(pairs: Sequence[dict[str, Any]]) -> str:
+    """A table of pictures beside each other, of which so many are shown."""
+    more = f"<p class=soft>and {len(pairs) - MAX_PAIRS:,} more</p>" if len(pairs) > MAX_PAIRS else ""
+    return _table(("one", "other"), [(pair["first"], pair["second"]) for pair in pairs[:MAX_PAIRS]]) + more
 
 
 def _card(title: str, content: str, kind: str = "") -> str:

@@ -17,10 +17,12 @@ from PIL import Image
 from boxwright.data.pixels.channels import USUAL, Kind, read_visible
 from boxwright.data.pixels.image_files import BrokenImageError
 from boxwright.drawing.boxes import draw_boxes
+from boxwright.drawing.legend import captions_hide
 from boxwright.drawing.palette import COLOURS
 from boxwright.drawing.sheet import fitted
 from boxwright.metrics.coco import AREAS
 from boxwright.metrics.mistakes import KINDS, MISSED, RIGHT, Outcome
+from boxwright.report.canvas import caption_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +40,7 @@ BUDGET_BYTES = 4 * 2**20  # of pictures in a page, before they are written as te
 class _Budget:
     """Bytes that pictures may still take."""
 
-    left: int = BUDGET_BYTES
+    left: int
 
     def picture(self, pixels_rgb: np.ndarray) -> str:
         """A picture as text that a page can hold, or '' when the budget is spent."""
@@ -72,33 +74,29 @@ def gallery(
     """
     chosen = chosen_ones(listed, doubts)
     worst = worst_images(listed)
-    made, budget = Gallery(), _Budget()
-    images = {
-        place: [one for one in chosen if one.image == place]
-        for place in dict.fromkeys([*worst, *(one.image for one in chosen)])
-    }
-    items: dict[Outcome, dict[str, Any]] = {}
-    for place, mine in images.items():
+    made, budget = Gallery(), _Budget(BUDGET_BYTES)
+    for place in worst:  # first, so that no picture of them is too much for the page
         try:
             pixels = read_visible(paths[place], kind)
         except BrokenImageError:
             continue  # it was left out of the validation as well, and named there
         here = [one for one in listed if one.image == place]
-        if place in worst:
-            wrong = sum(one.kind != RIGHT for one in here)
-            made.worst.append(
-                {
-                    "path": paths[place],
-                    "wrong": wrong,
-                    "right": len(here) - wrong,
-                    "picture": budget.picture(whole(pixels, here, names)),
-                }
-            )
+        wrong, picture = sum(one.kind != RIGHT for one in here), budget.picture(whole(pixels, here, names))
+        if picture:
+            made.worst.append({"path": paths[place], "wrong": wrong, "right": len(here) - wrong, "picture": picture})
+    by_image: dict[int, list[Outcome]] = {}
+    for one in chosen:
+        by_image.setdefault(one.image, []).append(one)
+    items: dict[Outcome, dict[str, Any]] = {}
+    for place, mine in by_image.items():
+        try:
+            pixels = read_visible(paths[place], kind)
+        except BrokenImageError:
+            continue
         for one in mine:
-            items[one] = item(one, paths[place], names, doubts.get(one, "")) | {
-                "picture": budget.picture(close_up(pixels, one))
-            }
-    made.items = [items[one] for one in chosen if one in items and items[one]["picture"]]
+            if picture := budget.picture(close_up(pixels, one)):
+                items[one] = item(one, paths[place], names, doubts.get(one, "")) | {"picture": picture}
+    made.items = [items[one] for one in chosen if one in items]
     return made
 
 
@@ -176,9 +174,10 @@ def whole(pixels_rgb: np.ndarray, here: Sequence[Outcome], names: tuple[str, ...
     wrong = [one for one in here if one.kind != RIGHT]
     boxes = np.array([one.box if one.box is not None else one.label_box for one in wrong], np.float64).reshape(-1, 4)
     captions = [
-        f"missed {names[one.true]}" if one.true is not None and one.said is None else f"{names[one.said or 0]}"
-        for one in wrong
+        caption_of(names, number) for one in wrong if (number := one.true if one.said is None else one.said) is not None
     ]
+    if captions_hide(shown, boxes * gain, captions):
+        captions = [""] * len(wrong)  # dashes and colours say enough
     inks = [TRUTH if one.kind == MISSED else SAID for one in wrong]
     return draw_boxes(
         shown, boxes * gain, captions, inks, style=["dashed" if one.kind == MISSED else "solid" for one in wrong]

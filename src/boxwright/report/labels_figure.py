@@ -13,7 +13,9 @@ from boxwright.report.canvas import (
     INK,
     NOTE_PT,
     POINTS_PER_INCH,
+    STEPS,
     TICK_PT,
+    axis_end,
     class_colour,
     dressed,
     inches_of,
@@ -54,22 +56,30 @@ def labels_figure(boxes_cxcywh_norm: np.ndarray, classes: np.ndarray, names: Seq
     def draw(figure: Figure) -> None:
         grid = figure.add_gridspec(2, 3, height_ratios=ROWS)
         overlaid, centres, sizes = (figure.add_subplot(grid[1, column]) for column in range(3))
-        _count(dressed(figure.add_subplot(grid[0, :]), f"{len(boxes):,} objects"), numbers, names)
-        _overlay(dressed(overlaid, shapes, grid=False), boxes[chosen, 2:], numbers[chosen])
+        end = axis_end(boxes[:, 2:])
+        upper = figure.add_subplot(grid[0, :])
+        if len(names) == 1 and not numbers.any():
+            title = f"{len(boxes):,} objects of one class, {name_of(names, 0)}"
+            _side_lengths(dressed(upper, title, "side of a square as large, as a share of the image"), boxes[:, 2:])
+        else:
+            _count(dressed(upper, f"{len(boxes):,} objects"), numbers, names)
+        magnified = "" if end == 1 else f", {1 / end:g} times as large"
+        _overlay(dressed(overlaid, f"{shapes}{magnified}", grid=False), boxes[chosen, 2:] / end, numbers[chosen])
         heat(dressed(centres, "Centres", "x", "y", grid=False), boxes[:, 0], boxes[:, 1])
         centres.invert_yaxis()
-        heat(dressed(sizes, "Sizes", "width", "height", grid=False), boxes[:, 2], boxes[:, 3])
+        heat(dressed(sizes, "Sizes", "width", "height", grid=False), boxes[:, 2], boxes[:, 3], (end, end))
 
     return rendered(SIZE_INCHES, draw)
 
 
-def heat(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
-    """How many values fall into each square of 0..1. (N,), (N,)"""
-    edges = np.linspace(0, 1, bins_for(len(x)) + 1)
-    counts = np.histogram2d(y, x, bins=(edges, edges))[0]
+def heat(axes: Axes, x: np.ndarray, y: np.ndarray, ends: tuple[float, float] = (1.0, 1.0)) -> None:
+    """How many values fall into each square of a panel that goes from 0 to these ends. (N,), (N,)"""
+    x_edges, y_edges = (np.linspace(0, end, bins_for(len(x)) + 1) for end in ends)
+    counts = np.histogram2d(y, x, bins=(y_edges, x_edges))[0]
     counts **= 0.4  # few are seen beside many
-    axes.pcolormesh(edges, edges, counts, cmap=shades(), vmin=0, vmax=max(counts.max(), 1.0))
-    axes.set(xlim=(0, 1), ylim=(0, 1), xticks=np.linspace(0, 1, 6), yticks=np.linspace(0, 1, 6), aspect="equal")
+    axes.pcolormesh(x_edges, y_edges, counts, cmap=shades(), vmin=0, vmax=max(counts.max(), 1.0))
+    axes.set(xlim=(0, ends[0]), ylim=(0, ends[1]), box_aspect=1)
+    axes.set(xticks=np.linspace(0, ends[0], 6), yticks=np.linspace(0, ends[1], 6))
     if not len(x):
         note(axes, "no objects")
 
@@ -77,6 +87,17 @@ def heat(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
 def bins_for(count: int) -> int:
     """How many parts of 0..1 that many values can fill."""
     return int(np.clip(np.sqrt(count) * 0.6, *BINS))
+
+
+def _side_lengths(axes: Axes, sizes_wh: np.ndarray) -> None:
+    """How large objects are: what there is to see of a single class, whose one bar says no more than its title."""
+    sides = np.sqrt(np.maximum(sizes_wh, 0).prod(axis=1))
+    end = axis_end(sides)
+    counts, edges = np.histogram(sides, bins=bins_for(len(sides)), range=(0, end))
+    axes.stairs(counts, edges, fill=True, color=class_colour(0), alpha=0.85)
+    axes.set(xlim=(0, end), ylim=(0, max(counts.max() * 1.08, 1)), xticks=np.linspace(0, end, 6))
+    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True, steps=STEPS))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def _count(axes: Axes, numbers: np.ndarray, names: Sequence[str]) -> None:
@@ -94,7 +115,7 @@ def _count(axes: Axes, numbers: np.ndarray, names: Sequence[str]) -> None:
             text.set_in_layout(False)
     _name_bars(axes, count, names)
     axes.set(xlim=(-0.6 - 2 / count, count - 0.4 + 2 / count), ylim=(0, max(heights.max() * 1.08, 1)))
-    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True, steps=STEPS))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 

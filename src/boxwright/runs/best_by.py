@@ -101,7 +101,7 @@ def settle_best(folder: RunFolder, state: TrainState, stored: Checkpoint) -> str
     path, log = folder.best, read_log(folder / RunFile.EVENTS)
     if state.best_epoch < 0 or is_whole(path) or all(row.epoch != state.best_epoch for row in log.epochs):
         return ""  # the last of them: a best that a run began with, of another one
-    what = f"{path} of epoch {state.best_epoch} is {'damaged' if path.exists() else 'gone'}"
+    what = f"{path} of epoch {state.best_epoch + 1} is {'damaged' if path.exists() else 'gone'}"
     if state.batch == 0 and state.best_epoch == state.epoch - 1:
         write_checkpoint(path, stored)
         folder.wrote(path)

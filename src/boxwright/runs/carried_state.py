@@ -149,7 +149,7 @@ def epochs_after(settings: TrainSettings, carried: Carried) -> tuple[int, str]:
     """
     done, asked = carried.position.epoch, settings.epochs
     if done < asked:
-        return asked, f"the weights bring their state and go on at epoch {done} of {asked}"
+        return asked, f"the weights bring their state and go on at epoch {done + 1} of {asked}"
     if settings.finetune_extends != "any-weights":
         raise SettingError(
             "epochs",

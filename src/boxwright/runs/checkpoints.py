@@ -90,4 +90,4 @@ class RunCheckpoints:
         )
         best = None if self.saving is None else self.saving.folder.best
         if due and best is not None and not best.exists():
-            raise SavingError(f"{best} of epoch {state.best_epoch} is gone: something else removed it")
+            raise SavingError(f"{best} of epoch {state.best_epoch + 1} is gone: something else removed it")

@@ -162,13 +162,13 @@ class Ending:
 
     def _draw(self, held: Checkpoint | None) -> None:
         """Pictures and page of the last validation."""
-        self.pictures.ending(self.validation)
+        self.pictures.ending(self.validation, self.state.best_epoch)
         if held is not None:
             own = self._final_validation == "best"
             judged = (
-                f"numbers of best.pt, epoch {self._epoch_of(held)}"
+                f"numbers of best.pt, epoch {self._epoch_of(held) + 1}"
                 if own
-                else f"numbers of the last epoch, {self.state.epoch - 1}"
+                else f"numbers of the last epoch, {self.state.epoch}"
             )
             self.pictures.report(self.validation, held, self.state.best_epoch, judged)
 
@@ -196,10 +196,10 @@ class Ending:
         state = self.state
         line = f"{path} stripped, {size / 1e6:.1f} MB"
         if held == state.best_epoch:
-            return f"{line}: best epoch {held}, fitness {state.best_fitness:.4g}"
+            return f"{line}: best epoch {held + 1} of {state.epoch}, fitness {state.best_fitness:.4g}"
         why = "never in the final epoch" if not self.plan.settings.best_in_final_epoch else "not in every epoch"
         return (
-            f"{line}: epoch {held}; epoch {state.best_epoch} was better, fitness {state.best_fitness:.4g}, but "
+            f"{line}: epoch {held + 1}; epoch {state.best_epoch + 1} was better, fitness {state.best_fitness:.4g}, but "
             "this "
             f"run saves its best {why}"
         )

@@ -92,7 +92,9 @@ def way_on(folder: Path) -> str:
     command = shlex.join(["boxwright", "train", "--resume", str(folder)])
     whole = next(generations(folder), None)
     if whole is not None:
-        return f"saved in epoch {whole.position.epoch} before batch {whole.position.batch}, go on with: {command}"
+        return (
+            f"saved in epoch {whole.position.epoch + 1} before batch {whole.position.batch + 1}, go on with: {command}"
+        )
     if (RunFolder(folder) / RunFile.SETTINGS).is_file():
         return f"nothing was saved yet, begin anew with: {command}"
     return f"nothing was saved yet, start again ({folder} holds nothing to go on from)"

@@ -86,8 +86,8 @@ class RunPictures:
         self.folder.wrote(record, picture)
         return f"{said} (all of it in {record} and {picture.suffix})"
 
-    def ending(self, validation: RunValidation) -> None:
-        """Curves, confusion and predictions of the final validation, and the course of the run."""
+    def ending(self, validation: RunValidation, best_epoch: int) -> None:
+        """Curves, confusion and predictions of the final validation, and the course of the run with its best epoch."""
         names = self.plan.data.names
         if validation.last is not None:
             metrics = validation.last.metrics
@@ -113,7 +113,7 @@ class RunPictures:
         results = self.folder / RunFile.RESULTS
         if self.on and results.exists():
             place = self.folder / RunFile.RESULTS_PICTURE
-            self._draw(place, "results", lambda: results_figure.figure_of(table.read(results)))
+            self._draw(place, "results", lambda: results_figure.figure_of(table.read(results), best_epoch))
 
     def report(self, validation: RunValidation, checkpoint: Checkpoint, best_epoch: int, judged: str) -> None:
         """The page of the run, with what went wrong in the final validation. `judged` says whose numbers these are."""

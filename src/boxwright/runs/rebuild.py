@@ -60,7 +60,9 @@ def _picture(folder: Path, found: Log) -> list[str]:
     """
     if found.settings.get("noplots") or not found.epochs:
         return []
-    write_image(folder / RunFile.RESULTS_PICTURE, figure_of(read(folder / RunFile.RESULTS)))
+    write_image(
+        folder / RunFile.RESULTS_PICTURE, figure_of(read(folder / RunFile.RESULTS), found.epochs[-1].best_epoch)
+    )
     return [RunFile.RESULTS_PICTURE]
 
 

@@ -51,7 +51,7 @@ def replanned(
     }
     asked = "" if kind == "periods" else f" (--extend {kind})"
     lines.append(
-        f"{before.epochs} epochs become {epochs}; learning rate from epoch {done} on: {words[kind]}{asked}"
+        f"{before.epochs} epochs become {epochs}; learning rate from epoch {done + 1} on: {words[kind]}{asked}"
         f"{_levels(before, changed, done)}"
     )
     return replace(resolved, settings=changed), lines
@@ -80,7 +80,7 @@ def in_other_batches(position: Position, images: int, before: int, now: int) -> 
         batch = seen // now
     else:
         fitting = [size for size in range(1, before * 2 + 1) if seen % size == 0 and size != before]
-        what = f"the run stands inside epoch {position.epoch} behind image {seen}, which is no multiple of {now}"
+        what = f"the run stands inside epoch {position.epoch + 1} behind image {seen}, which is no multiple of {now}"
         raise SettingError(
             "batch_size",
             what,

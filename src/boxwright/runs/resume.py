@@ -265,7 +265,7 @@ def lines_of(
 ) -> list[str]:
     """Where the run goes on, and whether it does so to the bit. `machine`: what it runs on now, with its precision."""
     if stored.is_legacy:
-        return [f"going on in epoch {state.epoch}; not exact, since another program wrote the file"]
+        return [f"going on in epoch {state.epoch + 1}; not exact, since another program wrote the file"]
     assert stored.precision is not None  # the schema asks for them
     assert stored.data is not None
     before: dict[str, str | int] = {**stored.machine, "precision": stored.precision.name}
@@ -288,4 +288,4 @@ def lines_of(
         exact = "exact only if the data is as its cache says: with --trust-cache no file was looked at"
     if replanned:
         exact = "from the same bits, under the changed plan"
-    return [f"going on in epoch {state.epoch} before batch {state.batch}; {exact}"]
+    return [f"going on in epoch {state.epoch + 1} before batch {state.batch + 1}; {exact}"]

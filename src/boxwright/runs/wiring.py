@@ -71,8 +71,8 @@ def wired(
     checkpoints = RunCheckpoints(plan, machines, state, running, validation, facts, bests, logged_step(plan))
     pictures = RunPictures(folder, plan, bus.tell)
     settings, place = plan.settings, "" if folder is None else str(folder)
-    told = tuple(opening_lines(plan, folder, machines, lines))
-    bus.tell(RunStarted(place, told, state.epoch, settings.epochs, settings.model_dump(mode="json")))
+    opening, values = opening_lines(plan, folder, machines, lines), settings.model_dump(mode="json")
+    bus.tell(RunStarted(place, opening.lines, state.epoch, settings.epochs, values, opening.details))
     if plan.resumed is None:
         bus.tell(LabelsCounted(tuple(plan.data.splits["train"].class_counts(plan.data.num_classes).tolist())))
         pictures.labels()

@@ -55,6 +55,11 @@ class TableLine(str):
         return str, (str(self),)
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """So many of a thing, in words: 1 image, 2 images, and 2 classes where the plural is given."""
+    return f"{count} {one if count == 1 else many or f'{one}s'}"
+
+
 def parts(lines: Iterable[str]) -> Iterator[str | Table]:
     """Lines with each table among them as one."""
     before: Table | None = None

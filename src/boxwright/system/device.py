@@ -110,7 +110,9 @@ def describe(device: torch.device) -> str:
     if is_cuda(device):
         properties = torch.cuda.get_device_properties(device)
         return f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
-    return f"{device.type}, {torch.get_num_threads()} compute threads, {torch.backends.cpu.get_cpu_capability()}"
+    threads = torch.get_num_threads()
+    many = "" if threads == 1 else "s"
+    return f"{device.type}, {threads} compute thread{many}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def cpu_capability(device: torch.device) -> str:

@@ -249,7 +249,13 @@ def test_a_report_finds_planted_duplicates_leakage_and_tiny_boxes(tmp_path, caps
     assert [Path(path).name for path in document["splits"]["train"]["backgrounds_by_kind"]["no file"]] == ["900.png"]
     assert document["splits"]["train"]["objects"] == sum(document["splits"]["train"]["classes"])
     said_so = {what for what, _ in document["advice"]}
-    assert "2 pairs of pictures lie in two splits" in said_so
+    assert "1 pair of pictures lies in two splits" in said_so
+    assert "1 pair of pictures in two splits looks alike" in said_so, "frames of one scene, perhaps: a note"
+    text = (tmp_path / "report" / "report.html").read_text()
+    faults, notes = text.split("<h2>To know</h2>")
+    assert "<h3 class='bad'>The same picture in two splits</h3>" in faults
+    assert "<h3 class=''>Pictures in two splits that look alike</h3>" in notes
+    assert "class='bad'" not in notes
     assert any(what.startswith("fewer than 50 objects in train: ") for what in said_so)
     assert "val has 6 images" in said_so
     page = (tmp_path / "report/report.html").read_text()

@@ -155,7 +155,7 @@ def test_every_flag_of_the_family_exists():
         (["--epocks", "1"], "unknown flag '--epocks'. Did you mean '--epochs'?"),
         (["--s", "3"], "--s could mean"),
         (["lr_0=1"], "unknown setting 'lr_0'. Did you mean 'lr0'?"),
-        (["lr0=fast"], "lr0=value: lr0 is 'fast'. Give a number from 0 to 10"),
+        (["lr0=fast"], "lr0=fast: lr0 is 'fast'. Give a number from 0 to 10"),
         (["--epochs", "-1"], "--epochs: epochs is -1. Give a whole number above 0"),
         (["--epochs", "0"], "epochs is 0"),
         (["--epochs", "2.5"], "epochs is 2.5"),

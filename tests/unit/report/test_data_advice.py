@@ -44,7 +44,8 @@ def test_of_a_sound_set_nothing_stands_out():
 @pytest.mark.parametrize(
     ("changes", "what"),
     [
-        ({"leakage": [{}]}, ["1 pair of pictures lies in two splits"]),
+        ({"leakage": [{"exact": True}]}, ["1 pair of pictures lies in two splits"]),
+        ({"leakage": [{"exact": False}] * 2}, ["2 pairs of pictures in two splits look alike"]),
         ({"splits/train/classes": [300, 0]}, ["no object to learn from, but some in val: dog"]),
         ({"splits/train/classes": [300, 0], "splits/val/classes": [300, 0]}, ["no object of dog"]),
         ({"splits/train/classes": [251, 49], "splits/val/classes": [250, 50]}, ["fewer than 50 objects in train: dog"]),
@@ -60,6 +61,7 @@ def test_of_a_sound_set_nothing_stands_out():
     ],
     ids=[
         "leakage",
+        "alike",
         "not-learned",
         "nowhere",
         "few",

@@ -6,9 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from boxwright.metrics.curves import curves
-from boxwright.report import canvas
+from boxwright.report import canvas, curves_figure
+from boxwright.report import labels_figure as labels_figure_file
+from boxwright.report import results_figure as results_figure_file
 from boxwright.report.batches import batch_sheet, prediction_sheet
 from boxwright.report.confusion_figure import _names, _values, confusion_figure
 from boxwright.report.contact import FALSE, FOUND, MISSED, contact_sheet, outcomes
@@ -77,6 +80,50 @@ def rows_of(batches: int, warm: int) -> list[dict]:
 @pytest.mark.parametrize(("num_classes", "names"), [(0, ()), (1, SHORT), (20, LONG), (100, LONG), (3, ())])
 def test_curves_are_drawn_of_any_number_of_classes(num_classes, names):
     assert drawn(pr_curve(hits_of(num_classes), names)).shape == (896, 1440, 3)
+
+
+def filled(monkeypatch, module, figure, *given) -> Figure:
+    """The figure that a function would have drawn, to look at its parts."""
+    made = Figure()
+
+    def keep(_size, draw, **_):
+        draw(made)
+        return np.zeros((1, 1, 3), np.uint8)
+
+    monkeypatch.setattr(module, "rendered", keep)
+    figure(*given)
+    return made
+
+
+def legend_of(made: Figure) -> list[str]:
+    return [text.get_text() for legend in made.legends for text in legend.get_texts()]
+
+
+def curves_with(found: int, num_classes: int):
+    """Curves of so many classes, of which the first ones are found, each somewhat less well than the one before."""
+    labels = np.repeat(np.arange(num_classes), 4)
+    hits = (labels < found)[:, None] & np.ones(10, bool)
+    return curves(hits, np.linspace(0.9, 0.1, len(labels)), labels, labels)
+
+
+def test_a_legend_does_not_list_classes_that_reach_nothing(monkeypatch):
+    names = tuple(f"c{i}" for i in range(80))
+    nothing = filled(monkeypatch, curves_figure, pr_curve, curves_with(0, 45), names)
+    assert [word for word in legend_of(nothing) if "c" in word and word.startswith("0.000")] == ["0.000  all classes"]
+    assert curves_figure.NOTHING_FOUND in [text.get_text() for text in nothing.axes[0].texts]
+    for count in (10, 45):
+        some = legend_of(filled(monkeypatch, curves_figure, pr_curve, curves_with(3, count), names))
+        assert sum(word.endswith(("c0", "c1", "c2")) for word in some) == 3
+        assert [word for word in some if word.startswith("0.000")] == [f"0.000  {count - 3} other classes"]
+
+
+@pytest.mark.parametrize("num_classes", [1, 3])
+def test_the_dot_of_the_f1_figure_stands_on_the_peak_of_its_thick_line(monkeypatch, num_classes):
+    axes = filled(monkeypatch, curves_figure, f1_curve, hits_of(num_classes), SHORT[:num_classes]).axes[0]
+    thick = max(axes.lines, key=lambda line: line.get_linewidth() if len(line.get_xdata()) > 100 else 0)
+    dot = next(line for line in axes.lines if line.get_marker() == "o")
+    assert dot.get_ydata()[0] == max(thick.get_ydata())
+    assert dot.get_xdata()[0] == thick.get_xdata()[np.argmax(thick.get_ydata())]
 
 
 @pytest.mark.parametrize("figure", [f1_curve, p_curve, r_curve])
@@ -156,6 +203,34 @@ def test_the_best_epoch_is_the_first_with_the_highest_fitness():
     assert best_epoch({name: np.array([np.nan]) for name in columns}) is None
 
 
+def test_where_every_epoch_is_worth_nothing_the_last_is_the_best_as_for_the_run():
+    assert best_epoch({name: np.zeros(6) for name in PANELS}) == 5
+
+
+def test_the_course_counts_epochs_from_1_and_has_no_dead_panel(monkeypatch):
+    columns = columns_of(12) | {"train/cls_loss": [0.0] * 12, "val/cls_loss": [0.0] * 12}
+    made = filled(monkeypatch, results_figure_file, results_figure, columns, 11)
+    assert len(made.axes) == 8
+    assert "best epoch: 12 of 12" in legend_of(made)
+    assert all(min(axes.lines[0].get_xdata()) == 1 for axes in made.axes)
+    assert len(filled(monkeypatch, results_figure_file, results_figure, columns_of(12)).axes) == 10
+
+
+def test_numbers_along_an_axis_are_round(monkeypatch):
+    columns = {name: list(np.linspace(0.0031, 0.0279, 12)) for name in PANELS}
+    for axes in filled(monkeypatch, results_figure_file, results_figure, columns).axes:
+        step = np.diff(axes.get_yticks())[0]
+        assert float(f"{step:.6e}".split("e", maxsplit=1)[0]) in {1.0, 2.0, 5.0}
+
+
+def test_a_score_of_0_throughout_has_no_axis_below_0(monkeypatch):
+    columns = columns_of(6) | {"metrics/mAP_0.5": [0.0] * 6}
+    made = filled(monkeypatch, results_figure_file, results_figure, columns)
+    axes = next(axes for axes in made.axes if axes.get_title("left") == "metrics/mAP_0.5")
+    assert axes.get_ylim()[0] > -0.05
+    assert axes.get_ylim()[1] == 1
+
+
 def test_smoothing_keeps_a_straight_line_to_its_ends():
     line = np.linspace(3, 1, 40)
     assert np.allclose(smoothed(line), line)
@@ -180,6 +255,19 @@ def test_labels_are_drawn_of_any_data_set(count, names):
     before = boxes.copy()
     assert drawn(labels_figure(boxes, classes, names)).shape == (1504, 2080, 3)
     assert np.array_equal(boxes, before)
+
+
+def test_labels_of_one_class_show_sizes_and_small_ones_fill_their_panels(monkeypatch):
+    boxes = np.concatenate((np.full((40, 2), 0.5), np.linspace(0.005, 0.03, 80).reshape(40, 2)), axis=1)
+    made = filled(monkeypatch, labels_figure_file, labels_figure, boxes, np.zeros(40), ("seed",))
+    upper = next(axes for axes in made.axes if "objects" in axes.get_title("left"))
+    assert "one class, seed" in upper.get_title("left")
+    assert not upper.containers, "no bar alone"
+    sizes = next(axes for axes in made.axes if axes.get_title("left") == "Sizes")
+    assert sizes.get_xlim() == sizes.get_ylim() == (0, 0.05)
+    assert any("20 times as large" in axes.get_title("left") for axes in made.axes)
+    several = filled(monkeypatch, labels_figure_file, labels_figure, boxes, np.arange(40) % 2, ("seed", "stone"))
+    assert any(axes.containers for axes in several.axes)
 
 
 @pytest.mark.parametrize("count", [0, 500])
@@ -233,6 +321,37 @@ def test_a_batch_is_drawn_with_its_targets_and_stays_as_it_is():
         sheet, batch_sheet(images, targets, SHORT, [f"/y/z/{i}.jpg" for i in range(5)])
     )  # only the names of files are shown
     assert not np.array_equal(sheet, batch_sheet(images, targets[:0], SHORT, [f"/x/{i}.jpg" for i in range(5)]))
+
+
+def many_small(count: int, classes: int) -> np.ndarray:
+    draw = np.random.default_rng(count)
+    columns = (
+        np.zeros(count),
+        draw.integers(0, classes, count),
+        *draw.uniform(0.1, 0.9, (2, count)),
+        *np.full((2, count), 0.02),
+    )
+    return np.stack(columns, axis=1)
+
+
+def test_one_class_is_not_named_at_each_of_its_boxes():
+    rows = np.array([[0, 0, 0.5, 0.5, 0.4, 0.4]])
+    one, unnamed = (batch_sheet(batch(1, (320, 320)), rows, names, ["a.jpg"]) for names in (("cell",), ("", "")))
+    assert np.array_equal(one, unnamed[: one.shape[0]])
+    assert not np.array_equal(one, batch_sheet(batch(1, (320, 320)), rows, ("cell", "stone"), ["a.jpg"]))
+
+
+def test_many_small_boxes_have_colours_and_a_legend_instead_of_captions():
+    images, rows = batch(1, (320, 320)), many_small(60, 2)
+    short, long = (batch_sheet(images, rows, (name, "stone"), ["a.jpg"]) for name in ("cell", "a much longer name"))
+    few = batch_sheet(images, rows[:3], ("cell", "stone"), ["a.jpg"])
+    sheet = few.shape[0]
+    assert short.shape[0] > sheet, "a legend below"
+    assert np.array_equal(short[:sheet], long[:sheet]), "no name among the boxes"
+    found = np.concatenate((rows[:, 2:4] * 300, rows[:, 2:4] * 300 + 6, np.full((60, 1), 0.9), rows[:, 1:2]), axis=1)
+    predicted = prediction_sheet(images, [found], ("cell", "stone"), ["a.jpg"])
+    assert predicted.shape == short.shape
+    assert batch_sheet(images, rows, ("cell",), ["a.jpg"]).shape[0] == sheet, "one colour needs no legend"
 
 
 def test_regions_to_ignore_are_drawn_on_their_image_alone():

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -17,6 +18,7 @@ from boxwright.metrics.mistakes import Outcome
 from boxwright.report.advice import Facts, advice
 from boxwright.report.gallery import chosen_ones, gallery
 from boxwright.report.page import UNKNOWN, page
+from boxwright.runs.evaluation.report_content import BAR_PX, bar_width
 from tests.support import datasets
 
 pytestmark = pytest.mark.slow
@@ -169,6 +171,37 @@ EMPTY = {
 }  # fmt: skip
 
 
+def test_all_counts_on_the_page_are_of_one_rule(trained):
+    kept = json.loads((trained / "report.json").read_text())
+    counts = {one["kind"]: one["count"] for one in kept["kinds"][:6]}
+    matrix = np.array(kept["confusion"]["counts"])
+    cards = {one["name"]: one["value"] for one in kept["cards"]}
+    right, objects = counts["right"], counts["right"] + counts["wrong class"] + counts["missed"]
+    assert right == matrix[:-1, :-1].trace()
+    assert objects == matrix[:, :-1].sum()
+    assert cards["objects found, and rightly"] == f"{right} of {objects}"
+    said = int(matrix[:-1].sum())
+    assert cards.get("detections false", "none") == (f"{said - right} of {said}" if said else "none")
+    assert kept["sums"].startswith(f"{objects} objects: {right} right, {counts['wrong class']} of the wrong class, ")
+
+
+def test_epochs_are_counted_from_1_wherever_people_read_them(trained):
+    kept, done = (json.loads((trained / name).read_text()) for name in ("report.json", "done.json"))
+    best = done["best_epoch"] + 1
+    assert f"6 epochs, counted from 1; the best one, {best}, is marked" in kept["course"]
+    log = (trained / "run.log").read_text()
+    assert f"best epoch {best} of 6" in log
+    assert "epoch 1 of 6: " in log
+    assert "epoch 6 of 6: " in log
+
+
+def test_a_bar_is_as_long_as_there_is_to_win():
+    assert bar_width(0.0004, {"missed": 0.0004}) == 0, "beside +0.000 there is none"
+    assert 0 < bar_width(0.001, {"missed": 0.001}) < BAR_PX / 20
+    assert bar_width(0.3, {"missed": 0.3, "duplicate": 0.0}) == BAR_PX
+    assert bar_width(None, {"missed": 0.3}) == 0
+
+
 def test_the_page_can_be_made_again_from_a_run_and_one_page_from_several(capsys, trained, tmp_path):
     before = (trained / "report.json").read_text()
     (trained / "report.html").unlink()
@@ -249,6 +282,19 @@ def test_pictures_of_a_large_set_stay_within_their_budget(tmp_path):
     assert {one["kind"] for one in made.items} == {"background", "missed", "right"}
 
 
+def test_the_worst_images_all_have_their_picture_even_where_close_ups_would_fill_the_page(tmp_path, monkeypatch):
+    monkeypatch.setattr("boxwright.report.gallery.BUDGET_BYTES", 700_000)
+    paths = [str(tmp_path / f"{i}.png") for i in range(12)]
+    for i, path in enumerate(paths):
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (120, 160, 3), dtype=np.uint8)).save(path)
+    listed = [outcome(kind, image) for image in range(12) for kind in ("background", "missed") for _ in range(30)]
+    listed = [replace(one, confidence=0.9 - i / 10_000) for i, one in enumerate(listed)]
+    made = gallery(listed, paths, ("thing",), {})
+    assert len(made.worst) == 12
+    assert all(one["picture"] for one in made.worst)
+    assert 0 < len(made.items) < 120
+
+
 def test_the_most_telling_are_chosen_and_doubts_come_first():
     sure, unsure, doubtful = (
         outcome("background", confidence=0.9),
@@ -265,7 +311,8 @@ def facts(**changes):
         "coco": {},
         "labels_by_class": {"a": 500},
         "num_images": 500,
-        "suspects": 0,
+        "num_labels": 500,
+        "suspects": [],
         "fitness": [],
         "interval": (0.4, 0.5),
     }
@@ -275,7 +322,7 @@ def facts(**changes):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"suspects": 3}, "Look at 3 labels"),
+        ({"suspects": [0.9, 0.8, 0.7]}, "Look at 3 labels"),
         ({"gains": {"missed": 0.2}}, "Most to win: missed (+0.20 mAP50)"),
         ({"gains": {"wrong class": 0.2}, "confused": [("cat", "dog", 7)]}, "7 times, 'dog' is called 'cat'"),
         ({"fitness": [0.1, 0.2, 0.3, 0.4, 0.5]}, "Train longer"),
@@ -289,12 +336,37 @@ def test_advice_names_the_number_it_comes_from(changes, says):
     assert says in " ".join(" ".join(one) for one in advice(facts(**changes)))
 
 
-def test_a_training_that_still_rose_is_to_be_gone_on_with_before_its_mistakes_are_looked_at():
-    mistakes = {"gains": {"missed": 0.2}, "suspects": 3}
-    rising, done = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3], [0.05, 0.28, 0.29, 0.295, 0.299, 0.3]
-    assert advice(facts(fitness=rising, **mistakes))[0].title == "Train longer"
-    assert advice(facts(fitness=done, **mistakes))[0].title.startswith("Look at 3 labels")
-    assert "Train longer" in [one.title for one in advice(facts(fitness=done, **mistakes))]
+def titles(**changes) -> list[str]:
+    return [one.title for one in advice(facts(**changes))]
+
+
+def test_the_advice_that_brings_most_comes_first():
+    mistakes = {"gains": {"missed": 0.2}, "suspects": [0.9, 0.8]}
+    assert titles(**mistakes)[0] == "Most to win: missed (+0.20 mAP50)"
+    assert titles(**mistakes, num_labels=5)[0] == "Look at 2 labels that may be wrong"
+    rising = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3]
+    assert titles(**mistakes, fitness=rising)[0] == "Train longer"
+    slowly = [0.05, 0.28, 0.29, 0.295, 0.3, 0.305]
+    assert titles(**mistakes, fitness=slowly)[:2] == ["Most to win: missed (+0.20 mAP50)", "Train longer"]
+
+
+def test_a_best_epoch_at_the_end_is_no_reason_to_train_longer_where_nothing_rises():
+    flat = [0.1, 0.3, 0.4, 0.45, 0.48, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5001]
+    lucky = [0.1, 0.3, 0.4, 0.45, 0.48, 0.5, 0.5, 0.5, 0.5, 0.42, 0.46, 0.501]
+    assert "Train longer" not in titles(fitness=flat) + titles(fitness=lucky)
+    assert "The best epoch is 12 of 12" in advice(facts(fitness=[0.02 * i for i in range(12)]))[0].text
+
+
+def test_that_images_are_known_by_heart_is_said_only_where_later_epochs_are_worse():
+    heart = "It stopped getting better half-way"
+    assert heart in titles(fitness=[0.1, 0.5, 0.45, 0.4, 0.4, 0.4])
+    assert heart not in titles(fitness=[0.1, 0.5, 0.499, 0.498, 0.499, 0.499])
+
+
+def test_classes_without_any_example_are_counted_and_not_listed():
+    counts = {f"empty{i}": 0 for i in range(30)} | {"dog": 2}
+    text = next(one.text for one in advice(facts(labels_by_class=counts)) if one.title == "Few examples to learn from")
+    assert "dog (2). None at all for 30 classes." in text
 
 
 def test_of_a_network_that_knows_nothing_its_mistakes_are_not_explained():

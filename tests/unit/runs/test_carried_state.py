@@ -77,7 +77,7 @@ def test_a_file_of_the_original_program_brings_all_of_its_state_by_the_rule_of_t
     found = named_state(machines.detector, machines.optimizer)
     assert same_bits({name: kept["momentum_buffer"] for name, kept in found.items()}, momentum_of(tiny()))
     text = " ".join(lines)
-    assert "the weights bring their state and go on at epoch 2 of 4" in text
+    assert "the weights bring their state and go on at epoch 3 of 4" in text
     assert f"memory of {len(found)} of {len(found)} parameters" in text
 
 

@@ -250,5 +250,5 @@ def test_a_loader_thread_steps_back_and_no_other_does():
 
 def test_a_description_names_what_numbers_depend_on():
     said = device.describe(torch.device("cpu"))
-    assert f"{torch.get_num_threads()} compute threads" in said
+    assert f"{torch.get_num_threads()} compute thread" in said
     assert said.endswith(device.cpu_capability(torch.device("cpu")))

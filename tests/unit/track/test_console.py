@@ -120,7 +120,7 @@ def test_quiet_keeps_beginning_epochs_warnings_and_end():
     )
     assert [line.split("  ")[0] for line in out.splitlines()] == [
         "boxwright: here we go",
-        "epoch 4/9",
+        "epoch 5 of 10",
         "warning: look here",
         "10 epochs done",
     ]

@@ -91,4 +91,4 @@ def test_the_text_log_holds_what_people_read_one_line_each():
         log.handle(event)
     log.close()
     texts = [line.split(" ", 2)[2] for line in Path("run.log").read_text().splitlines()]
-    assert texts == ["one", "two", "epoch 0/2: 2.0 s", "warning: careful", "a line", "bye", r"a\x1b[2J\nb"]
+    assert texts == ["one", "two", "epoch 1 of 3: 2.0 s", "warning: careful", "a line", "bye", r"a\x1b[2J\nb"]

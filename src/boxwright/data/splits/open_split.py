@@ -14,8 +14,10 @@ from boxwright.data.index.index import Index
 from boxwright.data.index.selection import joined, with_classes, with_images, with_objects
 from boxwright.data.labels.class_names import class_map
 from boxwright.data.labels.findings import Finding
+from boxwright.data.labels.misread import Guess
 from boxwright.data.splits import layout
 from boxwright.data.splits.dataset import Dataset
+from boxwright.data.splits.misread_split import guesses_of
 from boxwright.data.splits.scan import Opened, Scan, open_source
 from boxwright.data.splits.source import Source
 from boxwright.errors import DataError, FindingsError, nearest
@@ -49,10 +51,11 @@ def open_split(
     require_policy(index, dataset, split)
     if not len(index):
         first = f" ({index.findings[0]})" if index.findings else ""
+        guess = next(iter(guesses(dataset, split, index)), None)
         raise DataError(
             f"split '{split}'",
-            f"none of its {index.skipped} images can be used{first}",
-            "Mend them or name another folder",
+            f"none of its {index.skipped} images can be used{first}" if guess is None else guess.text,
+            "Mend them or name another folder" if guess is None else guess.fix,
         )
     return index
 
@@ -158,6 +161,11 @@ def source_of(dataset: Dataset, split: str, index: Index, image: int) -> Source:
     return dataset.sources[split][number]
 
 
+def guesses(dataset: Dataset, split: str, index: Index) -> list[Guess]:
+    """What the labels of a split seem to mean instead, where many of them do not fit."""
+    return guesses_of(index, dataset.num_classes, lambda image: label_of(dataset, split, index, image))
+
+
 def sampling_weights(dataset: Dataset, split: str, index: Index) -> np.ndarray | None:
     """How often each image is drawn, when sources have weights: each source gets its share, its images alike. (N,)"""
     weights = [source.weight for source in dataset.sources[split]]
@@ -183,6 +191,9 @@ def require_policy(index: Index, dataset: Dataset, split: str) -> None:
     first = refused[0]
     place = first.file if first.line is None else f"{first.file}:{first.line}"
     more = f" (split '{split}'; {len(refused)} such findings)"
+    guess = next(iter(guesses(dataset, split, index)), None) if first.rule == "class-range" else None
+    if guess is not None:
+        more, first = f"{more}; {guess.text}", replace(first, fix=guess.fix)
     kind = DataError if first.rule == "class-range" and "class-range" not in dataset.policy.chosen else FindingsError
     raise kind(place, f"{first.text}{more}", first.fix)
 
@@ -190,6 +201,8 @@ def require_policy(index: Index, dataset: Dataset, split: str) -> None:
 def require_objects(index: Index, dataset: Dataset, split: str) -> None:
     """Refuse a training split without a single object. Raises DataError."""
     if not len(index.classes):
+        for guess in guesses(dataset, split, index):
+            raise DataError(f"split '{split}'", guess.text, guess.fix)
         raise DataError(f"split '{split}'", *about_no_objects(index, dataset, split))
 
 

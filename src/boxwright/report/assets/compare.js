@@ -37,7 +37,7 @@ const legend = runs.map((run, i) => {
 at("legend").append(...legend);
 const [W, H, L, B, T] = [330, 210, 40, 26, 22];
 for (const name of Object.keys(runs[0].history).filter(one => one !== "epoch")) {
-  const lines = runs.map(run => (run.history[name] ?? []).map((y, i) => [run.history.epoch[i], y]).filter(([, y]) => y !== null));
+  const lines = runs.map(run => (run.history[name] ?? []).map((y, i) => [run.history.epoch[i] + 1, y]).filter(([, y]) => y !== null));
   const all = lines.flat();
   if (!all.length) continue;
   const [x0, x1] = [Math.min(...all.map(p => p[0])), Math.max(...all.map(p => p[0]))], [y0, y1] = [Math.min(...all.map(p => p[1])), Math.max(...all.map(p => p[1]))];

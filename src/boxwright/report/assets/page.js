@@ -159,21 +159,30 @@ function confusion() {
 
 // -- charts
 
-const [W, H, L, B, T] = [330, 210, 40, 26, 22];
+const [W, H, L, B, T] = [330, 210, 46, 26, 22];
+// Round numbers inside a range, at most so many steps of 1, 2 or 5 times a power of ten; `least` is the smallest step.
+function ticks(low, high, most, least = 0) {
+  const span = high - low || 1, rough = span / most, power = 10 ** Math.floor(Math.log10(rough));
+  const step = Math.max([1, 2, 5, 10].map(one => one * power).find(one => one >= rough * 0.999), least);
+  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  const found = [];
+  for (let i = Math.ceil(low / step - 1e-6); i * step <= high + step * 1e-6; i++) found.push([i * step, (i * step).toFixed(digits)]);
+  return found;
+}
 function chart(title, x, y, ends) {
   const place = ([a, b]) => [L + (a - ends[0]) / (ends[1] - ends[0] || 1) * (W - L - 8), H - B - (b - ends[2]) / (ends[3] - ends[2] || 1) * (H - B - T)];
   const svg = draw("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": title });
-  svg.append(draw("text", { x: L, y: 12, class: "title" }, title), draw("text", { x: W - 8, y: H - 4, "text-anchor": "end" }, x));
-  const whole = x === "epoch" ? Math.round : value => value;  // there is no epoch 4.5
-  for (let i = 0; i <= 4; i++) {
-    const [a, b] = [whole(ends[0] + (ends[1] - ends[0]) * i / 4), ends[2] + (ends[3] - ends[2]) * i / 4];
-    const [px, py] = place([a, b]);
-    svg.append(draw("path", { d: `M${L} ${py}H${W - 8}`, class: "axis" }), draw("text", { x: L - 5, y: py + 4, "text-anchor": "end" }, tick(b, ends[3] - ends[2])));
-    if (i % 2 === 0 && !(i === 4)) svg.append(draw("text", { x: px, y: H - B + 14, "text-anchor": "middle" }, tick(a, ends[1] - ends[0])));
+  svg.append(draw("text", { x: L, y: 12, class: "title" }, title), draw("text", { x: W - 8, y: H - 1, "text-anchor": "end" }, x));
+  for (const [value, word] of ticks(ends[2], ends[3], 5)) {
+    const py = place([ends[0], value])[1];
+    svg.append(draw("path", { d: `M${L} ${py}H${W - 8}`, class: "axis" }), draw("text", { x: L - 5, y: py + 4, "text-anchor": "end" }, word));
+  }
+  for (const [value, word] of ticks(ends[0], ends[1], 5, x === "epoch" ? 1 : 0)) {  // there is no epoch 4.5
+    const px = place([value, ends[2]])[0];
+    if (px < W - 8 - 5.5 * x.length - 8) svg.append(draw("text", { x: px, y: H - B + 14, "text-anchor": "middle" }, word));
   }
   return { svg, place };
 }
-const tick = (value, span) => span > 20 ? String(Math.round(value)) : span >= 0.8 ? String(Number(value.toFixed(2))) : value.toPrecision(2);
 const path = (points, place) => "M" + points.map(one => place(one).map(v => v.toFixed(1)).join(" ")).join("L");
 
 function hover(svg, place, points, words) {
@@ -196,16 +205,17 @@ function smooth(values) {
   });
 }
 function course() {
-  const epochs = run.history.epoch ?? [];
+  const epochs = (run.history.epoch ?? []).map(one => one + 1);  // people count from 1
   for (const [name, column] of Object.entries(run.history)) {
     if (name === "epoch" || !column.some(value => value !== null)) continue;
+    if (name.endsWith("cls_loss") && !column.some(Boolean)) continue;  // of one class there is nothing to lose
     const points = column.map((value, i) => [epochs[i], value]).filter(([, value]) => value !== null);
     const values = points.map(([, value]) => value);
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const { svg, place } = chart(name, "epoch", "", [points[0][0], points.at(-1)[0], low, high === low ? low + 1 : high]);
     svg.append(draw("path", { d: path(points, place), class: "raw" }));
     svg.append(draw("path", { d: path(points.map(([x], i) => [x, smooth(values)[i]]), place), class: "line" }));
-    const best = points.find(([x]) => x === run.best_epoch);
+    const best = points.find(([x]) => x === run.best_epoch + 1);
     if (best) svg.append(draw("circle", { cx: place(best)[0], cy: place(best)[1], r: 4, class: "best" }));
     hover(svg, place, points, ([x, y]) => `epoch ${x}: ${Number(y.toPrecision(4))}`);
     at("course-charts").append(svg);
@@ -223,7 +233,8 @@ function curves() {
     classes.forEach((one, i) => {
       if (!off.has(one.name)) svg.append(draw("path", { d: path(grid.map((c, j) => [c, one[key][j]]), place), fill: "none", stroke: many ? "var(--blue)" : ink(i), "stroke-width": 1.3, opacity: many ? 0.25 : 0.9 }));
     });
-    const mean = name => grid.map((_, j) => classes.reduce((sum, one) => sum + one[name][j], 0) / classes.length);
+    const smoothed = run.curves.f1_smoothed;  // at whose peak P and R are read
+    const mean = name => name === "f1" && smoothed ? smoothed : grid.map((_, j) => classes.reduce((sum, one) => sum + one[name][j], 0) / classes.length);
     const points = grid.map((c, j) => [c, mean(key)[j]]);
     svg.append(draw("path", { d: path(points, place), class: "mean" }));
     const nearest = grid.reduce((a, c, j) => Math.abs(c - point) < Math.abs(grid[a] - point) ? j : a, 0);
@@ -232,20 +243,32 @@ function curves() {
     hover(svg, place, points, ([a, b]) => `${x} ${a.toFixed(2)}: ${b.toFixed(3)}`);
     at("curve-charts").append(svg);
   }
+  const found = one => one.recall_precision.some(value => value > 0);
+  const idle = classes.filter(one => !found(one)).length;
   at("curve-legend").replaceChildren(...classes.map((one, i) => {
-    const button = make("button", { type: "button", "aria-pressed": String(!off.has(one.name)) });
+    if (!found(one)) return "";  // a line at 0 that nobody needs to switch off
+    const button = make("button", { type: "button", "aria-pressed": String(!off.has(one.name)), "data-class": i });
     const dot = make("i");
     dot.style.background = ink(i);
     button.append(dot, one.name);
-    button.addEventListener("click", () => { off.has(one.name) ? off.delete(one.name) : off.add(one.name); curves(); at("curve-legend").children[i].focus(); });
+    button.addEventListener("click", () => { off.has(one.name) ? off.delete(one.name) : off.add(one.name); curves(); at("curve-legend").querySelector(`[data-class="${i}"]`).focus(); });
     return button;
-  }));
+  }), idle ? make("span", { className: "note" }, idle === classes.length ? "No detection stands on an object of its class." : `At 0 throughout: ${idle} of ${classes.length} classes.`) : "");
 }
 function worst() {
-  at("worst-images").append(...run.worst.filter(one => one.picture).map(one => make("figure", { tabIndex: 0 },
-    make("img", { loading: "lazy", src: one.picture, alt: one.path, title: one.path }),
-    make("figcaption", {}, make("b", {}, `${one.wrong} wrong, ${one.right} right`), make("small", {}, one.path.split(/[\\/]/).pop())))));
-  if (!run.worst.length) at("worst-images").append(make("p", { className: "empty" }, "No mistakes."));
+  const place = at("worst-images");
+  for (const one of run.worst.filter(one => one.picture)) {
+    const picture = make("img", { src: one.picture, alt: one.path, title: one.path });
+    const figure = make("figure", { tabIndex: 0 }, picture,
+      make("figcaption", {}, make("b", {}, `${one.wrong} wrong, ${one.right} right`), make("small", {}, one.path.split(/[\\/]/).pop())));
+    picture.addEventListener("load", () => {  // as wide as it is beside its height, so that a row has no blanks
+      const shape = picture.naturalWidth / picture.naturalHeight;
+      figure.style.flex = `${shape} 1 ${Math.round(shape * 230)}px`;
+      figure.style.maxWidth = `${Math.round(shape * 420)}px`;
+    });
+    place.append(figure);
+  }
+  if (!run.worst.length) place.append(make("p", { className: "empty" }, "No mistakes."));
 }
 
 classTable();

@@ -10,7 +10,7 @@ from typing import Any
 from boxwright.data.index.index import Index
 from boxwright.data.labels.findings import Finding, Severity
 from boxwright.data.splits.dataset import Dataset, read_dataset
-from boxwright.data.splits.open_split import about_no_objects, findings_of
+from boxwright.data.splits.open_split import about_no_objects, findings_of, guesses
 from boxwright.data.splits.overlap import overlaps
 from boxwright.data.splits.scan import Scan
 from boxwright.errors import DataError
@@ -70,11 +70,15 @@ def _about_absent(dataset: Dataset, split: str, why: DataError) -> Finding:
 def _about_split(dataset: Dataset, split: str, index: Index) -> list[Finding]:
     """Faults of the split as a whole."""
     places: dict[str, Any] = {"file": str(dataset.file), "line": None, "action": "kept"}
+    found = [
+        Finding(**places, rule="misread", severity="error", text=f"split '{split}': {guess.text}", fix=guess.fix)
+        for guess in guesses(dataset, split, index)
+    ]
     if not len(index):
         text, fix = f"split '{split}' has no image that can be used", "Mend its images"
-        return [Finding(**places, rule="no-images", severity="error", text=text, fix=fix)]
-    if not len(index.classes):
+        found.append(Finding(**places, rule="no-images", severity="error", text=text, fix=fix))
+    elif not len(index.classes):
         text, fix = about_no_objects(index, dataset, split)
-        found = Finding(**places, rule="no-labels", severity="warning", text=f"split '{split}': {text}", fix=fix)
-        return [replace(found, severity="error") if split == "train" else found]
-    return []
+        none = Finding(**places, rule="no-labels", severity="warning", text=f"split '{split}': {text}", fix=fix)
+        found.append(replace(none, severity="error") if split == "train" else none)
+    return found

@@ -14,7 +14,7 @@ import numpy as np
 from boxwright.infer.evaluator import Evaluation
 from boxwright.infer.validation_event import class_results, measured, validated
 from boxwright.metrics.confusion import MIN_IOU, precision_recall
-from boxwright.metrics.curves import CONFIDENCE_GRID, READ_IOU
+from boxwright.metrics.curves import CONFIDENCE_GRID, READ_IOU, smoothed
 from boxwright.metrics.meter import metrics_of
 from boxwright.metrics.regions import confusion_of
 from boxwright.metrics.resampling import Interval, bootstrap_weights, interval, resampled
@@ -158,6 +158,7 @@ def curve_document(found: Evaluation, names: tuple[str, ...]) -> dict[str, Any]:
     return {
         "confidence": CONFIDENCE_GRID[::step].round(4).tolist(),
         "operating_point": curve.confidence,
+        "f1_smoothed": smoothed(curve.f1.mean(axis=0))[::step].round(4).tolist() if len(curve.classes) else [],
         "classes": [
             {
                 "name": names[number],

@@ -45,10 +45,13 @@ def write_mistakes(folder: Path, listed: list[Outcome], index: Index, flat: Flat
     doubts = suspects(listed)
     write_text(
         folder / RunFile.SUSPECTS,
-        "".join(f"{json.dumps({'suspect': what, **record(one, paths, names)})}\n" for one, what in doubts),
+        "".join(
+            f"{json.dumps({'suspect': what, 'certainty': round(certainty, 3), **record(one, paths, names)})}\n"
+            for one, what, certainty in doubts
+        ),
     )
     groups = {LISTS[kind]: {one.image for one in listed if one.kind == kind} for kind in LISTS} | {
-        "suspects": {one.image for one, _ in doubts}
+        "suspects": {one.image for one, _, _ in doubts}
     }
     make_folder(folder / RunFile.LISTS)
     for name, images in groups.items():

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from boxwright.infer.validation_event import class_results, measured, validated
-from boxwright.metrics.confusion import MIN_CONFIDENCE
+from boxwright.metrics.confusion import MIN_CONFIDENCE, MIN_IOU
 from boxwright.metrics.gains import BOTH, gains
-from boxwright.metrics.mistakes import Outcome, suspects
-from boxwright.metrics.regions import found_above
+from boxwright.metrics.mistakes import MISSED, RIGHT, WRONG_CLASS, Outcome, suspects
 from boxwright.metrics.resampling import bootstrap_weights, interval, resampled
 from boxwright.metrics.scores import fitness
 from boxwright.report.advice import Facts, advice
@@ -20,6 +19,7 @@ from boxwright.report.gallery import gallery
 from boxwright.runs.evaluation.answers import curve_document
 from boxwright.runs.evaluation.mistake_files import kind_counts
 from boxwright.runs.evaluation.report_source import Source
+from boxwright.structures.answer import counted
 from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.run_folder import RunFile
 from boxwright.track.sinks import results_table as table
@@ -27,6 +27,7 @@ from boxwright.track.sinks.class_table import class_record
 
 ROUNDS = 200  # draws behind the interval that the page shows
 BAR_PX = 220
+FULL_BAR = 0.1  # mAP50 to win that fills a bar, unless there is more
 HISTORY = (
     *("metrics/mAP_0.5:0.95", "metrics/mAP_0.5", "metrics/precision", "metrics/recall"),
     *("train/box_loss", "train/obj_loss", "train/cls_loss", "val/box_loss", "val/obj_loss", "val/cls_loss", "x/lr0"),
@@ -41,11 +42,12 @@ def content(source: Source, listed: list[Outcome]) -> dict[str, Any]:
     history = history_of(source.folder)
     best = source.best_epoch
     worth = gains(flat)
+    doubts = suspects(listed)
     pictures = gallery(
         listed,
         [source.indexes[source.split].paths[number] for number in flat.images],
         names,
-        dict(suspects(listed)),
+        {doubt.outcome: doubt.what for doubt in doubts},
         source.kind,
     )
     spread = interval(resampled(flat, bootstrap_weights(len(flat.images), ROUNDS, 0)).mean())
@@ -55,7 +57,8 @@ def content(source: Source, listed: list[Outcome]) -> dict[str, Any]:
         coco=event.coco,
         labels_by_class=_labels_by_class(source),
         num_images=event.images,
-        suspects=len(suspects(listed)),
+        num_labels=event.labels,
+        suspects=[doubt.certainty for doubt in doubts],
         fitness=_fitness(history),
         interval=(spread.low, spread.high),
     )
@@ -65,9 +68,10 @@ def content(source: Source, listed: list[Outcome]) -> dict[str, Any]:
         "headline": _headline(source),
         "metrics": measured(found),
         "confidence": f"{event.confidence:.3f}",
-        "cards": _cards(source, (spread.low, spread.high)),
+        "cards": _cards(source, listed, (spread.low, spread.high)),
         "advice": [one._asdict() for one in advice(facts)],
         "kinds": _kinds(listed, worth),
+        "sums": sums_of(listed),
         "course": _course(history, best),
         "data": _data_rows(source),
         "settings": _settings(source.checkpoint),
@@ -105,30 +109,29 @@ def _headline(source: Source) -> str:
     checkpoint, settings = source.checkpoint, source.checkpoint.settings
     parts = [
         checkpoint.network.name or "network",
-        f"{len(source.names)} classes",
-        f"{settings.get('epochs', '?')} epochs",
+        counted(len(source.names), "class", "classes"),
+        counted(int(settings["epochs"]), "epoch") if "epochs" in settings else "? epochs",
         f"data {Path(_data_file(checkpoint)).name}",
         source.judged,
     ]
     return ", ".join(parts)
 
 
-def _cards(source: Source, spread: tuple[float, float]) -> list[dict[str, str]]:
-    """The few numbers that a newcomer needs, each with what it means."""
-    metrics = source.found.metrics
-    scores = metrics.scores
-    right, said = found_above(metrics.flat, metrics.curves.confidence)
-    at = f"above confidence {metrics.curves.confidence:.2f}, as P and R below"
+def _cards(source: Source, listed: list[Outcome], spread: tuple[float, float]) -> list[dict[str, str]]:
+    """The few numbers that a newcomer needs, each with what it means. Counts are those of the mistakes below."""
+    scores = source.found.metrics.scores
+    right, said = (sum(one.kind == RIGHT for one in listed), sum(one.said is not None for one in listed))
+    at = f"above confidence {MIN_CONFIDENCE} at IoU {MIN_IOU}, as all counts on this page"
     low, high = spread
     return [
         _card(
             f"{scores.map50_95:.3f}",
             "mAP50-95",
-            f"the number to compare runs by; between {low:.2f} and {high:.2f} with other images of this kind",
+            f"the number to compare runs by; between {low:.3f} and {high:.3f} with other images of this kind",
         ),
         _card(f"{scores.map50:.3f}", "mAP50", "the same where a rough box is enough"),
-        _card(f"{right} of {metrics.num_labels}", "objects found", at),
-        _card(f"{said - right} of {said}", "detections false", at),
+        _card(f"{right} of {_objects(listed)}", "objects found, and rightly", at),
+        _card(f"{said - right} of {said}", "detections false", at) if said else _card("none", "detections", at),
         _card(
             f"{sum(source.found.speed_ms.values()):.0f} ms",
             "per image",
@@ -137,29 +140,49 @@ def _cards(source: Source, spread: tuple[float, float]) -> list[dict[str, str]]:
     ]
 
 
+def _objects(listed: list[Outcome]) -> int:
+    """How many objects there are: every one is right, called something else, or missed."""
+    return sum(one.true is not None for one in listed)
+
+
+def sums_of(listed: list[Outcome]) -> str:
+    """How the counts of all kinds add up, in words."""
+    counts = kind_counts(listed)
+    beside = sum(counts.values()) - counts[RIGHT] - counts[WRONG_CLASS] - counts[MISSED]
+    return (
+        f"{counted(_objects(listed), 'object')}: {counts[RIGHT]} right, {counts[WRONG_CLASS]} of the wrong class, "
+        f"{counts[MISSED]} missed. Beside them {counted(beside, 'detection')} on no object of its own: badly placed, "
+        "duplicate or background."
+    )
+
+
 def _card(value: str, name: str, text: str) -> dict[str, str]:
     return {"value": value, "name": name, "text": text}
 
 
 def _kinds(listed: list[Outcome], worth: dict[str, float]) -> list[dict[str, Any]]:
     counts = kind_counts(listed)
-    most = max(max(worth.values(), default=0.0), 1e-9)
     rows: list[dict[str, Any]] = [
         {"kind": kind, "count": count, "gain": worth.get(kind), "width": 0} for kind, count in counts.items()
     ]
     rows.append({"kind": f"{BOTH} (counted above)", "count": "", "gain": worth[BOTH], "width": 0})
     for row in rows:
-        row["width"] = round(BAR_PX * (row["gain"] or 0) / most)
+        row["width"] = bar_width(row["gain"], worth)
     return rows
+
+
+def bar_width(gain: float | None, worth: dict[str, float]) -> int:
+    """The length of the bar beside a gain, in pixels: none beside what is shown as 0, and a long one for much only."""
+    longest = max(*worth.values(), FULL_BAR)
+    return round(BAR_PX * gain / longest) if gain is not None and round(gain, 3) > 0 else 0
 
 
 def _course(history: dict[str, list[float | None]], best: int | None) -> str:
     epochs = len(history.get("epoch", []))
-    return (
-        f"{epochs} epochs; the best one, {best}, is marked. Thin: each epoch. Thick: smoothed."
-        if epochs
-        else "Nothing was recorded."
-    )
+    if not epochs:
+        return "Nothing was recorded."
+    marked = f"; the best one, {best + 1}, is marked" if best is not None and best >= 0 else ""
+    return f"{counted(epochs, 'epoch')}, counted from 1{marked}. Thin: each epoch. Thick: smoothed."
 
 
 def _confused(matrix: np.ndarray, names: tuple[str, ...]) -> list[tuple[str, str, int]]:

@@ -70,4 +70,7 @@ def source_of(folder: Path, asked: ErrorsSettings | ReportSettings) -> Source:
     data = open_splits(dataset, wanted, single_class=plan.single_cls)
     record = RunFolder(folder).done()
     best = None if record is None else int(record["best_epoch"])
-    return Source(folder, found, opened.data.names, data.splits, plan.split, checkpoint, best, data.dataset.kind)
+    held = best if checkpoint.stripped_from_epoch is None else checkpoint.stripped_from_epoch
+    judged = "numbers of best.pt" if held is None or held < 0 else f"numbers of best.pt, epoch {held + 1}"
+    kind = data.dataset.kind
+    return Source(folder, found, opened.data.names, data.splits, plan.split, checkpoint, best, kind, judged)

@@ -15,6 +15,7 @@ from boxwright.data.labels.findings import summary
 from boxwright.data.splits.dataset import Dataset, read_dataset
 from boxwright.data.splits.open_split import (
     about_no_objects,
+    guesses,
     open_split,
     require_no_findings,
     require_objects,
@@ -115,6 +116,7 @@ def open_splits(
         notes += _lines_about(index, split)
         if not len(index.classes):
             notes.append(f"split '{split}': {'. '.join(about_no_objects(index, dataset, split))}")
+        notes += [f"split '{split}': {guess.text}. {guess.fix}" for guess in guesses(dataset, split, index)]
         found[split] = (
             replace(index, classes=np.zeros_like(index.classes), ignored=index.ignored * ONLY_PLACES)
             if single_class

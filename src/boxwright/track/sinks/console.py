@@ -137,7 +137,7 @@ class Console:
         parts = (
             [self._columns(self._last)]
             if self._last is not None and not self.quiet
-            else [f"epoch {event.epoch}/{event.epochs - 1}"]
+            else [f"epoch {event.epoch + 1} of {event.epochs}"]
         )
         if results.get("metrics/mAP_0.5") is not None:
             parts.append(f"mAP50 {results['metrics/mAP_0.5']:.4g}  mAP50-95 {results['metrics/mAP_0.5:0.95']:.4g}")

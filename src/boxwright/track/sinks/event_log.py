@@ -189,7 +189,7 @@ def epoch_line(event: EpochEnded, read_at: str) -> str:
     if event.fitness is not None and read_at:
         parts.append(read_at)
     best = ["the best so far"] if event.best_epoch == event.epoch else []
-    return f"epoch {event.epoch}/{event.epochs - 1}: {', '.join([*parts, f'{event.seconds:.1f} s', *best])}"
+    return f"epoch {event.epoch + 1} of {event.epochs}: {', '.join([*parts, f'{event.seconds:.1f} s', *best])}"
 
 
 _SHORT = (
