@@ -138,7 +138,8 @@ def _stopped(stop: KeyboardInterrupt) -> int:
 def _failed(error: BoxwrightError) -> int:
     if os.environ.get("BOXWRIGHT_DEBUG") == "1":
         raise error
-    _say_marked("error", str(error))
+    if str(error):  # one of several processes that end together says nothing
+        _say_marked("error", str(error))
     return error.exit_code
 
 

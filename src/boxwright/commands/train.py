@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from boxwright.config.load import Resolved
 from boxwright.config.schema.train import TrainSettings
+from boxwright.runs.result import TrainResult
 from boxwright.runs.training import dry_run, train
 from boxwright.structures.answer import Answer
 from boxwright.track.events import Ended
@@ -15,6 +16,8 @@ def run(resolved: Resolved[TrainSettings]) -> Answer:
     if resolved.settings.dry_run:
         return dry_run(resolved)
     result = train(resolved)
+    if not isinstance(result, TrainResult):  # of several processes, one has the folder and tells of it
+        return Answer([], {})
     told = [result.reason] if result.ended is Ended.ALREADY_DONE else []
     document = {"folder": str(result.folder), "epochs": result.epochs_done, "results": result.results}
     return Answer([*told, str(result.folder)], document, exit_code=result.exit_code)

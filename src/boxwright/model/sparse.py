@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch.nn import functional
 
-from boxwright.structures.maps import OBJECTNESS, Answers, Cells
+from boxwright.structures.maps import OBJECTNESS, Answers, Cells, at_least_float32
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +44,8 @@ class SparseMaps:
         objectness, gathered = _tap(
             feature, weight[:, OBJECTNESS].to(feature.dtype), cells.image, cells.row, cells.column
         )
-        objectness = objectness.float() + bias[:, OBJECTNESS, None, None]
-        return Answers(objectness, self._rows(gathered.float(), weight, bias, cells.anchor))
+        objectness = at_least_float32(objectness) + bias[:, OBJECTNESS, None, None]
+        return Answers(objectness, self._rows(at_least_float32(gathered), weight, bias, cells.anchor))
 
     def _rows(
         self, gathered: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, anchor: torch.Tensor

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,50 +18,69 @@ from boxwright.runs.folder import folder_of
 from boxwright.runs.generations import is_unsaved, settings_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.plan import TrainPlan, plan_of
-from boxwright.runs.result import TrainResult
+from boxwright.runs.result import Trained, TrainResult
 from boxwright.runs.session import session
+from boxwright.runs.together import fitting, require_same
 from boxwright.structures.answer import Answer
 from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.claim import Claim, claimed
 from boxwright.system.files import remove
+from boxwright.system.launch import launch_of_environment
+from boxwright.system.process_group import world_of
 from boxwright.system.run_folder import RunFile, RunFolder, run_of
 from boxwright.system.tensors import finish_rotation
-from boxwright.system.world import World, world_of_environment
+from boxwright.system.world import World
 from boxwright.track.events import Ended
+from boxwright.track.sinks.rank_warnings import RankWarnings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
-def train(resolved: Resolved[TrainSettings], observers: Sequence[object] = ()) -> TrainResult:
-    """Train, or go on training, as the settings say. Several processes are refused before anything is made."""
-    world = world_of_environment()
+def train(resolved: Resolved[TrainSettings], observers: Sequence[object] = ()) -> Trained:
+    """Train, or go on training, as the settings say; with the other processes that a launcher started.
+
+    A TrainResult, in the process that has the folder.
+    """
+    launch = launch_of_environment()
+    with world_of(launch, resolved.settings.rank_timeout) as world:
+        return _train(fitting(resolved, world), observers, world)
+
+
+def _train(resolved: Resolved[TrainSettings], observers: Sequence[object], world: World) -> Trained:
     if not resolved.settings.resume:
-        return _run(plan_of(resolved, None), world, observers)
+        return _run(_planned(lambda: plan_of(resolved, None), world), world, observers)
     path = resuming.checkpoint_place(resolved.settings)
     folder = RunFolder(run_of(path))
     if folder.done() is not None or not resuming.is_own(path):
         checkpoint = resuming.find_checkpoint(resolved.settings)
         if checkpoint.is_legacy:
-            return _run(_plan_of_legacy(resolved, checkpoint), world, observers)
+            return _run(_planned(lambda: _plan_of_legacy(resolved, checkpoint), world), world, observers)
         if _is_done(folder, resolved, checkpoint):
             return _already_done(folder, checkpoint.checkpoint)
-    with claimed(folder.path) as claim:  # only now is what lies there what will be gone on with
-        finish_rotation(path)
+    with claimed(folder.path) if world.is_main else contextlib.nullcontext() as claim:
+        world.alone(lambda: finish_rotation(path), "the newest checkpoint")  # what lies there will be gone on with
         found = _to_go_on_from(resolved, folder)
         if found is not None and found.is_legacy:
-            return _run(_plan_of_legacy(resolved, found), world, observers)
+            return _run(_planned(lambda: _plan_of_legacy(resolved, found), world), world, observers)
         if found is not None and _is_done(folder, resolved, found):
             return _already_done(folder, found.checkpoint)
-        plan = _plan_of_resumed(resolved, found, folder)
-        remove(folder / RunFile.DONE)
-        folder.take_off()
+        plan = _planned(lambda: _plan_of_resumed(resolved, found, folder), world)
+        if world.is_main:
+            remove(folder / RunFile.DONE)
+            folder.take_off()
         return _run(plan, world, observers, folder, claim)
+
+
+def _planned(make: Callable[[], TrainPlan], world: World) -> TrainPlan:
+    """The plan, the same in all processes. One of each host reads the data first, and the others what it has left."""
+    plan = world.first_on_host(make, "reading data and weights")
+    require_same(plan, world)
+    return plan
 
 
 def dry_run(resolved: Resolved[TrainSettings]) -> Answer:
     """The plan of the same training, and nothing made or written."""
-    world_of_environment()
     if not resolved.settings.resume:
         return planned(plan_of(resolved, None))
     folder = RunFolder(run_of(resuming.checkpoint_place(resolved.settings)))
@@ -76,12 +96,12 @@ def _run(
     observers: Sequence[object],
     folder: RunFolder | None = None,
     claim: Claim | None = None,
-) -> TrainResult:
-    """One session; in a new folder, unless the run goes on in its own."""
-    with session(plan, folder=folder or folder_of(plan), claim=claim, observers=observers, world=world) as run:
-        result = run.train()
-    assert isinstance(result, TrainResult), "a run in a folder has its places in its result"
-    return result
+) -> Trained:
+    """One session; in a new folder, unless the run goes on in its own. Of several processes one has the folder."""
+    place = (folder or folder_of(plan)) if world.is_main else None
+    others = [RankWarnings(world.rank)] if plan.settings.log_ranks and not world.is_main else []
+    with session(plan, folder=place, claim=claim, sinks=others, observers=observers, world=world) as run:
+        return run.train()
 
 
 def _to_go_on_from(asked: Resolved[TrainSettings], folder: RunFolder) -> OpenWeights | None:

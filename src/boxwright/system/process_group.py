@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several processes as one world, over PyTorch's process groups. With the launcher, the only importer of them.
 
-Two ways to wait. Within a step everybody waits inside a collective, which the watch ends after `patience_s`. Everything else
-is waited for at the store, by asking again and again, which holds no device and may take hours, as long as those who
-work give signs of life. A thread beside the training sees to that: it gives them, reads those of the others, and ends
-this process with one line when one of them is gone, frozen or lets all others wait, even where the training itself
-hangs inside a library. Nothing that is received is run: texts are JSON, arrays are safetensors.
+Two ways to wait. Within a step everybody waits inside a collective, which the watch ends after `patience_s`. Everything
+else is waited for at the store, by asking again and again, which holds no device and may take hours, as long as those
+who work give signs of life (`watch.py`). Nothing that is received is run: texts are JSON, arrays are safetensors.
 """
 
 from __future__ import annotations
@@ -86,6 +84,12 @@ class ProcessGroup(World):
         """The sum over all processes, in place."""
         self._collective(name, lambda: distributed.all_reduce(tensor))
         return tensor
+
+    def notices(self, reason: str) -> bool:
+        """Whether this process or any other had a reason so far."""
+        if reason:
+            self._store_call(lambda: self._store.set("noticed", b"1"))
+        return self._store_call(lambda: self._store.check(["noticed"]))
 
     # -- between steps
 

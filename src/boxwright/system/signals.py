@@ -70,6 +70,11 @@ class StopRequest:
         """The name of the signal, or ''."""
         return signal.Signals(self.number).name if self.number else ""
 
+    def take(self, reason: str) -> None:
+        """Another process of the same training got a signal: it counts here too."""
+        if not self.number and reason in signal.Signals.__members__:
+            self.number = signal.Signals[reason]
+
     def raise_again(self) -> None:
         """Go on as if the signal came now."""
         raise KeyboardInterrupt if self.number == signal.SIGINT else TerminatedError(self.number)

