@@ -138,7 +138,8 @@ def _stopped(stop: KeyboardInterrupt) -> int:
 def _failed(error: BoxwrightError) -> int:
     if os.environ.get("BOXWRIGHT_DEBUG") == "1":
         raise error
-    if str(error):  # one of several processes that end together says nothing
+    first = {os.environ.get(name, "0") for name in ("LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT")} == {"0"}
+    if error.is_to_tell or (first and not error.is_told):
         _say_marked("error", str(error))
     return error.exit_code
 

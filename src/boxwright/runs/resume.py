@@ -39,6 +39,8 @@ FREE = {
     "processes",
     "rank_timeout",
     "log_ranks",
+    "max_restarts",
+    "result_file",
     "quiet",
     "noplots",
     "exist_ok",

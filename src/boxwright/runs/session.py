@@ -27,6 +27,7 @@ from boxwright.runs.evaluation.evaluate import ValidationData
 from boxwright.runs.finish import Ending
 from boxwright.runs.folder import prepared
 from boxwright.runs.generations import way_on
+from boxwright.runs.launching import note_start
 from boxwright.runs.plan import TrainPlan
 from boxwright.runs.result import Trained, TrainResult
 from boxwright.runs.services import RunServices, Stops
@@ -173,6 +174,8 @@ class Run:
         if self.folder is not None and self.claim is not None:
             parts.checkpoints.to(self.folder, self.bus.tell, self.claim.require)
             self.folder.wrote(*RECORDS)
+            if self.world.job:
+                note_start(self.folder, self.world.job, (parts.state.epoch, parts.state.batch))
         self.observers.call("on_pretrain_routine_end")
         return self._fitted(parts)
 

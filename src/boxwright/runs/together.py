@@ -21,7 +21,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Settings that may differ between processes: where and how fast, not what is computed.
-OWN = {"device", "threads", "workers", "quiet", "console", "processes", "log_ranks", "project", "cache", "kernels"}
+OWN = {
+    "device",
+    "threads",
+    "workers",
+    "quiet",
+    "console",
+    "processes",
+    "log_ranks",
+    "max_restarts",
+    "project",
+    "cache",
+    "kernels",
+}
 
 
 def fitting(resolved: Resolved[TrainSettings], world: World) -> Resolved[TrainSettings]:

@@ -17,6 +17,7 @@ from boxwright.runs.dry_run import planned
 from boxwright.runs.folder import folder_of
 from boxwright.runs.generations import is_unsaved, settings_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
+from boxwright.runs.launching import begun_by, processes_asked, train_in_processes, write_result
 from boxwright.runs.plan import TrainPlan, plan_of
 from boxwright.runs.result import Trained, TrainResult
 from boxwright.runs.session import session
@@ -42,9 +43,16 @@ def train(resolved: Resolved[TrainSettings], observers: Sequence[object] = ()) -
 
     A TrainResult, in the process that has the folder.
     """
-    launch = launch_of_environment()
-    with world_of(launch, resolved.settings.rank_timeout) as world:
-        return _train(fitting(resolved, world), observers, world)
+    launch, settings = launch_of_environment(), resolved.settings
+    if launch is None and (processes := processes_asked(settings)) > 1:
+        return train_in_processes(resolved, processes, observers)
+    with world_of(launch, settings.rank_timeout) as world:
+        if launch is not None and (begun := begun_by(launch, settings, world)):
+            resolved = replace(resolved, settings=settings.model_copy(update={"resume": begun}))
+        result = _train(fitting(resolved, world), observers, world)
+    if settings.result_file and isinstance(result, TrainResult):
+        write_result(settings.result_file, result)
+    return result
 
 
 def _train(resolved: Resolved[TrainSettings], observers: Sequence[object], world: World) -> Trained:

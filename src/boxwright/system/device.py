@@ -58,6 +58,11 @@ def choose_device(word: str) -> torch.device:
     return torch.device("cuda", int(number))
 
 
+def devices_named(word: str) -> int:
+    """How many devices a word of --device names: 2 for 0,1."""
+    return len([part for part in word.split(",") if part.strip()]) or 1
+
+
 def device_words(word: str, processes: int) -> list[str]:
     """The device of each of the processes of this host. Raises DeviceError where there are fewer devices than that."""
     wanted = word.strip().lower()

@@ -23,7 +23,7 @@ class Launch:
     port: int
     attempt: int = 0  # restarts before this one
     hosted: bool = False  # whether the launcher keeps the store; otherwise rank 0 does
-    name: str = ""  # of the job, the same in every attempt
+    job: str = ""  # the same in every attempt
 
 
 def launch_of_environment() -> Launch | None:
@@ -46,8 +46,13 @@ def launch_of_environment() -> Launch | None:
         _number("MASTER_PORT"),
         _number("TORCHELASTIC_RESTART_COUNT", 0),
         os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True",
-        os.environ.get("TORCHELASTIC_RUN_ID", ""),
+        _job(os.environ.get("TORCHELASTIC_RUN_ID", "none")),
     )
+
+
+def _job(name: str) -> str:
+    """What all attempts of one launcher have in common; without a name of the job, its process on this machine."""
+    return f"launcher {os.getppid()}" if name == "none" else name
 
 
 def _number(name: str, default: int | None = None) -> int:

@@ -19,7 +19,7 @@ import safetensors.numpy
 import torch
 from torch import distributed
 
-from boxwright.errors import EXIT_OUR_FAULT, BoxwrightError, SettingError
+from boxwright.errors import EXIT_FINDINGS, EXIT_OUR_FAULT, EXIT_USER_INPUT, BoxwrightError, SettingError
 from boxwright.system.launch import Launch
 from boxwright.system.peers import START_S
 from boxwright.system.signals import exit_code
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+REFUSALS = (EXIT_USER_INPUT, EXIT_FINDINGS)  # which starting again does not mend
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.001, 0.1  # between questions to the store
 
 
@@ -58,6 +59,7 @@ class ProcessGroup(World):
             self._store = distributed.PrefixStore(prefix, made)
             self._watch = Watch(self, distributed.PrefixStore(prefix, mine))
             self._watch.start()
+            self._require_none_refused(made)
             self._wait_for_all("meeting")
             backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
             distributed.init_process_group(
@@ -151,12 +153,20 @@ class ProcessGroup(World):
 
     def failed(self, code: int) -> None:
         """Tell the others that this process ends by an error. Raises ToldElsewhereError where another told it first."""
+        if code in REFUSALS:
+            self._base.set("refused", str(code))
         with contextlib.suppress(RuntimeError):  # a store that is gone has nobody behind it who would hear
             mine = json.dumps({"rank": self.rank, "code": code})
             teller = json.loads(self._store.compare_set("failed", "", mine))
             if teller["rank"] != self.rank:
                 raise ToldElsewhereError(teller["code"])
         self._watch.stop()
+
+    def _require_none_refused(self, base: distributed.Store) -> None:
+        """What a user has to mend is told by the first attempt, and no later one begins."""
+        self._base = distributed.PrefixStore("boxwright", base)
+        if self._base.check(["refused"]):
+            raise ToldElsewhereError(int(self._base.get("refused")))
 
     # -- how it is done
 
@@ -237,7 +247,9 @@ def world_of(launch: Launch | None, patience_s: float) -> Iterator[World]:
     if launch is None:
         yield World()
         return
-    world = ProcessGroup(launch.rank, launch.size, launch.local_rank, launch.local_size, patience_s=patience_s)
+    world = ProcessGroup(
+        launch.rank, launch.size, launch.local_rank, launch.local_size, launch.job, patience_s=patience_s
+    )
     world.open(launch)
     try:
         yield world
@@ -245,6 +257,7 @@ def world_of(launch: Launch | None, patience_s: float) -> Iterator[World]:
         raise
     except BoxwrightError as error:
         world.failed(error.exit_code)
+        error.is_to_tell = True
         raise
     except KeyboardInterrupt as stop:
         world.failed(exit_code(stop))

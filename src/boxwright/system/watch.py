@@ -40,8 +40,10 @@ class LostError(BoxwrightError):
 class ToldElsewhereError(BoxwrightError):
     """The training ends for a reason that another process tells the user."""
 
+    is_told = True
+
     def __init__(self, code: int) -> None:
-        super().__init__("")
+        super().__init__(f"a process of this training ended with exit code {code}, and has told why")
         self.exit_code = code
 
 

@@ -35,6 +35,7 @@ class World:
     size: int = 1
     local_rank: int = 0
     local_size: int = 1
+    job: str = ""  # of the launcher, the same in every attempt; '' without one
     host: str = field(default_factory=platform.node)
     stage: str = field(default="", init=False)
     exchanges: int = field(default=0, init=False)

@@ -47,6 +47,13 @@ class LoopSettings(Slice):
         ge=1,
         le=3600,
     )
+    max_restarts: int = setting(
+        3,
+        "How often several processes that were started together go on from the newest checkpoint when one is lost.",
+        Spelling(metavar="N"),
+        ge=0,
+        le=1000,
+    )
     log_ranks: bool = setting(
         default=False, help_text="Show the warnings of the other processes, too.", spelling=Spelling()
     )

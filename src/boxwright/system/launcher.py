@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts several processes of one command on this machine, by PyTorch's elastic launcher, and waits for them.
+
+The launcher runs in this process: no script is written, and no file of the user's is run again. It starts all of them
+anew when one is lost, as `torchrun --max-restarts` does.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import uuid
+from typing import TYPE_CHECKING
+
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from boxwright.errors import EXIT_DONE, EXIT_OUR_FAULT
+from boxwright.system.signals import ENDED_BY_SIGNAL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LOOPBACK = "127.0.0.1"
+LOOK_S = 0.1  # between looks at the processes
+SAVING_S = 60  # that processes have to save and leave after a signal
+
+
+def launched(words: Sequence[str], processes: int, max_restarts: int) -> int:
+    """Run `boxwright WORDS` in so many processes that find each other; their exit code."""
+    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # the processes tell what went wrong themselves
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        run_id=uuid.uuid4().hex,
+        rdzv_backend="c10d",
+        rdzv_endpoint=f"{LOOPBACK}:0",
+        local_addr=LOOPBACK,
+        max_restarts=max_restarts,
+        monitor_interval=LOOK_S,
+        logs_specs=DefaultLogsSpecs(),
+        shutdown_timeout=SAVING_S,
+    )
+    try:
+        elastic_launch(config, sys.executable)("-m", "boxwright", *words)
+    except ChildFailedError as error:
+        return _code_of([failure.exitcode for failure in error.failures.values()])
+    except SignalException as stop:
+        return ENDED_BY_SIGNAL + int(stop.sigval)
+    return EXIT_DONE
+
+
+def _code_of(codes: list[int]) -> int:
+    """That of a process which ended by itself, before those that a signal of the launcher ended."""
+    by_themselves = [code for code in codes if code > 0]
+    killed = [ENDED_BY_SIGNAL - code for code in codes if code < 0]
+    return next(iter((*by_themselves, *killed)), EXIT_OUR_FAULT)
