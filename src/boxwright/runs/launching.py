@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ def train_in_processes(
         code = launched(words, processes, resolved.settings.max_restarts)
         if not file.exists():
             raise ToldElsewhereError(code)
-        return read_result(file)
+        return replace(read_result(file), is_told=True)
 
 
 def words_of(resolved: Resolved[TrainSettings]) -> list[str]:
@@ -91,8 +91,8 @@ def read_result(file: Path) -> TrainResult:
 
 
 def begun_by(launch: Launch, settings: TrainSettings, world: World) -> str:
-    """The run folder that an earlier attempt of the same job began, '' where there is none yet."""
-    if not launch.attempt or settings.resume:
+    """The run folder that an earlier attempt of the same job began, '' where there is none."""
+    if settings.resume:
         return ""
     return world.broadcast(_folder_of(launch, settings) if world.is_main else "", "the run of this job")
 

@@ -32,6 +32,7 @@ class Trained:
     ended: Ended
     reason: str  # of the end, in words
     exit_code: int = EXIT_DONE  # of the command
+    is_told: bool = False  # whether a process that was started for it has printed it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,6 @@ from boxwright.system.device import configured_process
 from boxwright.system.files import WriteError
 from boxwright.system.run_folder import RECORDS, RunFolder
 from boxwright.system.signals import exit_code, stops_collected
-from boxwright.system.watch import ToldElsewhereError
 from boxwright.system.world import World
 from boxwright.track.bus import Bus, Sink
 from boxwright.track.events import Ended, FileWritten, RunEnded, Warned
@@ -155,7 +154,7 @@ class Run:
         except KeyboardInterrupt as stop:
             self.ended = Ended.STOPPED
             if not self.world.is_main:
-                raise ToldElsewhereError(exit_code(stop)) from None
+                self.world.leave_after_rank_0(exit_code(stop))
             if self.folder is not None:
                 stop.add_note(way_on(self.folder.path))
             raise

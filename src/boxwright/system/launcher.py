@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts several processes of one command on this machine, by PyTorch's elastic launcher, and waits for them.
 
-The launcher runs in this process: no script is written, and no file of the user's is run again. It starts all of them
-anew when one is lost, as `torchrun --max-restarts` does.
+The launcher runs in this process: no script is written, and no file of the user's is run again. When one is lost all
+are started anew, as `torchrun --max-restarts` does; but not after a signal, or a mistake that the user has to mend.
 """
 
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import uuid
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from boxwright.errors import EXIT_DONE, EXIT_OUR_FAULT
+from boxwright.errors import EXIT_DONE, EXIT_OUR_FAULT, EXIT_TRY_AGAIN
 from boxwright.system.signals import ENDED_BY_SIGNAL
 
 if TYPE_CHECKING:
@@ -25,21 +26,32 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 LOOK_S = 0.1  # between looks at the processes
-SAVING_S = 60  # that processes have to save and leave after a signal
+SAVING_S = 30  # that processes have to save and leave after a signal
+# Exit codes after which starting again helps: a process was killed, or crashed inside a library, or lost another one.
+LOST = {EXIT_TRY_AGAIN, *(ENDED_BY_SIGNAL + number for number in (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV))}
 
 
 def launched(words: Sequence[str], processes: int, max_restarts: int) -> int:
     """Run `boxwright WORDS` in so many processes that find each other; their exit code."""
+    job, left = uuid.uuid4().hex, max_restarts
+    while True:
+        code = _attempt(words, processes, job)
+        if code not in LOST or not left:
+            return code
+        left -= 1
+
+
+def _attempt(words: Sequence[str], processes: int, job: str) -> int:
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # the processes tell what went wrong themselves
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
         nproc_per_node=processes,
-        run_id=uuid.uuid4().hex,
+        run_id=job,
         rdzv_backend="c10d",
         rdzv_endpoint=f"{LOOPBACK}:0",
         local_addr=LOOPBACK,
-        max_restarts=max_restarts,
+        max_restarts=0,
         monitor_interval=LOOK_S,
         logs_specs=DefaultLogsSpecs(),
         shutdown_timeout=SAVING_S,

@@ -13,7 +13,7 @@ import datetime as dt
 import json
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import safetensors.numpy
 import torch
@@ -22,7 +22,7 @@ from torch import distributed
 from boxwright.errors import EXIT_FINDINGS, EXIT_OUR_FAULT, EXIT_USER_INPUT, BoxwrightError, SettingError
 from boxwright.system.launch import Launch
 from boxwright.system.peers import START_S
-from boxwright.system.signals import exit_code
+from boxwright.system.signals import ENDED_BY_SIGNAL, exit_code
 from boxwright.system.watch import HARD_FACTOR, ToldElsewhereError, Watch
 from boxwright.system.world import Value, World
 
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-REFUSALS = (EXIT_USER_INPUT, EXIT_FINDINGS)  # which starting again does not mend
+FINAL = (EXIT_USER_INPUT, EXIT_FINDINGS)  # what starting again does not mend
+SETTLING_S = 0.5  # for the process that tells the user to do so
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.001, 0.1  # between questions to the store
 
 
@@ -59,7 +60,7 @@ class ProcessGroup(World):
             self._store = distributed.PrefixStore(prefix, made)
             self._watch = Watch(self, distributed.PrefixStore(prefix, mine))
             self._watch.start()
-            self._require_none_refused(made)
+            self._require_no_end(made)
             self._wait_for_all("meeting")
             backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
             distributed.init_process_group(
@@ -151,10 +152,20 @@ class ProcessGroup(World):
         self._watch.stop()
         distributed.destroy_process_group()
 
+    def leave_after_rank_0(self, code: int) -> NoReturn:
+        """End by a decision of all, which rank 0 tells the user. Raises ToldElsewhereError."""
+        until = time.monotonic() + self.patience_s
+        while time.monotonic() < until and not self._store_call(lambda: self._store.check(["failed"])):
+            time.sleep(LONGEST_LOOK_S)
+        time.sleep(SETTLING_S)
+        self._watch.stop()
+        raise ToldElsewhereError(code)
+
     def failed(self, code: int) -> None:
         """Tell the others that this process ends by an error. Raises ToldElsewhereError where another told it first."""
-        if code in REFUSALS:
-            self._base.set("refused", str(code))
+        if code in FINAL or code > ENDED_BY_SIGNAL:
+            with contextlib.suppress(RuntimeError):  # as below
+                self._base.set("final", str(code))
         with contextlib.suppress(RuntimeError):  # a store that is gone has nobody behind it who would hear
             mine = json.dumps({"rank": self.rank, "code": code})
             teller = json.loads(self._store.compare_set("failed", "", mine))
@@ -162,11 +173,11 @@ class ProcessGroup(World):
                 raise ToldElsewhereError(teller["code"])
         self._watch.stop()
 
-    def _require_none_refused(self, base: distributed.Store) -> None:
-        """What a user has to mend is told by the first attempt, and no later one begins."""
+    def _require_no_end(self, base: distributed.Store) -> None:
+        """After a signal, or a mistake that the user has to mend, no later attempt of a launcher begins."""
         self._base = distributed.PrefixStore("boxwright", base)
-        if self._base.check(["refused"]):
-            raise ToldElsewhereError(int(self._base.get("refused")))
+        if self._base.check(["final"]):
+            raise ToldElsewhereError(int(self._base.get("final")))
 
     # -- how it is done
 

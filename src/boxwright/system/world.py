@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -100,6 +100,10 @@ class World:
 
     def close(self) -> None:
         """Leave together."""
+
+    def leave_after_rank_0(self, code: int) -> NoReturn:
+        """End by a decision of all, which rank 0 tells the user. For others than rank 0."""
+        raise AssertionError(f"a process that is alone cannot leave with {code} after another one")
 
     @property
     def position(self) -> str:
