@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _tells() -> bool:
-    """Whether this process tells what all of a training may have to tell: the first of its host, in its first attempt."""
+    """Whether this process tells what all of a training have to tell: the first of its host, in its first attempt."""
     return {os.environ.get(name, "0") for name in ("LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT")} == {"0"}
 
 

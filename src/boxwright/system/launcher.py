@@ -42,7 +42,7 @@ def launched(words: Sequence[str], processes: int, max_restarts: int) -> int:
 
 
 def _attempt(words: Sequence[str], processes: int, job: str) -> int:
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)  # the processes tell what went wrong themselves
+    _hush()
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -63,6 +63,13 @@ def _attempt(words: Sequence[str], processes: int, job: str) -> int:
     except SignalException as stop:
         return ENDED_BY_SIGNAL + int(stop.sigval)
     return EXIT_DONE
+
+
+def _hush() -> None:
+    """The processes tell what went wrong themselves."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("torch.distributed"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _code_of(codes: list[int]) -> int:

@@ -52,16 +52,20 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
 
 
 class StopRequest:
-    """The first signal that asked to end, kept until somebody looks.
+    """The first signal that asked to end, kept until somebody looks. A second one leaves at once.
+
+    `patient`: the same one has to come twice, since after Ctrl-C a launcher sends another one to its processes.
 
     A handler may do nothing more: no files, no locks.
     """
 
-    def __init__(self) -> None:
-        self.number = 0
+    def __init__(self, *, patient: bool = False) -> None:
+        self.number, self.patient = 0, patient
+        self._came: set[int] = set()
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
-        if self.number:
+        again, self._came = number in self._came, self._came | {number}
+        if again or (self.number and not self.patient):
             os._exit(ENDED_BY_SIGNAL + number)  # asked twice: leave at once; every file is whole at every moment
         self.number = number
 
@@ -81,9 +85,9 @@ class StopRequest:
 
 
 @contextlib.contextmanager
-def stops_collected() -> Iterator[StopRequest]:
+def stops_collected(*, patient: bool = False) -> Iterator[StopRequest]:
     """Take Ctrl-C, SIGTERM and SIGHUP as a request while this lasts. Outside the main thread no signal ever arrives."""
-    request = StopRequest()
+    request = StopRequest(patient=patient)
     with _answered((signal.SIGINT, *TERMINATIONS), request):
         yield request
 
