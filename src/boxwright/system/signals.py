@@ -12,12 +12,14 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
+ONE_REQUEST_S = 1.5  # within which signals from a terminal and a launcher are one
 ENDED_BY_SIGNAL = 128  # what a shell adds to the number of a signal that ended a program
 TERMINATIONS = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -54,20 +56,20 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
 class StopRequest:
     """The first signal that asked to end, kept until somebody looks. A second one leaves at once.
 
-    `patient`: the same one has to come twice, since after Ctrl-C a launcher sends another one to its processes.
+    `patient`: not if it comes right behind the first, as after Ctrl-C from the terminal and from a launcher.
 
     A handler may do nothing more: no files, no locks.
     """
 
     def __init__(self, *, patient: bool = False) -> None:
-        self.number, self.patient = 0, patient
-        self._came: set[int] = set()
+        self.number, self._apart_s = 0, ONE_REQUEST_S if patient else 0.0
+        self._since = 0.0
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
-        again, self._came = number in self._came, self._came | {number}
-        if again or (self.number and not self.patient):
+        if not self.number:
+            self.number, self._since = number, time.monotonic()
+        elif time.monotonic() - self._since >= self._apart_s:
             os._exit(ENDED_BY_SIGNAL + number)  # asked twice: leave at once; every file is whole at every moment
-        self.number = number
 
     @property
     def reason(self) -> str:
