@@ -1,68 +1,87 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real processes that are ranks of one world, on this machine, over the loopback."""
+"""Real processes that are ranks of one world, on this machine, over the loopback.
+
+They are forked, since starting Python and torch takes longer than what most tests do with them.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-import subprocess
 import sys
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import torch
 from torch import distributed
 
-ROOT = Path(__file__).parents[2]
+from boxwright.errors import BoxwrightError
+from boxwright.system.launch import Launch
+from boxwright.system.process_group import world_of
+from boxwright.system.signals import exit_code
+from boxwright.system.world import World
+
+NO_ANSWER = 97  # exit code of a rank that an error of its test ended
 
 
-@dataclass
-class Ranks:
-    """Processes that were started, and the store at which they meet, which this process keeps."""
+@dataclass(frozen=True)
+class Rank:
+    """How a rank ended: exit code, or minus the signal; its answer, what it wrote on standard error, its error."""
 
-    size: int
-    attempt: int = 0
-    processes: list[subprocess.Popen[str]] = field(default_factory=list)
-    store: distributed.TCPStore = field(
-        default_factory=lambda: distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    )
+    code: int
+    answer: Any
+    err: str
+    error: str
 
-    def start(self, *words: str, cwd: Path | None = None, local_size: int | None = None, **more: str) -> Ranks:
-        """Start `python WORDS` as every rank."""
-        per_host = local_size or self.size
-        for rank in range(self.size):
-            environment = {
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
-                "OMP_NUM_THREADS": "1",
-                "RANK": str(rank),
-                "WORLD_SIZE": str(self.size),
-                "LOCAL_RANK": str(rank % per_host),
-                "LOCAL_WORLD_SIZE": str(per_host),
-                "MASTER_ADDR": "127.0.0.1",
-                "MASTER_PORT": str(self.store.port),
-                "TORCHELASTIC_USE_AGENT_STORE": "True",
-                "TORCHELASTIC_RESTART_COUNT": str(self.attempt),
-                **more,
-            }
-            self.processes.append(
-                subprocess.Popen(
-                    [sys.executable, *words],
-                    env=environment,
-                    cwd=cwd,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    text=True,
-                )
-            )
-        return self
 
-    def done(self, timeout: float = 120) -> list[tuple[int, str, str]]:
-        """Exit code, output and errors of each, when all have ended."""
-        try:
-            return [
-                (process.returncode, out, err)
-                for process in self.processes
-                for out, err in [process.communicate(timeout=timeout)]
-            ]
-        finally:
-            for process in self.processes:
-                process.kill()
+def ranks(
+    size: int,
+    work: Callable[[World], Any],
+    *,
+    patience_s: float = 20.0,
+    local_size: int | None = None,
+    watch: Callable[[list[int]], None] = lambda _: None,
+) -> list[Rank]:
+    """`work` in every rank; its answer is what JSON can say. `watch` is given the process numbers while they run."""
+    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    per_host = local_size or size
+    with tempfile.TemporaryDirectory() as place:
+        children = []
+        for rank in range(size):
+            launch = Launch(rank, size, rank % per_host, per_host, "127.0.0.1", store.port, hosted=True, job="test")
+            sys.stdout.flush()
+            child = os.fork()
+            if not child:
+                _be(launch, work, patience_s, Path(place) / str(rank))
+            children.append(child)
+        watch(children)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        return [_ended(code, Path(place) / str(rank)) for rank, code in enumerate(codes)]
+
+
+def _be(launch: Launch, work: Callable[[World], Any], patience_s: float, place: Path) -> None:
+    code = NO_ANSWER
+    place.mkdir()
+    os.dup2(os.open(place / "err", os.O_CREAT | os.O_WRONLY), 2)
+    torch.set_num_threads(1)
+    try:
+        with world_of(launch, patience_s) as world:
+            (place / "answer").write_text(json.dumps(work(world)))
+        code = 0
+    except BoxwrightError as error:
+        code = error.exit_code
+        (place / "error").write_text("" if error.is_told else str(error))
+    except KeyboardInterrupt as stop:
+        code = exit_code(stop)
+    except BaseException as error:  # noqa: BLE001 -- a child has to end here
+        os.write(2, f"{type(error).__name__}: {error}".encode())
+    finally:
+        os._exit(code)
+
+
+def _ended(code: int, place: Path) -> Rank:
+    texts = {name: (place / name).read_text() if (place / name).exists() else "" for name in ("answer", "err", "error")}
+    return Rank(code, json.loads(texts["answer"] or "null"), texts["err"], texts["error"])

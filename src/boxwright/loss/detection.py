@@ -59,7 +59,7 @@ class _Means(NamedTuple):
         """Mean over all answers of all images. (B, A, H, W)"""
         if self.matches is None:
             return losses.mean()
-        return losses.sum() / (losses[0].numel() * self.images)
+        return losses.sum() / (losses.shape[1:].numel() * self.images)
 
 
 class DetectionLoss:

@@ -77,9 +77,9 @@ class _Tap(torch.autograd.Function):
         ctx.save_for_backward(feature, weight, image, row, column)
         b, _, h, w = feature.shape
         if _rows_first(feature):
-            product = (_as_rows(feature) @ weight.t()).view(b, h, w, -1).permute(0, 3, 1, 2)
+            product = (_as_rows(feature) @ weight.t()).view(b, h, w, len(weight)).permute(0, 3, 1, 2)
         else:
-            product = torch.bmm(weight.expand(b, -1, -1), feature.flatten(2)).view(b, -1, h, w)
+            product = torch.bmm(weight.expand(b, -1, -1), feature.flatten(2)).view(b, len(weight), h, w)
         return product, feature.permute(0, 2, 3, 1)[image, row, column]
 
     @staticmethod
@@ -88,7 +88,7 @@ class _Tap(torch.autograd.Function):
         product, gathered = gradients
         b, f, h, w = feature.shape
         if _rows_first(feature):
-            rows = product.permute(0, 2, 3, 1).reshape(b * h * w, -1)
+            rows = product.permute(0, 2, 3, 1).reshape(b * h * w, product.shape[1])
             to_feature = (rows @ weight).view(b, h, w, f).permute(0, 3, 1, 2)
             to_weight = rows.t() @ _as_rows(feature)
         else:

@@ -126,10 +126,11 @@ class ProcessGroup(World):
         key = f"first/{self.exchanges}/{self.host}/{self.rank - self.local_rank}"
         if self.local_rank:
             self._wait_for(key)
-            return work()
         with self._named(name):
             found = work()
-        self._store.set(key, b"1")
+        if not self.local_rank:
+            self._store_call(lambda: self._store.set(key, b"1"))
+        self._wait_for_all(name)
         return found
 
     def alone(self, work: Callable[[], Value], name: str) -> Value | None:
@@ -141,7 +142,7 @@ class ProcessGroup(World):
             return None
         with self._named(name):
             found = work()
-        self._store.set(key, b"1")
+        self._store_call(lambda: self._store.set(key, b"1"))
         return found
 
     # -- the end

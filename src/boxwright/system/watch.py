@@ -128,6 +128,8 @@ class Watch(threading.Thread):
     def _end(self, lost: list[int], told: str) -> None:
         """End this process, from beside a training that may be stuck; the first of those who are left says why."""
         if self.peers.reporter(lost) == self.world.rank and told:
+            with contextlib.suppress(RuntimeError):  # the others then learn of it by themselves
+                self.store.set("failed", json.dumps({"rank": self.world.rank, "code": EXIT_TRY_AGAIN}))
             say_at_once(f"error: {told}. {WAY_ON}")
         os._exit(EXIT_TRY_AGAIN)
 
