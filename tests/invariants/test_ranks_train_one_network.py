@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Several processes train the network that one would: the same losses, the same weights, whatever a batch divides into."""
+"""Several processes train the network that one would: the same losses and weights, whatever a batch divides into."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_two_ranks_have_the_weights_of_one_in_float32_after_an_epoch():
 
 
 class SmallMemory:
-    """Memory of one rank that holds two images; it runs out in the forward pass, at a step in the middle of an epoch."""
+    """Memory of one rank that holds one image from a step in the middle of an epoch on; it runs out in forward."""
 
     def __init__(self, rank: int, step: int) -> None:
         self.rank, self.step = rank, step

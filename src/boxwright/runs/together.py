@@ -36,11 +36,20 @@ OWN = {
 }
 
 
-def fitting(resolved: Resolved[TrainSettings], world: World) -> Resolved[TrainSettings]:
-    """The settings of this process, its device among them. Raises SettingError where so many cannot share the work."""
-    settings, size = resolved.settings, world.size
+def on_own_device(resolved: Resolved[TrainSettings], world: World) -> Resolved[TrainSettings]:
+    """The settings of this process. Raises DeviceError where there are fewer devices than processes."""
     if not world.is_several:
         return resolved
+    words = device_words(resolved.settings.device, world.local_size)
+    own = resolved.settings.model_copy(update={"device": words[world.local_rank]})
+    return replace(resolved, settings=own)
+
+
+def require_shares(settings: TrainSettings, world: World) -> None:
+    """Raise SettingError where so many processes cannot share a batch."""
+    size = world.size
+    if not world.is_several:
+        return
     if settings.batch_size == -1:
         what = f"the batch size cannot be measured by {size} processes together"
         raise SettingError("batch_size", what, f"Give --batch-size, a multiple of {size}")
@@ -50,9 +59,6 @@ def fitting(resolved: Resolved[TrainSettings], world: World) -> Resolved[TrainSe
         more = f" in groups of {GROUP} (quad)" if settings.quad else ""
         nearest = max(round(settings.batch_size / (size * unit)), 1) * size * unit
         raise SettingError("batch_size", what + more, f"Give a multiple of {size * unit}, such as {nearest}")
-    words = device_words(settings.device, world.local_size)
-    own = settings.model_copy(update={"device": words[world.local_rank]})
-    return replace(resolved, settings=own)
 
 
 def require_same(plan: TrainPlan, world: World) -> None:

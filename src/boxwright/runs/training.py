@@ -21,7 +21,7 @@ from boxwright.runs.launching import begun_by, processes_asked, train_in_process
 from boxwright.runs.plan import TrainPlan, plan_of
 from boxwright.runs.result import Trained, TrainResult
 from boxwright.runs.session import session
-from boxwright.runs.together import fitting, require_same
+from boxwright.runs.together import on_own_device, require_same, require_shares
 from boxwright.structures.answer import Answer
 from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.claim import Claim, claimed
@@ -49,7 +49,9 @@ def train(resolved: Resolved[TrainSettings], observers: Sequence[object] = ()) -
     with world_of(launch, settings.rank_timeout) as world:
         if launch is not None and (begun := begun_by(launch, settings, world)):
             resolved = replace(resolved, settings=settings.model_copy(update={"resume": begun}))
-        result = _train(fitting(resolved, world), observers, world)
+        if not resolved.settings.resume:
+            require_shares(resolved.settings, world)  # before data are read
+        result = _train(on_own_device(resolved, world), observers, world)
     if settings.result_file and isinstance(result, TrainResult):
         write_result(settings.result_file, result)
     return result
@@ -83,6 +85,7 @@ def _train(resolved: Resolved[TrainSettings], observers: Sequence[object], world
 def _planned(make: Callable[[], TrainPlan], world: World) -> TrainPlan:
     """The plan, the same in all processes. One of each host reads the data first, and the others what it has left."""
     plan = world.first_on_host(make, "reading data and weights")
+    require_shares(plan.settings, world)
     require_same(plan, world)
     return plan
 
