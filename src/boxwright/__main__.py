@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m boxwright`."""
 
-import sys
-
-from boxwright.cli import main
+from boxwright.cli import start
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start()

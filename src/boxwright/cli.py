@@ -12,7 +12,7 @@ import importlib
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from boxwright.errors import (
     EXIT_DONE,
@@ -122,6 +122,17 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
 VERBS_ELSEWHERE = {"detect": "predict", "infer": "predict", "test": "val", "validate": "val", "benchmark": "val"}
 
 
+def start() -> NoReturn:
+    """Run the command line of this process and end it."""
+    code = main()
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        # Threads of the exchange with other processes may stand anywhere: an orderly end would abort on them.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -142,9 +153,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _broken(error) if told is None else _failed(told)
 
 
+def _tells() -> bool:
+    """Whether this process tells what all of a training have to tell: the first of its host, in its first attempt."""
+    return {os.environ.get(name, "0") for name in ("LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT")} == {"0"}
+
+
 def _stopped(stop: KeyboardInterrupt) -> int:
+    notes = getattr(stop, "__notes__", ())
+    if not notes and not _tells():
+        return exit_code(stop)
     try:
-        say("; ".join(["stopped", *getattr(stop, "__notes__", ())]), sys.stderr)
+        say("; ".join(["stopped", *notes]), sys.stderr)
     except OSError:  # the terminal is gone, and nobody can be told
         for stream in (sys.stdout, sys.stderr):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -154,7 +173,8 @@ def _stopped(stop: KeyboardInterrupt) -> int:
 def _failed(error: BoxwrightError) -> int:
     if os.environ.get("BOXWRIGHT_DEBUG") == "1":
         raise error
-    _say_marked("error", str(error))
+    if error.is_to_tell or (_tells() and not error.is_told):
+        _say_marked("error", str(error))
     return error.exit_code
 
 

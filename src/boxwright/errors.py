@@ -32,6 +32,8 @@ class BoxwrightError(Exception):
     """Root of everything this package raises on purpose."""
 
     exit_code = EXIT_OUR_FAULT
+    is_told = False  # whether another process has told the user already
+    is_to_tell = False  # whether this one has to, of several that may have the same to tell
 
 
 class UserError(BoxwrightError):

@@ -17,4 +17,5 @@ def run(resolved: Resolved[TrainSettings]) -> Answer:
     result = train(resolved)
     told = [result.reason] if result.ended is Ended.ALREADY_DONE else []
     document = {"folder": str(result.folder), "epochs": result.epochs_done, "results": result.results}
-    return Answer([*told, str(result.folder)], document, exit_code=result.exit_code)
+    lines = [] if result.is_told else [*told, str(result.folder)]
+    return Answer(lines, document, exit_code=result.exit_code)

@@ -14,7 +14,6 @@ NOT_YET: dict[str, str] = {
     "evolve": "evolution",
     "bucket": "mirroring to a bucket",
     "track": "trackers beside CSV and TensorBoard",
-    "sync_bn": "shared batch statistics",
     "device_check": "the device check",
     "ndjson_console": "JSON lines on the console",
 }

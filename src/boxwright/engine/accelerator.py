@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from boxwright.engine.step_exchange import StepExchange
 from boxwright.model.detector import Detector
 from boxwright.system.device import held_memory, is_cpu, release_memory
 from boxwright.system.precision import Precision
 from boxwright.system.transfer import PixelBuffer
+from boxwright.system.world import World
 
 if TYPE_CHECKING:
     import contextlib
@@ -26,8 +28,9 @@ LOG_EVERY = 10  # batches between readings of a device that runs behind the host
 class Accelerator:
     """One device and its precision."""
 
-    def __init__(self, precision: Precision) -> None:
+    def __init__(self, precision: Precision, exchange: StepExchange | None = None) -> None:
         self.precision = precision
+        self.exchange = exchange or StepExchange(World())
         self.device = precision.device
         self.runs_behind = not is_cpu(self.device)  # the host hands out work and learns of results only when it waits
         self._pixels = PixelBuffer(self.device)
@@ -53,13 +56,14 @@ class Accelerator:
         self.precision.backward(total)
 
     def step(self, optimizer: torch.optim.Optimizer, max_norm: float) -> torch.Tensor:
-        """Unscale, clip to `max_norm` (0 = never), step unless something is not finite, clear.
+        """Add up the gradients of all processes, unscale, clip to `max_norm` (0 = never), step, clear.
 
-        Whether all was finite, on the device.
+        No step is made where something is not finite. Whether all was finite, on the device.
         """
         scaler = self.precision.scaler
-        scaler.unscale_(optimizer)
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self.exchange.sum_gradients(parameters)
+        scaler.unscale_(optimizer)
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None], foreach=True)
         finite = torch.isfinite(norm)
         if max_norm > 0:

@@ -32,6 +32,7 @@ from boxwright.engine.optimizer import apply_moment, rates
 from boxwright.engine.schedule import Schedule
 from boxwright.engine.services import Services, ValidationLeftError
 from boxwright.engine.state import RunningLosses, TrainState
+from boxwright.engine.step_exchange import PeerOutOfMemoryError
 from boxwright.loss.detection import DetectionLoss
 from boxwright.model.detector import Detector
 from boxwright.structures.batch import Batch
@@ -40,6 +41,7 @@ from boxwright.system.precision import Precision
 from boxwright.track.events import LOSS_NAMES, Ended, EpochEnded, EpochStarted, EpochTrained, StepLogged, Warned
 
 LR_KEYS = ("x/lr0", "x/lr1", "x/lr2")
+PEER = "in another process"
 MAX_RESTORES = 3  # times the last good state is put back before a run that keeps failing is stopped
 
 
@@ -69,6 +71,7 @@ class Machinery:
     still: tuple[torch.nn.Module, ...] = ()  # layers that do not learn statistics either
     clip_norm: float = 10.0
     clear_gradients_each_epoch: bool = True
+    shares_statistics: bool = False  # batch normalisation is over the images of all processes
 
     @property
     def precision(self) -> Precision:
@@ -245,16 +248,20 @@ class Trainer:
         """Gradients of a batch, added to those that wait; its loss items. (3,) Raises BatchTooLargeError."""
         send = self.m.accelerator.send
         regions = None if batch.regions is None else send(batch.regions)
-        items, reason = None, ""
+        exchange, items, reason = self.m.accelerator.exchange, None, ""
         try:
             items = in_parts(self.add_gradients, pixels, send(batch.targets), regions, self.state.parts)
+            if exchange.is_several:
+                items = exchange.sum(items, "loss items").to(items)
+        except PeerOutOfMemoryError:
+            reason = PEER
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error) or self.state.parts >= len(pixels):
                 raise
             reason = reason_of(error)
-        reason = self.services.agree(reason, "memory")
+            exchange.out_of_memory()
         if reason or items is None:
-            raise BatchTooLargeError(reason, len(pixels))
+            raise BatchTooLargeError(self.services.agree("" if reason == PEER else reason, "memory"), len(pixels))
         return items
 
     def add_gradients(
@@ -265,6 +272,9 @@ class Trainer:
         Loss items. (3,)
         """
         m = self.m
+        if not len(pixels) and not m.shares_statistics:
+            m.loss.without_images()
+            return torch.zeros(3, device=m.device)
         with m.accelerator.autocast():
             terms = m.loss(m.detector(pixels), targets, regions)
         m.accelerator.backward(terms.total * float(self.shape.images_in_one))

@@ -49,16 +49,18 @@ def in_parts(
         return gradients(images, targets, regions)
     size = part_size(len(images), parts)
     items = torch.zeros(3, device=images.device)
-    for first in range(0, len(images), size):
+    for first in range(0, parts * size, size):  # a process whose share is smaller has empty parts at its end
         part = images[first : first + size]
         ignored = None if regions is None else part_of(regions, first, first + size)
-        items += gradients(part, part_of(targets, first, first + size), ignored) * (len(part) / len(images))
+        items += gradients(part, part_of(targets, first, first + size), ignored) * (
+            len(part) / len(images) if len(images) else 0
+        )
     return items
 
 
 def part_size(images: int, parts: int) -> int:
-    """Images of each part but the last."""
-    return -(-images // parts)
+    """Images of each part but the last ones."""
+    return max(-(-images // parts), 1)
 
 
 @dataclass

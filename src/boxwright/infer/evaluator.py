@@ -17,16 +17,22 @@ from boxwright.geometry.boxes import cxcywh_norm_to_xyxy_px
 from boxwright.geometry.nms import NmsRules, detections
 from boxwright.infer.ensemble import Ensemble
 from boxwright.loss.detection import DetectionLoss
+from boxwright.metrics.flat import Flat
 from boxwright.metrics.meter import Meter, Metrics
 from boxwright.model.detector import Detector
 from boxwright.structures.batch import Batch
 from boxwright.system.device import synchronize
 from boxwright.system.transfer import PixelBuffer
+from boxwright.system.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 VALIDATION_RULES = NmsRules(min_score=0.001, max_iou=0.6, max_det=300, multi_label=True)
+
+
+class IncompleteError(Exception):
+    """Another process left before it was through with its share."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +91,15 @@ class Evaluator:
         batches: Iterable[Batch],
         device: torch.device,
         loss: DetectionLoss | None = None,
+        world: World | None = None,
     ) -> Evaluation:
         """Validate a network in evaluation mode.
 
-        Answers are gone through in a thread of their own while the network sees the next batch, in order.
+        Answers are gone through in a thread of their own while the network sees the next batch, in order. With a
+        `world` the batches are those of this process, every size-th from its rank on, and the answer is that of all.
         """
         meter, clock, buffer = Meter(self.num_classes), _Clock(device), PixelBuffer(device)
-        losses, images, capped = torch.zeros(3, device=device), 0, dict[int, int]()
+        items, images, capped = list[torch.Tensor](), 0, dict[int, int]()
         under_way: Future[list[np.ndarray]] | None = None
         with ThreadPoolExecutor(1, "after-network") as after:
             for number, batch in enumerate(batches):
@@ -101,7 +109,7 @@ class Evaluator:
                     answer = detector(pixels)
                 if loss is not None:
                     regions = None if batch.regions is None else batch.regions.to(device)
-                    losses += loss(answer.maps, batch.targets.to(device), regions).items * len(batch)
+                    items.append(loss(answer.maps, batch.targets.to(device), regions).items * len(batch))
                 if under_way is not None:
                     under_way.result()  # one at a time: two batches of answers is the most that is ever held
                 under_way = after.submit(self._finish, batch, answer.decoded, meter=meter, clock=clock, capped=capped)
@@ -112,8 +120,14 @@ class Evaluator:
                 images += len(batch)
             if under_way is not None:
                 under_way.result()
+        speed = clock.per_image(images)
+        if world is not None and world.is_several:
+            items, images, capped = _together(meter, items, images, capped, world)
+        losses = torch.zeros(3, device=device)
+        for one in items:  # in the order of the batches, whoever saw them
+            losses += one
         mean = tuple((losses / max(images, 1)).tolist()) if loss is not None else None
-        return Evaluation(meter.compute(), mean, clock.per_image(images), capped)
+        return Evaluation(meter.compute(), mean, speed, capped)
 
     @torch.inference_mode()
     def _finish(
@@ -169,6 +183,31 @@ class Evaluator:
                 regions=self.samples.regions(image),
                 areas_px=areas,
             )
+
+
+def _together(
+    meter: Meter, items: list[torch.Tensor], images: int, capped: dict[int, int], world: World
+) -> tuple[list[torch.Tensor], int, dict[int, int]]:
+    """What all processes saw, the same in each of them; the meter takes over what it did not see itself."""
+    own = {
+        **meter.flat().arrays(),
+        "items": np.stack([one.cpu().numpy() for one in items]) if items else np.zeros((0, 3), np.float32),
+        "validated": np.array(images),
+        "capped": np.array([*capped.items()], np.int64).reshape(-1, 2),
+    }
+    everyone = [dict(arrays) for arrays in world.gather_arrays(own, "validation")]
+    if not all(everyone):
+        raise IncompleteError
+    apart = [(one.pop("items"), int(one.pop("validated")), one.pop("capped").tolist()) for one in everyone]
+    for arrays in everyone:
+        meter.merge(Flat.from_arrays(arrays))
+    rows = [losses for losses, _, _ in apart]
+    in_order = [
+        torch.from_numpy(each[turn]) for turn in range(max(map(len, rows))) for each in rows if turn < len(each)
+    ]
+    device = items[0].device if items else torch.device("cpu")
+    merged = {image: over for _, _, pairs in apart for image, over in pairs}
+    return [one.to(device) for one in in_order], sum(count for _, count, _ in apart), dict(sorted(merged.items()))
 
 
 class _Clock:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch.nn import functional
 
-from boxwright.structures.maps import OBJECTNESS, Answers, Cells
+from boxwright.structures.maps import OBJECTNESS, Answers, Cells, at_least_float32
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +44,8 @@ class SparseMaps:
         objectness, gathered = _tap(
             feature, weight[:, OBJECTNESS].to(feature.dtype), cells.image, cells.row, cells.column
         )
-        objectness = objectness.float() + bias[:, OBJECTNESS, None, None]
-        return Answers(objectness, self._rows(gathered.float(), weight, bias, cells.anchor))
+        objectness = at_least_float32(objectness) + bias[:, OBJECTNESS, None, None]
+        return Answers(objectness, self._rows(at_least_float32(gathered), weight, bias, cells.anchor))
 
     def _rows(
         self, gathered: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, anchor: torch.Tensor
@@ -77,9 +77,9 @@ class _Tap(torch.autograd.Function):
         ctx.save_for_backward(feature, weight, image, row, column)
         b, _, h, w = feature.shape
         if _rows_first(feature):
-            product = (_as_rows(feature) @ weight.t()).view(b, h, w, -1).permute(0, 3, 1, 2)
+            product = (_as_rows(feature) @ weight.t()).view(b, h, w, len(weight)).permute(0, 3, 1, 2)
         else:
-            product = torch.bmm(weight.expand(b, -1, -1), feature.flatten(2)).view(b, -1, h, w)
+            product = torch.bmm(weight.expand(b, -1, -1), feature.flatten(2)).view(b, len(weight), h, w)
         return product, feature.permute(0, 2, 3, 1)[image, row, column]
 
     @staticmethod
@@ -88,7 +88,7 @@ class _Tap(torch.autograd.Function):
         product, gathered = gradients
         b, f, h, w = feature.shape
         if _rows_first(feature):
-            rows = product.permute(0, 2, 3, 1).reshape(b * h * w, -1)
+            rows = product.permute(0, 2, 3, 1).reshape(b * h * w, product.shape[1])
             to_feature = (rows @ weight).view(b, h, w, f).permute(0, 3, 1, 2)
             to_weight = rows.t() @ _as_rows(feature)
         else:

@@ -24,6 +24,7 @@ from boxwright.data.sampling.class_balance import adapted_class_weights, image_w
 from boxwright.data.sampling.loader import AHEAD, Loader
 from boxwright.data.sampling.quad import GROUP, QuadBatches, QuadSamples
 from boxwright.data.sampling.samples import Address, TrainingSamples
+from boxwright.data.sampling.shares import Share
 from boxwright.data.splits.open_split import sampling_weights
 from boxwright.data.stores.image_store import ImageStore, Keeping
 from boxwright.engine.accelerator import Accelerator, place
@@ -32,6 +33,8 @@ from boxwright.engine.loop import BatchShape, Machinery
 from boxwright.engine.optimizer import Groups, make_optimizer, parameter_groups
 from boxwright.engine.precision_test import answers_of
 from boxwright.engine.schedule import Schedule
+from boxwright.engine.shared_batch_norm import share_batch_norm
+from boxwright.engine.step_exchange import StepExchange, numbers_of
 from boxwright.errors import SettingError
 from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import LossRules, class_weights_of, rules_for
@@ -40,13 +43,16 @@ from boxwright.runs.anchors import check_anchors
 from boxwright.runs.evaluation.evaluate import ValidationData, prepare
 from boxwright.runs.evaluation.plan import EvaluationPlan
 from boxwright.runs.plan import TrainPlan
+from boxwright.structures.batch import Batch
 from boxwright.system.device import CACHE_SHARE, free_memory_bytes, is_cuda, loader_threads
 from boxwright.system.precision import Precision, candidates, not_offered
 from boxwright.system.precision import choose as choose_precision
+from boxwright.system.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+ALL = Share()
 Order = ShuffledBatches | RectangularBatches | QuadBatches
 KEPT: dict[str, Keeping] = {"ram": "memory", "disk": "disk"}  # the word of --cache -> how images are kept
 SPARE_SHARE = 0.25  # of free memory that decoded images may take unasked
@@ -60,6 +66,24 @@ class TrainingData:
     samples: TrainingSamples
     batches: Order
     by_weight: bool = False  # images of rare and badly found classes are drawn more often
+    share: Share = ALL  # of each batch, that this process draws
+
+    def shares(self, epoch: int, first: int, class_maps: list[float]) -> Iterator[Batch]:
+        """What this process draws of the batches of an epoch from one on."""
+        whole = self.addresses(epoch, first, class_maps)
+        if self.share.size == 1:
+            yield from self.loader(whole)
+            return
+        mine = [self.share.of(batch) for batch in whole]
+        drawn = iter(self.loader([addresses for addresses in mine if addresses]))
+        for batch, addresses in zip(whole, mine, strict=True):
+            yield next(drawn) if addresses else self._without_images(batch[0].output_hw)
+
+    def _without_images(self, size_hw: tuple[int, int]) -> Batch:
+        """The share of a batch that has fewer images than there are processes."""
+        kind = self.samples.store.kind
+        images = torch.empty((0, kind.channels, *size_hw), dtype=getattr(torch, kind.depth))
+        return Batch(images, torch.empty((0, 6)), ())
 
     def addresses(self, epoch: int, first: int, class_maps: list[float]) -> list[list[Address]]:
         """The batches of an epoch from one on. `class_maps` are those of the last validation, [] before the first."""
@@ -72,8 +96,8 @@ class TrainingData:
         return batches.batches(epoch, first)
 
 
-def training_data(plan: TrainPlan, warn: Callable[[str], None]) -> TrainingData:
-    """Samples, order and loader of the training split."""
+def training_data(plan: TrainPlan, warn: Callable[[str], None], share: Share = ALL) -> TrainingData:
+    """Samples, order and loader of the training split; `share` is what this process draws of each batch."""
     settings, index = plan.settings, plan.data.splits["train"]
     kind = plan.data.dataset.kind
     store = _training_store(plan)
@@ -93,7 +117,7 @@ def training_data(plan: TrainPlan, warn: Callable[[str], None]) -> TrainingData:
     samples.pool = _pool(plan, order)
     drawn = QuadSamples(samples, order, settings.seed) if isinstance(order, QuadBatches) else samples
     loader = Loader(drawn, threads=loader_threads(settings.workers), pinned=is_cuda(plan.device), kind=kind)
-    return TrainingData(loader, samples, order, settings.image_weights)
+    return TrainingData(loader, samples, order, settings.image_weights, share)
 
 
 def _training_store(plan: TrainPlan) -> ImageStore:
@@ -163,16 +187,22 @@ def _require_memory(setting: str, store: ImageStore, images: int, promised: int 
 
 
 def machines_of(
-    plan: TrainPlan, batches_per_epoch: int, tell: Callable[[str], None], warn: Callable[[str], None]
+    plan: TrainPlan,
+    batches_per_epoch: int,
+    tell: Callable[[str], None],
+    warn: Callable[[str], None],
+    world: World | None = None,
 ) -> Machinery:
     """The network and everything that trains it, and lines about it."""
+    world = world or World()
     settings = plan.settings
     detector = plan.detector
     if plan.resumed is None or settings.autoanchor_on_resume:
-        _fit_anchors(plan, tell)
+        world.alone(lambda: _fit_anchors(plan, tell), "AutoAnchor")
     if plan.resumed is None and settings.round_start_to_half:
         round_to_half(detector)
     detector = place(detector, plan.device)
+    world.send_(detector.state_dict().values(), "weights")
     schedule = Schedule(settings.part(ScheduleSettings), batches_per_epoch, settings.batch_size)
     groups = parameter_groups(detector, settings.decay_rule)
     decay = settings.weight_decay * schedule.weight_decay_factor
@@ -182,16 +212,23 @@ def machines_of(
     loss = DetectionLoss(loss_rules(plan), detector.head.anchors, detector.strides, plan.data.num_classes)
     precision = _precision(plan, detector, loss, warn)
     tell(_about_optimizer(settings.optimizer, groups, decay, schedule))
+    average = Ema(detector, limit=settings.ema_decay, ramp=settings.ema_ramp)
+    exchange, shared = StepExchange(world, numbers_of(detector)), settings.sync_bn and world.is_several
+    if world.is_several:
+        loss.across = partial(exchange.sum, name="counts of the loss")
+    if shared:
+        share_batch_norm(detector, exchange)
     return Machinery(
         detector,
-        Ema(detector, limit=settings.ema_decay, ramp=settings.ema_ramp),
+        average,
         loss,
         optimizer,
-        Accelerator(precision),
+        Accelerator(precision, exchange),
         schedule,
         plan.frozen.still,
         settings.clip_norm,
         settings.clear_gradients_each_epoch,
+        shared,
     )
 
 

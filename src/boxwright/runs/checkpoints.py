@@ -3,19 +3,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from boxwright.engine.checkpoint import put_back, read_checkpoint, snapshot
 from boxwright.engine.loop import Machinery
+from boxwright.engine.replicas import gathered_ranks, send_state
 from boxwright.engine.saving import SaveInterval, Saving, SavingError
 from boxwright.engine.state import RunningLosses, TrainState
 from boxwright.runs.best_by import KeptBests, kind_of
 from boxwright.runs.evaluation.in_training import RunValidation
 from boxwright.runs.plan import TrainPlan
-from boxwright.structures.checkpoint import Checkpoint
+from boxwright.structures.checkpoint import Checkpoint, RankRecord
 from boxwright.system.run_folder import RunFolder
 from boxwright.system.tensors import newest_whole
+from boxwright.system.world import World
 from boxwright.track.events import Event, StepLogged
 
 if TYPE_CHECKING:
@@ -34,7 +36,9 @@ class RunCheckpoints:
     facts: Checkpoint  # what the run is made of
     bests: KeptBests
     logged: StepLogged | None  # the last one of the epoch that is being trained
+    world: World = field(default_factory=World)
     saving: Saving | None = None
+    _ranks: tuple[RankRecord, ...] = ()  # what only each process knows, when the last save began
 
     def to(self, folder: RunFolder, tell: Callable[[Event], None], allowed: Callable[[], None]) -> RunCheckpoints:
         """Write them into the folder of a run from now on; `allowed` raises when it is ours no more."""
@@ -48,13 +52,19 @@ class RunCheckpoints:
         if self.logged is not None and self.state.batch:
             # The row of an epoch shows its last batch, and there may be none left after a restart.
             facts = replace(facts, logged={**asdict(self.logged), "losses": list(self.logged.losses)})
-        return snapshot(self.machines, self.state, self.running, facts)
+        return snapshot(self.machines, self.state, self.running, replace(facts, ranks=self._ranks))
 
     def save(self, kind: str, epoch: int) -> None:
         """Write a checkpoint. last.pt comes after everything else of its epoch.
 
-        Until it is there, the epoch is trained again. Raises SavingError.
+        Until it is there, the epoch is trained again. Of several processes one writes, and the others wait. Raises
+        SavingError.
         """
+        if self.world.is_several:
+            self._ranks = gathered_ranks(self.machines, self.world)
+        self.world.alone(lambda: self._write(kind, epoch), f"saving {kind}.pt")
+
+    def _write(self, kind: str, epoch: int) -> None:
         if self.saving is None:
             return
         if kind == "last":
@@ -68,6 +78,12 @@ class RunCheckpoints:
 
     def put_back(self) -> bool:
         """Restore the last good weights; whether there were any."""
+        found = self.world.broadcast(bool(self.world.alone(self._put_back, "the last good weights")))
+        if found:
+            send_state(self.machines, self.world)
+        return found
+
+    def _put_back(self) -> bool:
         last = None if self.saving is None else self.saving.folder.last
         if last is None or not last.exists():
             return False

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import base64
 import html
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from boxwright.errors import EXIT_DONE
 from boxwright.paths import read_regular
@@ -14,8 +15,9 @@ from boxwright.system.run_folder import RunFile, RunFolder
 from boxwright.track.events import Ended
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
+PLACES = ("folder", "best", "last")
 MAX_PICTURE_BYTES = 8 << 20  # of the curves that are shown inline
 
 
@@ -32,6 +34,7 @@ class Trained:
     ended: Ended
     reason: str  # of the end, in words
     exit_code: int = EXIT_DONE  # of the command
+    is_told: bool = False  # whether a process that was started for it has printed it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,17 @@ class TrainResult(Trained):
     folder: Path
     best: Path
     last: Path
+
+    def document(self) -> dict[str, Any]:
+        """As another process gets it."""
+        places = {key: str(getattr(self, key)) for key in PLACES}
+        return {**asdict(self), **places, "ended": self.ended.name}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> TrainResult:
+        """The same in a process that was told. That one has nothing to print."""
+        places = {key: Path(document[key]) for key in PLACES}
+        return cls(**{**document, **places, "ended": Ended[document["ended"]], "is_told": True})
 
     def _repr_html_(self) -> str:
         """A table of the numbers, the places and the curves, as notebooks show it."""

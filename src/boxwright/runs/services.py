@@ -70,7 +70,7 @@ class RunServices:
 
     def batches(self, epoch: int, first: int) -> Iterator[Batch]:
         """The batches of an epoch from one on."""
-        return self.training.loader(self.training.addresses(epoch, first, self.checkpoints.state.class_maps))
+        return self.training.shares(epoch, first, self.checkpoints.state.class_maps)
 
     def validate(self, network: Detector, epoch: int, *, final: bool) -> tuple[dict[str, float | None], float]:
         """Results by key and the fitness."""
@@ -92,7 +92,18 @@ class RunServices:
 
     def stop_requested(self) -> str:
         """Why to stop now, or ''."""
-        return self.agree(self.stops.reason(), "stop")
+        own = self.stops.reason()
+        reason = self.agree(own, "stop")
+        if reason and not own:  # of another process, whose signal or clock it was
+            self.stops.resumable = True
+            self.stops.signal.take(reason)
+        return reason
+
+    def leaves_validation(self) -> bool:
+        """Whether to stop now, asked by each process at its own time."""
+        if self.world.is_several:
+            return self.world.notices(self.stops.reason())
+        return bool(self.stop_requested())
 
     def agree(self, reason: str, name: str) -> str:
         """The reason of the first process that has one, or ''."""

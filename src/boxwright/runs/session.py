@@ -16,6 +16,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from boxwright.config.schema.loop import LoopSettings
+from boxwright.data.sampling.shares import Share
 from boxwright.engine.finite import NotFiniteError
 from boxwright.engine.loop import Outcome, Trainer
 from boxwright.engine.saving import SavingError
@@ -26,6 +27,7 @@ from boxwright.runs.evaluation.evaluate import ValidationData
 from boxwright.runs.finish import Ending
 from boxwright.runs.folder import prepared
 from boxwright.runs.generations import way_on
+from boxwright.runs.launching import note_start
 from boxwright.runs.plan import TrainPlan
 from boxwright.runs.result import Trained, TrainResult
 from boxwright.runs.services import RunServices, Stops
@@ -35,7 +37,7 @@ from boxwright.system.claim import Claim
 from boxwright.system.device import configured_process
 from boxwright.system.files import WriteError
 from boxwright.system.run_folder import RECORDS, RunFolder
-from boxwright.system.signals import stops_collected
+from boxwright.system.signals import exit_code, stops_collected
 from boxwright.system.world import World
 from boxwright.track.bus import Bus, Sink
 from boxwright.track.events import Ended, FileWritten, RunEnded, Warned
@@ -119,7 +121,7 @@ class Run:
     @functools.cached_property
     def training(self) -> TrainingData:
         """Samples, orders and loader of what is learned from. Raises SettingError where memory is too small for it."""
-        training = training_data(self.plan, self.warn)
+        training = training_data(self.plan, self.warn, Share(self.world.rank, self.world.size))
         self._stack.callback(training.samples.store.close)
         self._stack.callback(training.loader.close)
         return training
@@ -151,6 +153,8 @@ class Run:
             result = self._trained()
         except KeyboardInterrupt as stop:
             self.ended = Ended.STOPPED
+            if not self.world.is_main:
+                self.world.leave_after_rank_0(exit_code(stop))
             if self.folder is not None:
                 stop.add_note(way_on(self.folder.path))
             raise
@@ -167,16 +171,18 @@ class Run:
             self.observers.call("on_params_update", dict(self.plan.own_changes))
         for note in self.plan.notes:
             self.warn(note)
-        parts = wired(self.plan, self.folder, self.data, self.bus, self.observers)
+        parts = wired(self.plan, self.folder, self.data, self.bus, self.observers, self.world)
         if self.folder is not None and self.claim is not None:
             parts.checkpoints.to(self.folder, self.bus.tell, self.claim.require)
             self.folder.wrote(*RECORDS)
+            if self.world.job:
+                note_start(self.folder, self.world.job, (parts.state.epoch, parts.state.batch))
         self.observers.call("on_pretrain_routine_end")
         return self._fitted(parts)
 
     def _fitted(self, parts: Wired) -> Trained:
         began, first_epoch, checkpoints = time.monotonic(), parts.state.epoch, parts.checkpoints
-        with stops_collected() as request:
+        with stops_collected(patient=self.world.is_several) as request:
             stops = Stops(request, self.observers, self.plan.settings.time)
             services = RunServices(
                 self.world,
@@ -188,7 +194,7 @@ class Run:
                 self.observers,
                 parts.pictures,
             )
-            parts.validation.leave = lambda: bool(services.stop_requested())
+            parts.validation.leave = services.leaves_validation
             self.observers.call("on_train_start")
             settings, shape = self.plan.settings.part(LoopSettings), batch_shape(self.plan)
             outcome = Trainer(parts.machines, settings, shape, services, parts.state, checkpoints.running).fit()
@@ -197,9 +203,22 @@ class Run:
         if request.number:
             request.raise_again()
         hours = (time.monotonic() - began) / 3600
-        if self.folder is None or (outcome.ended is Ended.STOPPED and stops.resumable):
+        leaves = outcome.ended is Ended.STOPPED and stops.resumable
+        ended = self.world.alone(
+            lambda: self._ended(parts, outcome, hours, first_epoch, leaves=leaves), "the end of the run"
+        )
+        told = self.world.broadcast(ended.document() if isinstance(ended, TrainResult) else None, "the result")
+        if self.world.is_main:
+            assert ended is not None  # its own work
+            return ended
+        return self._left(parts, outcome, hours) if told is None else TrainResult.from_document(told)
+
+    def _ended(self, parts: Wired, outcome: Outcome, hours: float, first_epoch: int, *, leaves: bool) -> Trained:
+        """What the process with the folder does at the end; the others wait."""
+        if self.folder is None or leaves:
             return self._left(parts, outcome, hours)
-        checkpoints.require_best(first_epoch)
+        parts.validation.world = World()
+        parts.checkpoints.require_best(first_epoch)
         return self._finished(parts, outcome, hours, first_epoch, self.folder)
 
     def _left(self, parts: Wired, outcome: Outcome, hours: float) -> Trained:

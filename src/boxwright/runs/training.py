@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,53 +22,80 @@ from boxwright.runs.generations import is_unsaved, settings_of_run
 from boxwright.runs.inputs.class_match import matching_of
 from boxwright.runs.inputs.run_place import data_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
+from boxwright.runs.launching import begun_by, processes_asked, train_in_processes, write_result
 from boxwright.runs.plan import TrainPlan, plan_of
 from boxwright.runs.result import TrainResult
 from boxwright.runs.session import session
+from boxwright.runs.together import on_own_device, require_same, require_shares
 from boxwright.structures.answer import Answer
 from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.claim import Claim, claimed
 from boxwright.system.files import remove
+from boxwright.system.launch import launch_of_environment
+from boxwright.system.process_group import world_of
 from boxwright.system.run_folder import RunFile, RunFolder, run_of
 from boxwright.system.tensors import finish_rotation
-from boxwright.system.world import World, world_of_environment
+from boxwright.system.world import World
 from boxwright.track.events import Ended
+from boxwright.track.sinks.rank_warnings import RankWarnings
 from boxwright.track.sinks.results_table import whole_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 def train(resolved: Resolved[TrainSettings], observers: Sequence[object] = ()) -> TrainResult:
-    """Train, or go on training, as the settings say. Several processes are refused before anything is made."""
-    world = world_of_environment()
+    """Train, or go on training, as the settings say; with the other processes that a launcher started."""
+    launch, settings = launch_of_environment(), resolved.settings
+    if launch is None and (processes := processes_asked(settings)) > 1:
+        return train_in_processes(resolved, processes, observers)
+    with world_of(launch, settings.rank_timeout) as world:
+        if launch is not None and (begun := begun_by(launch, settings, world)):
+            resolved = replace(resolved, settings=settings.model_copy(update={"resume": begun}))
+        if not resolved.settings.resume:
+            require_shares(resolved.settings, world)  # before data are read
+        result = _train(on_own_device(resolved, world), observers, world)
+    if settings.result_file and not result.is_told:
+        write_result(settings.result_file, result)
+    return result
+
+
+def _train(resolved: Resolved[TrainSettings], observers: Sequence[object], world: World) -> TrainResult:
     if not resolved.settings.resume:
-        return _run(plan_of(resolved, None), world, observers)
+        return _run(_planned(lambda: plan_of(resolved, None), world), world, observers)
     path = resuming.checkpoint_place(resolved)
     folder = RunFolder(run_of(path))
     if folder.done() is not None or not resuming.is_own(path):
         checkpoint = resuming.find_checkpoint(resolved)
         if checkpoint.is_legacy:
-            return _run(_plan_of_legacy(resolved, checkpoint), world, observers)
+            return _run(_planned(lambda: _plan_of_legacy(resolved, checkpoint), world), world, observers)
         if _is_done(folder, with_edits(resolved, folder, checkpoint)[0], checkpoint):
             return _already_done(folder, checkpoint.checkpoint)
-    with claimed(folder.path) as claim:  # only now is what lies there what will be gone on with
-        finish_rotation(path)
+    with claimed(folder.path) if world.is_main else contextlib.nullcontext() as claim:
+        world.alone(lambda: finish_rotation(path), "the newest checkpoint")  # what lies there will be gone on with
         found = _to_go_on_from(resolved, folder)
         if found is not None and found.is_legacy:
-            return _run(_plan_of_legacy(resolved, found), world, observers)
+            return _run(_planned(lambda: _plan_of_legacy(resolved, found), world), world, observers)
         asked, edits = with_edits(resolved, folder, found)
         if found is not None and _is_done(folder, asked, found):
             return _already_done(folder, found.checkpoint)
-        plan = _plan_of_resumed(asked, found, folder, edits)
-        remove(folder / RunFile.DONE)
-        folder.take_off()
+        plan = _planned(lambda: _plan_of_resumed(asked, found, folder, edits), world)
+        if world.is_main:
+            remove(folder / RunFile.DONE)
+            folder.take_off()
         return _run(plan, world, observers, folder, claim)
+
+
+def _planned(make: Callable[[], TrainPlan], world: World) -> TrainPlan:
+    """The plan, the same in all processes. One of each host reads the data first, and the others what it has left."""
+    plan = world.first_on_host(make, "reading data and weights")
+    require_shares(plan.settings, world)
+    require_same(plan, world)
+    return plan
 
 
 def dry_run(resolved: Resolved[TrainSettings]) -> Answer:
     """The plan of the same training, and nothing made or written."""
-    world_of_environment()
     if not resolved.settings.resume:
         return planned(plan_of(resolved, None))
     folder = RunFolder(run_of(resuming.checkpoint_place(resolved)))
@@ -85,8 +113,10 @@ def _run(
     folder: RunFolder | None = None,
     claim: Claim | None = None,
 ) -> TrainResult:
-    """One session; in a new folder, unless the run goes on in its own."""
-    with session(plan, folder=folder or folder_of(plan), claim=claim, observers=observers, world=world) as run:
+    """One session; in a new folder, unless the run goes on in its own. Of several processes one has the folder."""
+    place = (folder or folder_of(plan)) if world.is_main else None
+    others = [RankWarnings(world.rank)] if plan.settings.log_ranks and not world.is_main else []
+    with session(plan, folder=place, claim=claim, sinks=others, observers=observers, world=world) as run:
         result = run.train()
     assert isinstance(result, TrainResult), "a run in a folder has its places in its result"
     return result

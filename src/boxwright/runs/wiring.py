@@ -9,6 +9,7 @@ from typing import NamedTuple
 from boxwright.engine.checkpoint import restore
 from boxwright.engine.loop import Machinery
 from boxwright.engine.patience import Patience
+from boxwright.engine.replicas import take_own
 from boxwright.engine.state import RunningLosses, TrainState
 from boxwright.runs import records
 from boxwright.runs import resume as resuming
@@ -24,6 +25,7 @@ from boxwright.runs.sinks import logged_step
 from boxwright.structures.checkpoint import EvaluationRecord
 from boxwright.system.run_folder import RunFolder
 from boxwright.system.shared_memory import sweep_unused
+from boxwright.system.world import World
 from boxwright.track.bus import Bus
 from boxwright.track.events import LabelsCounted, RunStarted, Warned
 from boxwright.track.sinks.callbacks import Observers
@@ -45,14 +47,17 @@ def wired(
     data: tuple[TrainingData, ValidationData],
     bus: Bus,
     observers: Observers,
+    world: World,
 ) -> Wired:
     """Network, optimizer and state, from the beginning or from a checkpoint; sinks are told that the run starts."""
     training, validating = data
     sweep_unused()  # what killed runs left in memory; only now, since this run may have gone on with it
     lines = list(plan.lines)
-    machines = machines_of(plan, len(training.batches), lines.append, lambda text: bus.tell(Warned(text)))
+    machines = machines_of(plan, len(training.batches), lines.append, lambda text: bus.tell(Warned(text)), world)
     running = RunningLosses(plan.device)
     state = _state(plan, folder, machines, running, bus, lines)
+    if plan.resumed is not None:
+        lines += take_own(machines, plan.resumed, world)
     facts = records.checkpoint_facts(plan, folder)
     threads = facts.machine["threads"]
     assert isinstance(threads, int)  # what `machine` counted
@@ -65,10 +70,11 @@ def wired(
         bus.tell,
         best_by(plan.settings.best_by),
         observers=observers,
+        world=world,
     )
     risen = {} if plan.resumed is None else plan.resumed.bests
     bests = KeptBests.of(plan.settings.keep_best, risen, folder)
-    checkpoints = RunCheckpoints(plan, machines, state, running, validation, facts, bests, logged_step(plan))
+    checkpoints = RunCheckpoints(plan, machines, state, running, validation, facts, bests, logged_step(plan), world)
     pictures = RunPictures(folder, plan, bus.tell)
     settings, place = plan.settings, "" if folder is None else str(folder)
     opening, values = opening_lines(plan, folder, machines, lines), settings.model_dump(mode="json")

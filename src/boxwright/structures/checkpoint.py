@@ -158,6 +158,14 @@ class ExactState:
 
 
 @dataclass(frozen=True)
+class RankRecord:
+    """What one of several processes had for itself: statistics of its images, gradients that waited for a step."""
+
+    buffers: Tensors
+    gradients: Tensors
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A network with everything that its file says about it. With `position` a run can go on from it."""
 
@@ -180,6 +188,7 @@ class Checkpoint:
     ema_updates: float | None = None
     optimizer: OptimizerRecord | None = None
     exact: ExactState | None = None
+    ranks: tuple[RankRecord, ...] = ()  # of a run of several processes, in their order
     others: dict[str, Any] = field(default_factory=dict)  # keys of another version, kept as they are
 
     @property
@@ -221,4 +230,5 @@ class Checkpoint:
             position=None,
             optimizer=None,
             exact=None,
+            ranks=(),
         )

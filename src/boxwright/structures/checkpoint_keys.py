@@ -22,6 +22,7 @@ from boxwright.structures.checkpoint import (
     PlanRecord,
     Position,
     PrecisionRecord,
+    RankRecord,
     RunningRecord,
 )
 from boxwright.structures.checkpoint_schema import (
@@ -82,6 +83,7 @@ def checkpoint_of(document: Mapping[str, Any], where: str, version: int = VERSIO
         position=_position(document.get("state")),
         optimizer=_optimizer(document.get("optimizer")),
         exact=_exact(document),
+        ranks=tuple(RankRecord(rank["buffers"], rank["gradients"]) for rank in document.get("ranks", ())),
         others={key: value for key, value in document.items() if key not in StoredCheckpoint.model_fields},
         **{key: document[key] for key in _AS_THEY_ARE if key in document},
     )
@@ -162,6 +164,8 @@ def _training(checkpoint: Checkpoint) -> dict[str, Any]:
             "running": {"sums": exact.running.sums, "batches": exact.running.batches},
             "torch_rng": exact.torch_rng,
         }
+    if checkpoint.ranks:
+        document["ranks"] = [{"buffers": rank.buffers, "gradients": rank.gradients} for rank in checkpoint.ranks]
     return document
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 KIND = "checkpoint"
 MOST_NAMES, LONGEST_NAMES = 100_000, 16 << 20  # classes, and characters of all their names: as in a data set
 MOST_EPOCHS = 1 << 31
+MOST_RANKS = 1 << 14  # processes of one training
 MOST_SHOWN = 60  # characters of a value that an error repeats
 # What an optimizer has to remember of a parameter that it has moved.
 MEMORY: dict[str, frozenset[str]] = {
@@ -186,6 +187,13 @@ class StoredRunning(_Part):
     batches: Count
 
 
+class StoredRank(_Part):
+    """What one of several processes had for itself."""
+
+    buffers: Tensors
+    gradients: Tensors
+
+
 class StoredData(_Part):
     """The data of the run: its YAML, and what tells its splits from others."""
 
@@ -230,6 +238,7 @@ class StoredCheckpoint(_Part):
     balance: torch.Tensor | None = None
     running: StoredRunning | None = None
     torch_rng: Annotated[torch.Tensor, AfterValidator(_generator_state)] | None = None
+    ranks: Annotated[list[StoredRank], Field(max_length=MOST_RANKS)] = []
 
     @model_validator(mode="after")
     def _fits_together(self) -> StoredCheckpoint:
@@ -266,6 +275,11 @@ class StoredCheckpoint(_Part):
             shapes.get(name) != tensor.shape or tensor.dtype != torch.float32 for name, tensor in self.gradients.items()
         ):
             raise ValueError("its gradients are not those of its network")
+        own = [{**rank.buffers, **rank.gradients} for rank in self.ranks]
+        if any(shapes.get(name) != tensor.shape for tensors in own for name, tensor in tensors.items()) or any(
+            rank.buffers.keys() != self.ranks[0].buffers.keys() for rank in self.ranks
+        ):
+            raise ValueError("what its processes had for themselves is not of its network")
         required = MEMORY.get(str(self.settings.get("optimizer")), frozenset())
         for name, memory in self.optimizer.memory.items():
             if (

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import torch
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import torch
 
 
 class Cells(NamedTuple):
@@ -24,7 +24,7 @@ class Cells(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """`objectness` (B, A, H, W) and `rows` (K, 4 + C): x, y, w, h, class 0, class 1, ... Both float32."""
+    """`objectness` (B, A, H, W) and `rows` (K, 4 + C): x, y, w, h, class 0, class 1, ... Both at least float32."""
 
     objectness: torch.Tensor
     rows: torch.Tensor
@@ -69,9 +69,14 @@ class DenseMaps:
     def answers(self, level: int, cells: Cells) -> Answers:
         """Objectness everywhere, boxes and classes at these cells."""
         raw = self.raws[level]
-        rows = raw[cells.image, cells.anchor, cells.row, cells.column].float()
+        rows = at_least_float32(raw[cells.image, cells.anchor, cells.row, cells.column])
         kept = [i for i in range(rows.shape[1]) if i != OBJECTNESS]
-        return Answers(raw[..., OBJECTNESS].float(), rows[:, kept])
+        return Answers(at_least_float32(raw[..., OBJECTNESS]), rows[:, kept])
 
 
 OBJECTNESS = 4  # place of objectness among the 5 + C answers of an anchor
+
+
+def at_least_float32(values: torch.Tensor) -> torch.Tensor:
+    """Half precisions become float32; float64 stays what it is."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -58,6 +58,23 @@ def choose_device(word: str) -> torch.device:
     return torch.device("cuda", int(number))
 
 
+def devices_named(word: str) -> int:
+    """How many devices a word of --device names: 2 for 0,1."""
+    return len([part for part in word.split(",") if part.strip()]) or 1
+
+
+def device_words(word: str, processes: int) -> list[str]:
+    """The device of each of the processes of this host. Raises DeviceError where there are fewer devices than that."""
+    wanted = word.strip().lower()
+    if wanted == "cpu" or (wanted == "" and not torch.cuda.is_available()):
+        return ["cpu"] * processes
+    given = [part.strip() for part in wanted.split(",")] if wanted else list(map(str, range(torch.cuda.device_count())))
+    if len(set(given)) < processes:
+        what = f"{processes} processes need as many devices, and there are {len(set(given))}"
+        raise DeviceError(f"--device {word}".strip(), what, f"Start fewer processes. There is: {_present()}")
+    return given[:processes]
+
+
 def is_cpu(device: torch.device) -> bool:
     """Whether it computes where the host does: results are there at once, and memory is that of the process."""
     return device.type == "cpu"

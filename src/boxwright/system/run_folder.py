@@ -32,6 +32,7 @@ class RunFile(StrEnum):
     HYPERPARAMETERS = "hyp.yaml"
     DATA = "data.json"
     CLAIM = "claim.json"
+    STARTS = "starts.json"
     DONE = "done.json"
     EVENTS = "events.jsonl"
     ALL_EVENTS = "events.ndjson"  # where that is asked for
@@ -202,6 +203,12 @@ class RunFolder:
             return None
         sound = isinstance(found, dict) and all(type(found.get(key)) in kinds for key, kinds in _RECORD.items())
         return found if sound else None
+
+
+def newest_runs(project: str) -> list[RunFolder]:
+    """The runs of a project that several processes began together, newest first."""
+    places = sorted(Path(project).glob(f"*/{RunFile.STARTS}"), key=lambda place: place.stat().st_mtime, reverse=True)
+    return [RunFolder(place.parent) for place in places]
 
 
 def named(place: Path, suffix: str) -> Path:

@@ -12,12 +12,14 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
+ONE_REQUEST_S = 1.5  # within which signals from a terminal and a launcher are one
 ENDED_BY_SIGNAL = 128  # what a shell adds to the number of a signal that ended a program
 TERMINATIONS = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -52,23 +54,32 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
 
 
 class StopRequest:
-    """The first signal that asked to end, kept until somebody looks.
+    """The first signal that asked to end, kept until somebody looks. A second one leaves at once.
+
+    `patient`: not if it comes right behind the first, as after Ctrl-C from the terminal and from a launcher.
 
     A handler may do nothing more: no files, no locks.
     """
 
-    def __init__(self) -> None:
-        self.number = 0
+    def __init__(self, *, patient: bool = False) -> None:
+        self.number, self._apart_s = 0, ONE_REQUEST_S if patient else 0.0
+        self._since = 0.0
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
-        if self.number:
+        if not self.number:
+            self.number, self._since = number, time.monotonic()
+        elif time.monotonic() - self._since >= self._apart_s:
             os._exit(ENDED_BY_SIGNAL + number)  # asked twice: leave at once; every file is whole at every moment
-        self.number = number
 
     @property
     def reason(self) -> str:
         """The name of the signal, or ''."""
         return signal.Signals(self.number).name if self.number else ""
+
+    def take(self, reason: str) -> None:
+        """Another process of the same training got a signal: it counts here too."""
+        if not self.number and reason in signal.Signals.__members__:
+            self.number = signal.Signals[reason]
 
     def raise_again(self) -> None:
         """Go on as if the signal came now."""
@@ -76,9 +87,9 @@ class StopRequest:
 
 
 @contextlib.contextmanager
-def stops_collected() -> Iterator[StopRequest]:
+def stops_collected(*, patient: bool = False) -> Iterator[StopRequest]:
     """Take Ctrl-C, SIGTERM and SIGHUP as a request while this lasts. Outside the main thread no signal ever arrives."""
-    request = StopRequest()
+    request = StopRequest(patient=patient)
     with _answered((signal.SIGINT, *TERMINATIONS), request):
         yield request
 

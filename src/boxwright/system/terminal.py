@@ -48,6 +48,11 @@ def say(line: str, out: TextIO | None = None, *, whole: bool = False) -> None:
     say_pieces([[Piece(part)] for part in lines], out)
 
 
+def say_at_once(line: str) -> None:
+    """Write one line to the standard error of a process that is about to be ended, past whatever holds its streams."""
+    os.write(2, (printable(line) + "\n").encode(errors="replace"))
+
+
 def say_pieces(lines: Iterable[Sequence[Piece]], out: TextIO) -> None:
     """Print lines of text in colours, in place of a line that is still open."""
     if out.isatty():

@@ -32,10 +32,30 @@ class LoopSettings(Slice):
         help_text="Validate only in the final epoch.",
         spelling=Spelling(original=True, renamed=("notest",)),
     )
-    device: str = setting(
-        "",
-        "cpu, mps, 0; '' = the first GPU, else the CPU. Several, as in 0,1, are not offered yet.",
-        Spelling(original=True),
+    device: str = setting("", "cpu, mps, 0, or 0,1,2,3; '' = the first GPU, else the CPU.", Spelling(original=True))
+    processes: int = setting(
+        0,
+        "Processes on this machine that train one network together; 0 = one for each of several devices, else one.",
+        Spelling(metavar="N"),
+        ge=0,
+        le=1024,
+    )
+    rank_timeout: float = setting(
+        30.0,
+        "Seconds without a sign of life of a process after which all others end.",
+        Spelling(metavar="SECONDS"),
+        ge=1,
+        le=3600,
+    )
+    max_restarts: int = setting(
+        3,
+        "How often several processes that were started together go on from the newest checkpoint when one is lost.",
+        Spelling(metavar="N"),
+        ge=0,
+        le=1000,
+    )
+    log_ranks: bool = setting(
+        default=False, help_text="Show the warnings of the other processes, too.", spelling=Spelling()
     )
     threads: int = setting(
         0,

@@ -21,6 +21,7 @@ class RunSettings(Slice):
         default=False, help_text="Use the run folder even if it exists.", spelling=Spelling(original=True)
     )
     noplots: bool = setting(default=False, help_text="Draw no pictures.", spelling=Spelling(original=True))
+    result_file: str = setting("", "Write what the training came to into this file, as JSON.", Spelling(metavar="PATH"))
     bucket: str = setting(
         "", "Mirror the run to this address: gs://, s3://, file:// (bare NAME = gs://NAME).", Spelling(original=True)
     )

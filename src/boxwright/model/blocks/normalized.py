@@ -21,7 +21,7 @@ MOST_CHANNELS = 8192  # as in native/normalize.cpp
 def can_be_fused(x: torch.Tensor, bn: nn.Module | None, act: nn.Module) -> bool:
     """Whether `fused` may stand for act(bn(x))."""
     return (
-        isinstance(bn, nn.BatchNorm2d)
+        type(bn) is nn.BatchNorm2d
         and bn.training
         and bn.weight is not None
         and bn.momentum is not None

@@ -21,6 +21,7 @@ from boxwright.runs.inputs.open_data import OpenData
 from boxwright.structures.batch import Batch
 from boxwright.system.device import is_cuda, is_out_of_memory, release_memory
 from boxwright.system.precision import Precision
+from boxwright.system.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -98,13 +99,18 @@ class _NoHooks:
 
 
 def evaluate(
-    data: ValidationData, network: Detector | Ensemble, hooks: Hooks | None = None, most: int | None = None
+    data: ValidationData,
+    network: Detector | Ensemble,
+    hooks: Hooks | None = None,
+    most: int | None = None,
+    world: World | None = None,
 ) -> Evaluation:
     """Validate a network that is on the device and in evaluation mode.
 
     It begins anew where memory runs out and the hooks make batches smaller. `most` = leave off after so many images,
-    with the batch that holds the last of them.
+    with the batch that holds the last of them. The processes of a `world` share the batches, and all get the answer.
     """
+    world = world or World()
     plan, hooks = data.plan, hooks or _NoHooks()
     evaluator = Evaluator(
         num_classes=data.num_classes,
@@ -117,10 +123,11 @@ def evaluate(
     batches = data.batches.batches()
     if most is not None:
         batches = batches[: -(-most // plan.batch_size)]
+    batches = batches[world.rank :: world.size]
     while True:
         try:
-            return evaluator.run(network, hooks.batches(data.loader(batches)), data.device, hooks.loss)
+            return evaluator.run(network, hooks.batches(data.loader(batches)), data.device, hooks.loss, world)
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or not hooks.made_smaller(max(map(len, batches))):
+            if not is_out_of_memory(error) or not hooks.made_smaller(max(map(len, batches), default=0)):
                 raise
         release_memory(data.device)

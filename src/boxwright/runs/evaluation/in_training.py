@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from boxwright.engine.services import ValidationLeftError
-from boxwright.infer.evaluator import Evaluation, Seen
+from boxwright.infer.evaluator import Evaluation, IncompleteError, Seen
 from boxwright.infer.validation_event import measured, validated
 from boxwright.loss.detection import DetectionLoss
 from boxwright.metrics.curves import READ_IOU
@@ -17,6 +17,7 @@ from boxwright.model.fuse import fused
 from boxwright.runs.evaluation.evaluate import ValidationData, evaluate
 from boxwright.runs.evaluation.plan import EvaluationPlan
 from boxwright.structures.batch import Batch
+from boxwright.system.world import World
 from boxwright.track.events import LOSS_NAMES, Event, Warned
 from boxwright.track.sinks.callbacks import Observers
 
@@ -39,6 +40,7 @@ class RunValidation:
     best_by: BestBy
     leave: Callable[[], bool] = lambda: False  # whether a stop was asked for
     observers: Observers = field(default_factory=Observers)
+    world: World = field(default_factory=World)  # the processes that share its batches
     parts: int = 1  # parts a batch has to be run in to fit in memory
     last: Evaluation | None = None
     numbers: dict[str, float | None] = field(default_factory=dict)  # of the last one, all that a run can be judged by
@@ -56,7 +58,15 @@ class RunValidation:
         self.kept = []
         self.observers.call("on_val_start")
         hooks = _RunHooks(self, keep=keep)
-        found = evaluate(self.data.under(plan or self.plan), fused(network), hooks)
+        self.world.send_(network.buffers(), "average")  # its statistics may differ between processes
+        try:
+            found = evaluate(self.data.under(plan or self.plan), fused(network), hooks, world=self.world)
+        except ValidationLeftError:
+            if self.world.is_several:
+                self.world.gather_arrays({}, "validation")  # where the others wait who are through
+            raise
+        except IncompleteError:
+            raise ValidationLeftError from None
         self.last = found
         self.tell(validated(found, self.names, epoch, show_classes=per_class))
         results = results_of(found)

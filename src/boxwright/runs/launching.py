@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A training in several processes of this machine: started from here, and gone on with when one of them was lost."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from boxwright.config.load import Resolved
+from boxwright.config.schema.train import TrainSettings
+from boxwright.errors import SettingError
+from boxwright.paths import read_regular
+from boxwright.runs.result import TrainResult
+from boxwright.system.device import device_words, devices_named
+from boxwright.system.files import write_json
+from boxwright.system.launch import Launch
+from boxwright.system.launcher import launched
+from boxwright.system.run_folder import RunFile, RunFolder, newest_runs
+from boxwright.system.watch import ToldElsewhereError
+from boxwright.system.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_DEATHS = 3  # at one place, before it is taken for the cause
+MAX_RESULT_BYTES = 1 << 20
+RESULT = "result.json"
+
+
+def processes_asked(settings: TrainSettings) -> int:
+    """How many processes the settings ask for on this machine. Raises DeviceError where there are fewer devices."""
+    wanted = settings.processes or devices_named(settings.device)
+    if wanted > 1:
+        device_words(settings.device, wanted)
+    return wanted
+
+
+def train_in_processes(
+    resolved: Resolved[TrainSettings], processes: int, observers: Sequence[object] = ()
+) -> TrainResult:
+    """Start the processes, and come back with what the training came to.
+
+    Raises SettingError for what cannot be sent to them, ToldElsewhereError when they failed, which they tell.
+    """
+    if observers:
+        names = ", ".join(getattr(one, "__name__", type(one).__name__) for one in observers)
+        what = f"{names} cannot be sent to {processes} processes"
+        raise SettingError("observers", what, "Start this script itself with torchrun, or use one device")
+    with tempfile.TemporaryDirectory(prefix="boxwright-") as place:
+        file = Path(place) / RESULT
+        words = ["train", *words_of(resolved), f"result_file={file}"]
+        code = launched(words, processes, resolved.settings.max_restarts)
+        if not file.exists():
+            raise ToldElsewhereError(code)
+        return TrainResult.from_document(json.loads(read_regular(file, MAX_RESULT_BYTES)))
+
+
+def words_of(resolved: Resolved[TrainSettings]) -> list[str]:
+    """The command line that means the same: every setting that was given for this run, but for where it runs."""
+    left_out = {"processes", "result_file"}
+    given = [key for key, source in resolved.sources.items() if source.typed and key not in left_out]
+    return [f"{key}={_word(getattr(resolved.settings, key))}" for key in given]
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(map(_word, value))
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def write_result(file: str, result: TrainResult) -> None:
+    """What a training came to, for the process that started it. Raises WriteError."""
+    write_json(Path(file), result.document())
+
+
+# -- when one was lost
+
+
+def begun_by(launch: Launch, settings: TrainSettings, world: World) -> str:
+    """The run folder that an earlier attempt of the same job began, '' where there is none."""
+    if settings.resume:
+        return ""
+    return world.broadcast(_folder_of(launch, settings) if world.is_main else "", "the run of this job")
+
+
+def _folder_of(launch: Launch, settings: TrainSettings) -> str:
+    for folder in newest_runs(settings.project):
+        if _record(folder).get("job") == launch.job:
+            return str(folder.path)
+    return ""
+
+
+def note_start(folder: RunFolder, job: str, place: tuple[int, int]) -> None:
+    """Write down that a job begins or goes on here, at an epoch and batch.
+
+    Raises SettingError where it was ended at this very place too often.
+    """
+    record = _record(folder)
+    starts = [*record.get("starts", []), list(place)] if record.get("job") == job else [list(place)]
+    write_json(folder / RunFile.STARTS, {"job": job, "starts": starts})
+    again = starts[-MOST_DEATHS - 1 :]
+    if len(again) > MOST_DEATHS and all(start == again[0] for start in again):
+        what = f"a process was lost {MOST_DEATHS} times behind epoch {place[0]}, batch {place[1]}"
+        raise SettingError(str(folder), what, "Look into the logs for why; then go on with --resume")
+
+
+def _record(folder: RunFolder) -> dict[str, Any]:
+    try:
+        stored = json.loads(read_regular(folder / RunFile.STARTS, MAX_RESULT_BYTES))
+    except (OSError, ValueError):
+        return {}
+    return stored if isinstance(stored, dict) else {}

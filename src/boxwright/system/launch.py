@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a launcher of several processes (torchrun, a batch system) says of this one in the environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from boxwright.errors import SettingError
+
+REMEDY = "Start with torchrun, which sets it, or with --processes"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """The place of this process among all, and where the store is at which they meet."""
+
+    rank: int
+    size: int
+    local_rank: int
+    local_size: int
+    address: str
+    port: int
+    attempt: int = 0  # restarts before this one
+    hosted: bool = False  # whether the launcher keeps the store; otherwise rank 0 does
+    job: str = ""  # the same in every attempt
+
+
+def launch_of_environment() -> Launch | None:
+    """What is said, None of a process that is alone. Raises SettingError where it cannot be meant."""
+    size = _number("WORLD_SIZE", 1)
+    if size == 1:
+        return None
+    rank = _number("RANK")
+    local_rank = _number("LOCAL_RANK", rank)
+    local_size = _number("LOCAL_WORLD_SIZE", size)
+    if not 0 <= rank < size or not 0 <= local_rank < local_size <= size:
+        what = f"{rank} of {size} processes, {local_rank} of {local_size} on this host, is no place among them"
+        raise SettingError("RANK", what, REMEDY)
+    return Launch(
+        rank,
+        size,
+        local_rank,
+        local_size,
+        os.environ.get("MASTER_ADDR", "127.0.0.1"),
+        _number("MASTER_PORT"),
+        _number("TORCHELASTIC_RESTART_COUNT", 0),
+        os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True",
+        _job(os.environ.get("TORCHELASTIC_RUN_ID", "none")),
+    )
+
+
+def _job(name: str) -> str:
+    """What all attempts of one launcher have in common; without a name of the job, its process on this machine."""
+    return f"launcher {os.getppid()}" if name == "none" else name
+
+
+def _number(name: str, default: int | None = None) -> int:
+    text = os.environ.get(name, "").strip()
+    if not text and default is not None:
+        return default
+    if not text.isdecimal():
+        what = f"{text!r} is no number" if text else "is not set, and WORLD_SIZE asks for several processes"
+        raise SettingError(name, what, REMEDY)
+    return int(text)

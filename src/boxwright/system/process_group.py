@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several processes as one world, over PyTorch's process groups. With the launcher, the only importer of them.
+
+Two ways to wait. Within a step everybody waits inside a collective, which the watch ends after `patience_s`. Everything
+else is waited for at the store, by asking again and again, which holds no device and may take hours, as long as those
+who work give signs of life (`watch.py`). Nothing that is received is run: texts are JSON, arrays are safetensors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn
+
+import safetensors.numpy
+import torch
+from torch import distributed
+
+from boxwright.errors import EXIT_FINDINGS, EXIT_OUR_FAULT, EXIT_USER_INPUT, BoxwrightError, SettingError
+from boxwright.system.launch import Launch
+from boxwright.system.peers import START_S
+from boxwright.system.signals import ENDED_BY_SIGNAL, exit_code
+from boxwright.system.watch import HARD_FACTOR, ToldElsewhereError, Watch
+from boxwright.system.world import Value, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    import numpy as np
+
+FINAL = (EXIT_USER_INPUT, EXIT_FINDINGS)  # what starting again does not mend
+SETTLING_S = 0.5  # for the process that tells the user to do so
+FIRST_LOOK_S, LONGEST_LOOK_S = 0.001, 0.1  # between questions to the store
+
+
+@dataclass
+class ProcessGroup(World):
+    """A world of several processes. `patience_s` = how long nothing may be heard of one of them, in seconds."""
+
+    patience_s: float = 30.0
+    inside: tuple[str, float] | None = field(
+        default=None, init=False
+    )  # the collective this process waits in, since when
+
+    def open(self, launch: Launch) -> None:
+        """Meet the others. Raises SettingError where they cannot be met."""
+        limit = dt.timedelta(seconds=max(HARD_FACTOR * self.patience_s, START_S))  # the watch is faster
+        prefix = f"boxwright/{launch.attempt}"
+        is_host = launch.rank == 0 and not launch.hosted
+        try:
+            made = distributed.TCPStore(
+                launch.address, launch.port, launch.size, is_host, timeout=limit, wait_for_workers=False
+            )
+            mine = distributed.TCPStore(
+                launch.address, launch.port, launch.size, is_master=False, timeout=limit, wait_for_workers=False
+            )
+            self._store = distributed.PrefixStore(prefix, made)
+            self._watch = Watch(self, distributed.PrefixStore(prefix, mine))
+            self._watch.start()
+            self._require_no_end(made)
+            self._wait_for_all("meeting")
+            backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+            distributed.init_process_group(
+                backend,
+                store=distributed.PrefixStore("group", self._store),
+                rank=launch.rank,
+                world_size=launch.size,
+                timeout=limit,
+            )
+        except (RuntimeError, OSError) as error:
+            raise _not_met(launch, error) from None
+
+    # -- within a step
+
+    def agree(self, reason: str, name: str = "stop") -> str:
+        """The reason of the first process that has one, or ''."""
+        first = torch.tensor([self.size - self.rank if reason else 0])
+        self._collective(name, lambda: distributed.all_reduce(first, distributed.ReduceOp.MAX))
+        if not int(first):
+            return ""
+        return str(self._text_of(self.size - int(first), reason, name))
+
+    def sum_(self, tensor: torch.Tensor, name: str = "sum") -> torch.Tensor:
+        """The sum over all processes, in place."""
+        self._collective(name, lambda: distributed.all_reduce(tensor))
+        return tensor
+
+    def notices(self, reason: str) -> bool:
+        """Whether this process or any other had a reason so far."""
+        if reason:
+            self._store_call(lambda: self._store.set("noticed", b"1"))
+        return self._store_call(lambda: self._store.check(["noticed"]))
+
+    # -- between steps
+
+    def gather(self, value: Value, name: str = "gather") -> list[Value]:
+        """The values of all processes in the order of their ranks."""
+        return [json.loads(bytes(part.tolist())) for part in self._gathered(json.dumps(value).encode(), name)]
+
+    def gather_arrays(self, arrays: Mapping[str, np.ndarray], name: str) -> list[Mapping[str, np.ndarray]]:
+        """The arrays of all processes in the order of their ranks."""
+        content = safetensors.numpy.save(dict(arrays))
+        return [safetensors.numpy.load(part.numpy().tobytes()) for part in self._gathered(content, name)]
+
+    def broadcast(self, value: Value, name: str = "broadcast") -> Value:
+        """The value of rank 0."""
+        self._wait_for_all(name)
+        found: Value = json.loads(self._text_of(0, json.dumps(value) if self.is_main else "", name))
+        return found
+
+    def send_(self, tensors: Iterable[torch.Tensor], name: str) -> None:
+        """Write the tensors of rank 0 into those of all others."""
+        self._wait_for_all(name)
+        for tensor in tensors:
+            whole = tensor.detach().contiguous()
+            self._collective(name, lambda whole=whole: distributed.broadcast(whole, 0))  # type: ignore[misc]  # called at once
+            if not self.is_main:
+                tensor.detach().copy_(whole)
+
+    def first_on_host(self, work: Callable[[], Value], name: str) -> Value:
+        """Work that one process of each host does first, and the others when it is done."""
+        self._exchange(name)
+        key = f"first/{self.exchanges}/{self.host}/{self.rank - self.local_rank}"
+        if self.local_rank:
+            self._wait_for(key)
+        with self._named(name):
+            found = work()
+        if not self.local_rank:
+            self._store_call(lambda: self._store.set(key, b"1"))
+        self._wait_for_all(name)
+        return found
+
+    def alone(self, work: Callable[[], Value], name: str) -> Value | None:
+        """Work of rank 0, for which the others wait."""
+        self._exchange(name)
+        key = f"alone/{self.exchanges}"
+        if not self.is_main:
+            self._wait_for(key)
+            return None
+        with self._named(name):
+            found = work()
+        self._store_call(lambda: self._store.set(key, b"1"))
+        return found
+
+    # -- the end
+
+    def close(self) -> None:
+        """Leave together: whoever tears its sockets down under a slower one makes that one fail."""
+        self._wait_for_all("end")
+        self._watch.stop()
+        distributed.destroy_process_group()
+
+    def leave_after_rank_0(self, code: int) -> NoReturn:
+        """End by a decision of all, which rank 0 tells the user. Raises ToldElsewhereError."""
+        until = time.monotonic() + self.patience_s
+        while time.monotonic() < until and not self._store_call(lambda: self._store.check(["failed"])):
+            time.sleep(LONGEST_LOOK_S)
+        time.sleep(SETTLING_S)
+        self._watch.stop()
+        raise ToldElsewhereError(code)
+
+    def failed(self, code: int) -> None:
+        """Tell the others that this process ends by an error. Raises ToldElsewhereError where another told it first."""
+        if code in FINAL or code > ENDED_BY_SIGNAL:
+            with contextlib.suppress(RuntimeError):  # as below
+                self._base.set("final", str(code))
+        with contextlib.suppress(RuntimeError):  # a store that is gone has nobody behind it who would hear
+            mine = json.dumps({"rank": self.rank, "code": code})
+            teller = json.loads(self._store.compare_set("failed", "", mine))
+            if teller["rank"] != self.rank:
+                raise ToldElsewhereError(teller["code"])
+        self._watch.stop()
+
+    def _require_no_end(self, base: distributed.Store) -> None:
+        """After a signal, or a mistake that the user has to mend, no later attempt of a launcher begins."""
+        self._base = distributed.PrefixStore("boxwright", base)
+        if self._base.check(["final"]):
+            raise ToldElsewhereError(int(self._base.get("final")))
+
+    # -- how it is done
+
+    def _text_of(self, rank: int, text: str, name: str) -> str:
+        content = torch.frombuffer(bytearray(text.encode() or b" "), dtype=torch.uint8)
+        length = torch.tensor([len(content)])
+        self._collective(name, lambda: distributed.broadcast(length, rank))
+        if self.rank != rank:
+            content = torch.empty(int(length), dtype=torch.uint8)
+        self._collective(name, lambda: distributed.broadcast(content, rank))
+        return bytes(content.tolist()).decode().strip()
+
+    def _gathered(self, content: bytes, name: str) -> list[torch.Tensor]:
+        """Bytes of all processes, each as (n,) uint8."""
+        self._wait_for_all(name)
+        mine = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
+        self._collective(name, lambda: distributed.all_gather(lengths, torch.tensor([len(mine)])))
+        longest = max(int(length) for length in lengths)
+        padded = torch.zeros(longest, dtype=torch.uint8)
+        padded[: len(mine)] = mine
+        parts = [torch.empty(longest, dtype=torch.uint8) for _ in range(self.size)]
+        self._collective(name, lambda: distributed.all_gather(parts, padded))
+        return [part[: int(length)] for part, length in zip(parts, lengths, strict=True)]
+
+    def _collective(self, name: str, work: Callable[[], object]) -> None:
+        self._exchange(name)
+        self.inside = name, time.monotonic()
+        try:
+            work()
+        except RuntimeError as error:
+            self._watch.blame(error)
+        finally:
+            self.inside = None
+
+    @contextlib.contextmanager
+    def _named(self, name: str) -> Iterator[None]:
+        """What this process works at while the others wait for it."""
+        before, self.stage = self.stage, name
+        yield
+        self.stage = before
+
+    def _wait_for_all(self, name: str) -> None:
+        """Wait at the store until every process is here."""
+        self._exchange(name)
+        key = f"all/{self.exchanges}"
+        self._store_call(lambda: self._store.add(key, 1))
+        self._until(lambda: self._store.add(key, 0) >= self.size)
+
+    def _wait_for(self, key: str) -> None:
+        self._until(lambda: self._store.check([key]))
+
+    def _until(self, done: Callable[[], bool]) -> None:
+        pause = FIRST_LOOK_S
+        while not self._store_call(done):
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_LOOK_S)
+
+    def _store_call(self, ask: Callable[[], Value]) -> Value:
+        try:
+            return ask()
+        except RuntimeError as error:
+            self._watch.blame(error)
+
+
+def _not_met(launch: Launch, error: Exception) -> SettingError:
+    reason = str(error).splitlines()[0][:160]
+    what = f"the {launch.size} processes of this training did not meet at {launch.address}:{launch.port} ({reason})"
+    return SettingError("MASTER_ADDR", what, "Look whether all were started, with the same address and a free port")
+
+
+@contextlib.contextmanager
+def world_of(launch: Launch | None, patience_s: float) -> Iterator[World]:
+    """The world that a launcher describes, met and left together; of one without a launcher.
+
+    What goes wrong in one process ends all of them, and is told by one.
+    """
+    if launch is None:
+        yield World()
+        return
+    world = ProcessGroup(
+        launch.rank, launch.size, launch.local_rank, launch.local_size, launch.job, patience_s=patience_s
+    )
+    world.open(launch)
+    try:
+        yield world
+    except ToldElsewhereError:
+        raise
+    except BoxwrightError as error:
+        world.failed(error.exit_code)
+        error.is_to_tell = True
+        raise
+    except KeyboardInterrupt as stop:
+        world.failed(exit_code(stop))
+        raise
+    except Exception:
+        world.failed(EXIT_OUR_FAULT)
+        raise
+    world.close()

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A training in several processes, through the command line: killed, gone on with, and with another number of them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+import boxwright
+from boxwright.errors import EXIT_TRY_AGAIN, EXIT_USER_INPUT, SettingError
+from boxwright.system.signals import ENDED_BY_SIGNAL
+from boxwright.system.tensors import read_tensors
+from tests.support.commands import command, done
+from tests.support.kills import at_step
+from tests.support.ranks import Rank, commands
+from tests.support.runs import Ground, differences
+
+EPOCHS = 3
+QUICK = ("--amp", "off", "--noplots", "--rank-timeout", "5")
+LESS = {"date", "settings", "sources", "machine"}  # what a clock, a place or a launcher wrote
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory) -> Ground:
+    return Ground.laid(tmp_path_factory.mktemp("ranks"))
+
+
+@pytest.fixture(scope="module")
+def calm(ground) -> Path:
+    """A run of two processes that nobody disturbed."""
+    found = commands(2, ground.words(ground.folder / "calm", *QUICK, epochs=EPOCHS))
+    assert [one.code for one in found] == [0, 0], found
+    assert found[1].answer + found[1].err == ""  # one log, one table
+    return Path(found[0].answer.splitlines()[-1])
+
+
+def kept(run: Path) -> dict:
+    return {key: value for key, value in read_tensors(run / "weights" / "last.pt").items() if key not in LESS}
+
+
+def codes(found: list[Rank]) -> list[int]:
+    return [one.code for one in found]
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_run_that_lost_a_process_goes_on_to_the_same_bits(ground, calm, tmp_path, lost):
+    words = ground.words(tmp_path, *QUICK, "--save-steps", "1", epochs=EPOCHS)
+    arm = at_step(5)
+    found = commands(2, words, lambda rank: arm() if rank == lost else None)
+    assert found[lost].code == -signal.SIGKILL
+    other = found[1 - lost]
+    assert other.code == EXIT_TRY_AGAIN, found
+    assert f"error: rank {lost} on " in other.err
+    again = commands(2, words, attempt=1)  # as a launcher starts the same command once more
+    assert codes(again) == [0, 0], again
+    assert "exact: the same bits" in again[0].answer + again[0].err
+    assert differences(kept(calm), kept(tmp_path / "exp")) == []
+    assert (tmp_path / "exp" / "results.csv").read_bytes() == (calm / "results.csv").read_bytes()
+
+
+def test_a_signal_to_one_process_saves_once_and_ends_all_with_its_code(ground, tmp_path):
+    arm = at_step(4, signal.SIGTERM)
+    found = commands(2, ground.words(tmp_path, *QUICK, epochs=EPOCHS), lambda rank: arm() if rank == 1 else None)
+    assert codes(found) == [ENDED_BY_SIGNAL + signal.SIGTERM] * 2, found
+    told = [line for one in found for line in one.err.splitlines() if line.startswith("stopped")]
+    assert len(told) == 1
+    assert "go on with: boxwright train --resume" in told[0]
+
+
+def test_a_run_goes_on_with_another_number_of_processes(ground, tmp_path):
+    words = ground.words(tmp_path, *QUICK, "--batch", "6", epochs=4)
+    resume = ["train", "--resume", str(tmp_path / "exp"), "--rank-timeout", "5"]
+    arm = at_step(2, signal.SIGTERM)
+    assert command_in_child(words, arm) == ENDED_BY_SIGNAL + signal.SIGTERM
+    for size, step in ((2, 3), (1, 2)):
+        arm = at_step(step, signal.SIGTERM)
+        found = commands(size, resume, lambda _, arm=arm: arm())
+        assert set(codes(found)) == {ENDED_BY_SIGNAL + signal.SIGTERM}, found
+    found = commands(3, resume)
+    assert codes(found) == [0] * 3, found
+    assert "processes 1 -> 3" in found[0].answer
+    rows = list(csv.DictReader((tmp_path / "exp" / "results.csv").open(), skipinitialspace=True))
+    assert [int(row["epoch"].strip()) for row in rows[0:4]] == [0, 1, 2, 3]
+
+
+def command_in_child(words: list[str], arm) -> int:
+    return commands(1, words, lambda _: arm())[0].code
+
+
+def test_validation_by_all_processes_is_that_of_one_to_the_last_digit(calm):
+    stored = json.loads(done("val", "--weights", str(calm / "weights" / "last.pt"), "--json").out)
+    rows = list(csv.DictReader((calm / "results.csv").open(), skipinitialspace=True))
+    last = {key.strip(): value.strip() for key, value in rows[-1].items()}
+    for key in ("metrics/mAP_0.5", "metrics/mAP_0.5:0.95"):
+        assert float(last[key]) == pytest.approx(stored["results"][key], abs=0), key
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (("--batch", "5"), "5 images do not divide among 2 processes"),
+        (("--batch", "-1"), "the batch size cannot be measured by 2 processes together"),
+        (("--batch", "4", "--quad"), "in groups of 4 (quad)"),
+    ],
+)
+def test_what_two_processes_cannot_do_is_one_line_of_one_of_them_before_anything_is_made(ground, tmp_path, more, told):
+    found = commands(2, ground.words(tmp_path / "runs", *QUICK, *more, epochs=1))
+    assert codes(found) == [EXIT_USER_INPUT] * 2, found
+    lines = [line for one in found for line in one.err.splitlines()]
+    assert len(lines) == 1
+    assert told in lines[0]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_observers_that_cannot_be_sent_to_processes_are_named(ground):
+    class Watching:
+        pass
+
+    with pytest.raises(SettingError, match="Watching cannot be sent to 2 processes"):
+        boxwright.train(data=str(ground.data), cfg=str(ground.cfg), device="cpu", processes=2, observers=[Watching()])
+
+
+def test_more_devices_than_there_are_is_one_line(ground):
+    said = command(*ground.words(ground.folder / "none", "--device", "0,1"))
+    assert said.code == EXIT_USER_INPUT
+    assert "2 processes need as many devices" in said.err

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real processes that are ranks of one world, on this machine, over the loopback.
+
+They are forked, since starting Python and torch takes longer than what most tests do with them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import distributed
+
+from boxwright.cli import main
+from boxwright.errors import BoxwrightError
+from boxwright.system.launch import Launch
+from boxwright.system.process_group import world_of
+from boxwright.system.signals import exit_code
+from boxwright.system.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NO_ANSWER = 97  # exit code of a rank that an error of its test ended
+
+
+@dataclass(frozen=True)
+class Rank:
+    """How a rank ended: exit code, or minus the signal; its answer, what it wrote on standard error, its error."""
+
+    code: int
+    answer: Any
+    err: str
+    error: str
+
+
+def ranks(
+    size: int,
+    work: Callable[[World], Any],
+    *,
+    patience_s: float = 20.0,
+    local_size: int | None = None,
+    watch: Callable[[list[int]], None] = lambda _: None,
+) -> list[Rank]:
+    """`work` in every rank; its answer is what JSON can say. `watch` is given the process numbers while they run."""
+    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    per_host = local_size or size
+    with tempfile.TemporaryDirectory() as place:
+        children = []
+        for rank in range(size):
+            launch = Launch(rank, size, rank % per_host, per_host, "127.0.0.1", store.port, hosted=True, job="test")
+            sys.stdout.flush()
+            child = os.fork()
+            if not child:
+                _be(launch, work, patience_s, Path(place) / str(rank))
+            children.append(child)
+        watch(children)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        return [_ended(code, Path(place) / str(rank)) for rank, code in enumerate(codes)]
+
+
+def _be(launch: Launch, work: Callable[[World], Any], patience_s: float, place: Path) -> None:
+    code = NO_ANSWER
+    place.mkdir()
+    os.dup2(os.open(place / "err", os.O_CREAT | os.O_WRONLY), 2)
+    torch.set_num_threads(1)
+    try:
+        with world_of(launch, patience_s) as world:
+            (place / "answer").write_text(json.dumps(work(world)))
+        code = 0
+    except BoxwrightError as error:
+        code = error.exit_code
+        (place / "error").write_text("" if error.is_told else str(error))
+    except KeyboardInterrupt as stop:
+        code = exit_code(stop)
+    except BaseException as error:  # noqa: BLE001 -- a child has to end here
+        os.write(2, f"{type(error).__name__}: {error}".encode())
+    finally:
+        os._exit(code)
+
+
+def _ended(code: int, place: Path) -> Rank:
+    texts = {name: (place / name).read_text() if (place / name).exists() else "" for name in ("answer", "err", "error")}
+    return Rank(code, json.loads(texts["answer"] or "null"), texts["err"], texts["error"])
+
+
+def commands(
+    size: int, words: list[str], arm: Callable[[int], None] = lambda _: None, *, attempt: int = 0, job: str = "test"
+) -> list[Rank]:
+    """A command line in every rank, as a launcher starts it; `arm` is given the rank. The answer is what it printed."""
+    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    with tempfile.TemporaryDirectory() as place:
+        children = []
+        for rank in range(size):
+            sys.stdout.flush()
+            child = os.fork()
+            if not child:
+                _command(rank, size, store.port, words, Path(place) / str(rank), arm, {"attempt": attempt, "job": job})
+            children.append(child)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        found = []
+        for rank, code in enumerate(codes):
+            texts = [Path(place) / str(rank) / name for name in ("out", "err")]
+            out, err = (text.read_text() for text in texts)
+            found.append(Rank(code, out, err, ""))
+        return found
+
+
+def _command(
+    rank: int, size: int, port: int, words: list[str], place: Path, arm: Callable[[int], None], launch: dict[str, Any]
+) -> None:
+    place.mkdir()
+    for name, stream in (("out", 1), ("err", 2)):
+        os.dup2(os.open(place / name, os.O_CREAT | os.O_WRONLY | os.O_APPEND), stream)
+    sys.stdout, sys.stderr = (os.fdopen(stream, "w", buffering=1, closefd=False) for stream in (1, 2))
+    os.environ.update(
+        RANK=str(rank),
+        WORLD_SIZE=str(size),
+        LOCAL_RANK=str(rank),
+        LOCAL_WORLD_SIZE=str(size),
+        MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=str(port),
+        TORCHELASTIC_USE_AGENT_STORE="True",
+        TORCHELASTIC_RESTART_COUNT=str(launch["attempt"]),
+        TORCHELASTIC_RUN_ID=launch["job"],
+    )
+    code = NO_ANSWER
+    try:
+        arm(rank)
+        code = main(words)
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
