@@ -65,7 +65,8 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002 -- as the framework names it
         if not self.training:
-            return super().forward(input)
+            plain: torch.Tensor = super().forward(input)
+            return plain
         y, mean, unbiased, _ = _Normalized.apply(input, self.weight, self.bias, self.eps, self.exchange)  # type: ignore[no-untyped-call]  # the framework's own
         assert self.running_mean is not None  # statistics are kept in every network here
         assert self.running_var is not None
@@ -75,7 +76,8 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
             self.num_batches_tracked.add_(1)
             for kept, new in ((self.running_mean, mean), (self.running_var, unbiased)):
                 kept.mul_(1 - self.momentum).add_(new.to(kept.dtype), alpha=self.momentum)
-        return y
+        answer: torch.Tensor = y
+        return answer
 
 
 def share_batch_norm(network: nn.Module, exchange: StepExchange) -> int:

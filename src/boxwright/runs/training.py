@@ -70,7 +70,7 @@ def _train(resolved: Resolved[TrainSettings], observers: Sequence[object], world
         if checkpoint.is_legacy:
             return _run(_planned(lambda: _plan_of_legacy(resolved, checkpoint), world), world, observers)
         if _is_done(folder, with_edits(resolved, folder, checkpoint)[0], checkpoint):
-            return _already_done(folder, checkpoint.checkpoint)
+            return _already_done(folder, checkpoint.checkpoint, world)
     with claimed(folder.path) if world.is_main else contextlib.nullcontext() as claim:
         world.alone(lambda: finish_rotation(path), "the newest checkpoint")  # what lies there will be gone on with
         found = _to_go_on_from(resolved, folder)
@@ -78,7 +78,7 @@ def _train(resolved: Resolved[TrainSettings], observers: Sequence[object], world
             return _run(_planned(lambda: _plan_of_legacy(resolved, found), world), world, observers)
         asked, edits = with_edits(resolved, folder, found)
         if found is not None and _is_done(folder, asked, found):
-            return _already_done(folder, found.checkpoint)
+            return _already_done(folder, found.checkpoint, world)
         plan = _planned(lambda: _plan_of_resumed(asked, found, folder, edits), world)
         if world.is_main:
             remove(folder / RunFile.DONE)
@@ -182,7 +182,7 @@ def _is_done(folder: RunFolder, asked: Resolved[TrainSettings], checkpoint: Open
     return "epochs" not in resuming.given_keys(asked) or now.epochs == resuming.stored_settings(checkpoint).epochs
 
 
-def _already_done(folder: RunFolder, checkpoint: Checkpoint) -> TrainResult:
+def _already_done(folder: RunFolder, checkpoint: Checkpoint, world: World) -> TrainResult:
     """A finished run stays as it is: whoever starts it again blindly gets its result."""
     best, position = folder.stored("best"), checkpoint.position
     assert position is not None  # asked for before
@@ -196,4 +196,5 @@ def _already_done(folder: RunFolder, checkpoint: Checkpoint) -> TrainResult:
         folder=folder.path,
         best=best,
         last=folder.stored("last"),
+        is_told=not world.is_main,
     )

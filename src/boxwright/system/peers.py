@@ -27,9 +27,9 @@ class Sign:
     exchanges: int = 0
     waiting: bool = False
 
-    def encoded(self) -> bytes:
+    def encoded(self) -> str:
         """As it is sent."""
-        return json.dumps(asdict(self)).encode()
+        return json.dumps(asdict(self))
 
     @classmethod
     def decoded(cls, content: bytes) -> Sign:

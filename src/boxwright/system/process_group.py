@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 import safetensors.numpy
 import torch
 from torch import distributed
+from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]  # exported where it is built
 
 from boxwright.errors import EXIT_FINDINGS, EXIT_OUR_FAULT, EXIT_USER_INPUT, BoxwrightError, SettingError
 from boxwright.system.launch import Launch
@@ -51,21 +52,19 @@ class ProcessGroup(World):
         prefix = f"boxwright/{launch.attempt}"
         is_host = launch.rank == 0 and not launch.hosted
         try:
-            made = distributed.TCPStore(
-                launch.address, launch.port, launch.size, is_host, timeout=limit, wait_for_workers=False
-            )
-            mine = distributed.TCPStore(
+            made = TCPStore(launch.address, launch.port, launch.size, is_host, timeout=limit, wait_for_workers=False)
+            mine = TCPStore(
                 launch.address, launch.port, launch.size, is_master=False, timeout=limit, wait_for_workers=False
             )
-            self._store = distributed.PrefixStore(prefix, made)
-            self._watch = Watch(self, distributed.PrefixStore(prefix, mine))
+            self._store = PrefixStore(prefix, made)
+            self._watch = Watch(self, PrefixStore(prefix, mine))
             self._watch.start()
             self._require_no_end(made)
             self._wait_for_all("meeting")
             backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
             distributed.init_process_group(
                 backend,
-                store=distributed.PrefixStore("group", self._store),
+                store=PrefixStore("group", self._store),
                 rank=launch.rank,
                 world_size=launch.size,
                 timeout=limit,
@@ -91,7 +90,7 @@ class ProcessGroup(World):
     def notices(self, reason: str) -> bool:
         """Whether this process or any other had a reason so far."""
         if reason:
-            self._store_call(lambda: self._store.set("noticed", b"1"))
+            self._store_call(lambda: self._store.set("noticed", "1"))
         return self._store_call(lambda: self._store.check(["noticed"]))
 
     # -- between steps
@@ -129,7 +128,7 @@ class ProcessGroup(World):
         with self._named(name):
             found = work()
         if not self.local_rank:
-            self._store_call(lambda: self._store.set(key, b"1"))
+            self._store_call(lambda: self._store.set(key, "1"))
         self._wait_for_all(name)
         return found
 
@@ -142,7 +141,7 @@ class ProcessGroup(World):
             return None
         with self._named(name):
             found = work()
-        self._store_call(lambda: self._store.set(key, b"1"))
+        self._store_call(lambda: self._store.set(key, "1"))
         return found
 
     # -- the end
@@ -174,9 +173,9 @@ class ProcessGroup(World):
                 raise ToldElsewhereError(teller["code"])
         self._watch.stop()
 
-    def _require_no_end(self, base: distributed.Store) -> None:
+    def _require_no_end(self, base: Store) -> None:
         """After a signal, or a mistake that the user has to mend, no later attempt of a launcher begins."""
-        self._base = distributed.PrefixStore("boxwright", base)
+        self._base = PrefixStore("boxwright", base)
         if self._base.check(["final"]):
             raise ToldElsewhereError(int(self._base.get("final")))
 

@@ -13,14 +13,11 @@ import json
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 from boxwright.errors import EXIT_TRY_AGAIN, BoxwrightError
 from boxwright.system.peers import Peers, Sign
 from boxwright.system.terminal import say_at_once
-
-if TYPE_CHECKING:
-    from torch.distributed import Store
 
 BEATS = 20  # signs of life within the time that is bearable without any
 LONGEST_BEAT_S = 1.0
@@ -45,6 +42,22 @@ class ToldElsewhereError(BoxwrightError):
     def __init__(self, code: int) -> None:
         super().__init__(f"a process of this training ended with exit code {code}, and has told why")
         self.exit_code = code
+
+
+class Store(Protocol):
+    """Where processes leave what others look at."""
+
+    def set(self, key: str, value: str) -> None:
+        """Leave it."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """Look at it."""
+        ...
+
+    def check(self, keys: list[str]) -> bool:
+        """Whether it is there."""
+        ...
 
 
 class Watched(Protocol):

@@ -40,4 +40,4 @@ def test_the_first_of_those_who_are_left_tells_the_user():
 
 
 def test_a_sign_survives_its_way():
-    assert Sign.decoded(sign(3, "é").encoded()) == sign(3, "é")
+    assert Sign.decoded(sign(3, "é").encoded().encode()) == sign(3, "é")

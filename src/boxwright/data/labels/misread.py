@@ -96,13 +96,11 @@ def _of_pixels(boxes: np.ndarray, counts: str) -> Guess:
 def _inside(corners: np.ndarray) -> np.ndarray:
     """Which boxes have an area and lie in the image. (N, 4) -> (N,)"""
     low, high = corners[:, :2], corners[:, 2:]
-    found: np.ndarray = ((high > low) & (low >= -OUT) & (high <= 1 + OUT)).all(axis=1)
-    return found
+    return np.asarray(((high > low) & (low >= -OUT) & (high <= 1 + OUT)).all(axis=1))
 
 
 def _are_corners(boxes: np.ndarray) -> np.ndarray:
-    found: np.ndarray = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-    return found
+    return np.asarray((boxes[:, 2:] > boxes[:, :2]).all(axis=1))
 
 
 def _from_corner(boxes: np.ndarray) -> np.ndarray:
