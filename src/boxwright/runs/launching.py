@@ -6,13 +6,14 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from boxwright.config.load import Resolved
 from boxwright.config.schema.train import TrainSettings
 from boxwright.errors import SettingError
 from boxwright.paths import read_regular
 from boxwright.runs.result import TrainResult
+from boxwright.structures.answer import Answer
 from boxwright.system.device import device_words, devices_named
 from boxwright.system.files import write_json
 from boxwright.system.launch import Launch
@@ -25,16 +26,49 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST_DEATHS = 3  # at one place, before it is taken for the cause
-MAX_RESULT_BYTES = 1 << 20
+MAX_RESULT_BYTES = 1 << 24
 RESULT = "result.json"
 
 
-def processes_asked(settings: TrainSettings) -> int:
+class _Asking(Protocol):
+    """The settings that say where something runs."""
+
+    @property
+    def device(self) -> str:
+        """Words for devices."""
+        ...
+
+    @property
+    def processes(self) -> int:
+        """How many; 0: as many as devices are named."""
+        ...
+
+
+def processes_asked(settings: _Asking) -> int:
     """How many processes the settings ask for on this machine. Raises DeviceError where there are fewer devices."""
     wanted = settings.processes or devices_named(settings.device)
     if wanted > 1:
         device_words(settings.device, wanted)
     return wanted
+
+
+def answer_of_processes(verb: str, resolved: Resolved[Any], processes: int) -> Answer:
+    """What a verb answers that several processes do together. Raises ToldElsewhereError when they failed."""
+    with tempfile.TemporaryDirectory(prefix="boxwright-") as place:
+        file = Path(place) / RESULT
+        code = launched([verb, *words_of(resolved), f"result_file={file}"], processes, max_restarts=0)
+        if not file.exists():
+            raise ToldElsewhereError(code)
+        return Answer(**json.loads(read_regular(file, MAX_RESULT_BYTES)))
+
+
+def left_in(file: str, answer: Answer) -> Answer:
+    """Write an answer down for the process that asked for it; what is left to tell. Raises WriteError."""
+    if not file:
+        return answer
+    told = {"lines": list(answer.lines), "document": answer.document, "notes": list(answer.notes)}
+    write_json(Path(file), told)
+    return Answer([], {})
 
 
 def train_in_processes(
@@ -57,7 +91,7 @@ def train_in_processes(
         return TrainResult.from_document(json.loads(read_regular(file, MAX_RESULT_BYTES)))
 
 
-def words_of(resolved: Resolved[TrainSettings]) -> list[str]:
+def words_of(resolved: Resolved[Any]) -> list[str]:
     """The command line that means the same: every setting that was given for this run, but for where it runs."""
     left_out = {"processes", "result_file"}
     given = [key for key, source in resolved.sources.items() if source.typed and key not in left_out]

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
 from boxwright.config.load import Resolved
 from boxwright.config.schema.train import TrainSettings
+from boxwright.config.schema.val import ValSettings
 from boxwright.data.sampling.quad import GROUP
 from boxwright.errors import SettingError
 from boxwright.runs.plan import TrainPlan
@@ -20,6 +21,8 @@ from boxwright.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+PATIENCE_S = 30.0  # without a sign of life, where no setting says how long
+Kind = TypeVar("Kind", TrainSettings, ValSettings)
 # Settings that may differ between processes: where and how fast, not what is computed.
 OWN = {
     "device",
@@ -36,7 +39,7 @@ OWN = {
 }
 
 
-def on_own_device(resolved: Resolved[TrainSettings], world: World) -> Resolved[TrainSettings]:
+def on_own_device(resolved: Resolved[Kind], world: World) -> Resolved[Kind]:
     """The settings of this process. Raises DeviceError where there are fewer devices than processes."""
     if not world.is_several:
         return resolved

@@ -52,7 +52,17 @@ class ValSettings(NamesSettings):
         "Split to validate on; speed times square batches, study goes through image sizes.",
         Spelling(original=True),
     )
-    device: str = setting("", "cpu, mps, 0; '' = the first GPU, else the CPU.", Spelling(original=True))
+    device: str = setting(
+        "", "cpu, mps, 0, or 0,1 to share the images; '' = the first GPU, else the CPU.", Spelling(original=True)
+    )
+    processes: int = setting(
+        0,
+        "Processes on this machine that share the images; 0 = one for each of several devices, else one.",
+        Spelling(metavar="N"),
+        ge=0,
+        le=1024,
+    )
+    result_file: str = setting("", "Write what is told into this file instead, as JSON.", Spelling(metavar="PATH"))
     threads: int = setting(
         0,
         "Compute threads on a CPU; 0 = as many as there are cores for this process.",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from boxwright.config.schema.val import ValSettings
@@ -27,6 +27,7 @@ from boxwright.runs.inputs.run_place import data_of_run, place_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.system.device import choose_device, configured_process, loader_threads
 from boxwright.system.precision import half_of
+from boxwright.system.world import World
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +47,7 @@ class OpenEvaluation:
     workers: int
     notes: tuple[str, ...]
     columns: tuple[tuple[int, ...] | None, ...] = ()  # which class of each network stands for those of the data
+    world: World = field(default_factory=World)  # the processes that share the images
 
     @property
     def index(self) -> Index:
@@ -65,7 +67,7 @@ class OpenEvaluation:
         with configured_process(self.device, self.plan.threads):
             split = prepare(self.plan, self.data, self.device, threads=self.workers)
             network = Ensemble(self.detectors, self.device, augment=self.plan.augment, columns=self.columns)
-            return evaluate(split, network, most=most)
+            return evaluate(split, network, most=most, world=self.world)
 
 
 def open_evaluation(settings: ValSettings) -> OpenEvaluation:
