@@ -103,7 +103,6 @@ def plan_of(
     `matching`: how classes belong together that a resumed run and its data call differently; `starts`: where a run was
     started that begins anew.
     """
-    resolved = with_whole_paths(resolved)
     settings = asked = resolved.settings
     refuse_what_cannot_act(resolved)
     writing = not settings.dry_run
@@ -143,7 +142,7 @@ def plan_of(
         changed = settings.model_copy(update={"batch_size": batch})
         resolved = replace(resolved, settings=changed, sources={**resolved.sources, "batch_size": MEASURED})
     return TrainPlan(
-        resolved,
+        with_whole_paths(resolved),  # only now: what is wrong with one is said in the words of the command
         data,
         detector,
         device,

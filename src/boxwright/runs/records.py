@@ -81,7 +81,7 @@ def checkpoint_facts(plan: TrainPlan, folder: RunFolder | None) -> Checkpoint:
         ),
         plan=PlanRecord(settings.model_dump(mode="json"), plan.resolved.places()),
         data=DataRecord(
-            str(plan.data.dataset.file),
+            absolute(str(plan.data.dataset.file)),
             {split: index.fingerprint() for split, index in splits.items()},  # what earlier versions compare
             {split: one.whole for split, one in prints.items()},
             {split: torch.from_numpy(one.prints) for split, one in prints.items()},
