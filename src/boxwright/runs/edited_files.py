@@ -70,7 +70,8 @@ def _edits(folder: RunFolder, file: RunFile, written: dict[str, Any], stored: Tr
     document = read_yaml(place)
     layer = _layer(document, file)
     raw = document.mapping()
-    raw = raw.get("settings") or {} if file is RunFile.SETTINGS else raw
+    if file is RunFile.SETTINGS and isinstance(raw.get("settings"), dict):
+        raw = raw["settings"]
     touched = {key for key in layer.values if key not in raw or key not in written or raw[key] != written[key]}
     mine = {key: layer.values[key] for key in touched - _NOT_ASKED}
     kept = Layer(Source(Origin.CHECKPOINT, str(folder)), stored.model_dump())
