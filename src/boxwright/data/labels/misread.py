@@ -96,12 +96,12 @@ def _of_pixels(boxes: np.ndarray, counts: str) -> Guess:
 def _inside(corners: np.ndarray) -> np.ndarray:
     """Which boxes have an area and lie in the image. (N, 4) -> (N,)"""
     low, high = corners[:, :2], corners[:, 2:]
-    found: np.ndarray = ((high > low) & (low >= -OUT) & (high <= 1 + OUT)).all(axis=1)
+    found: np.ndarray = ((high > low) & (low >= -OUT) & (high <= 1 + OUT)).min(axis=1)  # of both axes
     return found
 
 
 def _are_corners(boxes: np.ndarray) -> np.ndarray:
-    found: np.ndarray = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    found: np.ndarray = (boxes[:, 2:] > boxes[:, :2]).min(axis=1)
     return found
 
 
