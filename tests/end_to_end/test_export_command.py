@@ -297,7 +297,7 @@ def test_suppression_that_drifts_is_refused(ground, monkeypatch):
         (("--format", "coreml"), "only macOS runs CoreML"),
         (("--format", "onnx", "torchscript", "--nms"), "torchscript files carry no suppression"),
         (("--format", "onnx", "--dynamic", "--batch", "2"), "with --dynamic any number of images"),
-        (("--format", "tflite"), "Give a list of: one of safetensors, torchscript"),
+        (("--format", "tflite"), "Give one or more of safetensors, torchscript"),
         ((), "--format: is missing"),
     ],
 )
