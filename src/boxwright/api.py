@@ -207,6 +207,7 @@ def load(
     *,
     device: str | int | None = None,
     imgsz: int | None = None,
+    batch: int | None = None,
     augment: bool | None = None,
     half: bool | None = None,
     threads: int | None = None,
@@ -219,12 +220,15 @@ def load(
         found = model("photo.jpg", min_score=0.4)
         found.save("photo_found.jpg")
 
-    imgsz: image size (default: as in training). augment: each looks at three sizes of every image, one mirrored.
+    imgsz: image size (default: as in training). batch: images that an exported file of a fixed, large number may take
+    at a time. augment: each looks at three sizes of every image, one mirrored.
     half: half precision where the device has it. threads: compute threads on a CPU.
     """
     with errors_in_python("boxwright.load", PredictSettings):
         s = _resolved("boxwright.load", PredictSettings, _given(locals(), {})).settings
-        predictor, notes = predictor_of(s.weights, s.device, s.imgsz, threads=s.threads, augment=s.augment, half=s.half)
+        predictor, notes = predictor_of(
+            s.weights, s.device, s.imgsz, batch=s.batch, threads=s.threads, augment=s.augment, half=s.half
+        )
     return Model(predictor, _notes(notes, PredictSettings))
 
 

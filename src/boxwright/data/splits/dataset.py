@@ -342,8 +342,11 @@ def _images(reading: _Reading, split: str, place: Path) -> Path:
                 layout.about_split(reading.root, text, split),
             )
         return folder
-    first = next(iter(coco.read_coco(place).images))
-    return layout.images_of_json(place, reading.root, split, first)
+    try:
+        return layout.images_of_json(place, reading.root, split, coco.first_file_name(place))
+    except DataError:
+        coco.read_coco(place)  # what is wrong with the file itself is said before
+        raise
 
 
 def _rule(reading: _Reading) -> LabelRule:
@@ -368,7 +371,7 @@ def _found_names(document: Document, sources: dict[str, tuple[Source, ...]]) -> 
     spelt: set[str] = set()
     for source in (one for found in sources.values() for one in found):
         if source.format == "coco":
-            names |= dict.fromkeys(coco.read_coco(source.place).names)
+            names |= dict.fromkeys(coco.read_names(source.place))
         else:
             spelt |= set(voc.class_names(in_place(source), source.label_of))
     found = (*names, *sorted(spelt - set(names)))

@@ -18,14 +18,18 @@ def predictor_of(
     device: str,
     imgsz: int | None,
     *,
+    batch: int | None = None,
     threads: int = 0,
     augment: bool = False,
     half: bool = False,
 ) -> tuple[Predictor, tuple[str, ...]]:
-    """A predictor from a checkpoint or run folder, or from several that predict together, and notes."""
+    """A predictor from a checkpoint or run folder, or from several that predict together, and notes.
+
+    `batch`, `imgsz`: what the user asks for himself; None leaves it to the file.
+    """
     if not weights:
         raise SettingError("--weights", "no checkpoint was given", "Give a checkpoint or a run folder")
-    opened, detectors, notes = open_together(weights)
+    opened, detectors, notes = open_together(weights, batch=batch, image_size=imgsz)
     where = choose_device(device)
     grid = grid_of(detectors[0])
     fixed = fixed_size_of(detectors, imgsz, augment=augment)

@@ -75,6 +75,7 @@ def predict(settings: PredictSettings, stdin: TextIO) -> Predicted:
         named_weights(settings),
         settings.device,
         settings.imgsz,
+        batch=settings.batch,
         threads=settings.threads,
         augment=settings.augment,
         half=settings.half,
