@@ -282,7 +282,7 @@ def copy_folder(source: Path, target: Path) -> None:
     """Copy a folder with what is in it, in place of an older copy. Raises WriteError."""
     try:
         remove(target)
-        shutil.copytree(source, target)
+        shutil.copytree(source, target, symlinks=True)  # a link may lead to anything
     except OSError as error:
         raise write_error(target, error) from None
 

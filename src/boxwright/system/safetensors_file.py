@@ -12,6 +12,7 @@ import torch
 
 from boxwright.errors import WeightsError
 from boxwright.system.files import write_bytes
+from boxwright.system.torch_archive.limits import LARGEST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,6 @@ WORDS = "__metadata__"  # the part of the header that is no tensor
 _LENGTH = 8  # bytes that say how long the header is
 _FORMAT_LIMIT = 100_000_000  # of the header, by the format
 _LONGEST_HEADER = 16 << 20  # of a detector: a thousand tensors take a tenth of a megabyte, the longest class names 16
-_LARGEST = 8 << 30  # of a file; the largest network of the family has half of one
 _MOST_TENSORS, _LONGEST_NAME = 50_000, 1000
 # Numbers that a network is made of; others are in no detector, and the framework cannot reckon with all of them.
 _NUMBERS = {
@@ -91,8 +91,8 @@ def _header(path: Path) -> dict[str, Any]:
     end = max([0, *(tensor["data_offsets"][1] for name, tensor in header.items() if name != WORDS)])
     if size != _LENGTH + length + end:
         raise _unsound(path, f"{size} bytes, and its tensors end after {_LENGTH + length + end}")
-    if size > _LARGEST:
-        raise _unsound(path, f"more than {_LARGEST >> 30} GiB")
+    if size > LARGEST_BYTES:
+        raise _unsound(path, f"more than {LARGEST_BYTES >> 30} GiB")
     return header
 
 

@@ -41,3 +41,22 @@ def test_safetensors_that_are_larger_than_any_detector_are_not_read(tmp_path, mo
     monkeypatch.delattr(Path, "read_bytes")
     with pytest.raises(WeightsError, match=r"is no sound safetensors file \(more than 8 GiB"):
         read_weights(path)
+
+
+@pytest.mark.parametrize("start", [b"", b"PK\x03\x04", b"words"])
+def test_a_weights_file_that_is_none_is_not_read_to_its_far_end(tmp_path, monkeypatch, start):
+    path = tmp_path / "w.pt"
+    path.write_bytes(start)
+    os.truncate(path, 7 << 30)
+    monkeypatch.setattr("boxwright.system.torch_archive.archive.read_regular", None)
+    monkeypatch.delattr(Path, "read_bytes")
+    with pytest.raises(WeightsError, match=r"w\.pt: is not read: "):
+        read_weights(path)
+
+
+def test_a_weights_file_larger_than_any_is_one_line(tmp_path):
+    path = tmp_path / "w.pt"
+    path.write_bytes(b"\x80\x02")
+    os.truncate(path, 9 << 30)
+    with pytest.raises(WeightsError, match=r"w\.pt: cannot be read \(larger than 8 gib\)\. "):
+        read_weights(path)

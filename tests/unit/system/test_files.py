@@ -207,6 +207,13 @@ def test_a_log_is_not_written_through_what_somebody_else_put_in_its_place(tmp_pa
     assert not other.exists() or other.read_bytes() == b"mine\n"
 
 
+def test_a_copied_folder_has_its_links_and_not_what_they_lead_to(tmp_path):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "a.pt").symlink_to("/dev/zero")
+    files.copy_folder(tmp_path / "weights", tmp_path / "kept")
+    assert (tmp_path / "kept" / "a.pt").is_symlink()
+
+
 def test_a_film_takes_the_place_of_a_link_and_not_of_what_it_leads_to(tmp_path):
     other = tmp_path / "other"
     other.write_bytes(b"mine\n")

@@ -128,7 +128,8 @@ def _pooled(images: torch.Tensor, sides: list[int], strides: list[int], pads: li
 
 def _of_kernel(_made: int, images: torch.Tensor, weight: torch.Tensor, _bias: Any, *how: Any) -> int:
     work = costs.for_turned_kernel if how[3] else costs.for_kernel
-    return work(images.shape, _convolved_shape(images, weight, how), weight.shape, how[5]) + GROUP * how[5]
+    groups: int = how[5]
+    return work(images.shape, _convolved_shape(images, weight, how), weight.shape, groups) + GROUP * groups
 
 
 def _of_rows(_made: int, left: torch.Tensor, weight: torch.Tensor, *_rest: Any) -> int:
