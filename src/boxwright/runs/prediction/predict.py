@@ -96,6 +96,7 @@ def predict(settings: PredictSettings, stdin: TextIO) -> Predicted:
             found.leave_out(frame.path, str(pixels), pixels.remedy)
             continue
         batch[frame] = pixels
+        del pixels  # else it would stay until the next one, which may be as large, is decoded
         if len(batch) == at_once or sum(one.nbytes for one in batch.values()) > MAX_BATCH_BYTES:
             _predict(batch, predictor, rules, writer, found)
             batch = {}
