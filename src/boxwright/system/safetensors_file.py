@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 
 from boxwright.errors import WeightsError
+from boxwright.paths import open_regular
 from boxwright.system.files import write_bytes
 from boxwright.system.torch_archive.limits import LARGEST_BYTES
 
@@ -35,7 +36,7 @@ def is_safetensors(path: Path) -> bool:
     """Whether a file looks like one: by its suffix, or a length and a JSON object at its start."""
     if path.suffix == SUFFIX:
         return True
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         start = file.read(_LENGTH + 1)
     return (
         len(start) == _LENGTH + 1
@@ -83,7 +84,7 @@ def _header(path: Path) -> dict[str, Any]:
     Raises WeightsError for a header longer than any detector's, and for a file of another length than its tensors have.
     """
     size = path.stat().st_size
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         length = int.from_bytes(file.read(_LENGTH), "little")
         if length > min(_LONGEST_HEADER, size):
             raise _unsound(path, f"a header of {length} bytes")

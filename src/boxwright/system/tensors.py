@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import torch
 
 from boxwright.errors import WeightsError
-from boxwright.paths import read_regular
+from boxwright.paths import open_regular, read_regular
 from boxwright.system.files import TEMPORARY_MARK, WriteError, flush_folder, remove, rename, write_bytes
 from boxwright.system.torch_archive.archive import read_contents
 from boxwright.system.torch_archive.limits import LARGEST_BYTES, OWN
@@ -104,7 +104,7 @@ def is_ours(path: Path) -> bool:
     """Whether a file bears our header, whole or not."""
     try:
         size = path.stat().st_size
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             file.seek(max(size - 65_557, 0))
             return _header(file.read()) is not None
     except OSError:
