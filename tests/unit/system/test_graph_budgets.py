@@ -145,8 +145,8 @@ BOMBS = {
         tensors=(factors(4), floats("w", 3, 8, 9, 9)),
     ),
     "many boxes compared": model(
-        *(node("NonMaxSuppression", "boxes", "scores", "most", to=f"n{n}") for n in range(6)),
-        node("Identity", "n5"),
+        *(node("NonMaxSuppression", "boxes", "scores", "most", to=f"n{n}") for n in range(12)),
+        node("Identity", "n11"),
         tensors=(floats("boxes", 1, 5000, 4), floats("scores", 1, 4, 5000), whole("most", 5000)),
     ),
     "more operations than a network has": model(

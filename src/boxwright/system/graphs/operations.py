@@ -38,7 +38,7 @@ WIDE = 8
 MOST_PARTS = 1024  # of a tensor taken apart
 WIDE_TIMES = 24  # a product of whole or of wide numbers takes so much longer
 LOOKUP = 6  # and finding a part by its place takes as long as so many elements
-PAIR = 128  # multiplications in the time of comparing two boxes
+PAIR = 64  # multiplications in the time of comparing two boxes
 
 
 def numbers_of(operand: Operand | None) -> list[int]:
