@@ -212,6 +212,7 @@ def load(
     *,
     device: str | int | None = None,
     imgsz: int | Sequence[int] | None = None,
+    batch: int | None = None,
     augment: bool | None = None,
     half: bool | None = None,
     threads: int | None = None,
@@ -229,6 +230,7 @@ def load(
     imgsz: image size, or height and width (default: as in training). augment: each looks at three sizes of every image,
     one mirrored. half: half precision where the device has it. threads: compute threads on a CPU. names_by_position,
     match_names: how the classes of several belong together that call them differently.
+    batch: images that an exported file of a fixed, large number may take at a time.
     """
     with errors_in_python("boxwright.load", PredictSettings):
         s = _resolved("boxwright.load", PredictSettings, _given(locals(), {})).settings
@@ -236,6 +238,7 @@ def load(
             s.weights,
             s.device,
             max(s.imgsz, default=None),
+            batch=s.batch,
             threads=s.threads,
             augment=s.augment,
             half=s.half,

@@ -43,7 +43,9 @@ watching = [""]
 def watch(event: str, arguments: tuple[object, ...]) -> None:
     if not watching[0] or event in HARMLESS:
         return
-    if event.startswith(FORBIDDEN) or (event == "open" and str(arguments[0]) != watching[0]):
+    # a number is a descriptor, of a file that was opened, and looked at, by its name before
+    other = event == "open" and type(arguments[0]) is not int and str(arguments[0]) != watching[0]
+    if event.startswith(FORBIDDEN) or other:
         seen.append(f"{event} {str(arguments)[:80]}")
 
 

@@ -22,7 +22,7 @@ from boxwright.system.onnx_file import OnnxFile
 from boxwright.system.openvino_file import OpenVinoFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 ROW = ("x1", "y1", "x2", "y2", "score", "class")
@@ -112,21 +112,24 @@ def as_predictions(rows: torch.Tensor, num_classes: int) -> torch.Tensor:
     return torch.cat((xyxy_to_cxcywh(rows[..., :4]), (scores > 0).to(rows.dtype), certain), -1)
 
 
-def _stated(passport: Passport) -> tuple[int, int, int, int]:
-    """Images (B, C, H, W) that a file says it takes; of any number and size, one of the size it was made for."""
-    number = 1 if passport.dynamic else passport.batch
-    return number, passport.input_channels, *passport.size_hw
+def _first_images(passport: Passport, image_size: int | None) -> tuple[int, int, int, int]:
+    """Images (B, C, H, W) that a file says it takes; of any number and size, one of the size that is asked for."""
+    if passport.dynamic:
+        size_hw = (image_size, image_size) if image_size else passport.size_hw
+        return 1, passport.input_channels, *size_hw
+    return passport.batch, passport.input_channels, *passport.size_hw
 
 
-def _require_modest(path: Path, passport: Passport) -> None:
+def _require_asked_for(path: Path, images: Sequence[int], batch: int | None, image_size: int | None) -> None:
     """A file alone must not fill memory: as many and as large images as it says are made before it is run."""
-    images = _stated(passport)
-    if math.prod(images) > MOST_STATED:
+    number, channels, side = images[0], images[1], max(images[2:])
+    asked = number <= (batch or 1) and side <= (image_size or 0)
+    if math.prod(images) > MOST_STATED and not asked:
         raise WeightsError(
             str(path),
-            f"takes {images[0]} images of {max(images[2:])} pixels and {images[1]} channels at a time, more than a "
-            f"file may ask for ({MOST_STATED} numbers)",
-            "Export it with a smaller --batch or --imgsz, or with --dynamic",
+            f"takes {number} images of {side} pixels and {channels} channels at a time, more than a file may ask for "
+            "by itself",
+            f"Give --batch {number} --imgsz {side} to run it",
         )
 
 
@@ -135,9 +138,12 @@ def is_exported(path: Path) -> bool:
     return path.suffix in SUFFIXES
 
 
-def open_exported(path: Path, *, own: bool = False) -> Exported:
+def open_exported(
+    path: Path, *, batch: int | None = None, image_size: int | None = None, own: bool = False
+) -> Exported:
     """A network that `boxwright export` wrote. Raises WeightsError for files of others, in one line.
 
+    `batch`, `image_size` (pixels): what the user asks for himself; a file may ask for little more without.
     `own`: this process has just written it, so it may ask for images of any size and number.
     """
     if not path.is_file():
@@ -148,14 +154,15 @@ def open_exported(path: Path, *, own: bool = False) -> Exported:
         archive = open_archive(path)
         passport = read_passport(read_extra(archive, path, KEY), str(path))
         if not own:
-            _require_modest(path, passport)
+            _require_asked_for(path, _first_images(passport, image_size), batch, image_size)
         network, tensors = read_traced(archive, path)
         require_numbers(tensors, str(path))
         return Exported(path, passport, network)
     graph = OpenVinoFile(path) if path.suffix == openvino_file.SUFFIX else OnnxFile(path)
     passport = read_passport(graph.metadata.get(KEY), str(path))
+    images = _first_images(passport, image_size)
     if not own:
-        _require_modest(path, passport)
+        _require_asked_for(path, images, batch, image_size)
     require_numbers(graph.tensors(), str(path))
-    graph.open(_stated(passport))
+    graph.open(images)
     return Exported(path, passport, graph)

@@ -106,7 +106,7 @@ class StoredEvaluation(_Part):
 
     data: PathText = ""
     imgsz: int = Field(640, ge=32, le=1 << 16)
-    batch_size: int = Field(32, ge=1, le=1 << 20)
+    batch_size: int = Field(32, ge=1, le=1 << 21)  # validation takes twice what a training may ask for
     pad: float = Field(0.5, ge=0, le=32)
     grid: int = Field(32, ge=1, le=4096)
     conf_thres: Share = 0.001

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from boxwright.errors import EXIT_TRY_AGAIN, BoxwrightError, UserError
+from boxwright.paths import open_regular
 from boxwright.system.files import TEMPORARY_MARK, WriteError, remove, rename, write_bytes, write_error
 from boxwright.system.run_folder import RunFile
 
@@ -260,7 +261,7 @@ def owner_of(path: Path) -> Owner | None:
     None when there is none, or one that is no whole document: it was torn, and its writer with it.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             stored = json.loads(file.read(MAX_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
@@ -276,7 +277,7 @@ def _touched(path: Path) -> float:
     Opening asks it anew, where a look alone may be answered from a cache.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return os.fstat(file.fileno()).st_mtime
     except OSError:
         return 0.0

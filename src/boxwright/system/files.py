@@ -7,6 +7,7 @@ Files of strangers are opened by `paths.py`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -136,14 +137,30 @@ def write_image(path: Path, image_rgb: np.ndarray, *, quality: int = 90, durable
 def append_line(path: Path, line: str) -> None:
     """Add one line to a log in one write.
 
-    A line before it that was torn by a full disk or a kill stays a line of its own.
+    A line before it that was torn by a full disk or a kill stays a line of its own. A link is not followed: in a folder
+    that somebody else has made it would lead to a file of the user's. Raises WriteError.
     """
     try:
-        with path.open("ab+") as file:
+        with os.fdopen(_opened_here(path), "ab+") as file:
             torn = file.seek(0, os.SEEK_END) > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
             file.write(b"\n" * torn + line.encode() + b"\n")
     except OSError as error:
         raise write_error(path, error) from None
+
+
+def _opened_here(path: Path) -> int:
+    """A descriptor to add to the regular file of this name, and to nothing it leads to. Raises OSError, WriteError."""
+    never = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | never, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise WriteError(str(path), "is a link, and none is followed here", "Remove it") from None
+        raise
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise WriteError(str(path), "is no regular file", "Remove it")
 
 
 def open_shared(path: Path, size: int) -> np.memmap[Any, np.dtype[np.uint8]]:
@@ -264,7 +281,7 @@ def copy_folder(source: Path, target: Path) -> None:
     """Copy a folder with what is in it, in place of an older copy. Raises WriteError."""
     try:
         remove(target)
-        shutil.copytree(source, target)
+        shutil.copytree(source, target, symlinks=True)  # a link may lead to anything
     except OSError as error:
         raise write_error(target, error) from None
 

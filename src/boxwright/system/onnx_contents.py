@@ -16,6 +16,7 @@ import torch
 
 from boxwright.system.graphs.graph import FEW, Graph, GraphNode, Operand
 from boxwright.system.graphs.onnx_operations import KINDS, RULES
+from boxwright.system.graphs.operations import width_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -252,7 +253,7 @@ class _Reader:
         if dtype.kind == "f" and end > begin:
             told = name or f"a constant of node {len(self.found.graph.nodes) + 1}"
             self.found.tensors[told] = torch.from_numpy(numbers.copy())
-        return name, Operand(sides, dtype.itemsize, numbers.reshape(sides) if len(numbers) <= FEW else None)
+        return name, Operand(sides, width_of(dtype), numbers.reshape(sides) if len(numbers) <= FEW else None)
 
 
 def _signed(number: int) -> int:

@@ -20,6 +20,7 @@ import torch
 
 from boxwright.system.graphs.graph import FEW, Graph, GraphNode, Operand, UnknownSizeError, require_within_budget
 from boxwright.system.graphs.openvino_operations import KINDS, RULES
+from boxwright.system.graphs.operations import width_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -216,7 +217,7 @@ class _Reader:
         if count <= FEW:
             value = np.frombuffer(self.numbers, dtype, count, int(place)).reshape(sides) if count else np.zeros(sides)
             value = value.astype(np.int64) if dtype.kind in "iu" else value
-        return Operand(sides, dtype.itemsize, value)
+        return Operand(sides, width_of(dtype), value)
 
 
 def _sides_of(words: dict[str, str]) -> tuple[int | None, ...]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boxwright.errors import SettingError
+from boxwright.paths import open_regular
 from boxwright.system.files import make_folder, remove, rename, write_error
 from boxwright.system.tensors import previous_of
 
@@ -197,7 +198,7 @@ class RunFolder:
     def done(self) -> dict[str, Any] | None:
         """The record that the run came to its end; None while it did not. Whatever else bears that name is none."""
         try:
-            with (self / RunFile.DONE).open("rb") as file:
+            with open_regular(self / RunFile.DONE) as file:
                 found = json.loads(file.read(MAX_RECORD_BYTES))
         except (OSError, ValueError, RecursionError):
             return None

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import torch
 
 from boxwright.errors import WeightsError
+from boxwright.paths import open_regular, read_regular
 from boxwright.system.files import TEMPORARY_MARK, WriteError, flush_folder, remove, rename, write_bytes
 from boxwright.system.torch_archive.archive import read_contents
-from boxwright.system.torch_archive.limits import OWN
+from boxwright.system.torch_archive.limits import LARGEST_BYTES, OWN
 from boxwright.system.torch_archive.nodes import RefusedError
 from boxwright.system.torch_archive.values import Plainer
 
@@ -83,7 +84,7 @@ def read_versioned(path: Path) -> tuple[dict[str, Any], int]:
     A digest proves that nothing was lost, not who wrote it: the file is read as data, like foreign ones.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path, LARGEST_BYTES)
         version = _require_whole(path, content)
         contents = read_contents(content, OWN)
         document = Plainer(OWN, contents.size, keep_strides=True).plain(contents.tree)
@@ -103,7 +104,7 @@ def is_ours(path: Path) -> bool:
     """Whether a file bears our header, whole or not."""
     try:
         size = path.stat().st_size
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             file.seek(max(size - 65_557, 0))
             return _header(file.read()) is not None
     except OSError:
@@ -199,7 +200,7 @@ def _keep(path: Path) -> None:
 def is_whole(path: Path) -> bool:
     """Whether this is a file of ours whose content matches its checksum."""
     try:
-        _require_whole(path, path.read_bytes())
+        _require_whole(path, read_regular(path, LARGEST_BYTES))
     except (OSError, WeightsError):
         return False
     return True

@@ -72,6 +72,7 @@ class VideoFile:
 
     def _tried(self, path: Path, codec: str) -> cv2.VideoWriter:
         height, width = self.size_hw
+        remove(path)  # an older film, or a link that would lead to another file
         with libraries_silenced():
             return cv2.VideoWriter(
                 str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), self.pace, (width, height)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import weakref
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from boxwright import cli
 from boxwright.data.pixels.image_files import BrokenImageError
 from boxwright.data.pixels.video import frames
+from boxwright.infer.sources import frames_of
 from boxwright.system.video_file import VideoFile
 from tests.support import datasets
 
@@ -93,6 +95,25 @@ def test_paths_may_come_on_standard_input(capsys, trained, tmp_path, monkeypatch
     assert [one["path"] for one in predict(capsys, trained, tmp_path, "--nosave", "--source", "-")["images"]] == [
         str(path)
     ]
+
+
+def test_a_picture_is_let_go_before_the_next_one_is_opened(capsys, trained, tmp_path, monkeypatch):
+    """Of the largest pictures two at a time do not fit into memory."""
+    seen: list[weakref.ref[np.ndarray]] = []
+
+    def one_by_one(*arguments):
+        opened = iter(frames_of(*arguments))
+        while True:
+            assert all(pixels() is None for pixels in seen)
+            found = list(next(opened, ()))
+            if not found:
+                return
+            seen.append(weakref.ref(found[1]))
+            yield found.pop(0), found.pop()
+
+    monkeypatch.setattr("boxwright.runs.prediction.predict.frames_of", one_by_one)
+    predict(capsys, trained, tmp_path, "--nosave", "--source", trained / "data" / "images" / "val")
+    assert len(seen) > 2
 
 
 def test_many_images_at_once_are_detected_as_one_by_one(capsys, trained, tmp_path):

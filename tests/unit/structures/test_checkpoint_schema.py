@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from boxwright import cli
+from boxwright.config.schema.train import TrainSettings
 from boxwright.errors import WeightsError
 from boxwright.runs.inputs.open_weights import network_of_weights, open_weights
+from boxwright.structures.checkpoint_schema import sound_evaluation
 from boxwright.system.tensors import packed, previous_of, read_tensors
 from boxwright.track.sinks.event_log import read_log
 from boxwright.track.sinks.results_table import read
@@ -143,3 +145,10 @@ def test_settings_of_a_run_that_are_no_mapping_are_one_line(tmp_path, capsys):
     (tmp_path / "config.yaml").write_text("settings: 5\nsources: {}\n")
     assert cli.main(["config", "show", "--config", str(tmp_path / "config.yaml")]) == 2
     assert "config.yaml:1: settings are no mapping" in capsys.readouterr().err
+
+
+def test_what_the_largest_batch_leaves_in_a_checkpoint_is_sound():
+    """A training that may be asked for must not end in a best.pt that nobody reads."""
+    bound = next(one.le for one in TrainSettings.model_fields["batch_size"].metadata if hasattr(one, "le"))
+    assert sound_evaluation({"batch_size": 2 * bound}) == {"batch_size": 2 * bound}
+    assert sound_evaluation({"batch_size": 2 * bound + 1}) == {}

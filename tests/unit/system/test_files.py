@@ -188,6 +188,43 @@ def test_lines_are_added_and_what_is_removed_is_gone_and_nothing_else(tmp_path):
     assert names(folder) == ["log"]
 
 
+@pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "folder"])
+def test_a_log_is_not_written_through_what_somebody_else_put_in_its_place(tmp_path, kind):
+    """In a folder of a stranger, *run.log* may lead to a start-up file of the user's shell."""
+    other, log = tmp_path / "other", tmp_path / "run.log"
+    if kind == "pipe":
+        os.mkfifo(log)
+    elif kind == "folder":
+        log.mkdir()
+    else:
+        if kind == "link":
+            other.write_bytes(b"mine\n")
+        log.symlink_to(other)
+    with pytest.raises(files.WriteError) as caught:
+        files.append_line(log, "theirs")
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{log}: ")
+    assert not other.exists() or other.read_bytes() == b"mine\n"
+
+
+def test_a_copied_folder_has_its_links_and_not_what_they_lead_to(tmp_path):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "a.pt").symlink_to("/dev/zero")
+    files.copy_folder(tmp_path / "weights", tmp_path / "kept")
+    assert (tmp_path / "kept" / "a.pt").is_symlink()
+
+
+def test_a_film_takes_the_place_of_a_link_and_not_of_what_it_leads_to(tmp_path):
+    other = tmp_path / "other"
+    other.write_bytes(b"mine\n")
+    (tmp_path / "film.mp4").symlink_to(other)
+    film = files.VideoFile(tmp_path / "film.mp4", 5)
+    film.add(np.zeros((32, 32, 3), np.uint8))
+    film.close()
+    assert other.read_bytes() == b"mine\n"
+    assert not (tmp_path / "film.mp4").is_symlink()
+
+
 def test_a_shared_file_that_the_disk_has_no_room_for_is_an_error_before_anything_is_written_to_it(
     tmp_path, monkeypatch
 ):

@@ -12,10 +12,14 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from boxwright.config.schema.val import ValSettings
 from boxwright.errors import WeightsError
 from boxwright.export_formats.deployed import Deployed
 from boxwright.export_formats.onnx_graph import onnx_bytes
+from boxwright.geometry.nms import NmsRules
 from boxwright.infer.exported import open_exported
+from boxwright.runs.evaluation.open_evaluation import open_evaluation
+from boxwright.runs.prediction.open_predictor import predictor_of
 from boxwright.structures.passport import GraphSuppression, Passport
 from boxwright.system.graphs.costs import Budget, OverBudgetError
 from boxwright.system.graphs.graph import UnknownSizeError, require_within_budget
@@ -23,6 +27,7 @@ from boxwright.system.graphs.onnx_operations import RULES
 from boxwright.system.onnx_contents import contents_of
 from boxwright.system.openvino_contents import net_contents, require_net_within_budget
 from boxwright.system.torchscript_file import torchscript_bytes
+from tests.support import datasets
 from tests.support.budget import within_budget
 from tests.support.networks import tiny
 from tests.unit.infer.test_torchscript_file import with_last
@@ -48,6 +53,11 @@ def number(name: str, value: int) -> onnx.TensorProto:
 
 def floats(name: str, *shape: int) -> onnx.TensorProto:
     return numpy_helper.from_array(np.zeros(shape, np.float32), name)
+
+
+def factors(larger: int) -> onnx.TensorProto:
+    """Of images, for Resize."""
+    return numpy_helper.from_array(np.array([1, 1, larger, larger], np.float32), "factors")
 
 
 def node(operator: str, *inputs: str, to: str = "y", **attributes: object) -> onnx.NodeProto:
@@ -108,6 +118,42 @@ BOMBS = {
             numpy_helper.from_array(np.array([1, 1e4, 1e4], np.float32), "factors"),
         ),
     ),
+    "products of many small matrices": model(
+        node("Resize", "x", "", "factors", to="large"),
+        node("Reshape", "large", "each", to="m"),
+        *(node("MatMul", "m", "m", to=f"p{n}") for n in range(3)),
+        node("Identity", "p2"),
+        tensors=(factors(16), whole("each", -1, 1, 1)),
+    ),
+    "products of whole numbers": model(
+        node("Resize", "x", "", "factors", to="large"),
+        helper.make_node("Cast", ["large"], ["whole"], to=TensorProto.INT64),
+        node("MatMul", "whole", "whole"),
+        tensors=(factors(16),),
+    ),
+    "many places written over": model(
+        node("Expand", "place", "rows", to="places"),
+        node("Expand", "part", "many", to="parts"),
+        *(node("ScatterND", "x", "places", "parts", to=f"s{n}") for n in range(40)),
+        node("Identity", "s39"),
+        tensors=(whole("place", 0, 0, 0, 0), whole("rows", 1 << 20, 4), floats("part", 1), whole("many", 1 << 20)),
+    ),
+    "turned convolutions with wide windows": model(
+        node("Resize", "x", "", "factors", to="large"),
+        *(node("ConvTranspose", "large", "w", to=f"c{n}") for n in range(16)),
+        node("Identity", "c15"),
+        tensors=(factors(4), floats("w", 3, 8, 9, 9)),
+    ),
+    "many boxes compared": model(
+        *(node("NonMaxSuppression", "boxes", "scores", "most", to=f"n{n}") for n in range(12)),
+        node("Identity", "n11"),
+        tensors=(floats("boxes", 1, 5000, 4), floats("scores", 1, 4, 5000), whole("most", 5000)),
+    ),
+    "more operations than a network has": model(
+        node("Relu", "x", to="r0"),
+        *(node("Relu", f"r{n}", to=f"r{n + 1}") for n in range(9000)),
+        node("Identity", "r9000"),
+    ),
     "many at one time": model(
         *(node("Expand", "x", "to", to=f"e{n}") for n in range(64)),
         node("Max", *(f"e{n}" for n in range(64))),
@@ -135,14 +181,15 @@ def test_what_no_network_needs_is_refused_before_the_runtime_sees_it(what, monke
         (node("Reshape", "x", "missing"),),
         (node("Conv", "x", "w", auto_pad="SAME_UPPER"),),
         (node("Concat", "x", "x"),),
+        (node("Resize", "x", "", "factors", mode="cubic"),),
         (node("Transpose", "x", perm=[0, 0, 0, 0]),),
         (node("Unsqueeze", "x"),),
         (node("Identity", "x", to="x"), node("Relu", "x")),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_sizes_that_only_a_run_can_know_and_parts_that_do_not_fit_are_refused(nodes):
-    content = model(*nodes, tensors=(floats("w", 1, 3, 3, 3),))
+    content = model(*nodes, tensors=(floats("w", 1, 3, 3, 3), factors(2)))
     Path("odd.onnx").write_bytes(content)
     with pytest.raises(WeightsError, match="is no ONNX network that this program wrote: it") as caught:
         open_exported(Path("odd.onnx"))
@@ -185,6 +232,28 @@ def test_a_file_cannot_ask_for_images_that_fill_memory(size, batch, suffix):
     path.write_bytes(content)
     with pytest.raises(WeightsError, match=f"takes {batch} images of {size} pixels"):
         open_exported(path)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".torchscript"])
+def test_a_file_of_many_large_images_runs_for_a_user_who_asks_for_as_many(suffix):
+    words, detector = passport(928, 2), tiny()
+    path = Path(f"a{suffix}")
+    path.write_bytes(
+        onnx_bytes(Deployed(detector), words)
+        if suffix == ".onnx"
+        else torchscript_bytes(Deployed(detector), torch.zeros(2, 3, 928, 928), words.words())
+    )
+    ask = "Give --batch 2 --imgsz 928 to run it"
+    for size, batch in ((None, 1), (928, 1), (None, 2), (640, 2)):
+        with pytest.raises(WeightsError, match=ask):
+            predictor_of((str(path),), "cpu", size, batch=batch)
+    predict, _ = predictor_of((str(path),), "cpu", 928, batch=2)
+    assert len(predict([np.zeros((32, 32, 3), np.uint8)], NmsRules())) == 1
+    data = datasets.write(Path("data"), train=1, val=3)
+    with pytest.raises(WeightsError, match=ask):
+        open_evaluation(ValSettings(weights=(str(path),), data=str(data), device="cpu", batch_size=2))
+    asked = ValSettings(weights=(str(path),), data=str(data), device="cpu", batch_size=2, imgsz=928, workers=0)
+    assert open_evaluation(asked).run().metrics.num_images == 3
 
 
 NET = """<?xml version="1.0"?><net name="g" version="11"><layers>

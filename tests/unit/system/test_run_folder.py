@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boxwright.errors import SettingError, UserError
-from boxwright.system.run_folder import make_run_folder, newest_checkpoint, next_folder
+from boxwright.system.claim import owner_of
+from boxwright.system.run_folder import RunFile, RunFolder, make_run_folder, newest_checkpoint, next_folder
 
 NOW, IN_2020 = "exp-exp2", "exp0-exp1"
 
@@ -147,3 +148,16 @@ def test_two_that_make_one_folder_at_once_do_not_both_have_it(monkeypatch):
     make_run_folder(Path("runs/exp"), exist_ok=False)
     with pytest.raises(SettingError, match="was taken by another run in the meantime"):
         make_run_folder(Path("runs/exp"), exist_ok=False)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_is_no_regular_file_is_no_record_of_the_end_and_no_claim_and_nobody_waits_for_it(tmp_path, kind):
+    for name in (RunFile.DONE, RunFile.CLAIM):
+        if kind == "pipe":
+            os.mkfifo(tmp_path / name)
+        elif kind == "device":
+            (tmp_path / name).symlink_to("/dev/zero")
+        else:
+            (tmp_path / name).mkdir()
+    assert RunFolder(tmp_path).done() is None
+    assert owner_of(tmp_path / RunFile.CLAIM) is None

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from boxwright.errors import DataError
 from boxwright.system.run_folder import RunFile, RunFolder
 from boxwright.track.events import (
     RESULT_KEYS,
@@ -21,8 +23,9 @@ from boxwright.track.events import (
 )
 from boxwright.track.sinks.class_table import ClassTable, cut_classes
 from boxwright.track.sinks.event_log import EventLog, read_log
-from boxwright.track.sinks.json_lines import mend
+from boxwright.track.sinks.json_lines import mend, read_lines
 from boxwright.track.sinks.results_table import CsvTable, TextTable, about_text, past_rows, read
+from boxwright.track.sinks.tensorboard import TensorBoard
 
 # Each makes of whole lines what may be left of them; with how many lines are whole, and whether something is left that
 # is none.
@@ -187,3 +190,19 @@ def test_a_whole_record_says_that_a_run_is_done():
         json.dumps({"reason": "done", "epochs": 2, "hours": 0.1, "best_epoch": 1, "best_fitness": 0.5, "results": {}})
     )
     assert RunFolder(Path()).done()["best_epoch"] == 1
+
+
+def test_a_log_larger_than_any_is_one_line_and_is_not_read(tmp_path):
+    (tmp_path / "events.jsonl").write_bytes(b"{}\n")
+    os.truncate(tmp_path / "events.jsonl", 20 << 30)  # a sparse file, which takes no room on a disk
+    with pytest.raises(DataError, match=r"events\.jsonl: cannot be read \(larger than 1 gib\)\. \w"):
+        read_lines(tmp_path / "events.jsonl")
+
+
+def test_a_picture_that_leads_to_a_file_without_end_is_left_out_of_the_event_file(tmp_path):
+    (tmp_path / "labels.jpg").write_bytes(b"")
+    os.truncate(tmp_path / "labels.jpg", 20 << 30)
+    board = TensorBoard(tmp_path)
+    board.handle(Pictured(str(tmp_path / "labels.jpg"), "labels", (4, 4)))
+    board.close()
+    assert [path.stat().st_size < 1000 for path in tmp_path.glob("events.out.tfevents.*")] == [True]

@@ -11,6 +11,8 @@ from boxwright.config.setting import Slice, Spelling, recipe_field, setting
 
 MAX_SEED = 10**18  # below what every generator here takes
 
+MAX_BATCH = 1 << 20  # more than there are images in the largest sets; validation takes twice as many
+
 
 class LoopSettings(Slice):
     """What the trainer itself needs."""
@@ -20,6 +22,7 @@ class LoopSettings(Slice):
         "Images per batch over all processes; -1 = as many as fit.",
         Spelling(original=True, names=("batch",), renamed=("total_batch_size",)),
         ge=-1,
+        le=MAX_BATCH,
     )
     resume: bool | str = setting(
         default=False,

@@ -27,7 +27,11 @@ class ValSettings(NamesSettings):
         Spelling(original=True, metavar="YAML"),
     )
     batch_size: int | None = setting(
-        None, "Images per batch (default: as in training, else 32).", Spelling(original=True, names=("batch",)), ge=1
+        None,
+        "Images per batch (default: as in training, else 32).",
+        Spelling(original=True, names=("batch",)),
+        ge=1,
+        le=1 << 21,
     )
     imgsz: int | None = setting(
         None,

@@ -83,9 +83,8 @@ def read_coco(file: Path) -> CocoFile:
             kinds[key] = value
             continue
         where = f"{file}:{line}"
-        if not isinstance(value, dict):
-            raise DataError(where, f"entry {number + 1} of '{key}' is {shown(value)}", "Write {...} with its keys")
-        if key == "images" and "file_name" in value and "id" in value:
+        _require_entry(where, key, number, value)
+        if key == "images" and _is_image(value):
             image = _image(where, value)
             images[image.name] = image
         elif key == "annotations":
@@ -94,23 +93,65 @@ def read_coco(file: Path) -> CocoFile:
             waiting.append((one, _scalar(value.get("category_id"))))
         elif key == "categories":
             _name_category(where, value, named, taken)
-    _require_lists(file, kinds, images)
+    for key in ("images", "annotations", "categories"):
+        _require_list(file, kinds, key)
+    if not images:
+        raise _no_images(file)
     numbers = {category: number for number, category in enumerate(sorted(named))}
     for one, category in waiting:
         one.number = numbers.get(category)
     return CocoFile(str(file), tuple(named[category] for category in sorted(named)), numbers, images, objects)
 
 
-def _require_lists(file: Path, kinds: dict[str, type], images: dict[str, CocoImage]) -> None:
-    odd = next((key for key in ("images", "annotations", "categories") if kinds.get(key) is not list), "")
-    if odd:
+def read_names(file: Path) -> tuple[str, ...]:
+    """The categories alone, in order of their ids. Raises DataError; the other lists are left to read_coco."""
+    named: dict[int, str] = {}
+    taken: set[str] = set()
+    kinds: dict[str, type] = {}
+    for key, number, line, value in elements(file, frozenset(("categories",))):
+        if number is None:
+            kinds[key] = value
+        else:
+            _require_entry(f"{file}:{line}", key, number, value)
+            _name_category(f"{file}:{line}", value, named, taken)
+    _require_list(file, kinds, "categories")
+    return tuple(named[category] for category in sorted(named))
+
+
+def first_file_name(file: Path) -> str:
+    """That of the first image; what stands behind it is left to read_coco. Raises DataError where there is none."""
+    kinds: dict[str, type] = {}
+    for key, number, line, value in elements(file, frozenset(("images",))):
+        if number is None:
+            kinds[key] = value
+        else:
+            _require_entry(f"{file}:{line}", key, number, value)
+            if _is_image(value):
+                return _image(f"{file}:{line}", value).name
+    _require_list(file, kinds, "images")
+    raise _no_images(file)
+
+
+def _require_entry(where: str, key: str, number: int, value: object) -> None:
+    if not isinstance(value, dict):
+        raise DataError(where, f"entry {number + 1} of '{key}' is {shown(value)}", "Write {...} with its keys")
+
+
+def _is_image(value: dict[str, Any]) -> bool:
+    return "file_name" in value and "id" in value
+
+
+def _require_list(file: Path, kinds: dict[str, type], key: str) -> None:
+    if kinds.get(key) is not list:
         raise DataError(
-            str(file), f"holds no list '{odd}'", "Name a COCO instances file: 'images', 'annotations' and 'categories'"
+            str(file), f"holds no list '{key}'", "Name a COCO instances file: 'images', 'annotations' and 'categories'"
         )
-    if not images:
-        raise DataError(
-            str(file), "no entry of 'images' has 'id' and 'file_name'", "This is no COCO instances file; name another"
-        )
+
+
+def _no_images(file: Path) -> DataError:
+    return DataError(
+        str(file), "no entry of 'images' has 'id' and 'file_name'", "This is no COCO instances file; name another"
+    )
 
 
 # -- entries

@@ -289,7 +289,7 @@ def _found_names(document: Document, sources: dict[str, tuple[Source, ...]]) -> 
     spelt: set[str] = set()
     for source in (one for found in sources.values() for one in found):
         if source.format == "coco":
-            names |= dict.fromkeys(coco.read_coco(source.place).names)
+            names |= dict.fromkeys(coco.read_names(source.place))
         else:
             spelt |= set(voc.class_names(in_place(source), source.label_of))
     found = (*names, *sorted(spelt - set(names)))

@@ -121,8 +121,11 @@ def _images(reading: Reading, split: str, place: Path) -> Path:
                 layout.about_split(reading.root, text, split),
             )
         return folder
-    first = next(iter(coco.read_coco(place).images))
-    return layout.images_of_json(place, reading.root, split, first)
+    try:
+        return layout.images_of_json(place, reading.root, split, coco.first_file_name(place))
+    except DataError:
+        coco.read_coco(place)  # what is wrong with the file itself is said before
+        raise
 
 
 def _rule(reading: Reading) -> LabelRule:

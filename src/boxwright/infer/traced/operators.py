@@ -18,16 +18,22 @@ from boxwright.infer.traced.grammar import ForeignError
 from boxwright.system.graphs import costs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 DTYPES = {5: torch.float16, 6: torch.float32}  # as programs number them
 MOST_DIMENSIONS = 8
 LEAST_WIDTH = 4  # bytes per element; those in half precision are widened while they are worked on
+GROUP = 1 << 17  # multiplications in the time that a group of a convolution takes beside its own
 MOST_STEP = 4096  # of a stride, a side of a window, what is put around
 
 
 def _for_each(made: int, *_arguments: Any) -> int:
     return costs.for_each((made,))
+
+
+def _for_each_slowly(made: int, *_arguments: Any) -> int:
+    """Of what goes through memory in another order, or in short rows."""
+    return 6 * costs.for_each((made,))
 
 
 @dataclass(frozen=True)
@@ -101,12 +107,16 @@ def _padded(tensor: torch.Tensor, sides: list[int], *_rest: Any) -> int:
     return math.prod(costs.padded(tensor.shape, around))
 
 
-def _convolved(images: torch.Tensor, weight: torch.Tensor, _bias: Any, *how: Any) -> int:
+def _convolved_shape(images: torch.Tensor, weight: torch.Tensor, how: Sequence[Any]) -> costs.Shape:
     strides, pads, gaps, turned, extra, groups = how[:6]
     if turned:
         more = [one - 2 * other for one, other in zip(extra, pads, strict=True)]
-        return math.prod(costs.turned_convolution(images.shape, weight.shape, strides, more, gaps, groups))
-    return math.prod(costs.convolution(images.shape, weight.shape, strides, [2 * pad for pad in pads], gaps))
+        return costs.turned_convolution(images.shape, weight.shape, strides, more, gaps, groups)
+    return costs.convolution(images.shape, weight.shape, strides, [2 * pad for pad in pads], gaps)
+
+
+def _convolved(images: torch.Tensor, weight: torch.Tensor, _bias: Any, *how: Any) -> int:
+    return math.prod(_convolved_shape(images, weight, how))
 
 
 def _pooled(images: torch.Tensor, sides: list[int], strides: list[int], pads: list[int], gaps: list[int]) -> int:
@@ -116,12 +126,18 @@ def _pooled(images: torch.Tensor, sides: list[int], strides: list[int], pads: li
 # -- multiplications for an answer of so many elements
 
 
-def _of_kernel(made: int, images: torch.Tensor, weight: torch.Tensor, *_rest: Any) -> int:
-    return costs.for_kernel(images.shape, (made,), weight.shape)
+def _of_kernel(_made: int, images: torch.Tensor, weight: torch.Tensor, _bias: Any, *how: Any) -> int:
+    work = costs.for_turned_kernel if how[3] else costs.for_kernel
+    groups: int = how[5]
+    return work(images.shape, _convolved_shape(images, weight, how), weight.shape, groups) + GROUP * groups
 
 
-def _of_rows(made: int, left: torch.Tensor, *_rest: Any) -> int:
-    return costs.for_product((made,), left.shape[-1]) + costs.for_each(left.shape)
+def _of_rows(_made: int, left: torch.Tensor, weight: torch.Tensor, *_rest: Any) -> int:
+    return costs.for_product(costs.product(left.shape, weight.shape[::-1]), left.shape[-1]) + costs.for_each(left.shape)
+
+
+def _of_matrices(_made: int, left: torch.Tensor, right: torch.Tensor) -> int:
+    return costs.for_product(costs.product(left.shape, right.shape), left.shape[-1]) + costs.for_each(left.shape)
 
 
 def _of_window(made: int, _images: Any, sides: list[int], *_rest: Any) -> int:
@@ -133,11 +149,11 @@ OPERATORS: dict[str, Operator] = {
     "torch._convolution": Operator(aten._convolution, "t t t? P Z P b Z p b b b b", size=_convolved, work=_of_kernel),  # noqa: SLF001 -- its name
     "torch.add": Operator(torch.add, "t t", size=_broadcast),
     "torch.batch_norm": Operator(torch.batch_norm, "t t t t t b f f b", size=_same),
-    "torch.bmm": Operator(torch.bmm, "t t", size=_multiplied, work=_of_rows),
+    "torch.bmm": Operator(torch.bmm, "t t", size=_multiplied, work=_of_matrices),
     "torch.cat": Operator(torch.cat, "T i", size=_listed),
     "torch.chunk": Operator(torch.chunk, "t p", "T", size=_held),
     "torch.div": Operator(torch.div, "t t", size=_broadcast, words=(("rounding_mode", "trunc"),)),
-    "torch.flatten": Operator(torch.flatten, "t i", size=_held),
+    "torch.flatten": Operator(torch.flatten, "t i", size=_held, work=_for_each_slowly),
     "torch.floor_divide": Operator(torch.floor_divide, "t t", size=_broadcast),
     "torch.hardswish": Operator(aten.hardswish, "t", size=_same),
     "torch.hardtanh": Operator(aten.hardtanh, "t f f", size=_same),
@@ -153,13 +169,13 @@ OPERATORS: dict[str, Operator] = {
     "torch.permute": Operator(torch.permute, "t I", size=_held),
     "torch.pow": Operator(torch.pow, "t i", size=_same),
     "torch.relu": Operator(torch.relu, "t", size=_same),
-    "torch.reshape": Operator(torch.reshape, "t I", size=_held),
+    "torch.reshape": Operator(torch.reshape, "t I", size=_held, work=_for_each_slowly),
     "torch.select": Operator(torch.select, "t i i", size=_held),
     "torch.sigmoid": Operator(torch.sigmoid, "t", size=_same),
     "torch.silu": Operator(aten.silu, "t", size=_same),
     "torch.size": Operator(aten.size, "t i", "i"),
     "torch.slice": Operator(aten.slice, "t i i i |i", size=_held),
-    "torch.softmax": Operator(torch.softmax, "t i", size=_same),
+    "torch.softmax": Operator(torch.softmax, "t i", size=_same, work=_for_each_slowly),
     "torch.stack": Operator(torch.stack, "T i", size=_listed),
     "torch.sub": Operator(torch.sub, "t t", size=_broadcast),
     "torch.to": Operator(_to, "t i", size=_held),

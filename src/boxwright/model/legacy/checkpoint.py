@@ -10,8 +10,8 @@ import torch
 
 from boxwright.errors import WeightsError
 from boxwright.model.legacy.modules import LegacyNetwork, is_module, network_of_state, read_network
-from boxwright.system.torch_archive.archive import Contents, read_contents
-from boxwright.system.torch_archive.limits import Limits
+from boxwright.system.torch_archive.archive import Contents, read_archive, read_contents
+from boxwright.system.torch_archive.limits import LARGEST_BYTES, Limits
 from boxwright.system.torch_archive.nodes import RefusedError
 from boxwright.system.torch_archive.values import Plainer
 
@@ -59,7 +59,7 @@ class LegacyCheckpoint:
 def read_legacy(path: Path, limits: Limits | None = None) -> LegacyCheckpoint:
     """Read a file as data. Raises WeightsError, with the reason and any name that has no place in a checkpoint."""
     try:
-        return checkpoint_of(path.read_bytes(), limits or Limits())
+        return checkpoint_of(read_archive(path, LARGEST_BYTES), limits or Limits())
     except OSError as error:
         raise WeightsError(
             str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path"

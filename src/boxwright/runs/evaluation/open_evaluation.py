@@ -75,7 +75,9 @@ def open_evaluation(settings: ValSettings) -> OpenEvaluation:
 
     Raises SettingError, DataError or WeightsError.
     """
-    opened, detectors, notes = open_together(checkpoints(settings))
+    opened, detectors, notes = open_together(
+        checkpoints(settings), batch=settings.batch_size, image_size=settings.imgsz
+    )
     weights = opened[0]
     fixed = fixed_size_of(detectors, settings.imgsz, augment=settings.augment)
     require_squares(detectors)

@@ -106,13 +106,19 @@ def network_of_weights(weights: OpenWeights) -> Detector:
     return detector.eval()
 
 
-def open_together(names: tuple[str, ...]) -> tuple[list[OpenWeights], list[Member], list[str]]:
+def open_together(
+    names: tuple[str, ...], *, batch: int | None = None, image_size: int | None = None
+) -> tuple[list[OpenWeights], list[Member], list[str]]:
     """Checkpoints, run folders with their best one, or exported networks that predict together, and notes.
 
+    `batch`, `image_size`: what the user asks for himself, and so may be larger than a file may ask for.
     Raises WeightsError where they do not agree.
     """
     paths = [best_of(name) for name in names]
-    networks = [open_exported(Path(path)) if is_exported(Path(path)) else None for path in paths]
+    networks = [
+        open_exported(Path(path), batch=batch, image_size=image_size) if is_exported(Path(path)) else None
+        for path in paths
+    ]
     opened = [
         _as_weights(exported) if exported else open_weights(path)
         for path, exported in zip(paths, networks, strict=True)

@@ -62,6 +62,15 @@ class OpenWeights:
 
 def read_weights(path: Path) -> OpenWeights:
     """A weights file of any kind, told by its content. Raises WeightsError."""
+    try:
+        return _told_by_content(path)
+    except OSError as error:  # a disk that fails, or what only looks like a file
+        raise WeightsError(
+            str(path), f"cannot be read ({(error.strerror or str(error)).lower()})", "Check the path"
+        ) from None
+
+
+def _told_by_content(path: Path) -> OpenWeights:
     if is_ours(path):
         return _own(path)
     if is_safetensors(path):

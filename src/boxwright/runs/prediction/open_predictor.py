@@ -25,6 +25,7 @@ def predictor_of(
     device: str,
     imgsz: int | None,
     *,
+    batch: int | None = None,
     threads: int = 0,
     augment: bool = False,
     half: bool = False,
@@ -34,11 +35,12 @@ def predictor_of(
     """A predictor from a checkpoint or run folder, or from several that predict together, and notes.
 
     `size_hw`: height and width, where the largest canvas is to be no square. `matching`: how the classes of several
-    belong together that call them differently; the first one's names are used.
+    belong together that call them differently; the first one's names are used. `batch`, `imgsz`: what the user asks
+    for; None leaves it to the file.
     """
     if not weights:
         raise SettingError("--weights", "no checkpoint was given", "Give a checkpoint or a run folder")
-    opened, detectors, notes = open_together(weights)
+    opened, detectors, notes = open_together(weights, batch=batch, image_size=imgsz)
     where = choose_device(device)
     fixed = fixed_size_of(detectors, imgsz, augment=augment)
     grid, size, note = size_of_use(opened[0].checkpoint.evaluation, detectors[0], imgsz, DEFAULT_SIZE)

@@ -44,6 +44,7 @@ def predict(settings: PredictSettings, stdin: TextIO, tell: Callable[[str], None
         named_weights(settings),
         settings.device,
         max(settings.imgsz, default=None),
+        batch=settings.batch,
         threads=settings.threads,
         augment=settings.augment,
         half=settings.half,
@@ -104,6 +105,7 @@ def _predict_files(paths: list[str], prediction: Prediction) -> None:
             found.leave_out(frame.path, str(pixels), pixels.remedy)
             continue
         batch[frame] = pixels
+        del pixels  # else it would stay until the next one, which may be as large, is decoded
         if len(batch) == at_once or sum(one.nbytes for one in batch.values()) > MAX_BATCH_BYTES:
             prediction(batch)
             batch = {}

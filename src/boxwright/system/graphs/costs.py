@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 
 SLOW = 256  # multiplications of a matrix product in the time of another operation for one element
+COLUMN = 32  # and of one number put into a column of windows, from which a convolution is a product
+SPREAD = SLOW // 2  # and of one number of a product written, or added to where windows of a turned convolution meet
+BEGIN = 1 << 13  # and of a product of matrices, a group of a convolution, however small
+LOAD = 1 << 23  # and of an operation of a file: to read it, to plan it, to begin it
 LEAST_ROOM = 256 << 20  # bytes of all values at one time that any network may take
 ROOM_RATIO = 40  # and so many times its images; the largest packaged network takes 32 times
 LEAST_WORK = 1 << 36  # multiplications that any network may take, two seconds of one core
 HARD_WORK = 1 << 18  # and so many for a number of the images; the largest packaged network takes 180,000
 MANY_WORK = 3 << 16  # the same of images so many that they alone take long
-MOST_WORK = 7 << 38  # from which on images are many; most of a minute of one core
+MOST_WORK = 1 << 40  # from which on images are many; most of a minute of one core
 MOST_STATED = 4 * 3 * 640 * 640  # numbers of images at one time that a file may ask for by itself
 
 
@@ -156,10 +160,19 @@ def for_windows(made: Sequence[int], windows: Sequence[int]) -> int:
 
 
 def for_product(made: Sequence[int], inner: int) -> int:
-    """Of a product with so many multiplications for every element; those of few take as long as reading them."""
-    return math.prod(made) * max(inner, SLOW // 8)
+    """Of matrices, in any number of rows of them, with so many multiplications for every element."""
+    return math.prod(made) * (inner + SPREAD) + BEGIN * math.prod(made[:-2])
 
 
-def for_kernel(images: Sequence[int], made: Sequence[int], weight: Sequence[int]) -> int:
-    """Of a convolution, turned or not: the weight's first side is that of all filters."""
-    return for_product((max(math.prod(images), math.prod(made)),), math.prod(weight[1:]))
+def for_kernel(images: Sequence[int], made: Sequence[int], weight: Sequence[int], groups: int = 1) -> int:
+    """Of a convolution: a product of its filters with the columns of all windows."""
+    windows = made[0] * math.prod(made[2:])
+    columns = windows * images[1] * math.prod(weight[2:])
+    return math.prod(made) * (math.prod(weight[1:]) + SPREAD) + COLUMN * columns + BEGIN * made[0] * groups
+
+
+def for_turned_kernel(images: Sequence[int], made: Sequence[int], weight: Sequence[int], groups: int = 1) -> int:
+    """Of a turned convolution: a product whose columns are added to where their windows meet."""
+    columns = images[0] * math.prod(images[2:]) * math.prod(weight[1:]) * groups
+    multiplied = math.prod(images) * math.prod(weight[1:])
+    return multiplied + SPREAD * (columns + math.prod(made)) + BEGIN * images[0] * groups

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from boxwright.system.graphs.costs import Budget, OverBudgetError, Shape
+from boxwright.system.graphs.costs import LOAD, Budget, OverBudgetError, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,7 +86,7 @@ def require_within_budget(graph: Graph, rules: Mapping[str, Any], images: Sequen
     made: dict[str, int] = {}
     for number, node in enumerate(graph.nodes):
         answer = _answer(node, known, rules)
-        budget.take(answer.beside, answer.work)
+        budget.take(answer.beside, answer.work + LOAD)
         budget.give_back(answer.beside)
         for name, operand in zip(node.outputs, answer.operands, strict=False):
             if not name:

@@ -31,6 +31,10 @@ def _unary(given: Sequence[Operand | None], _words: Mapping[str, Any]) -> Answer
     return op.same(given)
 
 
+def _softplus(given: Sequence[Operand | None], _words: Mapping[str, Any]) -> Answer:
+    return op.same(given, times=3)
+
+
 def _identity(given: Sequence[Operand | None], _words: Mapping[str, Any]) -> Answer:
     return op.same(given, lambda value: value)
 
@@ -41,7 +45,7 @@ def _binary(how: Callable[..., Any] | None = None) -> Callable[..., Answer]:
 
 def _cast(given: Sequence[Operand | None], words: Mapping[str, Any]) -> Answer:
     dtype = KINDS[words["to"]]
-    return op.cast(given, dtype, dtype.itemsize)
+    return op.cast(given, dtype, op.width_of(dtype))
 
 
 def _constant(_given: Sequence[Operand | None], words: Mapping[str, Any]) -> Answer:
@@ -110,6 +114,8 @@ def _arg_max(given: Sequence[Operand | None], words: Mapping[str, Any]) -> Answe
 
 
 def _resize(given: Sequence[Operand | None], words: Mapping[str, Any]) -> Answer:
+    if words.get("mode", b"nearest") not in {b"nearest", b"linear"}:
+        raise UnknownSizeError("it scales images as no network of this program does")
     if set(words) & {"axes", "keep_aspect_ratio_policy"}:
         raise UnknownSizeError("it leaves the sizes of images to the runtime")
     scales = given[2] if len(given) > 2 else None  # noqa: PLR2004 -- data, region, factors, sizes
@@ -171,19 +177,19 @@ RULES: dict[str, Callable[[Sequence[Operand | None], Mapping[str, Any]], Answer]
     "Mul": _binary(np.multiply),
     "NonMaxSuppression": lambda given, _words: op.selected_boxes(given),
     "Pad": _pad,
-    "Pow": _binary(),
+    "Pow": lambda given, _words: op.elementwise(given, times=3),
     "Range": lambda given, _words: op.arrange(given),
     "ReduceMax": _reduce,
     "ReduceMean": _reduce,
     "Relu": _unary,
     "Reshape": lambda given, words: op.reshape(given, zero_copies=not words.get("allowzero", 0)),
     "Resize": _resize,
-    "ScatterND": _unary,
+    "ScatterND": lambda given, _words: op.scattered(given),
     "Shape": _shape,
     "Sigmoid": _unary,
     "Slice": lambda given, _words: op.sliced(given),
-    "Softmax": _unary,
-    "Softplus": _unary,
+    "Softmax": lambda given, words: op.softmax(given, words.get("axis", -1)),
+    "Softplus": _softplus,
     "Split": _split,
     "Squeeze": lambda given, _words: op.squeeze(given, op.numbers_of(given[1]) if len(given) > 1 else None),
     "Sub": _binary(np.subtract),

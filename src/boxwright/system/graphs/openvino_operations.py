@@ -40,6 +40,10 @@ def _unary(given: Sequence[Operand | None], _words: Mapping[str, Any]) -> Answer
     return op.same(given)
 
 
+def _slow_unary(given: Sequence[Operand | None], _words: Mapping[str, Any]) -> Answer:
+    return op.same(given, times=3)
+
+
 def _binary(how: Callable[..., Any] | None = None) -> Callable[..., Answer]:
     def answer(given: Sequence[Operand | None], words: Mapping[str, Any]) -> Answer:
         if words.get("auto_broadcast", "numpy") != "numpy":
@@ -91,6 +95,8 @@ def _interpolate(given: Sequence[Operand | None], words: Mapping[str, Any]) -> A
     data, wanted = given[0], given[1]
     if data is None or wanted is None or any(any(_numbers(words, name, 0)) for name in ("pads_begin", "pads_end")):
         raise ValueError
+    if words["mode"] not in {"nearest", "linear", "linear_onnx"}:
+        raise UnknownSizeError("it scales images as no network of this program does")
     axes = list(range(len(data.shape)))
     if len(given) > 2:  # noqa: PLR2004 -- data, sizes or factors, axes
         axes = op.places(op.numbers_of(given[2]), len(data.shape))
@@ -155,10 +161,12 @@ def _squeeze(given: Sequence[Operand | None], _words: Mapping[str, Any]) -> Answ
     return op.squeeze(given[:1], op.numbers_of(given[1]) if len(given) > 1 else None)
 
 
-_UNARY = ("Clamp-1", "HSigmoid-5", "HSwish-4", "Mish-4", "ReLU-1", "Sigmoid-1", "SoftMax-1", "SoftMax-8", "SoftPlus-4")
+_UNARY = ("Clamp-1", "HSigmoid-5", "HSwish-4", "ReLU-1", "Sigmoid-1", "Tanh-1", "Swish-4", "BatchNormInference-5")
 RULES: dict[str, Callable[[Sequence[Operand | None], Mapping[str, Any]], Answer]] = {
-    **dict.fromkeys((*_UNARY, "Tanh-1", "Swish-4", "BatchNormInference-5"), _unary),
-    **dict.fromkeys(("ScatterNDUpdate-3", "ScatterNDUpdate-15"), _unary),
+    **dict.fromkeys(_UNARY, _unary),
+    **dict.fromkeys(("Mish-4", "SoftPlus-4"), _slow_unary),
+    **dict.fromkeys(("ScatterNDUpdate-3", "ScatterNDUpdate-15"), lambda given, _words: op.scattered(given)),
+    **dict.fromkeys(("SoftMax-1", "SoftMax-8"), lambda given, words: op.softmax(given, int(words.get("axis", "1")))),
     "Add-1": _binary(np.add),
     "Broadcast-3": _broadcast,
     "Concat-1": lambda given, words: op.concat(given, int(words["axis"])),
@@ -183,7 +191,7 @@ RULES: dict[str, Callable[[Sequence[Operand | None], Mapping[str, Any]], Answer]
     "NonMaxSuppression-9": lambda given, _words: op.selected_boxes(given),
     "PReLU-1": _unary,
     "Pad-12": _pad,
-    "Power-1": _binary(),
+    "Power-1": lambda given, _words: op.elementwise(given, times=3),
     "Range-4": lambda given, _words: op.arrange(given),
     "ReduceMax-1": _reduce,
     "ReduceMean-1": _reduce,

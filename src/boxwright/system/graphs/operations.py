@@ -21,6 +21,7 @@ from boxwright.system.graphs.costs import (
     for_each,
     for_kernel,
     for_product,
+    for_turned_kernel,
     for_windows,
     padded,
     pooled,
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 WIDE = 8
 MOST_PARTS = 1024  # of a tensor taken apart
+WIDE_TIMES = 24  # a product of whole or of wide numbers takes so much longer
+LOOKUP = 6  # and finding a part by its place takes as long as so many elements
+PAIR = 64  # multiplications in the time of comparing two boxes
 
 
 def numbers_of(operand: Operand | None) -> list[int]:
@@ -86,16 +90,40 @@ def _values(given: Sequence[Operand | None]) -> list[np.ndarray]:
     return [operand.value for operand in given if operand is not None and operand.value is not None]
 
 
-def elementwise(given: Sequence[Operand | None], how: Callable[..., Any] | None = None) -> Answer:
-    """Of operands brought to one shape."""
-    shape = broadcast(*(operand.shape for operand in given if operand is not None))
-    return made(shape, given, value=None if how is None else lambda: how(*_values(given)))
+def width_of(dtype: np.dtype[Any]) -> int:
+    """Bytes per element; whole numbers count as wide ones, whatever they take."""
+    return WIDE if dtype.kind in "iu" else dtype.itemsize
 
 
-def same(given: Sequence[Operand | None], how: Callable[..., Any] | None = None) -> Answer:
-    """Of the first operand's shape; the others are small beside it."""
+def elementwise(given: Sequence[Operand | None], how: Callable[..., Any] | None = None, *, times: int = 1) -> Answer:
+    """Of operands brought to one shape; times: as slow as so many."""
+    shapes = [operand.shape for operand in given if operand is not None]
+    shape = broadcast(*shapes)
+    work = for_each(shape) * times * max(len(shapes) - 1, 1)
+    return made(shape, given, work=work, value=None if how is None else lambda: how(*_values(given)))
+
+
+def same(given: Sequence[Operand | None], how: Callable[..., Any] | None = None, *, times: int = 1) -> Answer:
+    """Of the first operand's shape; the others are small beside it. times: as slow as so many."""
     first = _first(given)
-    return made(first.shape, [first], value=None if how is None else lambda: how(first.value))
+    value = None if how is None else lambda: how(first.value)
+    return made(first.shape, [first], work=times * for_each(first.shape), value=value)
+
+
+def softmax(given: Sequence[Operand | None], axis: int) -> Answer:
+    """Shares along an axis; along another than the last, sides change places twice."""
+    dimensions = len(_first(given).shape)
+    (axis,) = places([axis], dimensions)
+    return same(given, times=1 if axis == dimensions - 1 else 6)
+
+
+def scattered(given: Sequence[Operand | None]) -> Answer:
+    """Data, with parts of it written over: by their places, what is written."""
+    data, where, parts = given
+    if data is None or where is None or parts is None:
+        raise IndexError
+    work = for_each(data.shape, parts.shape) + LOOKUP * for_each(where.shape[:-1])
+    return made(data.shape, [data], work=work)
 
 
 def cast(given: Sequence[Operand | None], dtype: np.dtype[Any] | None, width: int) -> Answer:
@@ -141,7 +169,9 @@ def gather(given: Sequence[Operand | None], axis: int) -> Answer:
         raise IndexError
     (axis,) = places([axis], len(data.shape))
     shape = (*data.shape[:axis], *where.shape, *data.shape[axis + 1 :])
-    return made(shape, [data, where], width=data.width, value=lambda: np.take(_array(data), _array(where), axis))
+    work = for_each(shape) + LOOKUP * for_each((*data.shape[:axis], *where.shape))
+    parts = [data, where]
+    return made(shape, parts, work=work, width=data.width, value=lambda: np.take(_array(data), _array(where), axis))
 
 
 def gather_nd(given: Sequence[Operand | None], batch: int) -> Answer:
@@ -150,7 +180,8 @@ def gather_nd(given: Sequence[Operand | None], batch: int) -> Answer:
     if where is None or not 0 <= batch <= len(data.shape):
         raise IndexError
     shape = (*where.shape[:-1], *data.shape[batch + where.shape[-1] :])
-    return made(shape, [data, where], width=data.width)
+    work = for_each(shape) + LOOKUP * for_each(where.shape[:-1])
+    return made(shape, [data, where], work=work, width=data.width)
 
 
 def gather_elements(given: Sequence[Operand | None]) -> Answer:
@@ -158,7 +189,7 @@ def gather_elements(given: Sequence[Operand | None]) -> Answer:
     where = given[1]
     if where is None:
         raise IndexError
-    return made(where.shape, [_first(given), where])
+    return made(where.shape, [_first(given), where], work=2 * for_each(where.shape))
 
 
 def reshape(given: Sequence[Operand | None], *, zero_copies: bool = True) -> Answer:
@@ -229,7 +260,7 @@ def transpose(given: Sequence[Operand | None], order: Sequence[int] | None) -> A
     order = list(order or range(len(data.shape))[::-1])
     if sorted(order) != list(range(len(data.shape))):
         raise ValueError
-    return made([data.shape[at] for at in order], [data])
+    return made([data.shape[at] for at in order], [data], work=3 * for_each(data.shape))
 
 
 def reduce(given: Sequence[Operand | None], axes: Sequence[int] | None, *, keep: bool, width: int = 0) -> Answer:
@@ -260,7 +291,7 @@ def top(given: Sequence[Operand | None], axis: int) -> Answer:
     (axis,) = places([axis], len(data.shape))
     shape = (*data.shape[:axis], count, *data.shape[axis + 1 :])
     operands = (Operand(shape, data.width, None, data.exact), Operand(shape, WIDE, None, data.exact))
-    return Answer(operands, 4 * for_each(data.shape, shape), 4 * data.num_bytes)
+    return Answer(operands, 16 * for_each(data.shape, shape), 4 * data.num_bytes)
 
 
 def rescaled(given: Sequence[Operand | None], factors: Sequence[float] | None, sizes: Sequence[int] | None) -> Answer:
@@ -287,7 +318,8 @@ def multiplied(
     shape = product(*shapes)
     if extra is not None:
         shape = broadcast(shape, extra.shape)
-    work = for_product(shape, shapes[0][-1]) + for_each(left.shape, right.shape) // 8
+    slower = WIDE_TIMES if max(left.width, right.width) > 4 else 1  # noqa: PLR2004 -- bytes of the usual numbers
+    work = for_product(shape, shapes[0][-1] * slower) + for_each(left.shape, right.shape) // 8
     return made(shape, [left, right, extra], work=work, beside=left.num_bytes + right.num_bytes)
 
 
@@ -304,7 +336,7 @@ def selected_boxes(given: Sequence[Operand | None]) -> Answer:
         Operand((count, 3), 4, None, exact=False),
         Operand((1,), WIDE),
     )
-    work = 4 * for_each(scores.shape) + images * classes * candidates * each * 8
+    work = 4 * for_each(scores.shape) + images * classes * candidates * each * PAIR
     return Answer(operands, work, 4 * scores.num_bytes + 32 * count)
 
 
@@ -338,7 +370,8 @@ def convolved(
         extra = [one - other for one, other in zip(more, window.around, strict=True)]
         shape = turned_convolution(images.shape, weight.shape, window.strides, extra, window.gaps, groups)
         beside = math.prod(images.shape[2:]) * math.prod(weight.shape[1:]) * groups * 4  # numbers before they are added
-    return made(shape, given, work=for_kernel(images.shape, shape, weight.shape), beside=beside)
+    work = for_kernel if more is None else for_turned_kernel
+    return made(shape, given, work=work(images.shape, shape, weight.shape, groups), beside=beside)
 
 
 def windowed(given: Sequence[Operand | None], windows: Sequence[int], window: Window, *, up: bool) -> Answer:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from boxwright.paths import open_regular, read_regular
 from boxwright.system.torch_archive.limits import Limits
 from boxwright.system.torch_archive.machine import Machine
 from boxwright.system.torch_archive.nodes import STORAGES, GlobalName, RefusedError, Storage
@@ -17,9 +19,12 @@ from boxwright.system.torch_archive.records import stored_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 MAGIC = 0x1950A86A20F9469CFC6C  # first value of the plain format
 PLAIN_VERSION = 1001
+_BEGINNING = 1 << 16
+_TAIL, _END = 65_557, b"PK\x05\x06"  # bytes in which a zip ends, and what stands there
 _KEY = re.compile(r"[0-9]{1,20}")
 
 
@@ -31,6 +36,19 @@ class Contents:
     names: tuple[str, ...]
     container: str
     size: int
+
+
+def read_archive(path: Path, most_bytes: int) -> bytes:
+    """The content of a weights file; of one that is none only its beginning, which is enough to say so.
+
+    A file without end may look like one of many gigabytes. Raises OSError.
+    """
+    with open_regular(path) as file:
+        start = file.read(_BEGINNING)
+        file.seek(-min(file.seek(0, os.SEEK_END), _TAIL), os.SEEK_END)
+        ended = _END in file.read()
+    whole = ended if start[:2] == b"PK" else start[:1] == b"\x80"
+    return read_regular(path, most_bytes) if whole else start
 
 
 def read_contents(content: bytes, limits: Limits) -> Contents:

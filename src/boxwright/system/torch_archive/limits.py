@@ -6,6 +6,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+LARGEST_BYTES = 8 << 30  # of a file; the largest network of the family takes two of them in training
+
 
 @dataclass(frozen=True)
 class Limits:

@@ -9,10 +9,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from boxwright.errors import DataError
+from boxwright.paths import read_regular
 from boxwright.system.files import write_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+MAX_BYTES = 1 << 30  # of a log; that of ten thousand classes in three hundred epochs has half of one
 
 
 class Lines(NamedTuple):
@@ -36,8 +40,17 @@ def read_lines(path: Path) -> Lines:
 
 
 def raw_lines(path: Path) -> list[bytes]:
-    """The lines of a text file, whatever is in them. Only a line feed ends one."""
-    return path.read_bytes().split(b"\n") if path.is_file() else []
+    """The lines of a text file, whatever is in them. Only a line feed ends one.
+
+    Raises DataError for a file that cannot be read, and before anything is read of one larger than any log.
+    """
+    if not path.is_file():
+        return []
+    try:
+        return read_regular(path, MAX_BYTES).split(b"\n")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise DataError(str(path), f"cannot be read ({reason})", "Move it away, or restore the run folder") from None
 
 
 def _object(line: bytes) -> dict[str, Any] | None:

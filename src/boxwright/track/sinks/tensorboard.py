@@ -10,6 +10,7 @@ import numpy as np
 from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-untyped]  # as the framework imports it
 from torch.utils.tensorboard import SummaryWriter
 
+from boxwright.paths import read_regular
 from boxwright.system.files import remove
 from boxwright.track.bus import Delivery
 from boxwright.track.events import RESULT_KEYS, EpochEnded, Event, LabelsCounted, Pictured
@@ -32,6 +33,7 @@ TAGS: dict[str, dict[str, str]] = {
 
 
 CHANNELS = 3  # of every picture
+MAX_PICTURE_BYTES = 64 << 20  # of one that a run draws; what lies there may be anything
 
 
 class TensorBoard:
@@ -75,11 +77,10 @@ class TensorBoard:
     def picture(self, event: Pictured, epoch: int) -> None:
         """A picture of the run folder as it lies there, under the name of its file; one that is gone is left out."""
         path = self.folder / Path(event.path).name
-        if path.is_file():
+        if path.is_file() and path.stat().st_size <= MAX_PICTURE_BYTES:
             height, width = event.size_hw
-            image = Summary.Image(
-                height=height, width=width, colorspace=CHANNELS, encoded_image_string=path.read_bytes()
-            )
+            content = read_regular(path, MAX_PICTURE_BYTES)
+            image = Summary.Image(height=height, width=width, colorspace=CHANNELS, encoded_image_string=content)
             self.writer.file_writer.add_summary(Summary(value=[Summary.Value(tag=path.stem, image=image)]), epoch)  # type: ignore[attr-defined]  # made with the writer
 
     def close(self) -> None:

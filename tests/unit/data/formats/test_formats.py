@@ -39,6 +39,15 @@ def test_three_formats_give_equal_tensors(tmp_path, split):
     require_equal(yolo, voc)
 
 
+def test_a_coco_file_is_read_whole_only_once(tmp_path, monkeypatch):
+    """Where the pictures lie and what the classes are called is found before, and needs no annotation."""
+    place = formats.write_coco(tmp_path / "coco")
+    monkeypatch.delattr("boxwright.data.formats.coco.read_coco")
+    found = read_dataset(place)
+    assert found.names == datasets.NAMES
+    assert found.sources["train"][0].images == tmp_path / "coco" / "images" / "train"
+
+
 @pytest.mark.parametrize("write", [formats.write_coco, formats.write_voc])
 def test_crowds_and_difficult_objects_become_regions_to_ignore(tmp_path, write):
     index = open_split(read_dataset(write(tmp_path / "set")), "train")
