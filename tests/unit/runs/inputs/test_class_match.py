@@ -14,7 +14,7 @@ from boxwright.errors import SettingError
 from boxwright.model.class_names import same_classes
 from boxwright.runs.carried_state import Carried
 from boxwright.runs.plan import plan_of
-from boxwright.structures.checkpoint import Checkpoint, OptimizerRecord, PatienceRecord, Position
+from boxwright.structures.checkpoint import PatienceRecord, Position
 from tests.support import datasets
 from tests.support.commands import command, done
 from tests.support.training import machines
@@ -178,7 +178,7 @@ def test_what_an_optimizer_remembers_of_a_class_goes_where_the_class_goes():
         for name, value in made.detector.named_parameters()
     }
     pairs = same_classes(("green", "red", "violet"), NAMES)
-    carried = Carried(Checkpoint(), Position(PatienceRecord(0)), OptimizerRecord(kept), False, pairs)
+    carried = Carried(Position(PatienceRecord(0)), kept, None, None, "stored", classes=pairs)
     found = carried._by_class(made.detector, kept)
     before, after = (one[HEAD]["momentum_buffer"].view(3, 8) for one in (kept, found))
     assert torch.equal(after[:, :7], before[:, [0, 1, 2, 3, 4, 7, 5]])
