@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -103,13 +104,29 @@ def commands(
             if not child:
                 _command(rank, size, store.port, words, Path(place) / str(rank), arm, {"attempt": attempt, "job": job})
             children.append(child)
-        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        codes = _codes_of(children)
         found = []
         for rank, code in enumerate(codes):
             texts = [Path(place) / str(rank) / name for name in ("out", "err")]
             out, err = (text.read_text() for text in texts)
             found.append(Rank(code, out, err, ""))
         return found
+
+
+def _codes_of(children: list[int]) -> list[int]:
+    """How all have ended; those that are frozen are killed when the others are gone."""
+    codes: dict[int, int] = {}
+    frozen: list[int] = []
+    for child in children:
+        status = os.waitpid(child, os.WUNTRACED)[1]
+        if os.WIFSTOPPED(status):
+            frozen.append(child)
+        else:
+            codes[child] = os.waitstatus_to_exitcode(status)
+    for child in frozen:
+        os.kill(child, signal.SIGKILL)
+        codes[child] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return [codes[child] for child in children]
 
 
 def _command(
