@@ -26,7 +26,7 @@ from boxwright.errors import (
 from boxwright.paths import shortened
 from boxwright.structures.answer import Answer, Table, parts
 from boxwright.system.places import bound_pictures
-from boxwright.system.signals import exit_code, termination_heeded
+from boxwright.system.signals import Interruption, exit_code, termination_heeded
 from boxwright.system.terminal import say, say_json
 from boxwright.system.waiting import wait_briefly
 
@@ -138,8 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     wait_briefly()
     bound_pictures()
+    interruption = Interruption()
     try:
-        with termination_heeded():
+        with termination_heeded(interruption):
             return _run(words)
     except BoxwrightError as error:
         return _failed(error)
@@ -149,6 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         return _stopped(stop)
     except Exception as error:  # noqa: BLE001 -- the last line of defence: people see one line, never a traceback
+        if interruption.stop is not None:  # a library made an error of its own of it
+            return _stopped(interruption.stop)
         told = _of_the_machine(error)
         return _broken(error) if told is None else _failed(told)
 

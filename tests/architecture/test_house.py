@@ -68,8 +68,8 @@ MAX_POSITIONAL = 8  # block constructors take the words of a YAML row
 # Who may use what of the world outside. A prefix of the dotted name, and the only files that may.
 DOORS = {
     "ctypes": {"native/binary.py", "system/device.py"},
-    "torch.distributed": {"system/launcher.py", "system/process_group.py"},
-    "os.environ": {"system/launch.py", "system/places.py", "system/waiting.py", "cli.py"},
+    "torch.distributed": {"system/distributed/process_launcher.py", "system/distributed/process_group.py"},
+    "os.environ": {"system/distributed/launch_environment.py", "system/places.py", "system/waiting.py", "cli.py"},
     "os.getenv": set(),
     "fcntl": {"system/shared_memory.py"},
     "mmap": {"system/shared_memory.py"},

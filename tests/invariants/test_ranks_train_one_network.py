@@ -18,7 +18,7 @@ from boxwright.engine.step_exchange import StepExchange, numbers_of
 from boxwright.keyed import Purpose, generator
 from boxwright.loss.detection import DetectionLoss
 from boxwright.structures.batch import Batch
-from boxwright.system.world import World
+from boxwright.system.distributed.world import World
 from boxwright.track.events import StepLogged
 from tests.support.ranks import ranks
 from tests.support.training import SIZE, Watch, machines, schedule, trainer

@@ -20,10 +20,10 @@ from torch import distributed
 
 from boxwright.cli import main
 from boxwright.errors import BoxwrightError
-from boxwright.system.launch import Launch
-from boxwright.system.process_group import world_of
+from boxwright.system.distributed.launch_environment import Launch
+from boxwright.system.distributed.process_group import world_of
+from boxwright.system.distributed.world import World
 from boxwright.system.signals import exit_code
-from boxwright.system.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable

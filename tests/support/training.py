@@ -24,8 +24,8 @@ from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import LossRules, balance_for
 from boxwright.model.detector import Detector, build
 from boxwright.structures.batch import Batch
+from boxwright.system.distributed.world import World
 from boxwright.system.precision import Precision
-from boxwright.system.world import World
 from boxwright.track.events import Event
 from tests.support.networks import tiny_spec
 

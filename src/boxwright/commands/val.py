@@ -7,17 +7,17 @@ from dataclasses import replace
 
 from boxwright.config.load import Resolved
 from boxwright.config.schema.val import ValSettings
+from boxwright.runs.agree_before_start import PATIENCE_S, on_own_device
 from boxwright.runs.evaluation.answers import Asked, origins_of, summary
 from boxwright.runs.evaluation.open_evaluation import open_evaluation
 from boxwright.runs.evaluation.study import study
 from boxwright.runs.evaluation.val_folder import write_results
 from boxwright.runs.inputs.coco_ids import CocoIds, ids_for
-from boxwright.runs.launching import answer_of_processes, left_in, processes_asked
-from boxwright.runs.together import PATIENCE_S, on_own_device
+from boxwright.runs.several_processes import answer_of_processes, left_in, processes_asked
 from boxwright.structures.answer import Answer
-from boxwright.system.launch import launch_of_environment
-from boxwright.system.process_group import world_of
-from boxwright.system.world import World
+from boxwright.system.distributed.launch_environment import launch_of_environment
+from boxwright.system.distributed.process_group import world_of
+from boxwright.system.distributed.world import World
 
 
 def run(resolved: Resolved[ValSettings]) -> Answer:

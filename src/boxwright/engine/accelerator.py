@@ -15,9 +15,9 @@ import torch
 from boxwright.engine.step_exchange import StepExchange
 from boxwright.model.detector import Detector
 from boxwright.system.device import held_memory, is_cpu, release_memory
+from boxwright.system.distributed.world import World
 from boxwright.system.precision import Precision
 from boxwright.system.transfer import PixelBuffer
-from boxwright.system.world import World
 
 if TYPE_CHECKING:
     import contextlib

@@ -14,7 +14,7 @@ import torch
 from boxwright.engine.loop import Machinery
 from boxwright.engine.optimizer import named_state
 from boxwright.structures.checkpoint import Checkpoint, RankRecord
-from boxwright.system.world import World
+from boxwright.system.distributed.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

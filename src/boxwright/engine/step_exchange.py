@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from boxwright.system.world import World
+from boxwright.system.distributed.world import World
 
 FEWEST_NUMBERS = 64  # counts of a few levels, and loss items
 

@@ -22,8 +22,8 @@ from boxwright.metrics.meter import Meter, Metrics
 from boxwright.model.detector import Detector
 from boxwright.structures.batch import Batch
 from boxwright.system.device import synchronize
+from boxwright.system.distributed.world import World
 from boxwright.system.transfer import PixelBuffer
-from boxwright.system.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

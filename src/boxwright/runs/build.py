@@ -31,7 +31,7 @@ from boxwright.engine.accelerator import Accelerator, place
 from boxwright.engine.ema import Ema
 from boxwright.engine.loop import BatchShape, Machinery
 from boxwright.engine.optimizer import Groups, make_optimizer, parameter_groups
-from boxwright.engine.precision_test import answers_of
+from boxwright.engine.precision_check import answers_of
 from boxwright.engine.schedule import Schedule
 from boxwright.engine.shared_batch_norm import share_batch_norm
 from boxwright.engine.step_exchange import StepExchange, numbers_of
@@ -45,9 +45,9 @@ from boxwright.runs.evaluation.plan import EvaluationPlan
 from boxwright.runs.plan import TrainPlan
 from boxwright.structures.batch import Batch
 from boxwright.system.device import CACHE_SHARE, free_memory_bytes, is_cuda, loader_threads
+from boxwright.system.distributed.world import World
 from boxwright.system.precision import Precision, candidates, not_offered
 from boxwright.system.precision import choose as choose_precision
-from boxwright.system.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,9 +15,9 @@ from boxwright.runs.best_by import KeptBests, kind_of
 from boxwright.runs.evaluation.in_training import RunValidation
 from boxwright.runs.plan import TrainPlan
 from boxwright.structures.checkpoint import Checkpoint, RankRecord
+from boxwright.system.distributed.world import World
 from boxwright.system.run_folder import RunFolder
 from boxwright.system.tensors import newest_whole
-from boxwright.system.world import World
 from boxwright.track.events import Event, StepLogged
 
 if TYPE_CHECKING:

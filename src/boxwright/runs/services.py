@@ -17,8 +17,8 @@ from boxwright.runs.evaluation.in_training import RunValidation
 from boxwright.runs.finish import shows_classes
 from boxwright.runs.pictures import RunPictures
 from boxwright.structures.batch import Batch
+from boxwright.system.distributed.world import World
 from boxwright.system.signals import StopRequest
-from boxwright.system.world import World
 from boxwright.track.bus import Bus
 from boxwright.track.events import Event, StepLogged
 from boxwright.track.sinks.callbacks import Observers

@@ -27,18 +27,18 @@ from boxwright.runs.evaluation.evaluate import ValidationData
 from boxwright.runs.finish import Ending
 from boxwright.runs.folder import prepared
 from boxwright.runs.generations import way_on
-from boxwright.runs.launching import note_start
 from boxwright.runs.plan import TrainPlan
 from boxwright.runs.result import Trained, TrainResult
 from boxwright.runs.services import RunServices, Stops
+from boxwright.runs.several_processes import note_start
 from boxwright.runs.sinks import LogsWritten, sinks_of
 from boxwright.runs.wiring import Wired, wired
 from boxwright.system.claim import Claim
 from boxwright.system.device import configured_process
+from boxwright.system.distributed.world import World
 from boxwright.system.files import WriteError
 from boxwright.system.run_folder import RECORDS, RunFolder
 from boxwright.system.signals import exit_code, stops_collected
-from boxwright.system.world import World
 from boxwright.track.bus import Bus, Sink
 from boxwright.track.events import Ended, FileWritten, RunEnded, Warned
 from boxwright.track.sinks.callbacks import EventObservers, Observers, summary_of, values_of

@@ -15,27 +15,27 @@ from boxwright.errors import WeightsError
 from boxwright.runs import replan as replanning
 from boxwright.runs import resume as resuming
 from boxwright.runs import resume_legacy as legacy
+from boxwright.runs.agree_before_start import on_own_device, require_same, require_shares
 from boxwright.runs.dry_run import planned
-from boxwright.runs.edited_files import with_edits
 from boxwright.runs.folder import folder_of
 from boxwright.runs.generations import is_unsaved, settings_of_run
 from boxwright.runs.inputs.class_match import matching_of
 from boxwright.runs.inputs.run_place import data_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
-from boxwright.runs.launching import begun_by, processes_asked, train_in_processes, write_result
 from boxwright.runs.plan import TrainPlan, plan_of
 from boxwright.runs.result import TrainResult
+from boxwright.runs.resume_edits import with_edits
 from boxwright.runs.session import session
-from boxwright.runs.together import on_own_device, require_same, require_shares
+from boxwright.runs.several_processes import begun_by, processes_asked, train_in_processes, write_result
 from boxwright.structures.answer import Answer
 from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.claim import Claim, claimed
+from boxwright.system.distributed.launch_environment import launch_of_environment
+from boxwright.system.distributed.process_group import world_of
+from boxwright.system.distributed.world import World
 from boxwright.system.files import remove
-from boxwright.system.launch import launch_of_environment
-from boxwright.system.process_group import world_of
 from boxwright.system.run_folder import RunFile, RunFolder, run_of
 from boxwright.system.tensors import finish_rotation
-from boxwright.system.world import World
 from boxwright.track.events import Ended
 from boxwright.track.sinks.rank_warnings import RankWarnings
 from boxwright.track.sinks.results_table import whole_rows
@@ -95,7 +95,10 @@ def _planned(make: Callable[[], TrainPlan], world: World) -> TrainPlan:
 
 
 def dry_run(resolved: Resolved[TrainSettings]) -> Answer:
-    """The plan of the same training, and nothing made or written."""
+    """The plan of the same training, and nothing made or written. Of several processes one tells it."""
+    launch = launch_of_environment()
+    if launch is not None and launch.rank:
+        return Answer([], {})
     if not resolved.settings.resume:
         return planned(plan_of(resolved, None))
     folder = RunFolder(run_of(resuming.checkpoint_place(resolved)))

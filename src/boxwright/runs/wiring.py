@@ -23,9 +23,9 @@ from boxwright.runs.pictures import RunPictures
 from boxwright.runs.plan import TrainPlan
 from boxwright.runs.sinks import logged_step
 from boxwright.structures.checkpoint import EvaluationRecord
+from boxwright.system.distributed.world import World
 from boxwright.system.run_folder import RunFolder
 from boxwright.system.shared_memory import sweep_unused
-from boxwright.system.world import World
 from boxwright.track.bus import Bus
 from boxwright.track.events import LabelsCounted, RunStarted, Warned
 from boxwright.track.sinks.callbacks import Observers

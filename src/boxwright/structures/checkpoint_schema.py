@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a checkpoint file holds, key by key, and the check that its parts make sense and belong together.
 
-A digest says that a file is whole, not that it makes sense. `checkpoint.py` beside this makes a value of what passed.
+A digest says that a file is whole, not that it makes sense. `checkpoint_keys.py` beside this makes a value of what
+passed.
 """
 
 from __future__ import annotations

@@ -39,18 +39,25 @@ def exit_code(stop: KeyboardInterrupt) -> int:
     return ENDED_BY_SIGNAL + (stop.number if isinstance(stop, TerminatedError) else signal.SIGINT)
 
 
+class Interruption:
+    """The signal that ended what ran, if one did: libraries turn the exception it raises into errors of their own."""
+
+    def __init__(self) -> None:
+        self.stop: KeyboardInterrupt | None = None
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        self.stop = KeyboardInterrupt() if number == signal.SIGINT else TerminatedError(number)
+        raise self.stop
+
+
 @contextlib.contextmanager
-def termination_heeded() -> Iterator[None]:
+def termination_heeded(interruption: Interruption) -> Iterator[None]:
     """Let SIGTERM and SIGHUP end what runs inside as Ctrl-C does.
 
     Only the main thread may ask for that; elsewhere nothing changes.
     """
-    with _answered(TERMINATIONS, _terminate):
+    with _answered((signal.SIGINT, *TERMINATIONS), interruption):
         yield
-
-
-def _terminate(number: int, _frame: FrameType | None) -> None:
-    raise TerminatedError(number)
 
 
 class StopRequest:

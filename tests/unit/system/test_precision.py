@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from boxwright.documents import parse_yaml
-from boxwright.engine.precision_test import answers_of
+from boxwright.engine.precision_check import answers_of
 from boxwright.model.detector import build
 from boxwright.model.spec import read_spec
 from boxwright.system import precision

@@ -8,13 +8,13 @@ import threading
 import pytest
 
 from boxwright import cli
-from boxwright.system.signals import TerminatedError, exit_code, stops_collected, termination_heeded
+from boxwright.system.signals import Interruption, TerminatedError, exit_code, stops_collected, termination_heeded
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["TERM", "HUP"])
 def test_a_request_to_end_arrives_as_an_interrupt_and_the_old_answer_comes_back(number, code):
     before = signal.getsignal(number)
-    with pytest.raises(TerminatedError) as caught, termination_heeded():
+    with pytest.raises(TerminatedError) as caught, termination_heeded(Interruption()):
         os.kill(os.getpid(), number)
     assert exit_code(caught.value) == code
     assert signal.getsignal(number) is before
@@ -24,7 +24,7 @@ def test_a_request_to_end_arrives_as_an_interrupt_and_the_old_answer_comes_back(
 def test_a_signal_that_a_process_was_started_to_ignore_stays_ignored(number):
     before = signal.signal(number, signal.SIG_IGN)
     try:
-        with termination_heeded(), stops_collected() as request:
+        with termination_heeded(Interruption()), stops_collected() as request:
             os.kill(os.getpid(), number)
             assert signal.getsignal(number) is signal.SIG_IGN
         assert request.number == 0
@@ -49,7 +49,7 @@ def test_other_threads_leave_signals_alone():
     seen = []
 
     def look():
-        with termination_heeded():
+        with termination_heeded(Interruption()):
             seen.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=look)
@@ -72,3 +72,16 @@ def test_what_was_ended_says_how_to_go_on_in_one_line(capsys, monkeypatch):
     monkeypatch.setattr(cli, "_run", stop)
     assert cli.main(["recipes"]) == 143
     assert capsys.readouterr().err == "stopped; go on with: this\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_that_a_library_made_an_error_of_is_no_fault_of_ours(monkeypatch, capsys, number):
+    def building(_words):
+        try:
+            os.kill(os.getpid(), number)
+        except KeyboardInterrupt as stop:
+            raise ValueError(f"Error building a schema: {type(stop).__name__}") from None
+
+    monkeypatch.setattr(cli, "_run", building)
+    assert cli.main(["train"]) == 128 + number
+    assert capsys.readouterr().err == "stopped\n"

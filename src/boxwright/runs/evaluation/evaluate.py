@@ -20,8 +20,8 @@ from boxwright.runs.evaluation.plan import EvaluationPlan, Order
 from boxwright.runs.inputs.open_data import OpenData
 from boxwright.structures.batch import Batch
 from boxwright.system.device import is_cuda, is_out_of_memory, release_memory
+from boxwright.system.distributed.world import World
 from boxwright.system.precision import Precision
-from boxwright.system.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -17,7 +17,7 @@ from boxwright.model.fuse import fused
 from boxwright.runs.evaluation.evaluate import ValidationData, evaluate
 from boxwright.runs.evaluation.plan import EvaluationPlan
 from boxwright.structures.batch import Batch
-from boxwright.system.world import World
+from boxwright.system.distributed.world import World
 from boxwright.track.events import LOSS_NAMES, Event, Warned
 from boxwright.track.sinks.callbacks import Observers
 

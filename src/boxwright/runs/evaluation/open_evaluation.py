@@ -26,8 +26,8 @@ from boxwright.runs.inputs.open_weights import (
 from boxwright.runs.inputs.run_place import data_of_run, place_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.system.device import choose_device, configured_process, loader_threads
+from boxwright.system.distributed.world import World
 from boxwright.system.precision import half_of
-from boxwright.system.world import World
 
 if TYPE_CHECKING:
     import torch

@@ -16,7 +16,7 @@ import time
 from typing import NoReturn, Protocol
 
 from boxwright.errors import EXIT_TRY_AGAIN, BoxwrightError
-from boxwright.system.peers import Peers, Sign
+from boxwright.system.distributed.peers import Peers, Sign
 from boxwright.system.terminal import say_at_once
 
 BEATS = 20  # signs of life within the time that is bearable without any

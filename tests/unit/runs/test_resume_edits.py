@@ -11,8 +11,8 @@ import pytest
 
 from boxwright.config.assemble import resolve_train
 from boxwright.errors import SettingError
-from boxwright.runs.edited_files import with_edits
 from boxwright.runs.inputs.open_weights import open_weights
+from boxwright.runs.resume_edits import with_edits
 from boxwright.system.run_folder import RunFolder
 from boxwright.track.sinks.results_table import read
 from tests.support.commands import command, contents, done

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from boxwright.errors import EXIT_TRY_AGAIN, EXIT_USER_INPUT, SettingError
-from boxwright.system.world import World
+from boxwright.system.distributed.world import World
 from tests.support.ranks import ranks
 
 PATIENCE_S = 1.5

@@ -3,7 +3,7 @@
 
 Two ways to wait. Within a step everybody waits inside a collective, which the watch ends after `patience_s`. Everything
 else is waited for at the store, by asking again and again, which holds no device and may take hours, as long as those
-who work give signs of life (`watch.py`). Nothing that is received is run: texts are JSON, arrays are safetensors.
+who work give signs of life (`hang_watch.py`). Nothing that is received is run: texts are JSON, arrays are safetensors.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from torch import distributed
 from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]  # exported where it is built
 
 from boxwright.errors import EXIT_FINDINGS, EXIT_OUR_FAULT, EXIT_USER_INPUT, BoxwrightError, SettingError
-from boxwright.system.launch import Launch
-from boxwright.system.peers import START_S
+from boxwright.system.distributed.hang_watch import HARD_FACTOR, ToldElsewhereError, Watch
+from boxwright.system.distributed.launch_environment import Launch
+from boxwright.system.distributed.peers import START_S
+from boxwright.system.distributed.world import Value, World
 from boxwright.system.signals import ENDED_BY_SIGNAL, exit_code
-from boxwright.system.watch import HARD_FACTOR, ToldElsewhereError, Watch
-from boxwright.system.world import Value, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -3,7 +3,7 @@
 
 Decisions that depend on a clock, a signal, memory or a number are put to `agree` at fixed points, so that no process
 goes a way of its own. Every exchange has a number and a name, and where a process stands can be asked. A world of one
-answers at once and costs nothing; that of several is in `system/process_group.py`.
+answers at once and costs nothing; that of several is in `system/distributed/process_group.py`.
 
 Exchanges within a step (`agree`, `sum_`) are waited for briefly: every process gets there at about the same time. All
 others may be waited for as long as the processes that work give signs of life.

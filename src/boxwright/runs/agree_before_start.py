@@ -15,7 +15,7 @@ from boxwright.data.sampling.quad import GROUP
 from boxwright.errors import SettingError
 from boxwright.runs.plan import TrainPlan
 from boxwright.system.device import device_words
-from boxwright.system.world import World
+from boxwright.system.distributed.world import World
 from boxwright.version import __version__
 
 if TYPE_CHECKING:

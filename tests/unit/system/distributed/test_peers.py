@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from boxwright.system.peers import START_S, Peers, Sign
+from boxwright.system.distributed.peers import START_S, Peers, Sign
 
 
 def sign(count: int, at: str = "at gradients", exchanges: int = 5) -> Sign:

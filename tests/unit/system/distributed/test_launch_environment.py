@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from boxwright.errors import SettingError
-from boxwright.system.launch import Launch, launch_of_environment
+from boxwright.system.distributed.launch_environment import Launch, launch_of_environment
 
 TORCHRUN = {
     "RANK": "3",

@@ -15,12 +15,12 @@ from boxwright.paths import read_regular
 from boxwright.runs.result import TrainResult
 from boxwright.structures.answer import Answer
 from boxwright.system.device import device_words, devices_named
+from boxwright.system.distributed.hang_watch import ToldElsewhereError
+from boxwright.system.distributed.launch_environment import Launch
+from boxwright.system.distributed.process_launcher import launched
+from boxwright.system.distributed.world import World
 from boxwright.system.files import write_json
-from boxwright.system.launch import Launch
-from boxwright.system.launcher import launched
 from boxwright.system.run_folder import RunFile, RunFolder, newest_runs
-from boxwright.system.watch import ToldElsewhereError
-from boxwright.system.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from boxwright.system.world import World
+from boxwright.system.distributed.world import World
 
 
 def test_a_world_of_one_answers_with_what_it_is_told():
