@@ -20,6 +20,8 @@ from boxwright.track.events import Ended, Warned
 from tests.support import training
 from tests.support.training import Watch, frozen, machines, same_bits, trainer
 
+pytestmark = pytest.mark.slow
+
 
 class Spoiled(DetectionLoss):
     """A loss whose calls of these numbers come out as no number, as an overflow in a forward pass does."""

@@ -20,6 +20,8 @@ from boxwright.system.places import only_local_films, only_streams
 from boxwright.system.video_file import VideoFile
 from tests.support.mjpeg import Camera, number_of, serving
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = (0.0,)
 
 

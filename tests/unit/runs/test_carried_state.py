@@ -24,6 +24,8 @@ from tests.support.legacy_files import midrun_bytes, momentum_of
 from tests.support.networks import tiny
 from tests.support.training import same_bits
 
+pytestmark = pytest.mark.slow
+
 NAMES = datasets.NAMES
 ROW = "".join(f"{word:>10}" for word in ("0/2", "1.5G")) + "".join(f"{value:10.4g}" for value in range(13))
 BATCHES = 3

@@ -26,6 +26,8 @@ from tests.support import datasets
 from tests.support.networks import tiny
 from tests.support.training import loss_of
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

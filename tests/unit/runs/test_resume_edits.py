@@ -18,6 +18,8 @@ from boxwright.track.sinks.results_table import read
 from tests.support.commands import command, contents, done
 from tests.support.runs import Ground, Trained, train
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def one_epoch(tmp_path_factory) -> Trained:

@@ -28,6 +28,8 @@ from boxwright.track.events import Ended, EpochEnded, Event, FileWritten, RunEnd
 from tests.support.commands import command
 from tests.support.runs import Ground
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 USUAL = {"hyp": "small-data", "imgsz": (64,), "batch_size": 4, "workers": 2, "device": "cpu", "quiet": True}
 

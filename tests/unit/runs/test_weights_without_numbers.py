@@ -21,6 +21,8 @@ from boxwright.system.tensors import read_tensors, write_tensors
 from tests.support.commands import command
 from tests.support.exports import checkpoint, live
 
+pytestmark = pytest.mark.slow
+
 NAME = "model.10.m.1.bias"
 SAYS = (
     f"has values in '{NAME}' that are no finite numbers (NaN or infinite), so it can detect nothing. Give "

@@ -25,6 +25,8 @@ from boxwright.system.files import WriteError
 from tests.support.archives import END, block, changed, gzipped, header, overlapping, tarred, wide_xz, zipped
 from tests.support.budget import within_budget
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from pathlib import Path
 

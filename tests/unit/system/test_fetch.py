@@ -23,6 +23,8 @@ from boxwright.system.places import cache_folder
 from tests.support import https
 from tests.support.archives import tarred, zipped
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from pathlib import Path
 

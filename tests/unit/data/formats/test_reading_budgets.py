@@ -12,6 +12,8 @@ import pytest
 
 from tests.support.budget import within_budget
 
+pytestmark = pytest.mark.slow
+
 READ_COCO = """import sys; from pathlib import Path
 from boxwright.data.formats import coco; from boxwright.errors import DataError
 try:

@@ -20,6 +20,8 @@ from tests.support.commands import command, done
 from tests.support.training import machines
 from tests.support.weights import called, lively
 
+pytestmark = pytest.mark.slow
+
 HEAD = "model.10.m.0.bias"
 NAMES = ["red", "blue", "green"]
 
