@@ -19,6 +19,7 @@ from tests.support.kills import at_step
 from tests.support.ranks import Rank, commands
 from tests.support.runs import Ground, differences
 
+pytestmark = pytest.mark.loopback
 EPOCHS = 3
 QUICK = ("--amp", "off", "--noplots", "--rank-timeout", "5")
 LESS = {"date", "settings", "sources", "machine"}  # what a clock, a place or a launcher wrote
@@ -128,3 +129,33 @@ def test_more_devices_than_there_are_is_one_line(ground):
     said = command(*ground.words(ground.folder / "none", "--device", "0,1"))
     assert said.code == EXIT_USER_INPUT
     assert "2 processes need as many devices" in said.err
+
+
+OPTIONS = {
+    "rect": ("--rect", "--recipe", "6.2", "--single-cls"),
+    "quad, shared statistics": ("--quad", "--batch", "8", "--multi-scale", "--sync-bn"),
+    "caches": ("--cache", "ram", "close_mosaic=1", "--freeze", "2", "autobalance=true", "--patience", "1"),
+    "2020.7": ("--recipe", "2020.7", "decode_pool=8"),
+    "2020.8": ("--recipe", "2020.8", "--sync-bn", "--image-weights"),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_option_works_in_two_processes(ground, tmp_path, name):
+    found = commands(2, ground.words(tmp_path, *QUICK, *OPTIONS[name], epochs=2))
+    assert codes(found) == [0, 0], found
+    assert found[1].answer + found[1].err == ""
+    assert (tmp_path / ("exp0" if "2020" in name else "exp") / "done.json").exists()
+
+
+def test_processes_with_other_settings_are_told_by_name(ground, tmp_path):
+    def other(rank: int) -> None:
+        if rank == 1:
+            words[words.index("0.01")] = "0.02"
+
+    words = ground.words(tmp_path / "runs", *QUICK, "--label-smoothing", "0.01", epochs=1)
+    found = commands(2, words, other)
+    assert codes(found) == [EXIT_USER_INPUT] * 2, found
+    told = [line for one in found for line in one.err.splitlines()]
+    assert told == ["error: label_smoothing: rank 0 has 0.01, and rank 1 has 0.02. Start all with the same"]
+    assert not (tmp_path / "runs").exists()

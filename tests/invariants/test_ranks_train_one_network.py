@@ -23,6 +23,7 @@ from boxwright.track.events import StepLogged
 from tests.support.ranks import ranks
 from tests.support.training import SIZE, Watch, machines, schedule, trainer
 
+pytestmark = pytest.mark.loopback
 SIZES = (4, 4, 3, 4, 1)  # images of the batches of an epoch: some do not divide, one is for a single rank
 EPOCHS = 10
 

@@ -23,7 +23,8 @@ from boxwright.metrics.flat import Flat, SeenImage, flattened
 from boxwright.metrics.meter import Meter, metrics_of
 from boxwright.metrics.mistakes import outcomes
 from boxwright.metrics.regions import found_above, hits_of, left_out
-from boxwright.runs.evaluation.coco_results import coco_results, read_ids
+from boxwright.runs.evaluation.coco_results import coco_results
+from boxwright.runs.inputs.coco_ids import read_ids
 from tests.oracles.official_coco import official
 from tests.support import formats
 from tests.support.knowing import Knowing

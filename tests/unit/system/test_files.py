@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as npst
 from PIL import Image
 
 from boxwright.system import files
+from boxwright.system.video_file import VideoFile
 from tests.support import killed
 
 OLD, NEW = b"old " * 50_000, b"new " * 60_000
@@ -218,7 +219,7 @@ def test_a_film_takes_the_place_of_a_link_and_not_of_what_it_leads_to(tmp_path):
     other = tmp_path / "other"
     other.write_bytes(b"mine\n")
     (tmp_path / "film.mp4").symlink_to(other)
-    film = files.VideoFile(tmp_path / "film.mp4", 5)
+    film = VideoFile(tmp_path / "film.mp4", 5)
     film.add(np.zeros((32, 32, 3), np.uint8))
     film.close()
     assert other.read_bytes() == b"mine\n"

@@ -11,6 +11,16 @@ from boxwright import cli
 from boxwright.system.signals import Interruption, TerminatedError, exit_code, stops_collected, termination_heeded
 
 
+@pytest.fixture(autouse=True)
+def _heeded():
+    """Whoever started the tests, with nohup or in the background: the signals are heeded."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, answer) for number, answer in usual.items()}
+    yield
+    for number, answer in before.items():
+        signal.signal(number, answer)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["TERM", "HUP"])
 def test_a_request_to_end_arrives_as_an_interrupt_and_the_old_answer_comes_back(number, code):
     before = signal.getsignal(number)

@@ -134,8 +134,10 @@ class Watch(threading.Thread):
             self._end(lost, "; ".join(self.peers.about(number, now) for number in lost))
         inside = world.inside
         if inside is not None and now - inside[1] > world.patience_s:
-            late = self.peers.late(world.exchanges)
+            late = self.peers.late(world.exchanges, now, SUSPICION_BEATS * self.beat_s)
             waited = now - inside[1]
+            if not late and waited < 2 * world.patience_s:
+                return  # whoever gives no signs any more will be named as silent
             self._end(late, "; ".join(self.peers.about_late(number, waited, inside[0]) for number in late))
 
     def _end(self, lost: list[int], told: str) -> None:

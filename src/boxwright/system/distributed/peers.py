@@ -66,9 +66,13 @@ class Peers:
         limits = {n: self.start_s if seen.sign is None else bearable for n, seen in self._seen.items()}
         return [n for n, seen in self._seen.items() if n != self.rank and now - seen.since > limits[n]]
 
-    def late(self, mine: int) -> list[int]:
-        """Those who live and have not come to exchange number `mine`."""
-        return [n for n, seen in self._seen.items() if n != self.rank and seen.sign and seen.sign.exchanges < mine]
+    def late(self, mine: int, now: float, fresh_s: float) -> list[int]:
+        """Those who live, by a sign that is so fresh, and have not come to exchange number `mine`."""
+        return [
+            number
+            for number, seen in self._seen.items()
+            if number != self.rank and seen.sign and seen.sign.exchanges < mine and now - seen.since <= fresh_s
+        ]
 
     def about(self, number: int, now: float) -> str:
         """Rank, host, silence and place, as a clause."""

@@ -27,7 +27,8 @@ def test_who_has_not_begun_yet_gets_the_time_that_a_start_takes():
 def test_who_lives_and_does_not_come_to_an_exchange_is_late():
     peers = Peers(0, 3, 30.0, now=0.0)
     peers.note({1: sign(1, exchanges=9), 2: sign(1, "reading labels of 'val'", exchanges=8)}, 1.0)
-    assert peers.late(9) == [2]
+    assert peers.late(9, 2.0, fresh_s=5.0) == [2]
+    assert peers.late(9, 7.0, fresh_s=5.0) == []  # it may be frozen
     told = peers.about_late(2, 31.0, "gradients")
     assert (
         told == "rank 2 on b lives and has kept the others waiting for 31 s (gradients); it is reading labels of 'val'"

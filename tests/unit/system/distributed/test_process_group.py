@@ -13,7 +13,7 @@ from boxwright.errors import EXIT_TRY_AGAIN, EXIT_USER_INPUT, SettingError
 from boxwright.system.distributed.world import World
 from tests.support.ranks import ranks
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.loopback]
 
 PATIENCE_S = 1.5
 
