@@ -115,7 +115,12 @@ class TrainOptions(TypedDict, total=False):
     step_rule: Literal["since-last", "modulo"] | None
     nosave: bool | None
     noval: bool | None
+    processes: int | None
+    rank_timeout: float | None
+    max_restarts: int | None
+    log_ranks: bool | None
     kernels: Literal["auto", "portable"] | None
+    result_file: StrPath | None
     sync_bn: bool | None
     save_steps: int | None
     save_minutes: float | None
@@ -160,6 +165,8 @@ class ValOptions(TypedDict, total=False):
 
     names_by_position: bool | None
     match_names: bool | None
+    processes: int | None
+    result_file: StrPath | None
     threads: int | None
     square: bool | None
     agnostic_nms: bool | None
