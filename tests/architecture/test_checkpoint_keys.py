@@ -12,7 +12,6 @@ import ast
 import dataclasses
 import inspect
 
-import pytest
 from pydantic import BaseModel
 
 from boxwright.config.schema.train import TrainSettings
@@ -21,6 +20,7 @@ from boxwright.structures.checkpoint_schema import StoredCheckpoint, StoredEvalu
 from boxwright.structures.passport import Passport
 from boxwright.track import events
 from tests.architecture.test_house import files, is_within, name_of, room_of_file, tree_of, uses
+from tests.support.every import every
 
 ROOMS = {"api", "commands", "engine", "export_formats", "infer", "report", "runs"}
 # Who may hold a checkpoint as a dictionary, and who may know its keys.
@@ -73,7 +73,7 @@ def keys_read(tree: ast.AST) -> list[tuple[int, str]]:
     return found
 
 
-ABOVE = pytest.mark.parametrize("path", [path for path in files() if room_of_file(path) in ROOMS], ids=name_of)
+ABOVE = every([path for path in files() if room_of_file(path) in ROOMS], name_of)
 
 
 @ABOVE
@@ -83,7 +83,7 @@ def test_nobody_asks_for_a_key_of_a_checkpoint(path):
         assert key not in keys, f"{name_of(path)}:{line}: '{key}' is a key of a checkpoint; ask a Checkpoint for it"
 
 
-@pytest.mark.parametrize("path", files(), ids=name_of)
+@every(files(), name_of)
 def test_a_checkpoint_as_a_dictionary_is_in_one_place(path):
     for line, name in uses(tree_of(path)):
         for door, keepers in DOORS.items():

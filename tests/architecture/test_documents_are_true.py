@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from test_house import FLOORS
 
+from tests.support.every import every
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "boxwright"
 PAGES = [
@@ -140,7 +142,7 @@ def test_what_pages_import_from_us_is_there(page):
             assert known, f"{page.name} imports {name} of {module}, which does not exist"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+@every(MODULES, lambda path: path.relative_to(PACKAGE).as_posix())
 def test_what_a_docstring_puts_into_backticks_exists(path):
     bases = (path.parent, PACKAGE, ROOT)
     for owner, text in docstrings(path):
@@ -163,7 +165,7 @@ def is_file_name(name: str) -> bool:
     return name.rsplit(".", 1)[-1] in {"pt", "csv", "json", "jsonl", "yaml", "log", "txt", "html", "png", "xml", "bin"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+@every(MODULES, lambda path: path.relative_to(PACKAGE).as_posix())
 def test_modules_and_tests_that_comments_and_docstrings_name_exist(path):
     """Without backticks too: what looks like a path of ours is one."""
     tests = {test.name for test in (ROOT / "tests").rglob("test_*.py")}

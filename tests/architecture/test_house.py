@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.every import every
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "boxwright"
 
@@ -215,7 +217,7 @@ def is_within(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith(f"{prefix}.")
 
 
-EVERY_FILE = pytest.mark.parametrize("path", files(), ids=name_of)
+EVERY_FILE = every(files(), name_of)
 
 
 @EVERY_FILE
