@@ -11,7 +11,7 @@ from boxwright.config.load import Resolved
 from boxwright.config.schema.val import PredictSettings
 from boxwright.runs.prediction.predict import predict
 from boxwright.runs.prediction.watch import count_line
-from boxwright.structures.answer import Answer
+from boxwright.structures.answer import Answer, counted
 from boxwright.system.terminal import say
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def run(resolved: Resolved[PredictSettings], tell: Callable[[str], None] = say) 
     """Predict on every picture of the sources; those that cannot be read are named and the others go on."""
     found = predict(resolved.settings, sys.stdin, tell)
     missing = f", {len(found.left_out)} left out" if found.left_out else ""
-    summary = f"{found.pictures} images, {found.seconds * 1e3 / found.pictures:.1f} ms each{missing}"
+    summary = f"{counted(found.pictures, 'image')}, {found.seconds * 1e3 / found.pictures:.1f} ms each{missing}"
     of_streams = [count_line(path, one) for path, one in found.streams.items()]
     lines = [*found.lines, *of_streams, summary, *([f"results in {found.folder}"] if found.folder else [])]
     document = {

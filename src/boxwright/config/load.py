@@ -248,14 +248,19 @@ def _in_words(schema: Mapping[str, Any]) -> str:
         "null": "nothing",
     }
     bounds = [
-        text.format(schema[bound])
-        for bound, text in (
-            ("minimum", "from {:g}"),
-            ("exclusiveMinimum", "above {:g}"),
-            ("maximum", "to {:g}"),
-            ("exclusiveMaximum", "below {:g}"),
+        f"{word} {_number(schema[bound])}"
+        for bound, word in (
+            ("minimum", "from"),
+            ("exclusiveMinimum", "above"),
+            ("maximum", "to"),
+            ("exclusiveMaximum", "below"),
         )
         if bound in schema
     ]
     pattern = f" like {schema['pattern']}" if "pattern" in schema else ""
     return " ".join([words.get(str(schema.get("type")), "a value"), *bounds]) + pattern
+
+
+def _number(value: float) -> str:
+    """As people write it: whole ones with all their digits."""
+    return str(int(value)) if float(value).is_integer() else f"{value:g}"

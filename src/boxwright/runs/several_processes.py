@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from boxwright.config.load import Resolved
+from boxwright.config.origin import BUILT_IN
 from boxwright.config.schema.train import TrainSettings
 from boxwright.errors import SettingError
 from boxwright.paths import read_regular
@@ -91,9 +93,15 @@ def train_in_processes(
         return TrainResult.from_document(json.loads(read_regular(file, MAX_RESULT_BYTES)))
 
 
+def without_result_file(resolved: Resolved[TrainSettings]) -> Resolved[TrainSettings]:
+    """The same as a run keeps it: where its result goes is nobody's affair who reads its settings later."""
+    settings = resolved.settings.model_copy(update={"result_file": ""})
+    return replace(resolved, settings=settings, sources={**resolved.sources, "result_file": BUILT_IN})
+
+
 def words_of(resolved: Resolved[Any]) -> list[str]:
     """The command line that means the same: every setting that was given for this run, but for where it runs."""
-    left_out = {"processes", "result_file"}
+    left_out = {"result_file"}
     given = [key for key, source in resolved.sources.items() if source.typed and key not in left_out]
     return [f"{key}={_word(getattr(resolved.settings, key))}" for key in given]
 

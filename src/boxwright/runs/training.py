@@ -26,7 +26,13 @@ from boxwright.runs.plan import TrainPlan, plan_of
 from boxwright.runs.result import TrainResult
 from boxwright.runs.resume_edits import with_edits
 from boxwright.runs.session import session
-from boxwright.runs.several_processes import begun_by, processes_asked, train_in_processes, write_result
+from boxwright.runs.several_processes import (
+    begun_by,
+    processes_asked,
+    train_in_processes,
+    without_result_file,
+    write_result,
+)
 from boxwright.structures.answer import Answer
 from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.claim import Claim, claimed
@@ -52,6 +58,7 @@ def train(resolved: Resolved[TrainSettings], observers: Sequence[object] = ()) -
     with world_of(launch, settings.rank_timeout) as world:
         if launch is not None and (begun := begun_by(launch, settings, world)):
             resolved = replace(resolved, settings=settings.model_copy(update={"resume": begun}))
+        resolved = without_result_file(resolved)
         if not resolved.settings.resume:
             require_shares(resolved.settings, world)  # before data are read
         result = _train(on_own_device(resolved, world), observers, world)

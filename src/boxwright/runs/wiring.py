@@ -53,6 +53,8 @@ def wired(
     training, validating = data
     sweep_unused()  # what killed runs left in memory; only now, since this run may have gone on with it
     lines = list(plan.lines)
+    if world.is_several:
+        lines.append(f"processes: {world.size} share each batch of {plan.settings.batch_size} images")
     machines = machines_of(plan, len(training.batches), lines.append, lambda text: bus.tell(Warned(text)), world)
     running = RunningLosses(plan.device)
     state = _state(plan, folder, machines, running, bus, lines)

@@ -56,7 +56,11 @@ class Detections:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.records())
 
-    def __getitem__(self, chosen: np.ndarray | slice | list[int]) -> Self:
+    def __getitem__(self, chosen: int | np.ndarray | slice | list[int]) -> Self:
+        if isinstance(chosen, int | np.integer):  # one of them, still with everything that they can do
+            if not -len(self) <= chosen < len(self):
+                raise IndexError(f"there are {len(self)} detections")
+            chosen = [int(chosen)]
         return replace(
             self, boxes_xyxy_px=self.boxes_xyxy_px[chosen], scores=self.scores[chosen], classes=self.classes[chosen]
         )
@@ -140,7 +144,7 @@ def data_frame(columns: dict[str, Any]) -> Any:
         import pandas as pd  # noqa: PLC0415 -- not a dependency: whoever asks for its tables has it
     except ImportError as error:
         raise SettingError(
-            "to_pandas", f"the package pandas cannot be imported ({error})", "Install it: pip install pandas"
+            "pandas", f"the package pandas cannot be imported ({error})", "Install it: pip install pandas"
         ) from None
     return pd.DataFrame(columns)
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 # Half precision is believed when so many images give the same mAP50-95 to a tenth of a point.
 PROOF_IMAGES, MAX_HALF_DIFFERENCE = 64, 0.001
 
+SHOWN_NAMES = 5  # of classes, in a message
+
 
 @dataclass(frozen=True)
 class OpenEvaluation:
@@ -176,7 +178,7 @@ def _same_classes(
         raise SettingError(where, what, "Give the data set it was trained for")
     if detector.num_classes != data.num_classes and matching != "name":
         what = (
-            f"the network has {detector.num_classes} classes ({', '.join(opened[0].names[:5])} ...), the data set "
+            f"the network has {detector.num_classes} classes ({_begun(opened[0].names)}), the data set "
             f"{data.num_classes}"
         )
         raise SettingError(where, what, "Give the data set it was trained for, or --match-names to go by name")
@@ -186,3 +188,8 @@ def _same_classes(
         found.append(mine)
         notes += about_columns(mine, data.names, str(weights.path))
     return tuple(found), notes
+
+
+def _begun(names: tuple[str, ...]) -> str:
+    """The first of them, and whether there are more."""
+    return ", ".join((*names[:SHOWN_NAMES], *(["..."] if len(names) > SHOWN_NAMES else [])))

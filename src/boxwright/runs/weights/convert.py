@@ -133,7 +133,11 @@ def write_yolov5(out: Path, weights: OpenWeights, *, half: bool = False) -> None
     """Write a file that the original program opens. Raises ModelError for networks it does not have."""
     detector = network_of_weights(weights)
     detector.spec = replace(detector.spec, name=weights.checkpoint.network.name or out.name.split(".")[0])
-    write_bytes(out, legacy_bytes(LegacyContent(detector, class_names(weights, detector)), root=out.stem, half=half))
+    how = weights.checkpoint.evaluation  # the options that `val` and `predict` take up, here and there
+    options = {"imgsz": how.imgsz, "data": how.data, "single_cls": how.single_cls}
+    entries = {"opt": {key: value for key, value in options.items() if value is not None}}
+    content = LegacyContent(detector, class_names(weights, detector), entries=entries)
+    write_bytes(out, legacy_bytes(content, root=out.stem, half=half))
 
 
 def class_names(weights: OpenWeights, detector: Detector) -> tuple[str, ...]:
