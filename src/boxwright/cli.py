@@ -119,7 +119,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
 
 
 # What neighbouring programs call a verb, for whoever types it here.
-VERBS_ELSEWHERE = {"detect": "predict", "infer": "predict", "test": "val", "validate": "val", "benchmark": "val"}
+VERBS_ELSEWHERE = {**OLD_VERBS, "infer": "predict", "validate": "val", "benchmark": "val"}
 
 
 def start() -> NoReturn:

@@ -86,7 +86,7 @@ def test_the_version_is_printed(capsys):
     [
         (["tarin"], "there is no verb 'tarin'. Did you mean 'train'?"),
         (["Train"], "Did you mean 'train'?"),
-        (["detect"], "Did you mean 'predict'?"),
+        (["infer"], "Did you mean 'predict'?"),
         (["data", "chek"], "there is no 'chek'. Did you mean 'check'?"),
         (["train", "lr=0.01"], "unknown setting 'lr'. Did you mean 'lr0=VALUE' (Learning rate after warm-up)?"),
         (["train", "--lr", "0.01"], "unknown flag '--lr'. Did you mean 'lr0=VALUE' (Learning rate after warm-up)?"),
