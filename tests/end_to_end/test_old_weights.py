@@ -127,7 +127,7 @@ def test_an_old_run_that_is_made_longer_goes_on_from_the_rate_where_it_stood():
     old, new = (Schedule(one.settings.part(ScheduleSettings), 3, 4) for one in (as_planned, longer))
     assert old.factor(1) == new.factor(1)
     assert new.factor(3) < new.factor(2) == old.factor(2)
-    assert "3 epochs become 30; learning rate from epoch 2 on: the rest of its curve" in " ".join(longer.notes)
+    assert "3 epochs become 30; learning rate from epoch 3 on: the rest of its curve" in " ".join(longer.notes)
     assert resumed(epochs=30, extend="restart").settings.lr_joins == ("restart@2/3",)
     more = resumed(epochs=1)  # two are done
     assert more.settings.epochs == 3

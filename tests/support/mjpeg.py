@@ -20,7 +20,7 @@ STEP = 8  # levels of grey from one picture to the next
 
 def grey_picture(number: int, size_hw: tuple[int, int] = (48, 64)) -> bytes:
     """JPEG of one grey, by which its number can be told."""
-    return cv2.imencode(".jpg", np.full((*size_hw, 3), number * STEP, np.uint8))[1].tobytes()
+    return cv2.imencode(".jpg", np.full((*size_hw, 3), min(number * STEP, 255), np.uint8))[1].tobytes()
 
 
 def number_of(pixels: np.ndarray) -> int:

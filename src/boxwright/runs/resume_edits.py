@@ -7,17 +7,22 @@ opt.yaml, hyp.yaml and config.yaml are compared with what this program wrote int
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from boxwright.config.load import Layer, Resolved, file_layer, resolve
 from boxwright.config.origin import Origin, Source, read_source
+from boxwright.config.run_paths import KEYS
 from boxwright.config.schema.train import TrainSettings
 from boxwright.documents import Document, read_yaml
 from boxwright.errors import SettingError
+from boxwright.runs.inputs.run_place import place_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.records import option_files
 from boxwright.runs.resume import given_keys, stored_settings
 from boxwright.system.run_folder import RunFile, RunFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _FILES = (RunFile.SETTINGS, RunFile.HYPERPARAMETERS, RunFile.OPTIONS)  # the last word counts
 # Of a start, or of the program's own making.
@@ -32,16 +37,17 @@ def with_edits(
     What was typed for this start wins. Without a checkpoint config.yaml is what the run begins anew from. Raises
     SettingError for keys and values that are none.
     """
+    again: Callable[[str], str] = _as_it_is
     if checkpoint is None:
         stored = resolve(TrainSettings, [_layer(read_yaml(folder / RunFile.SETTINGS), RunFile.SETTINGS)]).settings
         written = option_files(stored, {})
     else:
         stored = stored_settings(checkpoint)
         sources = {key: read_source(place) for key, place in checkpoint.checkpoint.sources.items()}
-        written = option_files(stored, sources)
+        written, again = option_files(stored, sources), place_of_run(checkpoint).again
     lines, changes, places = [], dict[str, Any](), dict[str, Source]()
     for file in _FILES if checkpoint is not None else _FILES[1:]:
-        layer = _edits(folder, file, written[file], stored)
+        layer = _edits(folder, file, written[file], stored, again)
         mine = {key: value for key, value in layer.values.items() if key not in given_keys(asked)}
         if not mine:
             continue
@@ -58,12 +64,21 @@ def with_edits(
     return replace(asked, settings=settings, sources={**asked.sources, **places}), lines
 
 
+def _as_it_is(path: str) -> str:
+    return path
+
+
 def _layer(document: Document, file: RunFile) -> Layer:
     return file_layer(TrainSettings, document, Source(Origin.FILE, str(file)))[0]
 
 
-def _edits(folder: RunFolder, file: RunFile, written: dict[str, Any], stored: TrainSettings) -> Layer:
-    """The settings of a file that are others than those that were written into it, as checked values."""
+def _edits(
+    folder: RunFolder, file: RunFile, written: dict[str, Any], stored: TrainSettings, again: Callable[[str], str]
+) -> Layer:
+    """The settings of a file that are others than those that were written into it, as checked values.
+
+    `again` finds a path of a run that was moved.
+    """
     place = folder / file
     if not place.is_file():
         return Layer(Source(Origin.FILE, str(file)), {})
@@ -72,6 +87,7 @@ def _edits(folder: RunFolder, file: RunFile, written: dict[str, Any], stored: Tr
     raw = document.mapping()
     if file is RunFile.SETTINGS and isinstance(raw.get("settings"), dict):
         raw = raw["settings"]
+    raw = {**raw, **{key: again(raw[key]) for key in KEYS if isinstance(raw.get(key), str)}}
     touched = {key for key in layer.values if key not in raw or key not in written or raw[key] != written[key]}
     mine = {key: layer.values[key] for key in touched - _NOT_ASKED}
     kept = Layer(Source(Origin.CHECKPOINT, str(folder)), stored.model_dump())

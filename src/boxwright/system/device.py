@@ -58,6 +58,11 @@ def choose_device(word: str) -> torch.device:
     return torch.device("cuda", int(number))
 
 
+def _is_there(word: str) -> bool:
+    number = word.removeprefix("cuda:")
+    return number.isdecimal() and int(number) < torch.cuda.device_count()
+
+
 def devices_named(word: str) -> int:
     """How many devices a word of --device names: 2 for 0,1."""
     return len([part for part in word.split(",") if part.strip()]) or 1
@@ -69,8 +74,9 @@ def device_words(word: str, processes: int) -> list[str]:
     if wanted == "cpu" or (wanted == "" and not torch.cuda.is_available()):
         return ["cpu"] * processes
     given = [part.strip() for part in wanted.split(",")] if wanted else list(map(str, range(torch.cuda.device_count())))
-    if len(set(given)) < processes:
-        what = f"{processes} processes need as many devices, and there are {len(set(given))}"
+    there = {part for part in given if _is_there(part)}
+    if len(there) < processes:
+        what = f"{processes} processes need as many devices, and {len(there) or 'none'} of these can be had"
         raise DeviceError(f"--device {word}".strip(), what, f"Start fewer processes. There is: {_present()}")
     return given[:processes]
 

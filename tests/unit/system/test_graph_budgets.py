@@ -251,8 +251,12 @@ def test_a_file_of_many_large_images_runs_for_a_user_who_asks_for_as_many(suffix
     assert len(predict([np.zeros((32, 32, 3), np.uint8)], NmsRules())) == 1
     data = datasets.write(Path("data"), train=1, val=3)
     with pytest.raises(WeightsError, match=ask):
-        open_evaluation(ValSettings(weights=(str(path),), data=str(data), device="cpu", batch_size=2))
-    asked = ValSettings(weights=(str(path),), data=str(data), device="cpu", batch_size=2, imgsz=928, workers=0)
+        open_evaluation(
+            ValSettings(weights=(str(path),), data=str(data), device="cpu", batch_size=2, names_by_position=True)
+        )
+    asked = ValSettings(
+        weights=(str(path),), data=str(data), device="cpu", batch_size=2, imgsz=928, workers=0, names_by_position=True
+    )
     assert open_evaluation(asked).run().metrics.num_images == 3
 
 
