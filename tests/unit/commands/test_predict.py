@@ -280,5 +280,5 @@ def test_a_source_that_is_not_there_among_others_is_named_and_the_others_go_on(c
     )
     shown = capsys.readouterr()
     assert f"warning: {gone[0]}: there is no such file or folder; left out" in shown.err
-    assert "1 images, " in shown.out
+    assert "1 image, " in shown.out
     assert shown.out.splitlines()[-1].endswith(", 1 left out")
