@@ -98,7 +98,7 @@ def farthest(one: dict, other: dict) -> float:
 @pytest.mark.parametrize("rules", [{}, {"autobalance": True, "focal_gamma": 1.5}], ids=["plain", "autobalance"])
 def test_two_three_and_four_ranks_have_the_losses_and_weights_of_one_in_float64(rules):
     alone = trained(World(), double=True, rules=rules)
-    for size in (2, 3, 4) if not rules else (3,):
+    for size in (2, 4) if not rules else (3,):
         found = ranks(size, partial(trained, double=True, rules=rules))
         assert [one.code for one in found] == [0] * size, found
         assert len({one.answer["digest"] for one in found}) == 1
