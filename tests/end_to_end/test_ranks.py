@@ -9,11 +9,14 @@ import signal
 from pathlib import Path
 
 import pytest
+import yaml
+from torch import distributed
 
 import boxwright
 from boxwright.errors import EXIT_TRY_AGAIN, EXIT_USER_INPUT, SettingError
 from boxwright.system.signals import ENDED_BY_SIGNAL
 from boxwright.system.tensors import read_tensors
+from boxwright.track.events import Ended
 from tests.support.commands import command, done
 from tests.support.kills import at_step
 from tests.support.ranks import Rank, commands
@@ -76,6 +79,42 @@ def test_a_signal_to_one_process_saves_once_and_ends_all_with_its_code(ground, t
     told = [line for one in found for line in one.err.splitlines() if line.startswith("stopped")]
     assert len(told) == 1
     assert "go on with: boxwright train --resume" in told[0]
+
+
+def test_a_time_that_is_used_up_ends_all_and_is_not_begun_again(ground, tmp_path):
+    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    words = ground.words(tmp_path, *QUICK, "--time", "0.0000001", epochs=EPOCHS)
+    first = commands(2, words, store=store)
+    again = commands(2, words, attempt=1, store=store)  # torchrun restarts whatever has an exit code
+    assert [codes(found) for found in (first, again)] == [[EXIT_TRY_AGAIN] * 2] * 2, (first, again)
+    assert "stopped: the time budget" in first[0].answer
+    assert [one.answer + one.err for one in again] == ["", ""]
+
+
+def test_processes_that_are_started_from_python_come_back_with_the_result_of_the_run(ground, tmp_path):
+    result = boxwright.train(
+        data=str(ground.data),
+        cfg=str(ground.cfg),
+        imgsz=64,
+        batch=4,
+        epochs=EPOCHS,
+        device="cpu",
+        processes=2,
+        amp="off",
+        noplots=True,
+        time=1e-7,
+        project=str(tmp_path),
+    )
+    assert (result.ended, result.exit_code, result.folder) == (Ended.STOPPED, EXIT_TRY_AGAIN, tmp_path / "exp")
+    assert result.last.exists()
+    starts = json.loads((tmp_path / "exp" / "starts.json").read_text())["starts"]
+    assert len(starts) == 1  # not begun again, although the exit code is one of those
+    assert yaml.safe_load((tmp_path / "exp" / "config.yaml").read_text())["settings"]["processes"] == 2
+
+
+def test_what_acts_between_processes_is_said_to_be_without_effect_in_one(ground, tmp_path):
+    said = command(*ground.words(tmp_path, "--sync-bn", "--noplots", "--time", "0.0000001", epochs=1))
+    assert "--sync-bn: without effect, since one process trains alone" in said.out + said.err
 
 
 def test_a_run_goes_on_with_another_number_of_processes(ground, tmp_path):

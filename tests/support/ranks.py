@@ -92,10 +92,19 @@ def _ended(code: int, place: Path) -> Rank:
 
 
 def commands(
-    size: int, words: list[str], arm: Callable[[int], None] = lambda _: None, *, attempt: int = 0, job: str = "test"
+    size: int,
+    words: list[str],
+    arm: Callable[[int], None] = lambda _: None,
+    *,
+    attempt: int = 0,
+    job: str = "test",
+    store: distributed.TCPStore | None = None,
 ) -> list[Rank]:
-    """A command line in every rank, as a launcher starts it; `arm` is given the rank. The answer is what it printed."""
-    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    """A command line in every rank, as a launcher starts it; `arm` is given the rank. The answer is what it printed.
+
+    `store`: that of a launcher which starts them once more.
+    """
+    store = store or distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     with tempfile.TemporaryDirectory() as place:
         children = []
         for rank in range(size):

@@ -21,6 +21,7 @@ from boxwright.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+BETWEEN = ("sync_bn", "rank_timeout", "max_restarts", "log_ranks")  # settings that act between processes
 PATIENCE_S = 30.0  # without a sign of life, where no setting says how long
 Kind = TypeVar("Kind", TrainSettings, ValSettings)
 # Settings that may differ between processes: where and how fast, not what is computed.
@@ -46,6 +47,12 @@ def on_own_device(resolved: Resolved[Kind], world: World) -> Resolved[Kind]:
     words = device_words(resolved.settings.device, world.local_size)
     own = resolved.settings.model_copy(update={"device": words[world.local_rank]})
     return replace(resolved, settings=own)
+
+
+def without_others(resolved: Resolved[TrainSettings]) -> list[str]:
+    """What was asked for that acts between processes, and there is one."""
+    typed = [f"--{key.replace('_', '-')}" for key in BETWEEN if resolved.sources[key].typed]
+    return [f"{', '.join(typed)}: without effect, since one process trains alone"] if typed else []
 
 
 def require_shares(settings: TrainSettings, world: World) -> None:

@@ -58,7 +58,7 @@ def answer_of_processes(verb: str, resolved: Resolved[Any], processes: int) -> A
     """What a verb answers that several processes do together. Raises ToldElsewhereError when they failed."""
     with tempfile.TemporaryDirectory(prefix="boxwright-") as place:
         file = Path(place) / RESULT
-        code = launched([verb, *words_of(resolved), f"result_file={file}"], processes, max_restarts=0)
+        code = launched([verb, *words_of(resolved), f"result_file={file}"], processes, 0, file.exists)
         if not file.exists():
             raise ToldElsewhereError(code)
         return Answer(**json.loads(read_regular(file, MAX_RESULT_BYTES)))
@@ -87,10 +87,11 @@ def train_in_processes(
     with tempfile.TemporaryDirectory(prefix="boxwright-") as place:
         file = Path(place) / RESULT
         words = ["train", *words_of(resolved), f"result_file={file}"]
-        code = launched(words, processes, resolved.settings.max_restarts)
-        if not file.exists():
+        code = launched(words, processes, resolved.settings.max_restarts, file.exists)
+        document = json.loads(read_regular(file, MAX_RESULT_BYTES)) if file.exists() else {}
+        if not document:
             raise ToldElsewhereError(code)
-        return TrainResult.from_document(json.loads(read_regular(file, MAX_RESULT_BYTES)))
+        return TrainResult.from_document(document)
 
 
 def without_result_file(resolved: Resolved[TrainSettings]) -> Resolved[TrainSettings]:
@@ -112,9 +113,10 @@ def _word(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def write_result(file: str, result: TrainResult) -> None:
-    """What a training came to, for the process that started it. Raises WriteError."""
-    write_json(Path(file), result.document())
+def write_result(file: str, result: TrainResult | None) -> None:
+    """What a training came to, for the process that started it; None: to nothing, and for good. Raises WriteError."""
+    if file:
+        write_json(Path(file), {} if result is None else result.document())
 
 
 # -- when one was lost

@@ -11,11 +11,11 @@ from boxwright.config.load import Resolved
 from boxwright.config.run_paths import place_of_document, with_whole_paths
 from boxwright.config.schema.train import TrainSettings
 from boxwright.documents import read_yaml
-from boxwright.errors import WeightsError
+from boxwright.errors import BoxwrightError, WeightsError
 from boxwright.runs import replan as replanning
 from boxwright.runs import resume as resuming
 from boxwright.runs import resume_legacy as legacy
-from boxwright.runs.agree_before_start import on_own_device, require_same, require_shares
+from boxwright.runs.agree_before_start import on_own_device, require_same, require_shares, without_others
 from boxwright.runs.dry_run import planned
 from boxwright.runs.folder import folder_of
 from boxwright.runs.generations import is_unsaved, settings_of_run
@@ -36,6 +36,7 @@ from boxwright.runs.several_processes import (
 from boxwright.structures.answer import Answer
 from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.claim import Claim, claimed
+from boxwright.system.distributed.hang_watch import LostError
 from boxwright.system.distributed.launch_environment import launch_of_environment
 from boxwright.system.distributed.process_group import world_of
 from boxwright.system.distributed.world import World
@@ -55,14 +56,20 @@ def train(resolved: Resolved[TrainSettings], observers: Sequence[object] = ()) -
     launch, settings = launch_of_environment(), resolved.settings
     if launch is None and (processes := processes_asked(settings)) > 1:
         return train_in_processes(resolved, processes, observers)
-    with world_of(launch, settings.rank_timeout) as world:
-        if launch is not None and (begun := begun_by(launch, settings, world)):
-            resolved = replace(resolved, settings=settings.model_copy(update={"resume": begun}))
-        resolved = without_result_file(resolved)
-        if not resolved.settings.resume:
-            require_shares(resolved.settings, world)  # before data are read
-        result = _train(on_own_device(resolved, world), observers, world)
-    if settings.result_file and not result.is_told:
+    try:
+        with world_of(launch, settings.rank_timeout) as world:
+            if launch is not None and (begun := begun_by(launch, settings, world)):
+                resolved = replace(resolved, settings=settings.model_copy(update={"resume": begun}))
+            resolved = without_result_file(resolved)
+            if not resolved.settings.resume:
+                require_shares(resolved.settings, world)  # before data are read
+            result = _train(on_own_device(resolved, world), observers, world)
+            world.code = result.exit_code
+    except BoxwrightError as error:
+        if error.is_to_tell and not isinstance(error, LostError):
+            write_result(settings.result_file, None)
+        raise
+    if not result.is_told:
         write_result(settings.result_file, result)
     return result
 
@@ -98,7 +105,7 @@ def _planned(make: Callable[[], TrainPlan], world: World) -> TrainPlan:
     plan = world.first_on_host(make, "reading data and weights")
     require_shares(plan.settings, world)
     require_same(plan, world)
-    return plan
+    return plan if world.is_several else replace(plan, notes=(*plan.notes, *without_others(plan.resolved)))
 
 
 def dry_run(resolved: Resolved[TrainSettings]) -> Answer:

@@ -20,19 +20,18 @@ import torch
 from torch import distributed
 from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]  # exported where it is built
 
-from boxwright.errors import EXIT_FINDINGS, EXIT_OUR_FAULT, EXIT_USER_INPUT, BoxwrightError, SettingError
-from boxwright.system.distributed.hang_watch import HARD_FACTOR, ToldElsewhereError, Watch
+from boxwright.errors import EXIT_OUR_FAULT, BoxwrightError, SettingError
+from boxwright.system.distributed.hang_watch import HARD_FACTOR, LostError, ToldElsewhereError, Watch
 from boxwright.system.distributed.launch_environment import Launch
 from boxwright.system.distributed.peers import START_S
 from boxwright.system.distributed.world import Value, World
-from boxwright.system.signals import ENDED_BY_SIGNAL, exit_code
+from boxwright.system.signals import exit_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import numpy as np
 
-FINAL = (EXIT_USER_INPUT, EXIT_FINDINGS)  # what starting again does not mend
 SETTLING_S = 0.5  # for the process that tells the user to do so
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.001, 0.1  # between questions to the store
 
@@ -148,6 +147,8 @@ class ProcessGroup(World):
 
     def close(self) -> None:
         """Leave together: whoever tears its sockets down under a slower one makes that one fail."""
+        if self.code:
+            self._end_for_good(self.code)
         self._wait_for_all("end")
         self._watch.stop()
         distributed.destroy_process_group()
@@ -161,11 +162,13 @@ class ProcessGroup(World):
         self._watch.stop()
         raise ToldElsewhereError(code)
 
-    def failed(self, code: int) -> None:
-        """Tell the others that this process ends by an error. Raises ToldElsewhereError where another told it first."""
-        if code in FINAL or code > ENDED_BY_SIGNAL:
-            with contextlib.suppress(RuntimeError):  # as below
-                self._base.set("final", str(code))
+    def failed(self, code: int, *, final: bool) -> None:
+        """Tell the others that this process ends by an error. Raises ToldElsewhereError where another told it first.
+
+        `final`: starting again would not help.
+        """
+        if final:
+            self._end_for_good(code)
         with contextlib.suppress(RuntimeError):  # a store that is gone has nobody behind it who would hear
             mine = json.dumps({"rank": self.rank, "code": code})
             teller = json.loads(self._store.compare_set("failed", "", mine))
@@ -173,8 +176,13 @@ class ProcessGroup(World):
                 raise ToldElsewhereError(teller["code"])
         self._watch.stop()
 
+    def _end_for_good(self, code: int) -> None:
+        """No later attempt of the launcher is to begin."""
+        with contextlib.suppress(RuntimeError):  # a store that is gone has no later attempt at it
+            self._base.set("final", str(code))
+
     def _require_no_end(self, base: Store) -> None:
-        """After a signal, or a mistake that the user has to mend, no later attempt of a launcher begins."""
+        """What ended for good is not begun again by a launcher that restarts whatever has an exit code."""
         self._base = PrefixStore("boxwright", base)
         if self._base.check(["final"]):
             raise ToldElsewhereError(int(self._base.get("final")))
@@ -267,13 +275,13 @@ def world_of(launch: Launch | None, patience_s: float) -> Iterator[World]:
     except ToldElsewhereError:
         raise
     except BoxwrightError as error:
-        world.failed(error.exit_code)
+        world.failed(error.exit_code, final=not isinstance(error, LostError))
         error.is_to_tell = True
         raise
     except KeyboardInterrupt as stop:
-        world.failed(exit_code(stop))
+        world.failed(exit_code(stop), final=True)
         raise
     except Exception:
-        world.failed(EXIT_OUR_FAULT)
+        world.failed(EXIT_OUR_FAULT, final=False)
         raise
     world.close()

@@ -2,7 +2,8 @@
 """Starts several processes of one command on this machine, by PyTorch's elastic launcher, and waits for them.
 
 The launcher runs in this process: no script is written, and no file of the user's is run again. When one is lost all
-are started anew, as `torchrun --max-restarts` does; but not after a signal, or a mistake that the user has to mend.
+are started anew, as `torchrun --max-restarts` does; but not after what ends for good: a signal, a time that is used up,
+a disk that is full, a mistake of the user's.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from boxwright.errors import EXIT_DONE, EXIT_OUR_FAULT, EXIT_TRY_AGAIN
 from boxwright.system.signals import ENDED_BY_SIGNAL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 LOOPBACK = "127.0.0.1"
 LOOK_S = 0.1  # between looks at the processes
@@ -31,12 +32,12 @@ SAVING_S = 30  # that processes have to save and leave after a signal
 LOST = {EXIT_TRY_AGAIN, *(ENDED_BY_SIGNAL + number for number in (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV))}
 
 
-def launched(words: Sequence[str], processes: int, max_restarts: int) -> int:
-    """Run `boxwright WORDS` in so many processes that find each other; their exit code."""
+def launched(words: Sequence[str], processes: int, max_restarts: int, ended: Callable[[], bool]) -> int:
+    """Run `boxwright WORDS` in so many processes that find each other; their exit code. `ended`: it is for good."""
     job, left = uuid.uuid4().hex, max_restarts
     while True:
         code = _attempt(words, processes, job)
-        if code not in LOST or not left:
+        if code not in LOST or not left or ended():
             return code
         left -= 1
 

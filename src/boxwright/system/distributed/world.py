@@ -37,6 +37,7 @@ class World:
     local_size: int = 1
     job: str = ""  # of the launcher, the same in every attempt; '' without one
     host: str = field(default_factory=platform.node)
+    code: int = field(default=0, init=False)  # with which all of them end when nothing goes wrong
     stage: str = field(default="", init=False)
     exchanges: int = field(default=0, init=False)
     last: str = field(default="", init=False)
