@@ -10,6 +10,7 @@ none was seen for a while. Only the file server's clock and one's own waiting co
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import platform
@@ -24,7 +25,7 @@ import psutil
 
 from boxwright.errors import EXIT_TRY_AGAIN, BoxwrightError, UserError
 from boxwright.paths import open_regular
-from boxwright.system.files import TEMPORARY_MARK, WriteError, remove, rename, write_bytes, write_error
+from boxwright.system.files import TEMPORARY_MARK, WriteError, remove, write_bytes, write_error
 from boxwright.system.run_folder import RunFile
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def claimed(folder: Path, wait: Callable[[float], None] = time.sleep) -> Iterato
     owner = Owner.myself()
     path = folder / CLAIM
     while not _taken(path, owner):
-        _require_lapsed(path, wait)
+        _free(path, owner, wait)
     claim = Claim(folder, owner)
     try:
         claim.begin()
@@ -180,14 +181,15 @@ def claimed(folder: Path, wait: Callable[[float], None] = time.sleep) -> Iterato
 
 def _taken(path: Path, owner: Owner) -> bool:
     """Make the claim, unless there is one. Raises WriteError."""
-    whole = path.with_name(f".{path.name}{TEMPORARY_MARK}{owner.token}")
-    _write(whole, (json.dumps(asdict(owner), indent=1) + "\n").encode(), path)
+    whole = path.with_name(f".{CLAIM}{TEMPORARY_MARK}{owner.token}")
+    content = (json.dumps(asdict(owner), indent=1) + "\n").encode()
+    _write(whole, content, path)
     try:
         os.link(whole, path)
     except FileExistsError:
         return False
     except OSError:
-        return _made(path, whole.read_bytes())  # a file system without links
+        return _made(path, content)  # a file system without links
     finally:
         remove(whole)
     return True
@@ -215,9 +217,12 @@ def _made(path: Path, content: bytes) -> bool:
     return True
 
 
-def _require_lapsed(path: Path, wait: Callable[[float], None]) -> None:
+def _free(path: Path, myself: Owner, wait: Callable[[float], None]) -> None:
     """Take a claim away whose owner is gone. Raises ClaimedError when the owner lives."""
-    owner, beat = owner_of(path), _touched(path)
+    content, beat = _content(path), _touched(path)
+    if content is None:
+        return  # it was given back just now
+    owner = _owner(content)
     if owner is not None and owner.is_here and owner.lives:
         raise _claimed_error(path, owner)
     left = 0.0 if owner is None or owner.is_here else LAPSE_S - (_server_time(path.parent) - beat)
@@ -228,7 +233,7 @@ def _require_lapsed(path: Path, wait: Callable[[float], None]) -> None:
             return  # it was given back, or somebody else has it now
         if _touched(path) != beat:
             raise _claimed_error(path, owner)
-    _take_away(path, owner)
+    _take_away(path, content, myself, wait)
 
 
 def _claimed_error(path: Path, owner: Owner) -> ClaimedError:
@@ -239,20 +244,23 @@ def _claimed_error(path: Path, owner: Owner) -> ClaimedError:
     )
 
 
-def _take_away(path: Path, owner: Owner | None) -> None:
-    """Remove the claim of this owner, who is gone; one that came in its place meanwhile is put back."""
-    aside = path.with_name(f".{path.name}{TEMPORARY_MARK}{secrets.token_hex(8)}")
+def _take_away(path: Path, content: bytes, myself: Owner, wait: Callable[[float], None]) -> None:
+    """Remove the claim of one who is gone.
+
+    Several may have found it so, and the first of them may have the folder by now: whoever removes this very claim has
+    a claim on doing so first, and looks again. Then it is still there or never will be again.
+    """
+    which = hashlib.sha256(path.name.encode() + b"/" + content).hexdigest()[:16]
+    right = path.with_name(f".{CLAIM}{TEMPORARY_MARK}{which}")
+    while not _taken(right, myself):
+        _free(right, myself, wait)
     try:
-        rename(path, aside)  # of two who try, one succeeds
-    except WriteError as error:
-        if not path.exists():
-            return  # somebody else was faster, or the owner has ended
-        raise WriteError(str(path), error.what, error.remedy) from None
-    found = owner_of(aside)
-    if found is not None and found != owner:
-        with contextlib.suppress(OSError):
-            os.link(aside, path)
-    remove(aside)
+        if _content(path) == content:
+            remove(path)
+    except OSError as error:
+        raise write_error(path, error) from None
+    finally:
+        remove(right)
 
 
 def owner_of(path: Path) -> Owner | None:
@@ -260,10 +268,25 @@ def owner_of(path: Path) -> Owner | None:
 
     None when there is none, or one that is no whole document: it was torn, and its writer with it.
     """
+    content = _content(path)
+    return None if content is None else _owner(content)
+
+
+def _content(path: Path) -> bytes | None:
+    """What stands in a claim; None when there is none."""
     try:
         with open_regular(path) as file:
-            stored = json.loads(file.read(MAX_BYTES))
-    except (OSError, ValueError, RecursionError):
+            return file.read(MAX_BYTES)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return b""
+
+
+def _owner(content: bytes) -> Owner | None:
+    try:
+        stored = json.loads(content)
+    except (ValueError, RecursionError):
         return None
     fields = {"host": str, "boot": str, "space": str, "pid": int, "started": str, "since": str, "token": str}
     if not isinstance(stored, dict) or any(type(stored.get(name)) is not kind for name, kind in fields.items()):
