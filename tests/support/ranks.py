@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real processes that are ranks of one world, on this machine, over the loopback.
 
-They are forked, since starting Python and torch takes longer than what most tests do with them.
+They are forked, since starting Python and torch takes longer than what most tests do with them; before there is a
+store, whose threads may hold a lock at that moment. One that is still there after `MOST_S` writes where it is on its
+standard error and is killed, so that a test fails and does not hang.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import signal
 import sys
 import tempfile
-from dataclasses import dataclass
+import threading
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +31,10 @@ from boxwright.system.distributed.world import World
 from boxwright.system.signals import exit_code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 NO_ANSWER = 97  # exit code of a rank that an error of its test ended
+MOST_S = 120.0  # for all ranks of a world, from their start
 
 
 @dataclass(frozen=True)
@@ -50,29 +56,69 @@ def ranks(
     watch: Callable[[list[int]], None] = lambda _: None,
 ) -> list[Rank]:
     """`work` in every rank; its answer is what JSON can say. `watch` is given the process numbers while they run."""
-    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     per_host = local_size or size
+    ports = [os.pipe() for _ in range(size)]
     with tempfile.TemporaryDirectory() as place:
         children = []
         for rank in range(size):
-            launch = Launch(rank, size, rank % per_host, per_host, "127.0.0.1", store.port, hosted=True, job="test")
+            launch = Launch(rank, size, rank % per_host, per_host, "127.0.0.1", 0, hosted=True, job="test")
             sys.stdout.flush()
             child = os.fork()
             if not child:
-                _be(launch, work, patience_s, Path(place) / str(rank))
+                _be(launch, work, patience_s, Path(place) / str(rank), ports[rank][0])
             children.append(child)
-        watch(children)
-        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        with _hosted(ports), _killed_at_last(children):
+            watch(children)
+            codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
         return [_ended(code, Path(place) / str(rank)) for rank, code in enumerate(codes)]
 
 
-def _be(launch: Launch, work: Callable[[World], Any], patience_s: float, place: Path) -> None:
+@contextmanager
+def _hosted(ports: list[tuple[int, int]]) -> Iterator[None]:
+    """A store for the processes at the other ends of pipes, which are told its port."""
+    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    for reading, writing in ports:
+        os.write(writing, store.port.to_bytes(4, "little"))
+        os.close(writing)
+        os.close(reading)
+    yield
+    del store
+
+
+def _port(reading: int) -> int:
+    return int.from_bytes(os.read(reading, 4), "little")
+
+
+@contextmanager
+def _killed_at_last(children: list[int]) -> Iterator[None]:
+    """No process outlives its test for long."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        for number, wait_s in ((signal.SIGUSR2, MOST_S), (signal.SIGKILL, 5.0)):
+            if ended.wait(wait_s):
+                return
+            for child in children:
+                with suppress(ProcessLookupError):
+                    os.kill(child, number)
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watching.join()
+
+
+def _be(launch: Launch, work: Callable[[World], Any], patience_s: float, place: Path, port: int) -> None:
     code = NO_ANSWER
     place.mkdir()
-    os.dup2(os.open(place / "err", os.O_CREAT | os.O_WRONLY), 2)
+    os.dup2(os.open(place / "err", os.O_CREAT | os.O_WRONLY | os.O_APPEND), 2)
+    faulthandler.register(signal.SIGUSR2, file=2)
     torch.set_num_threads(1)
     try:
-        with world_of(launch, patience_s) as world:
+        with world_of(replace(launch, port=_port(port)), patience_s) as world:
             (place / "answer").write_text(json.dumps(work(world)))
         code = 0
     except BoxwrightError as error:
@@ -104,16 +150,18 @@ def commands(
 
     `store`: that of a launcher which starts them once more.
     """
-    store = store or distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    ports = [] if store else [os.pipe() for _ in range(size)]
     with tempfile.TemporaryDirectory() as place:
         children = []
         for rank in range(size):
             sys.stdout.flush()
             child = os.fork()
             if not child:
-                _command(rank, size, store.port, words, Path(place) / str(rank), arm, {"attempt": attempt, "job": job})
+                launch = {"attempt": attempt, "job": job, "port": store.port if store else _port(ports[rank][0])}
+                _command(rank, size, words, Path(place) / str(rank), arm, launch)
             children.append(child)
-        codes = _codes_of(children)
+        with _killed_at_last(children), nullcontext() if store else _hosted(ports):
+            codes = _codes_of(children)
         found = []
         for rank, code in enumerate(codes):
             texts = [Path(place) / str(rank) / name for name in ("out", "err")]
@@ -139,11 +187,12 @@ def _codes_of(children: list[int]) -> list[int]:
 
 
 def _command(
-    rank: int, size: int, port: int, words: list[str], place: Path, arm: Callable[[int], None], launch: dict[str, Any]
+    rank: int, size: int, words: list[str], place: Path, arm: Callable[[int], None], launch: dict[str, Any]
 ) -> None:
     place.mkdir()
     for name, stream in (("out", 1), ("err", 2)):
         os.dup2(os.open(place / name, os.O_CREAT | os.O_WRONLY | os.O_APPEND), stream)
+    faulthandler.register(signal.SIGUSR2, file=2)
     sys.stdout, sys.stderr = (os.fdopen(stream, "w", buffering=1, closefd=False) for stream in (1, 2))
     os.environ.update(
         RANK=str(rank),
@@ -151,7 +200,7 @@ def _command(
         LOCAL_RANK=str(rank),
         LOCAL_WORLD_SIZE=str(size),
         MASTER_ADDR="127.0.0.1",
-        MASTER_PORT=str(port),
+        MASTER_PORT=str(launch["port"]),
         TORCHELASTIC_USE_AGENT_STORE="True",
         TORCHELASTIC_RESTART_COUNT=str(launch["attempt"]),
         TORCHELASTIC_RUN_ID=launch["job"],
