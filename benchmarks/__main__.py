@@ -23,6 +23,7 @@ from benchmarks import (
     label_files,
     scanning,
     scores,
+    several_processes,
     startup,
     suppression,
     validation,
@@ -39,6 +40,7 @@ PARTS = {
     "suppression": suppression,
     "scores": scores,
     "validation": validation,
+    "several_processes": several_processes,
     "startup": startup,
 }
 FOLDER = Path(__file__).parent

@@ -59,21 +59,36 @@ class Trouble:
         Trainer._optimize = trapped  # noqa: SLF001 -- likewise
 
 
-def one_run(words: list[str], calm: Path, folder: Path, draw: random.Random, ranks: int, noticed: list[float]) -> str:
-    """Trouble and start again until a run is through; its verdict. `noticed`: seconds until all others were gone."""
+def untroubled(_rank: int) -> None:
+    """Let it come to its end."""
+
+
+def one_run(
+    words: list[str], calm: Path, folder: Path, draw: random.Random, ranks: int, noticed: list[tuple[int, float]]
+) -> str:
+    """Trouble and start again until a run is through; its verdict.
+
+    `noticed`: which signal, and the seconds until all others were gone.
+    """
     run, note = folder / "exp", folder.with_suffix(".note")
     for attempt in range(40):
-        trouble = Trouble(draw, ranks, note) if attempt < 4 else lambda _rank: None
+        trouble = Trouble(draw, ranks, note)
         note.unlink(missing_ok=True)
-        found = commands(ranks, [*words, "--project", str(folder)], trouble, attempt=attempt, job=folder.name)
+        found = commands(
+            ranks,
+            [*words, "--project", str(folder)],
+            trouble if attempt < 4 else untroubled,
+            attempt=attempt,
+            job=folder.name,
+        )
         codes = [one.code for one in found]
         if not any(codes):
             states = [training_state(place / "weights" / "last.pt") for place in (calm, run)]
             same = not differences(*states)
             rows = (run / "results.csv").read_bytes() == (calm / "results.csv").read_bytes()
             return "clean" if same and rows else "silently different"
-        noticed.append(time.time() - note.stat().st_mtime)
-        if noticed[-1] > LIMIT_S or {*codes} - {-signal.SIGKILL, EXIT_TRY_AGAIN}:
+        noticed.append((trouble.number, time.time() - note.stat().st_mtime))
+        if noticed[-1][1] > LIMIT_S or {*codes} - {-signal.SIGKILL, EXIT_TRY_AGAIN}:
             print(codes, [one.err for one in found])
             return "hung"
     return "hung"
@@ -87,7 +102,7 @@ def main() -> int:
     asked.add_argument("--seed", type=int, default=0)
     options = asked.parse_args()
     draw, verdicts = random.Random(options.seed), Counter()
-    noticed: list[float] = []
+    noticed: list[tuple[int, float]] = []
     with tempfile.TemporaryDirectory() as place:
         home = Path(place)
         ground = Ground.laid(home / "ground")
@@ -98,10 +113,12 @@ def main() -> int:
             folder = home / f"run{sum(verdicts.values())}"
             verdicts[one_run(words, home / "calm" / "exp", folder, draw, options.ranks, noticed)] += 1
             print(f"{len(noticed)} troubles, {dict(verdicts)}", flush=True)
-    print(
-        f"\n{len(noticed)} processes killed or frozen, one of {options.ranks} at a time, in {sum(verdicts.values())} "
-        f"runs; all others were gone after {statistics.median(noticed):.1f} s (median), {max(noticed):.1f} s (worst)"
-    )
+    print(f"\n{len(noticed)} processes, one of {options.ranks} at a time, in {sum(verdicts.values())} runs")
+    for number, what in ((signal.SIGKILL, "killed"), (signal.SIGSTOP, "frozen")):
+        waits = [wait for told, wait in noticed if told == number]
+        if waits:
+            worst = f"median {statistics.median(waits):.1f} s, worst {max(waits):.1f} s"
+            print(f"{what:<20}{len(waits):>5}   all others were gone after {worst}")
     for verdict in ("clean", "silently different", "hung"):
         print(f"{verdict:<20}{verdicts[verdict]:>5}")
     return 0 if verdicts.keys() <= {"clean"} else 1

@@ -65,7 +65,11 @@ def share_of(
     note: str = "",
 ) -> Result:
     """The ratio ours / theirs, for costs that have to stay a share of something."""
-    pairs = _pairs(ours, theirs, rounds, clock)
+    return shares(name, _pairs(ours, theirs, rounds, clock), goal=goal, note=note)
+
+
+def shares(name: str, pairs: list[tuple[float, float]], *, goal: float, note: str = "") -> Result:
+    """The same from pairs (ours, theirs) that were timed elsewhere."""
     return _result(name, pairs, [mine / other for mine, other in pairs], goal, lower=True, note=note)
 
 

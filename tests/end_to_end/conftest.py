@@ -11,7 +11,7 @@ from tests.support.runs import Ground, Trained, train
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> Trained:
     folder = tmp_path_factory.mktemp("trained")
-    return train(Ground.laid(folder), folder / "runs")
+    return train(Ground.laid(folder), folder / "runs", plots=True)
 
 
 @pytest.fixture

@@ -122,7 +122,7 @@ def test_in_2021_coco_ends_with_both_files_in_half_and_with_the_pictures_of_the_
     coco, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("boxwright.runs.finish.half_of", lambda _device: ("bf16", ""))
-    run = train(coco, tmp_path, "--recipe", "6.0", epochs=1)
+    run = train(coco, tmp_path, "--recipe", "6.0", epochs=1, plots=True)
     files = {path.name for path in run.folder.iterdir()}
     assert {
         "final_epoch_predictions.json",

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from boxwright.config import packaged
 from boxwright.engine.optimizer import parameter_groups
 from boxwright.model.augmented import augmented
 from boxwright.model.blocks.csp import BottleneckCSP
-from boxwright.model.detector import shape_only
+from boxwright.model.detector import Detector, shape_only
 from boxwright.model.fuse import fused
 from boxwright.model.summary import layers_of, parameters_of, summarize
 from boxwright.model.work import count_work
@@ -43,6 +45,12 @@ def spec_of(name: str):
     return spec(base, num_classes=int(classes)) if classes else spec(base)
 
 
+@functools.cache
+def shape_of(name: str) -> Detector:
+    """The network without memory, made once for all who only count it."""
+    return shape_only(spec_of(name))
+
+
 def as_tuple(source: int | list[int]) -> int | tuple[int, ...]:
     return tuple(source) if isinstance(source, list) else source
 
@@ -56,7 +64,7 @@ def test_every_network_of_the_reference_is_packaged():
 @pytest.mark.parametrize("name", MODELS)
 def test_structure_equals_the_reference(name):
     record = MODELS[name]
-    detector = shape_only(spec_of(name))
+    detector = shape_of(name)
     shapes = {key: list(value.shape) for key, value in detector.state_dict().items()}
     base = MODELS[base_of(name)]["state_dict"]
     assert shapes == {**base, **record["state_dict"]}
@@ -90,7 +98,7 @@ def test_structure_equals_the_reference(name):
 def test_folding_and_work_equal_the_reference(name):
     record = MODELS[name]
     described = spec_of(name)
-    detector = shape_only(described)
+    detector = shape_of(name)
     folded = fused(detector)
     assert parameters_of(folded) == record["fused"]["parameters"]
     assert layers_of(folded) == record["fused"]["layers_reported"]
@@ -105,7 +113,7 @@ def test_folding_and_work_equal_the_reference(name):
 
 @pytest.mark.parametrize("name", [name for name in MODELS if "optimizer_groups" in MODELS[name]])
 def test_parameter_groups_equal_the_reference(name):
-    detector = shape_only(spec_of(name))
+    detector = shape_of(name)
     parameters = dict(detector.named_parameters())
     groups = [[parameters[key] for key in group] for group in parameter_groups(detector, "not-norm")]
     reference = MODELS[name]["optimizer_groups"]

@@ -6,8 +6,8 @@ from __future__ import annotations
 from tests.fuzz.documents import survey
 
 
-def test_a_thousand_changed_documents_are_used_or_refused_in_one_line(tmp_path):
-    counts, finds = survey(1000, tmp_path)
+def test_four_hundred_changed_documents_are_used_or_refused_in_one_line(tmp_path):
+    counts, finds = survey(400, tmp_path)  # `make fuzz` changes 20,000
     assert finds == []
-    assert counts["refused"] > 300
-    assert counts["used"] > 100
+    assert counts["refused"] > 120
+    assert counts["used"] > 40

@@ -12,6 +12,20 @@ from tests.support.datasets import TINY_MODEL
 TINY = TINY_MODEL.replace("nc: 80", "nc: 3")
 FOCUS = TINY.replace("Conv, [8, 6, 2, 2]", "Focus, [8, 3]")  # as the networks of 2020 begin
 
+FEW_NORMS = """nc: 3
+depth_multiple: 1.0
+width_multiple: 1.0
+anchors:
+  - [10, 13, 16, 30, 33, 23]
+  - [30, 61, 62, 45, 59, 119]
+backbone:
+  - [-1, 1, Conv, [8, 6, 2, 2]]
+  - [-1, 1, Conv, [16, 3, 2]]
+  - [-1, 1, Conv, [24, 3, 2]]
+head:
+  - [[1, 2], 1, Detect, [nc, anchors]]
+"""
+
 
 def spec(name: str, **changes: int) -> ModelSpec:
     return read_spec(read_yaml(packaged.locate("models", name, "model")), **changes)
@@ -28,3 +42,8 @@ def tiny_spec(**changes: int) -> ModelSpec:
 def tiny(**changes: int) -> Detector:
     """Two levels, strides 8 and 16: built and run in milliseconds."""
     return build(tiny_spec(**changes))
+
+
+def few_norms_spec() -> ModelSpec:
+    """Two levels and three batch normalisations, where each costs processes two exchanges a step."""
+    return read_spec(parse_yaml(FEW_NORMS, "few-norms.yaml"))

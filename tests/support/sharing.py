@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that keeps the decoded images of a set in memory: `python -m tests.support.sharing YAML SIDE`.
+"""A process that keeps the decoded images of a set in memory.
 
 It obeys the lines of its standard input and answers each in one line of JSON: `open`, `load` (every image), `close`.
 """
@@ -8,27 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from tests.support.processes import environment
+from boxwright.data.splits.dataset import read_dataset
+from boxwright.data.splits.open_split import open_split
+from boxwright.data.stores import image_store as stores
+from tests.support.forked import Forked
 
-ROOT = Path(__file__).parents[2]
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Sharer:
     """Such a process, asked line by line. Nothing is polled: it waits on its pipes, as we do on ours."""
 
     def __init__(self, yaml: Path, side: int = 64, **more: str) -> None:
-        command = [sys.executable, "-m", "tests.support.sharing", str(yaml), str(side)]
-        environ = {**environment(), **more}
-        environ["PYTHONPATH"] = os.pathsep.join([environ["PYTHONPATH"], str(ROOT)])
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ
-        )
+        self.process = Forked(partial(_obey, yaml, side), **more)
 
     def __call__(self, word: str) -> dict[str, Any]:
         self.process.stdin.write(f"{word}\n")
@@ -54,12 +51,7 @@ class Sharer:
             pipe.close()
 
 
-def main(yaml: str, side: str) -> None:
-    """Obey."""
-    from boxwright.data.splits.dataset import read_dataset  # noqa: PLC0415
-    from boxwright.data.splits.open_split import open_split  # noqa: PLC0415
-    from boxwright.data.stores import image_store as stores  # noqa: PLC0415 -- the tests themselves need none of it
-
+def _obey(yaml: Path, side: int) -> None:
     decoded: list[str] = []
     real = stores.read_bgr
 
@@ -68,12 +60,12 @@ def main(yaml: str, side: str) -> None:
         return real(path)
 
     stores.read_bgr = counted
-    index = open_split(read_dataset(Path(yaml)), "train")
+    index = open_split(read_dataset(yaml), "train")
     store = None
     for line in sys.stdin:
         match line.strip():
             case "open":
-                store = stores.ImageStore(index, int(side), keep="memory", smooth=False)
+                store = stores.ImageStore(index, side, keep="memory", smooth=False)
                 answer = {"unshared": store.unshared, "needed": store.bytes_needed(), "shared": store._file is not None}
             case "load":
                 digest = hashlib.sha256()
@@ -86,7 +78,3 @@ def main(yaml: str, side: str) -> None:
                 answer = {}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

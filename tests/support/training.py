@@ -23,6 +23,7 @@ from boxwright.keyed import Purpose, generator
 from boxwright.loss.detection import DetectionLoss
 from boxwright.loss.rules import LossRules, balance_for
 from boxwright.model.detector import Detector, build
+from boxwright.model.spec import ModelSpec
 from boxwright.structures.batch import Batch
 from boxwright.system.distributed.world import World
 from boxwright.system.precision import Precision
@@ -75,9 +76,10 @@ def machines(
     precision: str = "fp32",
     seed: int = 0,
     loss: type[DetectionLoss] = DetectionLoss,
+    network: ModelSpec | None = None,
 ) -> Machinery:
     plan = plan or schedule()
-    detector = build(tiny_spec(), seed=seed).to(memory_format=torch.channels_last)
+    detector = build(network or tiny_spec(), seed=seed).to(memory_format=torch.channels_last)
     settings = OptimizerSettings(optimizer=optimizer)
     groups = parameter_groups(detector, settings.decay_rule)
     made = make_optimizer(detector, settings, groups, momentum=plan.settings.momentum, weight_decay=WEIGHT_DECAY)
