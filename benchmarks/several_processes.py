@@ -93,7 +93,8 @@ def _epoch_s(data: Path, folder: Path, processes: int, threads: int) -> float:
         *("--cache", "ram", "--project", folder),
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    subprocess.run([sys.executable, "-m", "boxwright", *map(str, words)], check=True, env=environment)
+    command = [sys.executable, "-m", "boxwright", *map(str, words)]
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
     steps = read_log(folder / "exp" / RunFile.EVENTS).steps
     return sum(steps[epoch].elapsed_s for epoch in range(1, EPOCHS)) / (EPOCHS - 1)
 

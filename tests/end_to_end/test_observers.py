@@ -270,8 +270,8 @@ def test_the_table_and_the_scalars_are_rebuilt_from_the_event_log(ground, tmp_pa
 
 @pytest.mark.parametrize("recipe", ["2020.7", "7.0"])
 def test_every_table_and_the_page_are_rebuilt_after_a_resume_too(ground, tmp_path, recipe):
-    folder = train(ground, tmp_path, "--recipe", recipe, "--name", "abc", epochs=2).folder
-    done(*ground.words(tmp_path, "--recipe", recipe, "--name", "abc", "--resume", folder, epochs=3))
+    folder = train(ground, tmp_path, "--recipe", recipe, "--name", "abc", epochs=2, plots=True).folder
+    done(*ground.words(tmp_path, "--recipe", recipe, "--name", "abc", "--resume", folder, epochs=3, plots=True))
     names = [
         "results.csv",
         "results.png",
@@ -305,7 +305,7 @@ def pictures(folder: Path) -> dict[str, list[tuple[int, int, int, bytes]]]:
 
 @pytest.mark.parametrize("recipe", ["2020.7", "7.0"])
 def test_tensorboard_shows_the_pictures_of_the_run_at_the_epoch_they_were_made_in(ground, tmp_path, recipe):
-    folder = train(ground, tmp_path, "--recipe", recipe, epochs=2).folder
+    folder = train(ground, tmp_path, "--recipe", recipe, epochs=2, plots=True).folder
     there = {path.stem for pattern in ("*.jpg", "*.png") for path in folder.glob(pattern)}
     first = pictures(folder)
     assert first.keys() == there
@@ -324,7 +324,7 @@ def test_tensorboard_shows_the_pictures_of_the_run_at_the_epoch_they_were_made_i
 
 
 def test_a_run_that_goes_on_keeps_its_pictures_in_tensorboard(ground, tmp_path):
-    folder = train(ground, tmp_path, epochs=1).folder
+    folder = train(ground, tmp_path, epochs=1, plots=True).folder
     (folder / "labels.jpg").unlink()
     done("train", "--resume", folder, "--epochs", 2)
     found = pictures(folder)
