@@ -226,7 +226,7 @@ def _run(words: list[str]) -> int:
         return EXIT_DONE
     for note in answer.notes:
         _say_marked("warning", note)
-    if wants_json:
+    if wants_json and answer.document is not None:
         say_json(answer.document)
     else:
         _say_all(answer.lines)

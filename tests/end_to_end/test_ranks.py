@@ -7,18 +7,26 @@ import csv
 import json
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 import yaml
 from torch import distributed
 
 import boxwright
 from boxwright.errors import EXIT_TRY_AGAIN, EXIT_USER_INPUT, SettingError
+from boxwright.model.legacy.writer import LegacyContent, legacy_bytes
+from boxwright.runs import agree_before_start
+from boxwright.runs.services import RunServices
 from boxwright.system.signals import ENDED_BY_SIGNAL
 from boxwright.system.tensors import read_tensors
 from boxwright.track.events import Ended
+from tests.support import datasets
 from tests.support.commands import command, done
 from tests.support.kills import at_step
+from tests.support.legacy_files import midrun_bytes
+from tests.support.networks import tiny
 from tests.support.ranks import Rank, commands
 from tests.support.runs import Ground, differences, training_state
 
@@ -81,6 +89,27 @@ def test_a_signal_to_one_process_saves_once_and_ends_all_with_its_code(ground, t
     assert "go on with: boxwright train --resume" in told[0]
 
 
+def test_a_best_that_is_gone_is_gone_for_all_processes(ground, tmp_path):
+    def falling() -> None:
+        validate = RunServices.validate
+
+        def lower(services: RunServices, network, epoch: int, *, final: bool):
+            return validate(services, network, epoch, final=final)[0], 1 / (1 + epoch)
+
+        RunServices.validate = lower
+
+    def arm(_: int) -> None:
+        falling()
+        at_step(4, signal.SIGTERM)()
+
+    words = ground.words(tmp_path, *QUICK, epochs=EPOCHS)
+    assert set(codes(commands(2, words, arm))) == {ENDED_BY_SIGNAL + signal.SIGTERM}
+    (tmp_path / "exp" / "weights" / "best.pt").unlink()
+    found = commands(2, ["train", "--resume", str(tmp_path / "exp")], lambda _: falling())
+    assert codes(found) == [0, 0], found
+    assert "the best from here on counts" in found[0].answer + found[0].err
+
+
 def test_a_time_that_is_used_up_ends_all_and_is_not_begun_again(ground, tmp_path):
     store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     words = ground.words(tmp_path, *QUICK, "--time", "0.0000001", epochs=EPOCHS)
@@ -126,10 +155,10 @@ def test_a_run_goes_on_with_another_number_of_processes(ground, tmp_path):
         arm = at_step(step, signal.SIGTERM)
         found = commands(size, resume, lambda _, arm=arm: arm())
         assert set(codes(found)) == {ENDED_BY_SIGNAL + signal.SIGTERM}, found
-    found = commands(3, resume)
+    found = commands(3, [*resume, "--batch", "3", "--epochs", "5"])  # and another plan
     assert codes(found) == [0] * 3, found
     assert "processes 1 -> 3" in found[0].answer
-    assert [int(row["epoch"]) for row in rows_of(tmp_path / "exp")] == [0, 1, 2, 3]
+    assert [int(row["epoch"]) for row in rows_of(tmp_path / "exp")] == [0, 1, 2, 3, 4]
 
 
 def command_in_child(words: list[str], arm) -> int:
@@ -174,21 +203,66 @@ def test_more_devices_than_there_are_is_one_line(ground):
     assert "2 processes need as many devices" in said.err
 
 
-OPTIONS = {
-    "rect": ("--rect", "--recipe", "6.2", "--single-cls"),
-    "quad, shared statistics": ("--quad", "--batch", "8", "--multi-scale", "--sync-bn"),
-    "caches": ("--cache", "ram", "close_mosaic=1", "--freeze", "2", "autobalance=true", "--patience", "1"),
+OPTIONS = {  # with --sync-bn, so that losses are those of one process
+    "rect": ("--rect", "--recipe", "6.2", "--single-cls", "--sgdr", "1,2", "--save-period", "1"),
+    "quad": ("--quad", "--batch", "8", "--multi-scale", "--save-minutes", "0.001"),
+    "cache in memory": ("--cache", "ram", "close_mosaic=1", "--freeze", "2", "autobalance=true", "--patience", "1"),
+    "cache on disk": ("--cache", "disk", "--recipe", "6.0", "copy_paste=0.9", "mixup=0.5", "--time", "1"),
     "2020.7": ("--recipe", "2020.7", "decode_pool=8"),
-    "2020.8": ("--recipe", "2020.8", "--sync-bn", "--image-weights"),
+    "2020.8": ("--recipe", "2020.8", "--image-weights"),
+    "old weights": ("--weights", "old.pt", "--single-cls"),
 }
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_every_option_works_in_two_processes(ground, tmp_path, name):
-    found = commands(2, ground.words(tmp_path, *QUICK, *OPTIONS[name], epochs=2))
+def test_every_option_works_in_two_processes_with_the_losses_of_one(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ground = Ground(tmp_path, datasets.write(tmp_path / "data", polygons=True), datasets.write_model(tmp_path))
+    Path("old.pt").write_bytes(legacy_bytes(LegacyContent(tiny(), datasets.NAMES)))
+    losses = []
+    for size in (1, 2):
+        words = ground.words(tmp_path / str(size), *QUICK, "--sync-bn", *OPTIONS[name], epochs=2)
+        found = commands(size, words)
+        assert codes(found) == [0] * size, found
+        assert all(one.answer + one.err == "" for one in found[1:])
+        run = tmp_path / str(size) / ("exp0" if "2020" in name else "exp")
+        assert (run / "done.json").exists()
+        losses.append([float(rows_of(run)[0][f"train/{part}_loss"]) for part in ("box", "obj", "cls")])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
+def test_a_run_of_the_original_program_goes_on_in_two_processes(tmp_path):
+    data, old = datasets.write(tmp_path / "data"), tmp_path / "last.pt"
+    old.write_bytes(midrun_bytes(tiny(), tiny(), datasets.NAMES, epoch=1))
+    words = ["train", "--resume", old, "--data", data, "--project", tmp_path / "runs", "--device", "cpu", "--noplots"]
+    found = commands(2, list(map(str, words)))
     assert codes(found) == [0, 0], found
+    assert [int(row["epoch"]) for row in rows_of(tmp_path / "runs" / "exp")][-1] == 2
+
+
+def test_hosts_need_not_have_the_same_number_of_processes(ground, tmp_path):
+    found = commands(3, ground.words(tmp_path, *QUICK, "--batch", "6", "--cache", "ram", epochs=1), hosts=(2, 1))
+    assert codes(found) == [0, 0, 0], found
+    assert (tmp_path / "exp" / "done.json").exists()
+
+
+def test_processes_with_another_version_are_told_by_name(ground, tmp_path):
+    def other(rank: int) -> None:
+        if rank == 1:
+            agree_before_start.torch = SimpleNamespace(__version__="1.0")
+
+    found = commands(2, ground.words(tmp_path / "runs", *QUICK, epochs=1), other)
+    assert codes(found) == [EXIT_USER_INPUT] * 2, found
+    told = [line for one in found for line in one.err.splitlines()]
+    assert told == [f"error: torch: rank 0 has {torch.__version__}, and rank 1 has 1.0. Start all with the same"]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_validation_in_several_processes_is_told_by_one_of_them_as_json_too(calm):
+    found = commands(2, ["val", "--weights", str(calm / "weights" / "last.pt"), "--json"])
+    assert codes(found) == [0, 0], found
+    assert json.loads(found[0].answer)["metrics"]
     assert found[1].answer + found[1].err == ""
-    assert (tmp_path / ("exp0" if "2020" in name else "exp") / "done.json").exists()
 
 
 def test_processes_with_other_settings_are_told_by_name(ground, tmp_path):

@@ -9,6 +9,7 @@ standard error and is killed, so that a test fails and does not hang.
 from __future__ import annotations
 
 import faulthandler
+import importlib
 import json
 import os
 import signal
@@ -33,6 +34,8 @@ from boxwright.system.signals import exit_code
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+# What a training imports on its way: once here takes seconds less than once in every process.
+ON_THE_WAY = ("boxwright.commands.train", "boxwright.commands.val", "torch._dynamo", "torch.utils.tensorboard")
 NO_ANSWER = 97  # exit code of a rank that an error of its test ended
 MOST_S = 120.0  # for all ranks of a world, from their start
 
@@ -67,7 +70,7 @@ def ranks(
             if not child:
                 _be(launch, work, patience_s, Path(place) / str(rank), ports[rank][0])
             children.append(child)
-        with _hosted(ports), _killed_at_last(children):
+        with _hosted(ports), killed_at_last(children):
             watch(children)
             codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
         return [_ended(code, Path(place) / str(rank)) for rank, code in enumerate(codes)]
@@ -90,8 +93,8 @@ def _port(reading: int) -> int:
 
 
 @contextmanager
-def _killed_at_last(children: list[int]) -> Iterator[None]:
-    """No process outlives its test for long."""
+def killed_at_last(children: list[int], *, group: bool = False) -> Iterator[None]:
+    """No process outlives its test for long. `group`: with all that are in its process group."""
     ended = threading.Event()
 
     def watch() -> None:
@@ -100,7 +103,7 @@ def _killed_at_last(children: list[int]) -> Iterator[None]:
                 return
             for child in children:
                 with suppress(ProcessLookupError):
-                    os.kill(child, number)
+                    (os.killpg if group else os.kill)(child, number)
 
     watching = threading.Thread(target=watch, daemon=True)
     watching.start()
@@ -145,11 +148,15 @@ def commands(
     attempt: int = 0,
     job: str = "test",
     store: distributed.TCPStore | None = None,
+    hosts: tuple[int, ...] = (),
 ) -> list[Rank]:
     """A command line in every rank, as a launcher starts it; `arm` is given the rank. The answer is what it printed.
 
-    `store`: that of a launcher which starts them once more.
+    `store`: that of a launcher which starts them once more. `hosts`: how many ranks each has; without it, one has all.
     """
+    places = [(local, count) for count in hosts or (size,) for local in range(count)]
+    for name in ON_THE_WAY:
+        importlib.import_module(name)
     ports = [] if store else [os.pipe() for _ in range(size)]
     with tempfile.TemporaryDirectory() as place:
         children = []
@@ -157,10 +164,16 @@ def commands(
             sys.stdout.flush()
             child = os.fork()
             if not child:
-                launch = {"attempt": attempt, "job": job, "port": store.port if store else _port(ports[rank][0])}
+                local = places[rank]
+                launch = {
+                    "attempt": attempt,
+                    "job": job,
+                    "local": local,
+                    "port": store.port if store else _port(ports[rank][0]),
+                }
                 _command(rank, size, words, Path(place) / str(rank), arm, launch)
             children.append(child)
-        with _killed_at_last(children), nullcontext() if store else _hosted(ports):
+        with killed_at_last(children), nullcontext() if store else _hosted(ports):
             codes = _codes_of(children)
         found = []
         for rank, code in enumerate(codes):
@@ -197,8 +210,8 @@ def _command(
     os.environ.update(
         RANK=str(rank),
         WORLD_SIZE=str(size),
-        LOCAL_RANK=str(rank),
-        LOCAL_WORLD_SIZE=str(size),
+        LOCAL_RANK=str(launch["local"][0]),
+        LOCAL_WORLD_SIZE=str(launch["local"][1]),
         MASTER_ADDR="127.0.0.1",
         MASTER_PORT=str(launch["port"]),
         TORCHELASTIC_USE_AGENT_STORE="True",

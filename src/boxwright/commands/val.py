@@ -23,7 +23,7 @@ from boxwright.system.distributed.world import World
 def run(resolved: Resolved[ValSettings]) -> Answer:
     """Validate and report, with the other processes that share the images."""
     launch, settings = launch_of_environment(), resolved.settings
-    if launch is None and (processes := processes_asked(settings)) > 1:
+    if (launch is None or launch.size == 1) and (processes := processes_asked(settings)) > 1:
         return answer_of_processes("val", resolved, processes)
     with world_of(launch, PATIENCE_S) as world:
         answer = _validated(on_own_device(resolved, world).settings, world)
@@ -35,13 +35,13 @@ def _validated(settings: ValSettings, world: World) -> Answer:
     opened = replace(opened, world=world)
     if settings.task == "study":
         lines, document = study(settings, opened)
-        return Answer(lines, document, opened.notes) if world.is_main else Answer([], {})
+        return Answer(lines, document, opened.notes) if world.is_main else Answer([], None)
     # before the work, which a file that does not fit would waste
     data, split = opened.data, opened.plan.split
     ids = ids_for(settings.ids, data, split) if settings.ids or settings.save_json else CocoIds(data.names)
     found = opened.run()
     if not world.is_main:
-        return Answer([], {})
+        return Answer([], None)
     asked = Asked(settings.verbose, settings.at_conf, settings.ci, origins=origins_of(data, split))
     lines, document = summary(found, data.names, opened.plan, asked)
     return Answer(lines + write_results(settings, opened, found, ids, document), document, opened.notes)

@@ -64,10 +64,9 @@ class RunPictures:
 
     def train_batch(self, number: int, batch: Batch) -> None:
         """One of the first batches as the network sees it."""
-        if number < TRAIN_BATCHES:
-            title = f"training batch {number}"
-            index = self.plan.data.splits["train"]
-            self._draw(self.folder.train_batch(number), title, lambda: self._targets(batch, index))
+        title = f"training batch {number}"
+        index = self.plan.data.splits["train"]
+        self._draw(self.folder.train_batch(number), title, lambda: self._targets(batch, index))
 
     def report_batch(self, number: int, batch: Batch) -> str:
         """A batch that is not finite: its paths, labels and picture, and where they are, in words."""

@@ -15,7 +15,7 @@ from boxwright.runs.build import TrainingData
 from boxwright.runs.checkpoints import RunCheckpoints
 from boxwright.runs.evaluation.in_training import RunValidation
 from boxwright.runs.finish import shows_classes
-from boxwright.runs.pictures import RunPictures
+from boxwright.runs.pictures import TRAIN_BATCHES, RunPictures
 from boxwright.structures.batch import Batch
 from boxwright.system.distributed.world import World
 from boxwright.system.signals import StopRequest
@@ -114,15 +114,19 @@ class RunServices:
         return self.checkpoints.put_back()
 
     def tell(self, event: Event) -> None:
-        """Hand an event to every sink; the last batch is remembered for the row of its epoch."""
+        """Hand an event to every sink; the last batch is remembered for the row of its epoch.
+
+        Files and the terminal are those of rank 0: a disk that hangs, or a pager that nobody reads, holds all up.
+        """
         if isinstance(event, StepLogged):
             self.checkpoints.logged = event
-        self.bus.tell(event)
+        self.world.after_rank_0(lambda: self.bus.tell(event), "writing to the log")
 
     def batch_begins(self, number: int, batch: Batch) -> None:
         """Observers hear of it, and the first batches are drawn."""
         self.observers.call("on_train_batch_start")
-        self.pictures.train_batch(number, batch)
+        if number < TRAIN_BATCHES:
+            self.world.after_rank_0(lambda: self.pictures.train_batch(number, batch), "drawing a training batch")
 
     def batch_ended(self, number: int, pixels: torch.Tensor, batch: Batch) -> None:
         """Observers hear of it."""
@@ -132,5 +136,6 @@ class RunServices:
             self.observers.call("on_train_batch_end", number, network, pixels, batch.targets, paths, self.pictures.on)
 
     def report_batch(self, number: int, batch: Batch) -> str:
-        """Write down a batch that was not finite."""
-        return self.pictures.report_batch(number, batch)
+        """Write down a batch that was not finite; where it is, in words."""
+        place = self.world.alone(lambda: self.pictures.report_batch(number, batch), "writing a batch down")
+        return self.world.broadcast(place or "", "writing a batch down")

@@ -20,7 +20,7 @@ from boxwright.data.sampling.shares import Share
 from boxwright.engine.finite import NotFiniteError
 from boxwright.engine.loop import Outcome, Trainer
 from boxwright.engine.saving import SavingError
-from boxwright.errors import EXIT_TRY_AGAIN
+from boxwright.errors import EXIT_TRY_AGAIN, BoxwrightError
 from boxwright.runs.best_by import best_by
 from boxwright.runs.build import TrainingData, batch_shape, training_data, validation_data
 from boxwright.runs.evaluation.evaluate import ValidationData
@@ -30,11 +30,12 @@ from boxwright.runs.generations import way_on
 from boxwright.runs.plan import TrainPlan
 from boxwright.runs.result import Trained, TrainResult
 from boxwright.runs.services import RunServices, Stops
-from boxwright.runs.several_processes import note_start
+from boxwright.runs.several_processes import note_end, note_start
 from boxwright.runs.sinks import LogsWritten, sinks_of
 from boxwright.runs.wiring import Wired, wired
 from boxwright.system.claim import Claim
 from boxwright.system.device import configured_process
+from boxwright.system.distributed.hang_watch import LostError, ToldElsewhereError
 from boxwright.system.distributed.world import World
 from boxwright.system.files import WriteError
 from boxwright.system.run_folder import RECORDS, RunFolder
@@ -155,15 +156,25 @@ class Run:
             self.ended = Ended.STOPPED
             if not self.world.is_main:
                 self.world.leave_after_rank_0(exit_code(stop))
+            self.world.leave_first()
             if self.folder is not None:
                 stop.add_note(way_on(self.folder.path))
             raise
-        except (SavingError, NotFiniteError) as error:
-            if self.folder is None:
+        except BoxwrightError as error:
+            if not isinstance(error, LostError | ToldElsewhereError):
+                self._note_end(error.exit_code)
+            if self.folder is None or not isinstance(error, SavingError | NotFiniteError):
                 raise
             raise type(error)(f"{error}; {way_on(self.folder.path)}") from None
         self.ended = result.ended
+        if isinstance(result, TrainResult):
+            self._note_end(result.exit_code)
         return result
+
+    def _note_end(self, code: int) -> None:
+        """Whatever launcher started this process is not to begin the run again by itself."""
+        if code and self.folder is not None and self.world.job:
+            note_end(self.folder, code)
 
     def _trained(self) -> Trained:
         self.observers.call("on_pretrain_routine_start")
@@ -172,13 +183,18 @@ class Run:
         for note in self.plan.notes:
             self.warn(note)
         parts = wired(self.plan, self.folder, self.data, self.bus, self.observers, self.world)
-        if self.folder is not None and self.claim is not None:
-            parts.checkpoints.to(self.folder, self.bus.tell, self.claim.require)
-            self.folder.wrote(*RECORDS)
-            if self.world.job:
-                note_start(self.folder, self.world.job, (parts.state.epoch, parts.state.batch))
+        self.world.after_rank_0(lambda: self._recorded(parts), "opening the run")  # and whatever was drawn before
         self.observers.call("on_pretrain_routine_end")
         return self._fitted(parts)
+
+    def _recorded(self, parts: Wired) -> None:
+        """The run has begun: from here on it is written down in its folder, where there is one."""
+        if self.folder is None or self.claim is None:
+            return
+        parts.checkpoints.to(self.folder, self.bus.tell, self.claim.require)
+        self.folder.wrote(*RECORDS)
+        if self.world.job:
+            note_start(self.folder, self.world.job, (parts.state.epoch, parts.state.batch))
 
     def _fitted(self, parts: Wired) -> Trained:
         began, first_epoch, checkpoints = time.monotonic(), parts.state.epoch, parts.checkpoints

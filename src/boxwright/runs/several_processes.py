@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 from dataclasses import replace
@@ -21,7 +22,7 @@ from boxwright.system.distributed.hang_watch import ToldElsewhereError
 from boxwright.system.distributed.launch_environment import Launch
 from boxwright.system.distributed.process_launcher import launched
 from boxwright.system.distributed.world import World
-from boxwright.system.files import write_json
+from boxwright.system.files import WriteError, write_json
 from boxwright.system.run_folder import RunFile, RunFolder, newest_runs
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def left_in(file: str, answer: Answer) -> Answer:
         return answer
     told = {"lines": list(answer.lines), "document": answer.document, "notes": list(answer.notes)}
     write_json(Path(file), told)
-    return Answer([], {})
+    return Answer([], None)
 
 
 def train_in_processes(
@@ -148,6 +149,23 @@ def note_start(folder: RunFolder, job: str, place: tuple[int, int]) -> None:
     if len(again) > MOST_DEATHS and all(start == again[0] for start in again):
         what = f"a process was lost {MOST_DEATHS} times behind epoch {place[0]}, batch {place[1]}"
         raise SettingError(str(folder), what, "Look into the logs for why; then go on with --resume")
+
+
+def note_end(folder: RunFolder, code: int) -> None:
+    """Write down that the job ended here, for good, with this exit code; a disk that is full may keep it from that."""
+    with contextlib.suppress(WriteError):
+        write_json(folder / RunFile.STARTS, {**_record(folder), "ended": code})
+
+
+def require_no_end(folder: RunFolder, world: World) -> None:
+    """Raise ToldElsewhereError where an earlier attempt of the same launcher ended for good.
+
+    A launcher starts again whatever has an exit code. Somebody who starts the same job anew means it.
+    """
+    record = _record(folder) if world.is_main and world.attempt else {}
+    ended = record.get("ended", 0) if record.get("job") == world.job else 0
+    if code := world.broadcast(ended, "how the last attempt ended"):
+        raise ToldElsewhereError(code)
 
 
 def _record(folder: RunFolder) -> dict[str, Any]:

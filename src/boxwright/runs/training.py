@@ -29,6 +29,7 @@ from boxwright.runs.session import session
 from boxwright.runs.several_processes import (
     begun_by,
     processes_asked,
+    require_no_end,
     train_in_processes,
     without_result_file,
     write_result,
@@ -54,7 +55,8 @@ if TYPE_CHECKING:
 def train(resolved: Resolved[TrainSettings], observers: Sequence[object] = ()) -> TrainResult:
     """Train, or go on training, as the settings say; with the other processes that a launcher started."""
     launch, settings = launch_of_environment(), resolved.settings
-    if launch is None and (processes := processes_asked(settings)) > 1:
+    is_alone = launch is None or launch.size == 1
+    if is_alone and (processes := processes_asked(settings)) > 1:
         return train_in_processes(resolved, processes, observers)
     try:
         with world_of(launch, settings.rank_timeout) as world:
@@ -79,6 +81,7 @@ def _train(resolved: Resolved[TrainSettings], observers: Sequence[object], world
         return _run(_planned(lambda: plan_of(resolved, None), world), world, observers)
     path = resuming.checkpoint_place(resolved)
     folder = RunFolder(run_of(path))
+    require_no_end(folder, world)
     if folder.done() is not None or not resuming.is_own(path):
         checkpoint = resuming.find_checkpoint(resolved)
         if checkpoint.is_legacy:
@@ -112,7 +115,7 @@ def dry_run(resolved: Resolved[TrainSettings]) -> Answer:
     """The plan of the same training, and nothing made or written. Of several processes one tells it."""
     launch = launch_of_environment()
     if launch is not None and launch.rank:
-        return Answer([], {})
+        return Answer([], None)
     if not resolved.settings.resume:
         return planned(plan_of(resolved, None))
     folder = RunFolder(run_of(resuming.checkpoint_place(resolved)))

@@ -58,6 +58,8 @@ def wired(
     machines = machines_of(plan, len(training.batches), lines.append, lambda text: bus.tell(Warned(text)), world)
     running = RunningLosses(plan.device)
     state = _state(plan, folder, machines, running, bus, lines)
+    # what counts as best depends on what lies in the folder, which rank 0 alone has looked into
+    state.best_fitness, state.best_epoch = world.broadcast((state.best_fitness, state.best_epoch), "the best epoch")
     if plan.resumed is not None:
         lines += take_own(machines, plan.resumed, world)
     facts = records.checkpoint_facts(plan, folder)

@@ -18,6 +18,7 @@ class Answer:
     """`exit_code` is for findings; faults are raised, not returned.
 
     `lines` and no text: where a line ends is said here, so that a name with a line break in it stays within its line.
+    `document` None: another process tells.
     """
 
     lines: list[str] | tuple[str, ...]

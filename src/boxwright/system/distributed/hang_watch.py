@@ -13,6 +13,7 @@ import json
 import os
 import threading
 import time
+from dataclasses import asdict, dataclass
 from typing import NoReturn, Protocol
 
 from boxwright.errors import EXIT_TRY_AGAIN, BoxwrightError
@@ -25,6 +26,7 @@ SUSPICION_BEATS = 4  # that have to fail before a broken exchange is blamed on s
 KEPT_AFTER_S = 3.0  # for a process to end by itself when another has told why all end
 HARD_FACTOR = 4  # times the bearable time after which the process is ended from below, whatever it does
 LONGEST_REASON = 200  # characters
+LONGEST_TOLD = 4000  # characters
 WAY_ON = "Go on with --resume, or let torchrun do it with --max-restarts"
 
 
@@ -42,6 +44,26 @@ class ToldElsewhereError(BoxwrightError):
     def __init__(self, code: int) -> None:
         super().__init__(f"a process of this training ended with exit code {code}, and has told why")
         self.exit_code = code
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How the training ended for the first process that could not go on."""
+
+    rank: int
+    host: str
+    first_of_host: int
+    code: int
+    told: str  # what it told the user, '' where there was nothing to tell
+
+    def encoded(self) -> str:
+        """As it is sent."""
+        return json.dumps({**asdict(self), "told": self.told[:LONGEST_TOLD]})
+
+    @classmethod
+    def decoded(cls, content: bytes) -> Failure:
+        """As it came from a process of the same training."""
+        return cls(**json.loads(content))
 
 
 class Store(Protocol):
@@ -72,6 +94,11 @@ class Watched(Protocol):
     patience_s: float
     inside: tuple[str, float] | None
 
+    @property
+    def first_of_host(self) -> int:
+        """The first rank of its host."""
+        ...
+
 
 class Watch(threading.Thread):
     """Gives and reads signs of life beside the training."""
@@ -84,6 +111,7 @@ class Watch(threading.Thread):
         self.ended = threading.Event()
         self._nowhere = os.open(os.devnull, os.O_WRONLY)
         self._count = 0
+        self._telling, self._has_told = threading.Lock(), False
 
     def run(self) -> None:
         while not self.ended.wait(self.beat_s):
@@ -124,10 +152,11 @@ class Watch(threading.Thread):
 
     def _judge(self) -> None:
         now, world = time.monotonic(), self.world
-        if self._failed() is not None:
+        failure = self._failed()
+        if failure is not None:
             self.ended.wait(KEPT_AFTER_S)
             if not self.ended.is_set():
-                os._exit(int(self._failed() or EXIT_TRY_AGAIN))
+                os._exit(self.told_elsewhere(failure).exit_code)
             return
         lost = self.peers.silent(now)
         if lost:
@@ -138,28 +167,42 @@ class Watch(threading.Thread):
             waited = now - inside[1]
             if not late and waited < 2 * world.patience_s:
                 return  # whoever gives no signs any more will be named as silent
-            self._end(late, "; ".join(self.peers.about_late(number, waited, inside[0]) for number in late))
+            told = "; ".join(self.peers.about_late(number, waited, inside[0]) for number in late)
+            self._end(late, told or f"an exchange with the other processes has taken {waited:.0f} s ({inside[0]})")
 
     def _end(self, lost: list[int], told: str) -> None:
         """End this process, from beside a training that may be stuck; the first of those who are left says why."""
         if self.peers.reporter(lost) == self.world.rank and told:
             with contextlib.suppress(RuntimeError):  # the others then learn of it by themselves
-                self.store.set("failed", json.dumps({"rank": self.world.rank, "code": EXIT_TRY_AGAIN}))
+                self.store.set("failed", self._failure(EXIT_TRY_AGAIN).encoded())
             say_at_once(f"error: {told}. {WAY_ON}")
         os._exit(EXIT_TRY_AGAIN)
 
-    def _failed(self) -> int | None:
-        """The exit code of a process that ended by an error and said so."""
+    def told_elsewhere(self, failure: Failure) -> ToldElsewhereError:
+        """What ends this process after another; told here too by rank 0, where the other one is on another host."""
+        world = self.world
+        is_far = (failure.host, failure.first_of_host) != (world.host, world.first_of_host)
+        with self._telling:
+            if is_far and failure.told and world.rank == 0 and not self._has_told:
+                say_at_once(f"error: rank {failure.rank} on {failure.host}: {failure.told}")
+                self._has_told = True
+        return ToldElsewhereError(failure.code)
+
+    def _failure(self, code: int) -> Failure:
+        return Failure(self.world.rank, self.world.host, self.world.first_of_host, code, "")
+
+    def _failed(self) -> Failure | None:
+        """How another process ended by an error, if one has."""
         with contextlib.suppress(RuntimeError):
             if self.store.check(["failed"]):
-                told = json.loads(self.store.get("failed"))
-                return None if told["rank"] == self.world.rank else int(told["code"])
+                failure = Failure.decoded(self.store.get("failed"))
+                return None if failure.rank == self.world.rank else failure
         return None
 
     def _require_none_failed(self) -> None:
-        code = self._failed()
-        if code is not None:
-            raise ToldElsewhereError(code)
+        failure = self._failed()
+        if failure is not None:
+            raise self.told_elsewhere(failure)
 
 
 def _place(world: Watched) -> str:

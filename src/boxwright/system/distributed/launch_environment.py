@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from boxwright.errors import SettingError
 
+RUN = "TORCHELASTIC_RUN_ID"
 REMEDY = "Start with torchrun, which sets it, or with --processes"
 
 
@@ -27,10 +28,14 @@ class Launch:
 
 
 def launch_of_environment() -> Launch | None:
-    """What is said, None of a process that is alone. Raises SettingError where it cannot be meant."""
-    size = _number("WORLD_SIZE", 1)
+    """What is said, None without a launcher. Raises SettingError where it cannot be meant.
+
+    A process that is alone has one where torchrun started it, which may start it once more.
+    """
+    size, attempt = _number("WORLD_SIZE", 1), _number("TORCHELASTIC_RESTART_COUNT", 0)
     if size == 1:
-        return None
+        is_started = RUN in os.environ and os.environ.get("WORLD_SIZE", "").strip()
+        return Launch(0, 1, 0, 1, "", 0, attempt, job=_job(os.environ[RUN])) if is_started else None
     rank = _number("RANK")
     local_rank = _number("LOCAL_RANK", rank)
     local_size = _number("LOCAL_WORLD_SIZE", size)
@@ -44,9 +49,9 @@ def launch_of_environment() -> Launch | None:
         local_size,
         os.environ.get("MASTER_ADDR", "127.0.0.1"),
         _number("MASTER_PORT"),
-        _number("TORCHELASTIC_RESTART_COUNT", 0),
+        attempt,
         os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True",
-        _job(os.environ.get("TORCHELASTIC_RUN_ID", "none")),
+        _job(os.environ.get(RUN, "none")),
     )
 
 

@@ -21,8 +21,9 @@ from torch import distributed
 from torch.distributed import PrefixStore, Store, TCPStore  # type: ignore[attr-defined]  # exported where it is built
 
 from boxwright.errors import EXIT_OUR_FAULT, BoxwrightError, SettingError
-from boxwright.system.distributed.hang_watch import HARD_FACTOR, LostError, ToldElsewhereError, Watch
+from boxwright.system.distributed.hang_watch import HARD_FACTOR, Failure, LostError, ToldElsewhereError, Watch
 from boxwright.system.distributed.launch_environment import Launch
+from boxwright.system.distributed.meeting import meet
 from boxwright.system.distributed.peers import START_S
 from boxwright.system.distributed.world import Value, World
 from boxwright.system.signals import exit_code
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SETTLING_S = 0.5  # for the process that tells the user to do so
-FIRST_LOOK_S, LONGEST_LOOK_S = 0.001, 0.1  # between questions to the store
+FIRST_LOOK_S, LONGEST_LOOK_S = 0.0002, 0.1  # between questions to the store
 
 
 @dataclass
@@ -48,17 +49,17 @@ class ProcessGroup(World):
     def open(self, launch: Launch) -> None:
         """Meet the others. Raises SettingError where they cannot be met."""
         limit = dt.timedelta(seconds=max(HARD_FACTOR * self.patience_s, START_S))  # the watch is faster
-        prefix = f"boxwright/{launch.attempt}"
         is_host = launch.rank == 0 and not launch.hosted
         try:
             made = TCPStore(launch.address, launch.port, launch.size, is_host, timeout=limit, wait_for_workers=False)
             mine = TCPStore(
                 launch.address, launch.port, launch.size, is_master=False, timeout=limit, wait_for_workers=False
             )
+            self._require_no_end(made)
+            prefix = f"boxwright/{meet(self._base, launch.rank, launch.size, self.patience_s)}"
             self._store = PrefixStore(prefix, made)
             self._watch = Watch(self, PrefixStore(prefix, mine))
             self._watch.start()
-            self._require_no_end(made)
             self._wait_for_all("meeting")
             backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
             distributed.init_process_group(
@@ -121,7 +122,7 @@ class ProcessGroup(World):
     def first_on_host(self, work: Callable[[], Value], name: str) -> Value:
         """Work that one process of each host does first, and the others when it is done."""
         self._exchange(name)
-        key = f"first/{self.exchanges}/{self.host}/{self.rank - self.local_rank}"
+        key = f"first/{self.exchanges}/{self.host}/{self.first_of_host}"
         if self.local_rank:
             self._wait_for(key)
         with self._named(name):
@@ -143,7 +144,23 @@ class ProcessGroup(World):
         self._store_call(lambda: self._store.set(key, "1"))
         return found
 
+    def after_rank_0(self, work: Callable[[], Value], name: str) -> Value:
+        """Work of every process; the others go on when rank 0 is through with it."""
+        self._exchange(name)
+        key = f"after/{self.exchanges}"
+        with self._named(name):
+            found = work()
+        if self.is_main:
+            self._store_call(lambda: self._store.set(key, "1"))
+        else:
+            self._wait_for(key)
+        return found
+
     # -- the end
+
+    def leave_first(self) -> None:
+        """Rank 0 is about to end by a decision of all."""
+        self._store_call(lambda: self._store.set("leaving", "1"))
 
     def close(self) -> None:
         """Leave together: whoever tears its sockets down under a slower one makes that one fail."""
@@ -154,26 +171,32 @@ class ProcessGroup(World):
         distributed.destroy_process_group()
 
     def leave_after_rank_0(self, code: int) -> NoReturn:
-        """End by a decision of all, which rank 0 tells the user. Raises ToldElsewhereError."""
+        """End by a decision of all, which rank 0 tells the user. Raises ToldElsewhereError.
+
+        One that does not leave (it may not know of a signal that came late) is not waited for.
+        """
         until = time.monotonic() + self.patience_s
-        while time.monotonic() < until and not self._store_call(lambda: self._store.check(["failed"])):
+        while time.monotonic() < until and not self._store_call(lambda: self._store.check(["leaving"])):
             time.sleep(LONGEST_LOOK_S)
+        if self._store_call(lambda: self._store.check(["leaving"])):
+            self._wait_for("failed")
         time.sleep(SETTLING_S)
         self._watch.stop()
         raise ToldElsewhereError(code)
 
-    def failed(self, code: int, *, final: bool) -> None:
+    def failed(self, code: int, told: str, *, final: bool) -> None:
         """Tell the others that this process ends by an error. Raises ToldElsewhereError where another told it first.
 
-        `final`: starting again would not help.
+        `told`: what this process tells the user, for those who see the output of another host. `final`: starting again
+        would not help.
         """
         if final:
             self._end_for_good(code)
         with contextlib.suppress(RuntimeError):  # a store that is gone has nobody behind it who would hear
-            mine = json.dumps({"rank": self.rank, "code": code})
-            teller = json.loads(self._store.compare_set("failed", "", mine))
-            if teller["rank"] != self.rank:
-                raise ToldElsewhereError(teller["code"])
+            mine = Failure(self.rank, self.host, self.first_of_host, code, told)
+            failure = Failure.decoded(self._store.compare_set("failed", "", mine.encoded()))
+            if failure.rank != self.rank:
+                raise self._watch.told_elsewhere(failure)
         self._watch.stop()
 
     def _end_for_good(self, code: int) -> None:
@@ -266,22 +289,37 @@ def world_of(launch: Launch | None, patience_s: float) -> Iterator[World]:
     if launch is None:
         yield World()
         return
-    world = ProcessGroup(
-        launch.rank, launch.size, launch.local_rank, launch.local_size, launch.job, patience_s=patience_s
-    )
+    place = launch.rank, launch.size, launch.local_rank, launch.local_size, launch.job, launch.attempt
+    if launch.size == 1:
+        with _telling():
+            yield World(*place)
+        return
+    world = ProcessGroup(*place, patience_s=patience_s)
     world.open(launch)
     try:
         yield world
     except ToldElsewhereError:
         raise
     except BoxwrightError as error:
-        world.failed(error.exit_code, final=not isinstance(error, LostError))
+        world.failed(error.exit_code, str(error), final=not isinstance(error, LostError))
         error.is_to_tell = True
         raise
     except KeyboardInterrupt as stop:
-        world.failed(exit_code(stop), final=True)
+        world.failed(exit_code(stop), "", final=False)  # launchers send signals to whom they start anew
         raise
-    except Exception:
-        world.failed(EXIT_OUR_FAULT, final=False)
+    except Exception as error:
+        world.failed(EXIT_OUR_FAULT, f"{type(error).__name__}: {error}", final=False)
         raise
     world.close()
+
+
+@contextlib.contextmanager
+def _telling() -> Iterator[None]:
+    """Who is alone tells what goes wrong, however often it was started before."""
+    try:
+        yield
+    except ToldElsewhereError:
+        raise
+    except BoxwrightError as error:
+        error.is_to_tell = True
+        raise

@@ -36,6 +36,7 @@ class World:
     local_rank: int = 0
     local_size: int = 1
     job: str = ""  # of the launcher, the same in every attempt; '' without one
+    attempt: int = 0  # restarts by the launcher of this host before this one
     host: str = field(default_factory=platform.node)
     code: int = field(default=0, init=False)  # with which all of them end when nothing goes wrong
     stage: str = field(default="", init=False)
@@ -46,6 +47,11 @@ class World:
     def is_main(self) -> bool:
         """Whether this process writes files and prints."""
         return self.rank == 0
+
+    @property
+    def first_of_host(self) -> int:
+        """The first rank that the launcher of this host started: two on one machine are two hosts."""
+        return self.rank - self.local_rank
 
     @property
     def is_several(self) -> bool:
@@ -99,8 +105,16 @@ class World:
         self._exchange(name)
         return work()
 
+    def after_rank_0(self, work: Callable[[], Value], name: str) -> Value:
+        """Work of every process, which takes rank 0 longer (files, pictures): the others wait, holding no device."""
+        self._exchange(name)
+        return work()
+
     def close(self) -> None:
         """Leave together."""
+
+    def leave_first(self) -> None:
+        """Rank 0 is about to end by a decision of all, and may be busy for a while before it has told the user."""
 
     def leave_after_rank_0(self, code: int) -> NoReturn:
         """End by a decision of all, which rank 0 tells the user. For others than rank 0."""

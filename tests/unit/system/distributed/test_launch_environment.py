@@ -35,10 +35,15 @@ def test_the_place_among_all_is_read_as_torchrun_sets_it(environment):
     assert launch_of_environment() == Launch(3, 4, 1, 2, "10.0.0.1", 29500, 2, hosted=True, job="night")
 
 
-@pytest.mark.parametrize("size", [None, "", "1"])
-def test_one_process_is_alone(environment, size):
-    environment({"WORLD_SIZE": size})
+@pytest.mark.parametrize(("size", "run"), [(None, "night"), ("", "night"), ("1", None), (None, None)])
+def test_one_process_is_alone(environment, size, run):
+    environment({"WORLD_SIZE": size, "TORCHELASTIC_RUN_ID": run})
     assert launch_of_environment() is None
+
+
+def test_one_process_that_torchrun_started_knows_its_job_and_that_it_was_started_before(environment):
+    environment({"WORLD_SIZE": "1", "RANK": "0", "LOCAL_RANK": "0", "MASTER_PORT": None})
+    assert launch_of_environment() == Launch(0, 1, 0, 1, "", 0, 2, job="night")
 
 
 def test_a_launcher_without_a_name_of_the_job_is_known_by_its_process(environment):

@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
+import socket
 import time
 
 import numpy as np
@@ -10,6 +12,9 @@ import pytest
 import torch
 
 from boxwright.errors import EXIT_TRY_AGAIN, EXIT_USER_INPUT, SettingError
+from boxwright.system.distributed.hang_watch import LostError
+from boxwright.system.distributed.launch_environment import Launch
+from boxwright.system.distributed.process_group import world_of
 from boxwright.system.distributed.world import World
 from tests.support.ranks import ranks
 
@@ -70,6 +75,7 @@ def test_work_of_rank_0_may_take_longer_than_anybody_may_be_silent():
     def work(world: World) -> str:
         world.alone(lambda: until(2 * PATIENCE_S), "AutoAnchor")
         world.first_on_host(lambda: until(PATIENCE_S), "scan")
+        world.after_rank_0(lambda: until(2 * PATIENCE_S) if world.is_main else None, "log")
         return world.agree("")
 
     found = ranks(2, work, patience_s=PATIENCE_S)
@@ -101,6 +107,46 @@ def test_a_rank_that_is_gone_or_frozen_ends_all_others_with_one_line_that_names_
     assert "last seen reading labels of 'val'" in told[0]
 
 
+def test_rank_0_may_take_long_to_leave_after_a_decision_of_all_and_those_who_wait_for_it_end_with_its_code():
+    def work(world: World) -> None:
+        if not world.is_main:
+            world.leave_after_rank_0(EXIT_TRY_AGAIN)
+        world.leave_first()
+        until(2.5 * PATIENCE_S)  # it closes its files
+        raise LostError("the time is used up")
+
+    found = ranks(2, work, patience_s=PATIENCE_S)
+    assert [(one.code, one.error, one.err) for one in found] == [
+        (EXIT_TRY_AGAIN, "the time is used up", ""),
+        (EXIT_TRY_AGAIN, "", ""),
+    ]
+
+
+def test_a_port_that_somebody_else_has_is_one_line():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(SettingError, match=f"2 processes of this training did not meet at 127.0.0.1:{port}") as told,
+            world_of(Launch(0, 2, 0, 2, "127.0.0.1", port), PATIENCE_S),
+        ):
+            pytest.fail("nobody is met")
+    assert "\n" not in str(told.value)
+
+
+def test_what_goes_wrong_on_another_host_is_told_by_rank_0_too():
+    def work(world: World) -> None:
+        if world.rank == 2:
+            raise SettingError("data", "is not there", "Bring it")
+        world.gather(1)
+
+    found = ranks(3, work, patience_s=PATIENCE_S, local_size=2)
+    assert [one.code for one in found] == [EXIT_USER_INPUT] * 3, found
+    assert found[2].error == "data: is not there. Bring it"
+    host = platform.node()
+    told = [one.err for one in found[:2]]
+    assert told == [f"error: rank 2 on {host}: data: is not there. Bring it\n", ""]
+
+
 def test_a_mistake_of_one_rank_ends_all_and_is_told_once():
     def work(world: World) -> None:
         if world.rank == 1:
@@ -121,6 +167,6 @@ def test_who_lives_and_lets_all_others_wait_is_named():
 
     found = ranks(2, work, patience_s=PATIENCE_S)
     assert found[0].code == EXIT_TRY_AGAIN
-    assert "rank 1 on" in found[0].err
+    assert "rank 1 on" in found[0].err, found
     assert "(step)" in found[0].err
     assert "lost in thought" in found[0].err
