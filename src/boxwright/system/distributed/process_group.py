@@ -251,6 +251,11 @@ class ProcessGroup(World):
             self._watch.blame(error)
 
 
+def store_at(address: str) -> TCPStore:
+    """A store of this process at which others meet, at a port that is free."""
+    return TCPStore(address, 0, is_master=True, wait_for_workers=False)
+
+
 def _not_met(launch: Launch, error: Exception) -> SettingError:
     reason = str(error).splitlines()[0][:160]
     what = f"the {launch.size} processes of this training did not meet at {launch.address}:{launch.port} ({reason})"
@@ -263,12 +268,11 @@ def world_of(launch: Launch | None, patience_s: float) -> Iterator[World]:
 
     What goes wrong in one process ends all of them, and is told by one.
     """
-    if launch is None:
-        yield World()
+    if launch is None or launch.size == 1:
+        yield World() if launch is None else World(job=launch.job, stop=launch.stop)
         return
-    world = ProcessGroup(
-        launch.rank, launch.size, launch.local_rank, launch.local_size, launch.job, patience_s=patience_s
-    )
+    place = launch.rank, launch.size, launch.local_rank, launch.local_size
+    world = ProcessGroup(*place, launch.job, stop=launch.stop, patience_s=patience_s)
     world.open(launch)
     try:
         yield world
