@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import functools
+import os
 import signal
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boxwright.config.assemble import resolve_verb
@@ -22,7 +24,8 @@ from boxwright.runs.result import TrainResult
 from boxwright.runs.several_processes import require_sendable, words_of
 from boxwright.system.distributed.hang_watch import LostError
 from boxwright.system.distributed.launch_environment import Launch, launch_of_environment
-from boxwright.system.distributed.ray_launcher import answer_of_workers, imported_ray
+from boxwright.system.distributed.ray_launcher import answer_of_workers
+from boxwright.system.distributed.ray_worker import imported_ray
 from boxwright.system.distributed.world import World
 from boxwright.system.run_folder import RunFile, RunFolder, run_of
 from boxwright.system.signals import ENDED_BY_SIGNAL, TerminatedError, exit_code
@@ -57,7 +60,7 @@ def train_on_ray(resolved: Resolved[TrainSettings], observers: Sequence[object],
     imported_ray()
     require_sendable(observers, "workers of Ray")
     sizes = sizes_of(resolved)
-    work = functools.partial(_trained, [*words_of(resolved)], train)
+    work = functools.partial(_trained, Path.cwd(), words_of(resolved), train)
     answer = answer_of_workers(work, sizes, settings.max_restarts, on_cpu=settings.device.strip().lower() == "cpu")
     if "result" in answer:
         return replace(TrainResult.from_document(answer["result"]), is_told=False)
@@ -99,10 +102,11 @@ def _of_its_run(resolved: Resolved[TrainSettings]) -> TrainSettings:
     return TrainSettings(**{**settings.model_dump(), **wanted})
 
 
-def _trained(words: list[str], train: Train, launch: Launch) -> dict[str, Any] | None:
+def _trained(folder: Path, words: list[str], train: Train, launch: Launch) -> dict[str, Any] | None:
     """In a worker: the training, and what it came to for whoever asked. What is raised makes Ray start all anew."""
-    line = read("train", TrainSettings, words, reports=False)
     try:
+        os.chdir(folder)  # Ray has a folder of its own for each
+        line = read("train", TrainSettings, words, reports=False)
         result = train(resolve_verb(TrainSettings, line.flags, line.words), (), launch)
     except LostError as error:
         say(f"error: {error}", sys.stderr)

@@ -44,7 +44,7 @@ class LoopSettings(Slice):
         le=1024,
     )
     engine: Literal["torch", "ray"] = setting(
-        "torch", "Who starts several processes: torch, here or by torchrun; ray, on workers of a Ray cluster.", Spelling()
+        "torch", "Who starts several processes: torch, here or by torchrun; ray, as workers of Ray.", Spelling()
     )
     workers_ray: Annotated[str, BeforeValidator(str)] = setting(
         "1:8",

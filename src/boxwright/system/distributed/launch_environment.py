@@ -55,7 +55,7 @@ def launch_of_environment() -> Launch | None:
 def cluster_of_ray() -> str:
     """The address of the cluster of Ray that is to be used, '' of none. Leaves there what Ray reads nowhere else."""
     os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_TRAIN_V2_ENABLED="1", RAY_TRAIN_ENABLE_PRINT_PATCH="0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a worker without GPUs sees none of them anyway
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")  # to find a cluster that is not there takes a minute each
     return os.environ.get("RAY_ADDRESS", "").strip()
 
 
