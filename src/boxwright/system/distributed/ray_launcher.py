@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 LEAVING_S = 15.0  # that workers have to end by themselves behind the answer of one of them
+LONGEST_REASON = 200  # characters
 OBJECT_BYTES = 80 << 20  # of memory for objects, about the least that Ray takes: we have none
 
 
@@ -86,8 +87,10 @@ def _connected(ray: Any, fewest: int) -> Iterator[None]:
         with libraries_silenced():
             ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else own))
     except (OSError, RuntimeError, ValueError) as error:
-        what = f"Ray cannot be had at {address or 'this machine'} ({str(error).splitlines()[0]})"
-        raise SettingError("RAY_ADDRESS", what, "Look whether the cluster is up, or unset it") from None
+        reason = str(error.__cause__ or error).strip().splitlines()[-1][:LONGEST_REASON]
+        what = f"Ray cannot be had at {address or 'this machine'} ({reason})"
+        remedy = "Look whether the cluster is up and takes RAY_AUTH_MODE as it is here, or unset RAY_ADDRESS"
+        raise SettingError("RAY_ADDRESS" if address else "--engine ray", what, remedy if address else "") from None
     ray._private.worker._worker_logs_enabled = False  # noqa: SLF001 -- no other way to leave out what the raylet says
     try:
         yield
