@@ -98,7 +98,7 @@ def test_workers_that_are_lost_too_often_end_the_run_with_one_line(ground, clust
     assert code == EXIT_TRY_AGAIN, (out, err)
     last = err.splitlines()[-1]
     assert last.startswith("error: Ray lost rank ")
-    assert last.endswith("--max-restarts 0 allows no more. Go on with --resume")
+    assert last.endswith(", and --max-restarts 0 allows no more. Go on with --resume")
     assert "Traceback" not in out + err
 
 
@@ -127,7 +127,7 @@ def test_a_mistake_that_only_workers_can_see_is_one_line_with_its_exit_code(grou
     words[words.index("--data") + 1] = str(tmp_path / "none.yaml")
     code, out, err = on_ray(words, "2", cluster)
     assert (code, len(err.splitlines())) == (EXIT_USER_INPUT, 1), (out, err)
-    assert err.startswith(f"error: {tmp_path / 'none.yaml'}: ")
+    assert err.startswith(f"error: --data {tmp_path / 'none.yaml'}: ")
     assert "Traceback" not in out + err
     assert not (tmp_path / "runs").exists()
 

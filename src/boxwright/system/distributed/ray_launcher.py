@@ -12,7 +12,6 @@ import logging
 import os
 import sys
 import tempfile
-import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +19,15 @@ from boxwright.errors import SettingError
 from boxwright.system.cgroups import granted_cores
 from boxwright.system.distributed.hang_watch import LostError
 from boxwright.system.distributed.launch_environment import Launch, cluster_of_ray
-from boxwright.system.distributed.ray_worker import LOOK_S, Desk, imported_ray, in_worker
+from boxwright.system.distributed.ray_worker import LOOK_S, Desk, imported_ray
 from boxwright.system.signals import stops_collected
 from boxwright.system.terminal import libraries_silenced, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-LEAVING_S = 15.0  # that workers have to end by themselves behind the answer of one of them
+LEAVING_S = 5.0  # that workers have to end by themselves behind the answer of one of them
+CALLS_AT_ONCE = 8  # of the desk: one for as long as it all lasts
 LONGEST_REASON = 200  # characters
 OBJECT_BYTES = 80 << 20  # of memory for objects, about the least that Ray takes: we have none
 
@@ -38,41 +38,21 @@ def answer_of_workers(work: Callable[[Launch], Any], sizes: Sequence[int], max_f
     Their lines come to this terminal, and signals go to them. Raises SettingError where Ray cannot be had, LostError
     when workers were lost more often than `max_failures`, KeyboardInterrupt after a signal before they began.
     """
-    ray, name, failed = imported_ray(), uuid.uuid4().hex, list[Exception]()
+    ray = imported_ray()
     with tempfile.TemporaryDirectory(prefix="boxwright-") as place, _connected(ray, min(sizes)):
-        desk = ray.remote(num_cpus=0)(Desk).remote()
-        on_gpu = not on_cpu and ray.cluster_resources().get("GPU", 0) > 0
-        given = {"work": work, "sizes": sizes, "desk": desk, "job": name, "on_gpu": on_gpu}
-        failures = ray.train.FailureConfig(max_failures=max_failures)
-        trainer = ray.train.v2.api.data_parallel_trainer.DataParallelTrainer(
-            in_worker,
-            train_loop_config=given,
-            scaling_config=ray.train.ScalingConfig(num_workers=(min(sizes), max(sizes)), use_gpu=on_gpu),
-            run_config=ray.train.RunConfig(name=name, storage_path=place, failure_config=failures),
+        here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+            ray.get_runtime_context().get_node_id(), soft=False
         )
-
-        def fit() -> None:
-            try:
-                trainer.fit()
-            except (ray.train.TrainingFailedError, ray.exceptions.RayError) as error:
-                failed.append(error)
-
-        fitting = threading.Thread(target=fit, daemon=True)  # in the main thread it would answer signals in its own way
-        fitting.start()
+        desk = ray.remote(num_cpus=0, max_concurrency=CALLS_AT_ONCE, scheduling_strategy=here)(Desk).remote()
+        on_gpu = not on_cpu and ray.cluster_resources().get("GPU", 0) > 0
+        given = {"work": work, "sizes": sizes, "desk": desk, "job": uuid.uuid4().hex, "on_gpu": on_gpu}
+        training = desk.fit.remote(given, place, max_failures)
         try:
-            answer = _attended(ray, desk, fitting)
+            return _attended(ray, desk, training)
         except ray.exceptions.RayError as error:
-            failed.append(error)
-            answer = None
-    if answer is None:
-        raise LostError(f"{_why(failed)}, and --max-restarts {max_failures} allows no more. Go on with --resume")
-    return answer
-
-
-def _why(failed: Sequence[Exception]) -> str:
-    ranks = [f"rank {rank}" for error in failed for rank in sorted(getattr(error, "worker_failures", ()))]
-    reason = str(failed[-1]).strip().splitlines() if failed and not ranks else []
-    return f"Ray lost {', '.join(ranks) or 'the training'}{f' ({reason[0]})' if reason else ''}"
+            raise LostError(f"Ray was lost ({str(error).strip().splitlines()[0]}). Go on with --resume") from None
+        finally:
+            ray.kill(desk)  # and with it what it has started, should that still be there
 
 
 @contextlib.contextmanager
@@ -98,12 +78,12 @@ def _connected(ray: Any, fewest: int) -> Iterator[None]:
         ray.shutdown()
 
 
-def _attended(ray: Any, desk: Any, fitting: threading.Thread) -> Any:
-    """Print what workers tell and pass signals on until they end; their answer, None without one."""
-    begun, answer, left_s = 0, None, LEAVING_S
+def _attended(ray: Any, desk: Any, training: Any) -> Any:
+    """Print what workers tell and pass signals on until they end; their answer."""
+    begun, answer, left_s, running = 0, None, LEAVING_S, [training]
     with stops_collected() as request:
-        while fitting.is_alive() and left_s > 0:
-            fitting.join(LOOK_S)
+        while running and left_s > 0:
+            _, running = ray.wait([training], timeout=LOOK_S)
             left_s -= LOOK_S if answer is not None else 0
             for kind, value in ray.get(desk.look.remote(request.number)):
                 if kind == "answer":
@@ -116,4 +96,6 @@ def _attended(ray: Any, desk: Any, fitting: threading.Thread) -> Any:
             sys.stdout.flush()  # whoever reads along through a pipe waits for it
             if request.number and not begun:
                 request.raise_again()
+    if answer is None:
+        raise LostError(f"Ray {ray.get(training) or 'ended without an answer'}. Go on with --resume")
     return answer

@@ -24,20 +24,40 @@ _kept: list[Any] = []  # the store of this process, into which others look to th
 
 
 class Desk:
-    """What workers tell: ('out' or 'err', line), ('begun', what in words), ('answer', document). And a signal."""
+    """Starts workers, and is where they tell ('out' or 'err', line), ('begun', what), ('answer', document)."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, Any]] = []
-        self.signal = 0
+        self.signal, self._lock = 0, threading.Lock()
+
+    def fit(self, given: dict[str, Any], place: str, max_failures: int) -> str:
+        """Have the work done; what went wrong in the end, or ''."""
+        ray, sizes = imported_ray(), given["sizes"]
+        failures = ray.train.FailureConfig(max_failures=max_failures)
+        trainer = ray.train.v2.api.data_parallel_trainer.DataParallelTrainer(
+            in_worker,
+            train_loop_config=given,
+            scaling_config=ray.train.ScalingConfig(num_workers=(min(sizes), max(sizes)), use_gpu=given["on_gpu"]),
+            run_config=ray.train.RunConfig(name=given["job"], storage_path=place, failure_config=failures),
+        )
+        try:
+            trainer.fit()
+        except ray.train.TrainingFailedError as error:
+            ranks = [f"rank {rank}" for rank in sorted(getattr(error, "worker_failures", ()))]
+            what = f"lost {', '.join(ranks)}" if ranks else str(error).strip().splitlines()[-1]
+            return f"{what}, and --max-restarts {max_failures} allows no more"
+        return ""
 
     def tell(self, *told: tuple[str, Any]) -> int:
         """Leave something, and hear by which signal all are to stop, 0 = none."""
-        self.told += told
+        with self._lock:
+            self.told += told
         return self.signal
 
     def look(self, signal: int) -> list[tuple[str, Any]]:
         """What was left since the last look; leave a signal."""
-        told, self.told, self.signal = self.told, [], signal
+        with self._lock:
+            told, self.told, self.signal = self.told, [], signal
         return told
 
 
