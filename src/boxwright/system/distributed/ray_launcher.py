@@ -26,6 +26,7 @@ from boxwright.system.terminal import libraries_silenced, say
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+AGAIN = " once more, since one was lost or there is room for another number"
 LEAVING_S = 5.0  # that workers have to end by themselves behind the answer of one of them
 CALLS_AT_ONCE = 8  # of the desk: one for as long as it all lasts
 LONGEST_REASON = 200  # characters
@@ -90,7 +91,7 @@ def _attended(ray: Any, desk: Any, training: Any) -> Any:
                     answer = value if answer is None else answer
                 elif kind == "begun":
                     begun += 1
-                    say(f"Ray has started {value}{' once more' if begun > 1 else ''}")
+                    say(f"Ray has started {value}{AGAIN if begun > 1 else ''}")
                 else:
                     say(value, sys.stdout if kind == "out" else sys.stderr, whole=True)
             sys.stdout.flush()  # whoever reads along through a pipe waits for it
