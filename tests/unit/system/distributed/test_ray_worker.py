@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import signal
 
-
 from boxwright.system.distributed.launch_environment import Launch, cluster_of_ray
 from boxwright.system.distributed.process_group import world_of
 from boxwright.system.distributed.ray_worker import Desk, _Lines
