@@ -9,9 +9,13 @@ TORCH := torch==2.13.0
 export OMP_NUM_THREADS := 1
 # Each process takes neighbouring tests, so that what a file prepares is prepared once, and takes over what is left.
 
+RAY_VENV := .venv-ray
+RAY_READY := $(RAY_VENV)/.ready
+PACKAGES := import sysconfig; print(sysconfig.get_path("purelib"))
+
 KERNELS := src/boxwright/native/kernels.so
 
-.PHONY: demo check types quick test golden bits fuzz bench chaos quality changelog format clean
+.PHONY: demo check types quick test test-ray golden bits fuzz bench chaos quality changelog format clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; try: make PYTHON=python3.11"; exit 2; }
@@ -20,6 +24,13 @@ $(READY): pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
+
+# Packages of Ray alone; all others, torch among them, are those of the environment below it.
+$(RAY_READY): $(READY) requirements-ray.lock
+	$(BIN)/python -m venv $(RAY_VENV)
+	echo "import site; site.addsitedir('$$($(BIN)/python -c '$(PACKAGES)')')" > "$$($(RAY_VENV)/bin/python -c '$(PACKAGES)')/development.pth"
+	$(RAY_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-ray.lock
+	@touch $(RAY_READY)
 
 # The installation builds it too; this is for those who change it.
 $(KERNELS): $(wildcard native/*.cpp native/*.h) native/CMakeLists.txt | $(READY)
@@ -42,6 +53,9 @@ quick: $(READY) $(KERNELS)
 
 test: $(READY) $(KERNELS) ## every test
 	$(BIN)/pytest -n 2 --dist worksteal
+
+test-ray: $(RAY_READY) $(KERNELS) ## trainings on workers of a real Ray, one of them killed: minutes
+	$(RAY_VENV)/bin/python -m pytest tests/ray
 
 golden: $(READY) $(KERNELS) ## the reference numbers (BOXWRIGHT_GOLDEN = another folder of them)
 	$(BIN)/pytest tests/golden -n 2 --dist worksteal
@@ -70,4 +84,4 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) $(KERNELS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(RAY_VENV) $(KERNELS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

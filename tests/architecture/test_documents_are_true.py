@@ -229,9 +229,9 @@ def test_the_readme_is_short_and_its_tree_exists():
 
 
 def test_make_targets_that_pages_name_exist():
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for page in PAGES:
-        assert set(re.findall(r"`make ([a-z]+)`", page.read_text())) <= targets, page.name
+        assert set(re.findall(r"`make ([a-z-]+)`", page.read_text())) <= targets, page.name
 
 
 def test_variables_of_the_environment_are_read_where_they_are_named():

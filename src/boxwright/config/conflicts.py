@@ -14,9 +14,11 @@ QUAD_GROUP = 4
 def refuse_conflicts(resolved: Resolved[Any]) -> None:
     """Raise for the first pair of settings that cannot both be meant."""
     settings = resolved.settings
+    asked = {key for key, source in resolved.sources.items() if source.typed}
     for wrong, keys, what, remedy in (
         *_rules(settings),
-        *_about_batches(settings, {key for key, source in resolved.sources.items() if source.typed}),
+        *_about_batches(settings, asked),
+        *_about_engines(settings, asked),
     ):
         if wrong:
             raise SettingError(" + ".join(place_of(resolved, key) for key in keys), what, remedy)
@@ -157,6 +159,31 @@ def _about_batches(s: Any, asked: set[str]) -> tuple[tuple[bool, tuple[str, ...]
             ("rect", "close_mosaic"),
             "rectangular batches have no mosaic that could be closed",
             "Leave one of them out",
+        ),
+    )
+
+
+def _about_engines(s: Any, asked: set[str]) -> tuple[tuple[bool, tuple[str, ...], str, str], ...]:
+    on_ray = s.engine == "ray"
+    fewest, _, most = s.workers_ray.partition(":")
+    return (
+        (
+            on_ray and "processes" in asked and s.processes > 0,
+            ("engine", "processes"),
+            "Ray starts the workers, and --processes starts some here",
+            "Give --workers-ray instead of it",
+        ),
+        (
+            not on_ray and "workers_ray" in asked,
+            ("workers_ray",),
+            "it says how many workers Ray starts, and the engine is torch",
+            "Give --engine ray with it",
+        ),
+        (
+            int(fewest) > int(most or fewest),
+            ("workers_ray",),
+            f"{s.workers_ray} has more as the fewest workers than as the most",
+            f"Turn it round: {most}:{fewest}",
         ),
     )
 

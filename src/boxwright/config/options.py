@@ -116,6 +116,8 @@ class TrainOptions(TypedDict, total=False):
     nosave: bool | None
     noval: bool | None
     processes: int | None
+    engine: Literal["torch", "ray"] | None
+    workers_ray: str | int | None
     rank_timeout: float | None
     max_restarts: int | None
     log_ranks: bool | None

@@ -44,6 +44,8 @@ FREE = {
     "rank_timeout",
     "log_ranks",
     "max_restarts",
+    "engine",
+    "workers_ray",
     "result_file",
     "quiet",
     "noplots",

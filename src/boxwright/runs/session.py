@@ -198,7 +198,7 @@ class Run:
 
     def _fitted(self, parts: Wired) -> Trained:
         began, first_epoch, checkpoints = time.monotonic(), parts.state.epoch, parts.checkpoints
-        with stops_collected(patient=self.world.is_several) as request:
+        with stops_collected(patient=self.world.is_several, request=self.world.stop) as request:
             stops = Stops(request, self.observers, self.plan.settings.time)
             services = RunServices(
                 self.world,

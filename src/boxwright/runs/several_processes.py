@@ -81,10 +81,7 @@ def train_in_processes(
 
     Raises SettingError for what cannot be sent to them, ToldElsewhereError when they failed, which they tell.
     """
-    if observers:
-        names = ", ".join(getattr(one, "__name__", type(one).__name__) for one in observers)
-        what = f"{names} cannot be sent to {processes} processes"
-        raise SettingError("observers", what, "Start this script itself with torchrun, or use one device")
+    require_sendable(observers, f"{processes} processes")
     with tempfile.TemporaryDirectory(prefix="boxwright-") as place:
         file = Path(place) / RESULT
         words = ["train", *words_of(resolved), f"result_file={file}"]
@@ -93,6 +90,14 @@ def train_in_processes(
         if not document:
             raise ToldElsewhereError(code)
         return TrainResult.from_document(document)
+
+
+def require_sendable(observers: Sequence[object], where: str) -> None:
+    """Raise SettingError where observers would have to be in other processes: they live in the one that made them."""
+    if observers:
+        names = ", ".join(getattr(one, "__name__", type(one).__name__) for one in observers)
+        what = f"{names} cannot be sent to {where}"
+        raise SettingError("observers", what, "Start this script itself with torchrun, or use one device")
 
 
 def without_result_file(resolved: Resolved[TrainSettings]) -> Resolved[TrainSettings]:

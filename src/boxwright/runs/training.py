@@ -23,6 +23,7 @@ from boxwright.runs.inputs.class_match import matching_of
 from boxwright.runs.inputs.run_place import data_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.plan import TrainPlan, plan_of
+from boxwright.runs.ray_engine import train_on_ray
 from boxwright.runs.result import TrainResult
 from boxwright.runs.resume_edits import with_edits
 from boxwright.runs.session import session
@@ -38,7 +39,7 @@ from boxwright.structures.answer import Answer
 from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.claim import Claim, claimed
 from boxwright.system.distributed.hang_watch import LostError
-from boxwright.system.distributed.launch_environment import launch_of_environment
+from boxwright.system.distributed.launch_environment import Launch, launch_of_environment
 from boxwright.system.distributed.process_group import world_of
 from boxwright.system.distributed.world import World
 from boxwright.system.files import remove
@@ -52,11 +53,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-def train(resolved: Resolved[TrainSettings], observers: Sequence[object] = ()) -> TrainResult:
-    """Train, or go on training, as the settings say; with the other processes that a launcher started."""
-    launch, settings = launch_of_environment(), resolved.settings
+def train(
+    resolved: Resolved[TrainSettings], observers: Sequence[object] = (), launch: Launch | None = None
+) -> TrainResult:
+    """Train, or go on training, as the settings say; with the other processes that a launcher started.
+
+    `launch` is given by one that does not speak through the environment.
+    """
+    settings = resolved.settings
+    if settings.engine == "ray" and launch is None:
+        return train_on_ray(resolved, observers, train)
+    launch = launch or launch_of_environment()
     is_alone = launch is None or launch.size == 1
-    if is_alone and (processes := processes_asked(settings)) > 1:
+    if is_alone and settings.engine != "ray" and (processes := processes_asked(settings)) > 1:
         return train_in_processes(resolved, processes, observers)
     try:
         with world_of(launch, settings.rank_timeout) as world:

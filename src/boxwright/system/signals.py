@@ -94,9 +94,12 @@ class StopRequest:
 
 
 @contextlib.contextmanager
-def stops_collected(*, patient: bool = False) -> Iterator[StopRequest]:
-    """Take Ctrl-C, SIGTERM and SIGHUP as a request while this lasts. Outside the main thread no signal ever arrives."""
-    request = StopRequest(patient=patient)
+def stops_collected(*, patient: bool = False, request: StopRequest | None = None) -> Iterator[StopRequest]:
+    """Take Ctrl-C, SIGTERM and SIGHUP as a request while this lasts. Outside the main thread no signal ever arrives.
+
+    `request`: one that comes another way, too.
+    """
+    request = request or StopRequest(patient=patient)
     with _answered((signal.SIGINT, *TERMINATIONS), request):
         yield request
 

@@ -49,7 +49,14 @@ def say(line: str, out: TextIO | None = None, *, whole: bool = False) -> None:
 
 
 def say_at_once(line: str) -> None:
-    """Write one line to the standard error of a process that is about to be ended, past whatever holds its streams."""
+    """Write one line to the standard error of a process that is about to be ended, past whatever holds its streams.
+
+    A stream that leads to a user elsewhere has a way of its own for it, `at_once`.
+    """
+    elsewhere = getattr(sys.stderr, "at_once", None)
+    if elsewhere is not None:
+        elsewhere(printable(line))
+        return
     os.write(2, (printable(line) + "\n").encode(errors="replace"))
 
 

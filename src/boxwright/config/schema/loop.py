@@ -43,6 +43,15 @@ class LoopSettings(Slice):
         ge=0,
         le=1024,
     )
+    engine: Literal["torch", "ray"] = setting(
+        "torch", "Who starts several processes: torch, here or by torchrun; ray, as workers of Ray.", Spelling()
+    )
+    workers_ray: Annotated[str, BeforeValidator(str)] = setting(
+        "1:8",
+        "Workers of --engine ray: a number, or the fewest and the most, as many as the cluster has room for.",
+        Spelling(metavar="N[:M]"),
+        pattern=r"^[1-9][0-9]{0,2}(:[1-9][0-9]{0,2})?$",
+    )
     rank_timeout: float = setting(
         30.0,
         "Seconds without a sign of life of a process after which all others end.",

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 
 from boxwright.errors import SettingError
+from boxwright.system.signals import StopRequest
 
 RUN = "TORCHELASTIC_RUN_ID"
 REMEDY = "Start with torchrun, which sets it, or with --processes"
@@ -25,6 +26,7 @@ class Launch:
     attempt: int = 0  # restarts before this one
     hosted: bool = False  # whether the launcher keeps the store; otherwise rank 0 does
     job: str = ""  # the same in every attempt
+    stop: StopRequest | None = None  # what the launcher asks without a signal
 
 
 def launch_of_environment() -> Launch | None:
@@ -53,6 +55,13 @@ def launch_of_environment() -> Launch | None:
         os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True",
         _job(os.environ.get(RUN, "none")),
     )
+
+
+def cluster_of_ray() -> str:
+    """The address of the cluster of Ray that is to be used, '' of none. Leaves there what Ray reads nowhere else."""
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_TRAIN_V2_ENABLED="1", RAY_TRAIN_ENABLE_PRINT_PATCH="0")
+    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")  # to find a cluster that is not there takes a minute each
+    return os.environ.get("RAY_ADDRESS", "").strip()
 
 
 def _job(name: str) -> str:

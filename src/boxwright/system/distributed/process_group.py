@@ -274,6 +274,11 @@ class ProcessGroup(World):
             self._watch.blame(error)
 
 
+def store_at(address: str) -> TCPStore:
+    """A store of this process at which others meet, at a port that is free."""
+    return TCPStore(address, 0, is_master=True, wait_for_workers=False)
+
+
 def _not_met(launch: Launch, error: Exception) -> SettingError:
     reason = str(error).splitlines()[0][:160]
     what = f"the {launch.size} processes of this training did not meet at {launch.address}:{launch.port} ({reason})"
@@ -292,9 +297,9 @@ def world_of(launch: Launch | None, patience_s: float) -> Iterator[World]:
     place = launch.rank, launch.size, launch.local_rank, launch.local_size, launch.job, launch.attempt
     if launch.size == 1:
         with _telling():
-            yield World(*place)
+            yield World(*place, stop=launch.stop)
         return
-    world = ProcessGroup(*place, patience_s=patience_s)
+    world = ProcessGroup(*place, stop=launch.stop, patience_s=patience_s)
     world.open(launch)
     try:
         yield world

@@ -15,6 +15,8 @@ import platform
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from boxwright.system.signals import StopRequest
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -37,6 +39,7 @@ class World:
     local_size: int = 1
     job: str = ""  # of the launcher, the same in every attempt; '' without one
     attempt: int = 0  # restarts by the launcher of this host before this one
+    stop: StopRequest | None = None  # what the launcher asks without a signal
     host: str = field(default_factory=platform.node)
     code: int = field(default=0, init=False)  # with which all of them end when nothing goes wrong
     stage: str = field(default="", init=False)
