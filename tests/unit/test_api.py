@@ -39,6 +39,7 @@ EVERY_FACE = pytest.mark.parametrize("name", FACES)
 FILES = {"PT", "YAML", "DIR", "FILE", "PATH", "JSON"}  # what stands for files in help
 WIDER = {  # what says more in Python than its setting does
     "device": {str, int},
+    "workers_ray": {str, int},
     "class_weights": {str, ("several", frozenset({str, float})), Mapping[str, float]},
 }
 

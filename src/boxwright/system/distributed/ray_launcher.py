@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 AGAIN = " once more, since one was lost or there is room for another number"
 LEAVING_S = 5.0  # that workers have to end by themselves behind the answer of one of them
+ROOM_LOOKS = 150  # half a minute at least, in which workers start where there is room for them
 CALLS_AT_ONCE = 8  # of the desk: one for as long as it all lasts
 LONGEST_REASON = 200  # characters
 OBJECT_BYTES = 80 << 20  # of memory for objects, about the least that Ray takes: we have none
@@ -49,7 +50,7 @@ def answer_of_workers(work: Callable[[Launch], Any], sizes: Sequence[int], max_f
         given = {"work": work, "sizes": sizes, "desk": desk, "job": uuid.uuid4().hex, "on_gpu": on_gpu}
         training = desk.fit.remote(given, place, max_failures)
         try:
-            return _attended(ray, desk, training)
+            return _attended(ray, desk, training, min(sizes))
         except ray.exceptions.RayError as error:
             raise LostError(f"Ray was lost ({str(error).strip().splitlines()[0]}). Go on with --resume") from None
         finally:
@@ -79,11 +80,14 @@ def _connected(ray: Any, fewest: int) -> Iterator[None]:
         ray.shutdown()
 
 
-def _attended(ray: Any, desk: Any, training: Any) -> Any:
+def _attended(ray: Any, desk: Any, training: Any, fewest: int) -> Any:
     """Print what workers tell and pass signals on until they end; their answer."""
-    begun, answer, left_s, running = 0, None, LEAVING_S, [training]
+    begun, answer, left_s, running, looks = 0, None, LEAVING_S, [training], 0
     with stops_collected() as request:
         while running and left_s > 0:
+            looks += 1
+            if looks == ROOM_LOOKS and not begun:
+                say(f"Ray has started no worker yet; waiting for room for {fewest} in the cluster (see: ray status)")
             _, running = ray.wait([training], timeout=LOOK_S)
             left_s -= LOOK_S if answer is not None else 0
             for kind, value in ray.get(desk.look.remote(request.number)):
