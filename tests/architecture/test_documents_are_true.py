@@ -13,6 +13,7 @@ import pytest
 from test_house import FLOORS
 
 from tests.support.every import every
+from tests.support.syntax import nodes_of, tree_of
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "boxwright"
@@ -44,15 +45,10 @@ def located(name: str, page: Path = ROOT / "README.md") -> Path | None:
 
 
 @functools.cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-@functools.cache
 def defined_in(path: Path) -> frozenset[str]:
     """Names of functions, classes, fields and constants of a file."""
     names = set()
-    for node in ast.walk(parsed(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             names.add(node.name)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
@@ -74,7 +70,7 @@ def spelt() -> frozenset[str]:
 def spelt_in(path: Path) -> frozenset[str]:
     """Every name that the code of a file spells, in whatever role, words of the texts in it included."""
     found: set[str] = set()
-    tree = parsed(path)
+    tree = tree_of(path)
     texts = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, DOCUMENTED) and has_docstring(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
@@ -100,7 +96,7 @@ def has_docstring(node: ast.AST) -> bool:
 def docstrings(path: Path) -> list[tuple[str, str]]:
     """Where and what, of the module, its classes and its functions."""
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
-    found = [(node, ast.get_docstring(node)) for node in ast.walk(parsed(path)) if isinstance(node, kinds)]
+    found = [(node, ast.get_docstring(node)) for node in nodes_of(path) if isinstance(node, kinds)]
     return [(getattr(node, "name", path.stem), text) for node, text in found if text]
 
 
@@ -151,7 +147,7 @@ def test_what_a_docstring_puts_into_backticks_exists(path):
             if MODULE_PATH.fullmatch(name) or ROOM_PATH.fullmatch(name):
                 assert any((base / name).exists() for base in bases), f"{place} names {name}, which does not exist"
             elif name.isidentifier():
-                of_class = owner in {node.name for node in ast.walk(parsed(path)) if isinstance(node, ast.ClassDef)}
+                of_class = owner in {node.name for node in nodes_of(path) if isinstance(node, ast.ClassDef)}
                 near = name in spelt_in(path) or (name in spelt() and (not of_class or "_" in name))
                 near = near or name in spelt_in(PACKAGE / "__init__.py")  # what Python programs call
                 assert near or name.isupper() or name in WORDS_OF_OTHERS, f"{place} names {name}, which does not exist"
@@ -184,7 +180,7 @@ def flags_of_every_verb() -> set[str]:
     """What stands in the schema, read from its syntax: keys, other names, older names, shorthands."""
     found = {"--help", "--json", "--version"}
     for path in sorted((PACKAGE / "config" / "schema").glob("*.py")):
-        for node in ast.walk(parsed(path)):
+        for node in nodes_of(path):
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                 found.add(f"--{node.target.id}".replace("_", "-"))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isprintable():
@@ -273,7 +269,7 @@ def test_what_is_required_is_used_and_named_in_the_decision():
     imported = {
         (node.module or "").split(".")[0] if isinstance(node, ast.ImportFrom) else node.names[0].name.split(".")[0]
         for path in MODULES
-        for node in ast.walk(parsed(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.Import | ast.ImportFrom)
     }
     names = {re.split(r"[<>=~!\[]", one)[0] for one in required}

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.every import every
+from tests.support.syntax import nodes_of, tree_of
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "boxwright"
@@ -140,11 +141,6 @@ def files() -> list[Path]:
 
 def name_of(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
-
-
-@functools.cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def room_of(module: str) -> str:
@@ -325,7 +321,7 @@ def test_the_world_outside_is_reached_through_doors_only(path):
 @pytest.mark.parametrize("path", [path for path in files() if room_of_file(path) in {"data", "infer"}], ids=name_of)
 def test_files_of_strangers_are_opened_through_one_door_only(path):
     """What data sets and sources name may be a device or a pipe, or of any size."""
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         name = (
             dotted(node.func, aliases_of(tree_of(path))) or getattr(node.func, "attr", "")
             if isinstance(node, ast.Call)
@@ -341,7 +337,7 @@ def test_files_of_strangers_are_opened_through_one_door_only(path):
 def test_files_are_written_through_one_door_only(path):
     if name_of(path) == "system/files.py":
         return
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if not isinstance(node, ast.Call):
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
@@ -401,7 +397,7 @@ def test_importing_a_module_does_no_work(path):
 @EVERY_FILE
 def test_files_and_functions_stay_small(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES, f"{name_of(path)} is over {MAX_LINES} lines"
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             statements = sum(isinstance(part, ast.stmt) for part in ast.walk(node)) - 1
             assert statements <= MAX_STATEMENTS, (
@@ -422,7 +418,7 @@ def test_names_say_what_is_inside_and_every_file_states_its_licence(path):
 
 @EVERY_FILE
 def test_nothing_is_swallowed(path):
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.ExceptHandler):
             assert node.type is not None, f"{name_of(path)}:{node.lineno}: bare except"
             only_pass = len(node.body) == 1 and isinstance(node.body[0], ast.Pass)
@@ -450,7 +446,7 @@ def test_names_of_run_files_stand_in_one_place(path):
         return
     names = {name: word for name, word in names_of_run_files().items() if "." in name}
     assert {"results.csv", "last.pt", "done.json", "claim.json", "report.html"} <= set(names)
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             word = names.get(node.value.strip("/"))
             assert word is None, f"{name_of(path)}:{node.lineno}: '{node.value}' is RunFile.{word}"

@@ -4,38 +4,47 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
+
+from tests.support.syntax import nodes_of
 
 PACKAGE = Path(__file__).parents[2] / "src" / "boxwright"
 THE_ONE = "runs/evaluation/evaluate.py"
 
 
-def calls(name: str, *, under: str = "") -> list[str]:
-    """Where a name is called as a function, as file:function."""
+@functools.cache
+def all_calls() -> list[tuple[str, str]]:
+    """Every call of the package: the name that is called, and where, as file:function."""
     found = []
-    for path in sorted((PACKAGE / under).rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(PACKAGE.rglob("*.py")):
         inner = {
             id(node): function.name
-            for function in ast.walk(tree)
+            for function in nodes_of(path)
             if isinstance(function, ast.FunctionDef)
             for node in ast.walk(function)
         }
+        place = path.relative_to(PACKAGE).as_posix()
         found += [
-            f"{path.relative_to(PACKAGE).as_posix()}:{inner.get(id(node), '')}"
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Call) and name == getattr(node.func, "attr", getattr(node.func, "id", ""))
+            (getattr(node.func, "attr", getattr(node.func, "id", "")), f"{place}:{inner.get(id(node), '')}")
+            for node in nodes_of(path)
+            if isinstance(node, ast.Call)
         ]
     return found
 
 
+def calls(name: str, *, under: str = "") -> list[str]:
+    """Where a name is called as a function."""
+    return [place for called, place in all_calls() if called == name and place.startswith(under)]
+
+
 def files_that_name(name: str) -> set[str]:
-    found = set()
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if name in {getattr(node, "id", ""), getattr(node, "attr", ""), getattr(node, "name", "")}:
-                found.add(path.relative_to(PACKAGE).as_posix())
-    return found
+    return {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        for node in nodes_of(path)
+        if name in {getattr(node, "id", ""), getattr(node, "attr", ""), getattr(node, "name", "")}
+    }
 
 
 def test_an_evaluator_is_made_in_one_function_and_a_training_and_everybody_else_come_to_it():
@@ -48,7 +57,7 @@ def test_an_evaluator_is_made_in_one_function_and_a_training_and_everybody_else_
 
 def test_the_images_and_batches_of_a_validation_are_made_in_one_function():
     pictures_of_a_page = "runs/datasets/dataset_report.py:_mosaic"  # samples that are drawn, not judged
-    assert calls("PlainSamples", under="runs") == [pictures_of_a_page, f"{THE_ONE}:prepare"]
+    assert calls("PlainSamples", under="runs/") == [pictures_of_a_page, f"{THE_ONE}:prepare"]
     assert calls("prepare") == ["runs/build.py:validation_data", "runs/evaluation/open_evaluation.py:run"]
     assert calls("SquareBatches") == ["runs/evaluation/plan.py:order"]
 

@@ -7,6 +7,7 @@ import ast
 from pathlib import Path
 
 from boxwright.config.schema.train import TrainSettings
+from tests.support.syntax import nodes_of
 
 PACKAGE = Path(__file__).parents[2] / "src" / "boxwright"
 # Taken from old files and launch lines, and said to be without effect; an evolution is refused as a whole so far.
@@ -20,7 +21,7 @@ def read_names() -> set[str]:
     for path in PACKAGE.rglob("*.py"):
         if path.name in {"api.py", "options.py"} or path.parent.name == "schema":
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes_of(path):
             if isinstance(node, ast.Attribute):
                 found.add(node.attr)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):

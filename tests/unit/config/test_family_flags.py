@@ -20,6 +20,7 @@ from boxwright.config.schema.val import PredictSettings
 from boxwright.config.setting import spelling_of
 from boxwright.errors import SettingError
 from tests.support.flag_page import KINDS, PAGE, page
+from tests.support.syntax import nodes_of
 
 PACKAGE = Path(cli.__file__).parent
 EVERY_FLAG = pytest.mark.parametrize("row", FLAGS, ids=lambda row: f"{row.verb} {row.flag}")
@@ -94,7 +95,7 @@ def read_somewhere() -> set[str]:
     for path in PACKAGE.rglob("*.py"):
         if "config" in path.relative_to(PACKAGE).parts[:1]:
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
                 found.add(node.attr)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
