@@ -6,8 +6,8 @@ from __future__ import annotations
 from tests.fuzz.documents import survey
 
 
-def test_four_hundred_changed_documents_are_used_or_refused_in_one_line(tmp_path):
-    counts, finds = survey(400, tmp_path)  # `make fuzz` changes 20,000
+def test_two_hundred_changed_documents_are_used_or_refused_in_one_line(tmp_path):
+    counts, finds = survey(200, tmp_path)  # `make fuzz` changes 20,000
     assert finds == []
-    assert counts["refused"] > 120
-    assert counts["used"] > 40
+    assert counts["refused"] > 60
+    assert counts["used"] > 20

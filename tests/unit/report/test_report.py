@@ -74,6 +74,7 @@ def trained(tmp_path_factory):
             folder / "runs",
             "--name",
             name,
+            *(["--noplots"] if name == "second" else []),
         ]
         words += ["--seed", "1"] if name == "second" else []
         assert cli.main([*map(str, words)]) == 0
