@@ -270,12 +270,11 @@ def test_the_table_and_the_scalars_are_rebuilt_from_the_event_log(ground, tmp_pa
 
 @pytest.mark.parametrize("recipe", ["2020.7", "7.0"])
 def test_every_table_and_the_page_are_rebuilt_after_a_resume_too(ground, tmp_path, recipe):
-    plots = recipe == "2020.7"
-    folder = train(ground, tmp_path, "--recipe", recipe, "--name", "abc", epochs=2, plots=plots).folder
-    done(*ground.words(tmp_path, "--recipe", recipe, "--name", "abc", "--resume", folder, epochs=3, plots=plots))
+    folder = train(ground, tmp_path, "--recipe", recipe, "--name", "abc", epochs=2, plots=True).folder
+    done(*ground.words(tmp_path, "--recipe", recipe, "--name", "abc", "--resume", folder, epochs=3, plots=True))
     names = [
         "results.csv",
-        *(["results.png"] if plots else []),
+        "results.png",
         "classes.jsonl",
         "report.html",
         *(["results_abc.txt"] if recipe == "2020.7" else []),
