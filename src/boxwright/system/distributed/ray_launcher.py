@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 AGAIN = " once more, since one was lost or there is room for another number"
 LEAVING_S = 5.0  # that workers have to end by themselves behind the answer of one of them
-ROOM_LOOKS = 150  # half a minute at least, in which workers start where there is room for them
+ROOM_LOOKS = 600  # two minutes at least: on a busy machine workers take one to start where there is room for them
 CALLS_AT_ONCE = 8  # of the desk: one for as long as it all lasts
 LONGEST_REASON = 200  # characters
 OBJECT_BYTES = 80 << 20  # of memory for objects, about the least that Ray takes: we have none
@@ -87,7 +87,7 @@ def _attended(ray: Any, desk: Any, training: Any, fewest: int) -> Any:
         while running and left_s > 0:
             looks += 1
             if looks == ROOM_LOOKS and not begun:
-                say(f"Ray has started no worker yet; waiting for room for {fewest} in the cluster (see: ray status)")
+                say(f"Ray has started no worker so far; it waits for room for {fewest} in the cluster (see: ray status)")
             _, running = ray.wait([training], timeout=LOOK_S)
             left_s -= LOOK_S if answer is not None else 0
             for kind, value in ray.get(desk.look.remote(request.number)):
