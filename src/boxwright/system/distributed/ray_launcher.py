@@ -87,7 +87,7 @@ def _attended(ray: Any, desk: Any, training: Any, fewest: int) -> Any:
         while running and left_s > 0:
             looks += 1
             if looks == ROOM_LOOKS and not begun:
-                say(f"Ray has started no worker so far; it waits for room for {fewest} in the cluster (see: ray status)")
+                say(f"Ray has started no worker so far; it waits for room for {fewest} in the cluster (ray status)")
             _, running = ray.wait([training], timeout=LOOK_S)
             left_s -= LOOK_S if answer is not None else 0
             for kind, value in ray.get(desk.look.remote(request.number)):
