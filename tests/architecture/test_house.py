@@ -20,11 +20,12 @@ PACKAGE = ROOT / "src" / "boxwright"
 
 # A room's floor. Imports go to lower floors, or stay inside the room.
 FLOORS = {
-    "__main__": 10,
-    "cli": 9,
-    "__init__": 9,
-    "api": 8,
-    "commands": 7,
+    "__main__": 11,
+    "cli": 10,
+    "__init__": 10,
+    "api": 9,
+    "commands": 8,
+    "evolution": 7,
     "runs": 6,
     **dict.fromkeys(("engine", "infer", "report"), 5),
     **dict.fromkeys(("data", "loss", "export_formats", "search", "ui"), 4),

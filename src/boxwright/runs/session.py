@@ -33,6 +33,7 @@ from boxwright.runs.services import RunServices, Stops
 from boxwright.runs.several_processes import note_end, note_start
 from boxwright.runs.sinks import LogsWritten, sinks_of
 from boxwright.runs.wiring import Wired, wired
+from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.claim import Claim
 from boxwright.system.device import configured_process
 from boxwright.system.distributed.hang_watch import LostError, ToldElsewhereError
@@ -65,11 +66,13 @@ def session(
     sinks: Sequence[Sink] = (),
     observers: Sequence[object] = (),
     world: World | None = None,
+    keeps_state: bool = False,
 ) -> Iterator[Run]:
     """A run, open while this lasts; behind it the process is as it was: threads, switches, handlers, files.
 
     `folder` None: nothing is written. `claim` is that of a run that goes on in its folder. `sinks` hear its events
-    beside its own. Raises SettingError, WriteError and ClaimedError.
+    beside its own. `keeps_state`: what a run without a folder could go on from is in `state` when it was trained.
+    Raises SettingError, WriteError and ClaimedError.
     """
     settings = plan.settings
     for text in (settings.best_by, *settings.keep_best):
@@ -86,6 +89,7 @@ def session(
         bus = Bus([*own, EventObservers(watching), *sinks])
         stack.callback(bus.close)
         run = Run(plan, folder, claim, bus, watching, world or World(), stack)
+        run.keeps_state = keeps_state
         if run.folder is not None:
             bus.sinks.append(LogsWritten(run.folder))
         for line in filter(None, lines):
@@ -109,6 +113,8 @@ class Run:
         self.plan, self.claim, self.bus, self.observers, self.world = plan, claim, bus, observers, world
         self.folder = None if folder is None else RunFolder(folder.path, self._announce)
         self.ended: Ended | None = None
+        self.keeps_state = False
+        self.state: Checkpoint | None = None
         self._stack = stack
         observers.warn = self.warn
 
@@ -216,6 +222,8 @@ class Run:
             outcome = Trainer(parts.machines, settings, shape, services, parts.state, checkpoints.running).fit()
             parts.validation.leave = lambda: False
         checkpoints.require_saved()
+        if self.keeps_state:
+            self.state = checkpoints.snapshot()
         if request.number:
             request.raise_again()
         hours = (time.monotonic() - began) / 3600

@@ -81,7 +81,7 @@ class Result:
 
 
 class Method(Protocol):
-    """What is trained next: a pure function of what is known. The same answer to the same question, on every machine."""
+    """What is trained next: a pure function of what is known, with the same answer on every machine."""
 
     def next_job(self, done: Mapping[str, Result], taken: Mapping[str, Job]) -> Job | None:
         """The next job that is neither done nor taken; None while there is none, or when the study is over.

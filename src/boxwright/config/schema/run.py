@@ -72,3 +72,6 @@ class EvolveSettings(Slice):
     )
     evolve_default_generations: int = recipe_field(300, "Generations of a bare --evolve.", ge=1)
     evolve_file: Literal["csv", "txt"] = recipe_field("csv", "evolve.csv, or evolve.txt as in 2020.")
+    evolve_folder: Literal["project", "always-runs/evolve"] = recipe_field(
+        "project", "Whether --project says where an evolution lies, or nothing does."
+    )

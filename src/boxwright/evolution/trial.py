@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One trial: a training without folder, pictures or checkpoints, validated at its end, and what it came to.
+
+Where trials are halved, a training ends early on the schedule of the whole one, and its state is kept to go on from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from boxwright.config.load import Resolved
+from boxwright.config.origin import Origin, Source
+from boxwright.config.schema.train import TrainSettings
+from boxwright.engine.checkpoint import write_checkpoint
+from boxwright.engine.finite import NotFiniteError
+from boxwright.errors import DataError, ModelError, SettingError, UserError, WeightsError
+from boxwright.runs.inputs.open_weights import open_weights
+from boxwright.runs.inputs.weight_files import OpenWeights
+from boxwright.runs.plan import TrainPlan, plan_of
+from boxwright.runs.session import session
+from boxwright.search.job import Job, Result
+from boxwright.search.study import StudyPlan
+from boxwright.system.device import is_out_of_memory, release_memory
+from boxwright.system.files import remove
+from boxwright.track.bus import Delivery
+from boxwright.track.events import RESULT_KEYS, EpochEnded, Event, RunStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+OF_THE_STUDY = Source(Origin.FILE, "plan of the study")
+SUMMARY = RESULT_KEYS[3:10]  # what a table of an evolution has of a validation
+LONGEST_REASON = 300  # characters
+# Where and how fast a trial trains; all else is the same everywhere.
+PLACE_KEYS = ("device", "threads", "workers", "cache", "kernels", "quiet", "console", "engine", "workers_ray")
+# What a trial has none of, whatever was asked for.
+_NOTHING_KEPT = {
+    "evolve": None,
+    "evolve_population": "",
+    "resume_evolve": "",
+    "resume": False,
+    "nosave": True,
+    "noplots": True,
+    "keep_best": (),
+    "save_period": -1,
+    "result_file": "",
+    "bucket": "",
+    "track": "",
+    "ndjson_console": False,
+    "ndjson_file": False,
+    "allow_download": False,  # the study has fetched it
+    "final_val": "none",
+}
+# A fault of a set of hyperparameters, or of the data; anything else is one of the machine, and ends the worker.
+_KINDS: dict[type[BaseException], str] = {
+    NotFiniteError: "not finite",
+    DataError: "data",
+    WeightsError: "weights",
+    ModelError: "network",
+    SettingError: "settings",
+}
+
+
+def settings_of(plan: StudyPlan, job: Job, place: Mapping[str, Any]) -> TrainSettings:
+    """What a job is trained with. `place` are settings of this worker: device, threads, loader threads."""
+    whole = {**plan.settings, **_NOTHING_KEPT, **job.values, "epochs": job.horizon, "seed": job.seed}
+    is_halved = plan.method == "search"
+    judged = {"noval": not is_halved, "patience": 0 if is_halved else whole["patience"]}
+    return TrainSettings(**{**whole, **judged, **place})
+
+
+def hash_of(settings: Mapping[str, Any]) -> str:
+    """Of everything that a number depends on: two trainings with the same hash come to the same."""
+    counted = {key: value for key, value in settings.items() if key not in PLACE_KEYS}
+    return hashlib.sha256(json.dumps(counted, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def expected_hash(plan: StudyPlan, job: Job) -> str:
+    """The hash of the settings that a job asks for."""
+    return hash_of(settings_of(plan, job, {}).model_dump(mode="json"))
+
+
+class _Listener:
+    """Hears what a training really trains with, how far it is, and how fit it was at the end of its last epoch."""
+
+    delivery: ClassVar[Delivery] = Delivery.INLINE
+
+    def __init__(self) -> None:
+        self.settings: dict[str, Any] = {}
+        self.fitness: float | None = None
+        self.events = 0
+
+    def handle(self, event: Event) -> None:
+        """Count it."""
+        self.events += 1
+        if isinstance(event, RunStarted):
+            self.settings = event.settings
+        if isinstance(event, EpochEnded):
+            self.fitness = event.fitness
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class _EndsAt:
+    """Asks for a stop behind so many epochs."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        self.stop_requested = ""
+
+    def on_fit_epoch_end(self, _values: object, epoch: int, _best: float, _fitness: float | None) -> None:
+        """An epoch is through, validated."""
+        if epoch + 1 >= self.epochs:
+            self.stop_requested = f"{self.epochs} epochs of this trial are trained"
+
+
+@dataclass
+class Trainer:
+    """Trains the jobs of a study. `states` is where those of halved trials lie; `place` are settings of this worker."""
+
+    plan: StudyPlan
+    states: Path
+    place: Mapping[str, Any]
+    worker: str = ""
+    progress: Callable[[], int] = lambda: 0
+
+    def train(self, job: Job, attempt: int = 0) -> Result:
+        """What a job comes to. A failure of its own making is a result too; one of the machine is raised."""
+        began, heard = time.monotonic(), _Listener()
+        self.progress = lambda: heard.events
+        about = {"worker": self.worker, "attempt": attempt}
+        try:
+            results = self._trained(job, heard)
+        except tuple(_KINDS) as error:
+            kind = next(word for cause, word in _KINDS.items() if isinstance(error, cause))
+            return self._failed(job, kind, str(error), began, heard, about)
+        except UserError:
+            raise  # a device that is not there, a place that cannot be written
+        except Exception as error:
+            if not is_out_of_memory(error) and not isinstance(error, MemoryError):
+                raise
+            reason = " ".join(str(error).split()) or type(error).__name__
+            return self._failed(job, "out of memory", reason, began, heard, about)
+        if heard.fitness is None or not math.isfinite(heard.fitness):
+            return self._failed(job, "not finite", f"its fitness is {heard.fitness}", began, heard, about)
+        seconds, numbers = time.monotonic() - began, {key: results.get(key) for key in SUMMARY}
+        return Result(job, heard.fitness, numbers, plan_hash=hash_of(heard.settings), seconds=seconds, **about)
+
+    def _failed(
+        self, job: Job, kind: str, reason: str, began: float, heard: _Listener, about: dict[str, Any]
+    ) -> Result:
+        seconds = time.monotonic() - began
+        told = reason[:LONGEST_REASON]
+        said = hash_of(heard.settings) if heard.settings else expected_hash(self.plan, job)  # it was never begun
+        return Result(job, 0.0, failure=kind, reason=told, plan_hash=said, seconds=seconds, **about)
+
+    def _trained(self, job: Job, heard: _Listener) -> dict[str, float | None]:
+        settings = settings_of(self.plan, job, self.place)
+        resolved = Resolved(settings, dict.fromkeys(type(settings).model_fields, OF_THE_STUDY))
+        plan = self._plan(resolved, job)
+        ends, keeps = _EndsAt(job.epochs), job.epochs < job.horizon
+        observers = [ends] if keeps else []
+        with session(plan, sinks=[heard], observers=observers, keeps_state=keeps) as run:
+            came_to = run.train()
+            if run.state is not None:
+                write_checkpoint(self.states / f"{job.name}.pt", run.state)
+        if job.goes_on_from:
+            remove(self.states / f"{job.goes_on_from}.pt")
+        release_memory(plan.device)
+        return came_to.results
+
+    def _plan(self, resolved: Resolved[TrainSettings], job: Job) -> TrainPlan:
+        """The plan of a training, from where the job goes on; from its beginning where that state is gone."""
+        place = self.states / f"{job.goes_on_from}.pt"
+        if not job.goes_on_from or not place.is_file():
+            return plan_of(resolved, None)
+        try:
+            found: OpenWeights = open_weights(str(place))
+        except WeightsError:
+            remove(place)  # damaged; the same bits come of training it again
+            return plan_of(resolved, None)
+        return replace(plan_of(resolved, found), replanned=False)
