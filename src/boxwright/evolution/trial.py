@@ -40,7 +40,7 @@ LONGEST_REASON = 300  # characters
 # Where and how fast a trial trains; all else is the same everywhere.
 PLACE_KEYS = ("device", "threads", "workers", "cache", "kernels", "quiet", "console", "engine", "workers_ray")
 # What a trial has none of, whatever was asked for.
-_NOTHING_KEPT = {
+NOTHING_KEPT = {
     "evolve": None,
     "evolve_population": "",
     "resume_evolve": "",
@@ -69,7 +69,7 @@ _KINDS: dict[type[BaseException], str] = {
 
 def settings_of(plan: StudyPlan, job: Job, place: Mapping[str, Any]) -> TrainSettings:
     """What a job is trained with. `place` are settings of this worker: device, threads, loader threads."""
-    whole = {**plan.settings, **_NOTHING_KEPT, **job.values, "epochs": job.horizon, "seed": job.seed}
+    whole = {**plan.settings, **NOTHING_KEPT, **job.values, "epochs": job.horizon, "seed": job.seed}
     is_halved = plan.method == "search"
     judged = {"noval": not is_halved, "patience": 0 if is_halved else whole["patience"]}
     return TrainSettings(**{**whole, **judged, **place})

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plan of a study from the settings of a command: everything is checked before anything is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from boxwright.config import packaged
+from boxwright.config.load import Resolved
+from boxwright.config.run_paths import with_whole_paths
+from boxwright.config.schema.evolve import SearchSettings
+from boxwright.config.schema.train import TrainSettings
+from boxwright.config.setting import spelling_of
+from boxwright.documents import read_yaml
+from boxwright.errors import SettingError
+from boxwright.evolution.effects import without_effect
+from boxwright.evolution.trial import NOTHING_KEPT, PLACE_KEYS
+from boxwright.runs.inputs.fetch_data import ensure_present
+from boxwright.runs.plan import TrainPlan, plan_of
+from boxwright.search.budget import read_budget
+from boxwright.search.population_files import population_from_folder, saved_population
+from boxwright.search.space import Space, space_of
+from boxwright.search.study import PopulationRules, SearchRules, StudyPlan, VerdictRules
+from boxwright.search.tables import mutation_rules, table_of
+
+Method = Literal["mutation", "population", "search"]
+USUAL_TRIALS = 50  # of a search that is given neither a number nor a budget
+ENDLESS = 1_000_000  # trials of a study that its budget ends
+USUAL_SEEDS = 5  # of the verdict of a search
+PRIORS = ("scratch-low", "scratch-med", "scratch-high", "small-data", "no-augmentation")
+KEYS_FLAG = "--keys"
+
+
+class Asked(NamedTuple):
+    """The plan of a study, what is searched and what stays in lines, and notes."""
+
+    plan: StudyPlan
+    lines: list[str]
+    notes: list[str]
+
+
+def plan_of_study(resolved: Resolved[TrainSettings], asked: SearchSettings) -> Asked:
+    """The plan that a command asks for. Raises for the first thing that cannot work."""
+    settings = resolved.settings
+    fetched = ensure_present(settings.data) if settings.allow_download else ()
+    trial = _first_trial(resolved)
+    method = asked.method or settings.evolve_method
+    _require_use(resolved, asked, method)
+    space = _space(trial, method, asked.keys)
+    plan = StudyPlan(
+        method=method,
+        trials=_trials(settings, asked, method),
+        epochs=settings.epochs,
+        seed=settings.seed,
+        start=space.start,
+        keys=space.keys,
+        mutation=mutation_rules(settings, asked.parents),
+        population=_population(settings, asked, space),
+        search=_search(asked, space),
+        verdict=VerdictRules(finalists=asked.finalists, seeds=_seeds(asked, method)),
+        settings=_stored(trial),
+        facts=_facts(trial, asked),
+    )
+    return Asked(plan, space.lines(), [*fetched, *trial.notes])
+
+
+def _first_trial(resolved: Resolved[TrainSettings]) -> TrainPlan:
+    """The training of the start set, checked as any other, in the words of the command."""
+    kept = {key: getattr(resolved.settings, key) for key in TrainSettings.model_fields} | NOTHING_KEPT
+    sources = {key: resolved.sources[key] for key in TrainSettings.model_fields}
+    return plan_of(Resolved(TrainSettings(**kept), sources, resolved.notes), None)
+
+
+def _require_use(resolved: Resolved[TrainSettings], asked: SearchSettings, method: Method) -> None:
+    """Raise SettingError for a flag that the method would pass over."""
+    owners = {
+        "parents": "mutation",
+        "population": "population",
+        "proposer": "search",
+        "evolve_population": "population",
+        "resume_evolve": "population",
+    }
+    for key, owner in owners.items():
+        if key in resolved.sources and resolved.sources[key].typed and owner != method:
+            flag = f"--{key.replace('_', '-')}"
+            raise SettingError(flag, f"it is for --method {owner}, and this is {method}", "Leave it out")
+    if asked.trials and resolved.settings.evolve:
+        raise SettingError("--evolve + --trials", "both say how long the study is", "Give one of them")
+
+
+def _space(trial: TrainPlan, method: Method, chosen: tuple[str, ...]) -> Space:
+    settings = trial.settings
+    table = table_of("6.0" if method == "search" else settings.evolve_table)
+    moving = set(chosen) or {key.name for key in table.keys if key.gain}
+    start = {
+        key: getattr(settings, key)
+        for key, info in TrainSettings.model_fields.items()
+        if spelling_of(info).kind == "hyp"
+    }
+    return space_of(
+        table,
+        start,
+        method=method,
+        chosen=chosen,
+        noautoanchor=settings.noautoanchor,
+        without_effect=without_effect(settings, trial.data, moving),
+        flag=KEYS_FLAG,
+    )
+
+
+def _trials(settings: TrainSettings, asked: SearchSettings, method: Method) -> int:
+    """How many trials there will be; a number of generations counts their sets."""
+    if asked.trials:
+        return asked.trials
+    if asked.budget and not settings.evolve:
+        return ENDLESS
+    if method == "search":
+        return settings.evolve or USUAL_TRIALS
+    generations = settings.evolve or settings.evolve_default_generations
+    return generations * asked.population if method == "population" else generations
+
+
+def _seeds(asked: SearchSettings, method: Method) -> int:
+    if asked.verdict_seeds >= 0:
+        return asked.verdict_seeds
+    return USUAL_SEEDS if method == "search" else 0
+
+
+def _population(settings: TrainSettings, asked: SearchSettings, space: Space) -> PopulationRules:
+    """The rules of the year, the sets that were named to begin with among them. Raises SettingError for a bad file."""
+    rules = table_of(settings.evolve_table).population
+    first: tuple[dict[str, float], ...] = ()
+    if settings.evolve_population:
+        first = population_from_folder(settings.evolve_population, space.keys)
+    if settings.resume_evolve:
+        first = saved_population(settings.resume_evolve, space.keys)
+    trials = _trials(settings, asked, "population")
+    generations = settings.evolve or max(-(-trials // asked.population), 1)
+    return rules.model_copy(update={"size": asked.population, "generations": generations, "first": first})
+
+
+def _search(asked: SearchSettings, space: Space) -> SearchRules:
+    names = [key.name for key in space.keys]
+    priors = []
+    for name in PRIORS:
+        values = read_yaml(packaged.locate("hyps", name, "hyp")).mapping()
+        priors.append({key: float(values[key]) for key in names if isinstance(values.get(key), int | float)})
+    budget = read_budget(asked.budget, asked.workers_evolve) if asked.budget else None
+    epochs = round(budget.amount) if budget is not None and budget.unit == "epochs" else 0
+    proposer = "random" if asked.proposer == "random" else "tpe"
+    return SearchRules(priors=tuple(priors), proposer=proposer, budget=epochs)
+
+
+def _stored(trial: TrainPlan) -> dict[str, Any]:
+    """The settings as every worker reads them: paths are whole, and where it trains is left to each."""
+    whole = with_whole_paths(trial.resolved).settings.model_dump(mode="json")
+    usual = {key: TrainSettings.model_fields[key].get_default() for key in (*PLACE_KEYS, "project", "name")}
+    return {**whole, **usual}
+
+
+def _facts(trial: TrainPlan, asked: SearchSettings) -> dict[str, Any]:
+    images = {split: len(index) for split, index in trial.data.splits.items()}
+    return {
+        "network": trial.detector.spec.name,
+        "data": str(trial.data.dataset.file),
+        "images": images,
+        "classes": list(trial.data.names),
+        "prints": {split: index.fingerprint() for split, index in trial.data.splits.items()},
+        "budget": asked.budget,
+        "workers": asked.workers_evolve,
+    }
+
+
+class Difference(NamedTuple):
+    """What two plans of one study do not share."""
+
+    key: str
+    mine: Any
+    theirs: Any
+
+
+def difference(mine: StudyPlan, theirs: StudyPlan) -> Difference | None:
+    """The first thing that makes them other studies. How long they are, and who judges, may differ."""
+    for name in ("method", "epochs", "seed", "start", "keys", "mutation"):
+        if getattr(mine, name) != getattr(theirs, name):
+            return Difference(name, getattr(mine, name), getattr(theirs, name))
+    if mine.method == "population" and mine.population.size != theirs.population.size:
+        return Difference("population", mine.population.size, theirs.population.size)
+    for key in sorted({*mine.settings, *theirs.settings}):
+        if mine.settings.get(key) != theirs.settings.get(key):
+            return Difference(key, mine.settings.get(key), theirs.settings.get(key))
+    prints = [plan.facts.get("prints") for plan in (mine, theirs)]
+    return None if prints[0] == prints[1] else Difference("data", *prints)
