@@ -22,9 +22,7 @@ def without_effect(settings: TrainSettings, data: OpenData, searched: Collection
     """Each key that acts on nothing, why, and a way out. `searched` are keys that would move."""
     found: dict[str, Why] = {"iou_t": ("no trainer of this family reads it", "")}
     if settings.rect:
-        found |= dict.fromkeys(
-            ("mosaic", *ON_MOSAICS), ("rectangular batches hold single images", "Leave --rect out.")
-        )
+        found |= dict.fromkeys(("mosaic", *ON_MOSAICS), ("rectangular batches hold single images", "Leave --rect out."))
     elif settings.mosaic == 0 and "mosaic" not in searched:
         found |= dict.fromkeys(ON_MOSAICS, ("it works on mosaics, and mosaic is 0", "Set mosaic above 0."))
     found |= _of_data(data)

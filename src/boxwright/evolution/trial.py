@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from boxwright.config.load import Resolved
@@ -28,10 +28,10 @@ from boxwright.search.study import StudyPlan
 from boxwright.system.device import is_out_of_memory, release_memory
 from boxwright.system.files import remove
 from boxwright.track.bus import Delivery
-from boxwright.track.events import RESULT_KEYS, EpochEnded, Event, RunStarted
+from boxwright.track.events import RESULT_KEYS, EpochEnded, EpochTrained, Event, RunStarted, StepLogged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 OF_THE_STUDY = Source(Origin.FILE, "plan of the study")
@@ -94,13 +94,16 @@ class _Listener:
     def __init__(self) -> None:
         self.settings: dict[str, Any] = {}
         self.fitness: float | None = None
-        self.events = 0
+        self.mark = "opening data"
 
     def handle(self, event: Event) -> None:
-        """Count it."""
-        self.events += 1
+        """Note it."""
         if isinstance(event, RunStarted):
             self.settings = event.settings
+        if isinstance(event, StepLogged):
+            self.mark = f"epoch {event.epoch + 1} of {event.epochs}, batch {event.batch + 1} of {event.batches}"
+        if isinstance(event, EpochTrained):
+            self.mark = f"validating epoch {event.epoch + 1}"
         if isinstance(event, EpochEnded):
             self.fitness = event.fitness
 
@@ -128,38 +131,38 @@ class Trainer:
     plan: StudyPlan
     states: Path
     place: Mapping[str, Any]
-    worker: str = ""
-    progress: Callable[[], int] = lambda: 0
+    heard: _Listener = field(default_factory=_Listener)
 
-    def train(self, job: Job, attempt: int = 0) -> Result:
+    def mark(self) -> str:
+        """How far the training is."""
+        return self.heard.mark
+
+    def train(self, job: Job) -> Result:
         """What a job comes to. A failure of its own making is a result too; one of the machine is raised."""
-        began, heard = time.monotonic(), _Listener()
-        self.progress = lambda: heard.events
-        about = {"worker": self.worker, "attempt": attempt}
+        began = time.monotonic()
+        self.heard = heard = _Listener()
         try:
             results = self._trained(job, heard)
         except tuple(_KINDS) as error:
             kind = next(word for cause, word in _KINDS.items() if isinstance(error, cause))
-            return self._failed(job, kind, str(error), began, heard, about)
+            return self._failed(job, kind, str(error), began, heard)
         except UserError:
             raise  # a device that is not there, a place that cannot be written
         except Exception as error:
             if not is_out_of_memory(error) and not isinstance(error, MemoryError):
                 raise
             reason = " ".join(str(error).split()) or type(error).__name__
-            return self._failed(job, "out of memory", reason, began, heard, about)
+            return self._failed(job, "out of memory", reason, began, heard)
         if heard.fitness is None or not math.isfinite(heard.fitness):
-            return self._failed(job, "not finite", f"its fitness is {heard.fitness}", began, heard, about)
+            return self._failed(job, "not finite", f"its fitness is {heard.fitness}", began, heard)
         seconds, numbers = time.monotonic() - began, {key: results.get(key) for key in SUMMARY}
-        return Result(job, heard.fitness, numbers, plan_hash=hash_of(heard.settings), seconds=seconds, **about)
+        return Result(job, heard.fitness, numbers, plan_hash=hash_of(heard.settings), seconds=seconds)
 
-    def _failed(
-        self, job: Job, kind: str, reason: str, began: float, heard: _Listener, about: dict[str, Any]
-    ) -> Result:
+    def _failed(self, job: Job, kind: str, reason: str, began: float, heard: _Listener) -> Result:
         seconds = time.monotonic() - began
         told = reason[:LONGEST_REASON]
         said = hash_of(heard.settings) if heard.settings else expected_hash(self.plan, job)  # it was never begun
-        return Result(job, 0.0, failure=kind, reason=told, plan_hash=said, seconds=seconds, **about)
+        return Result(job, 0.0, failure=kind, reason=told, plan_hash=said, seconds=seconds)
 
     def _trained(self, job: Job, heard: _Listener) -> dict[str, float | None]:
         settings = settings_of(self.plan, job, self.place)

@@ -41,7 +41,7 @@ def answer_of_workers(work: Callable[[Launch], Any], sizes: Sequence[int], max_f
     when workers were lost more often than `max_failures`, KeyboardInterrupt after a signal before they began.
     """
     ray = imported_ray()
-    with tempfile.TemporaryDirectory(prefix="boxwright-") as place, _connected(ray, min(sizes)):
+    with tempfile.TemporaryDirectory(prefix="boxwright-") as place, connected(ray, min(sizes)):
         here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
             ray.get_runtime_context().get_node_id(), soft=False
         )
@@ -58,7 +58,7 @@ def answer_of_workers(work: Callable[[Launch], Any], sizes: Sequence[int], max_f
 
 
 @contextlib.contextmanager
-def _connected(ray: Any, fewest: int) -> Iterator[None]:
+def connected(ray: Any, fewest: int) -> Iterator[None]:
     """The cluster of the environment, or one of this machine for as long as this lasts."""
     if ray.is_initialized():  # by the program that called us, which will also end it
         yield

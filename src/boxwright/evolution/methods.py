@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The method of a study, as its plan names it, with its budget and the verdict behind it."""
+
+from __future__ import annotations
+
+from boxwright.search.budget import Budget, Budgeted, read_budget
+from boxwright.search.halving import Halving
+from boxwright.search.job import Method
+from boxwright.search.mutation import Mutation
+from boxwright.search.population import Population
+from boxwright.search.proposals import Mixture, Proposer
+from boxwright.search.study import StudyPlan
+from boxwright.search.tpe import Estimator, require_package
+from boxwright.search.verdict import WithVerdict
+
+
+def method_of(plan: StudyPlan) -> Method:
+    """What is trained next. Raises SettingError where a package that the plan needs is not installed."""
+    found = _search(plan)
+    budget = budget_of(plan)
+    if budget is not None and not (plan.method == "search" and budget.unit == "epochs"):  # halving plans with epochs
+        found = Budgeted(found, budget)
+    return WithVerdict(found, plan) if plan.verdict.seeds and plan.verdict.finalists else found
+
+
+def budget_of(plan: StudyPlan) -> Budget | None:
+    """How much the study may train; None where its number of trials says it."""
+    text, workers = plan.facts.get("budget"), plan.facts.get("workers")
+    return read_budget(text, workers if isinstance(workers, int) else 1) if isinstance(text, str) and text else None
+
+
+def _search(plan: StudyPlan) -> Method:
+    if plan.method == "mutation":
+        return Mutation(plan)
+    if plan.method == "population":
+        return Population(plan)
+    proposer: Proposer = Mixture(plan)
+    if plan.search.proposer == "tpe":
+        require_package()
+        proposer = Estimator(plan)
+    return Halving(plan, proposer)
