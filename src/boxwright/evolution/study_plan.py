@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from boxwright.config import packaged
 from boxwright.config.load import Resolved
@@ -18,10 +18,11 @@ from boxwright.evolution.trial import NOTHING_KEPT, PLACE_KEYS
 from boxwright.runs.inputs.fetch_data import ensure_present
 from boxwright.runs.plan import TrainPlan, plan_of
 from boxwright.search.budget import read_budget
-from boxwright.search.population_files import population_from_folder, saved_population
+from boxwright.search.population_files import first_sets
 from boxwright.search.space import Space, space_of
 from boxwright.search.study import PopulationRules, SearchRules, StudyPlan, VerdictRules
 from boxwright.search.tables import mutation_rules, table_of
+from boxwright.search.tpe import proposer_for
 
 Method = Literal["mutation", "population", "search"]
 USUAL_TRIALS = 50  # of a search that is given neither a number nor a budget
@@ -55,8 +56,8 @@ def plan_of_study(resolved: Resolved[TrainSettings], asked: SearchSettings) -> A
         start=space.start,
         keys=space.keys,
         mutation=mutation_rules(settings, asked.parents),
-        population=_population(settings, asked, space),
-        search=_search(asked, space),
+        population=_population(settings, asked, space) if method == "population" else PopulationRules(),
+        search=_search(asked, space) if method == "search" else SearchRules(),
         verdict=VerdictRules(finalists=asked.finalists, seeds=_seeds(asked, method)),
         settings=_stored(trial),
         facts=_facts(trial, asked),
@@ -129,11 +130,7 @@ def _seeds(asked: SearchSettings, method: Method) -> int:
 def _population(settings: TrainSettings, asked: SearchSettings, space: Space) -> PopulationRules:
     """The rules of the year, the sets that were named to begin with among them. Raises SettingError for a bad file."""
     rules = table_of(settings.evolve_table).population
-    first: tuple[dict[str, float], ...] = ()
-    if settings.evolve_population:
-        first = population_from_folder(settings.evolve_population, space.keys)
-    if settings.resume_evolve:
-        first = saved_population(settings.resume_evolve, space.keys)
+    first = first_sets(space.keys, settings.evolve_population, settings.resume_evolve)
     trials = _trials(settings, asked, "population")
     generations = settings.evolve or max(-(-trials // asked.population), 1)
     return rules.model_copy(update={"size": asked.population, "generations": generations, "first": first})
@@ -147,7 +144,7 @@ def _search(asked: SearchSettings, space: Space) -> SearchRules:
         priors.append({key: float(values[key]) for key in names if isinstance(values.get(key), int | float)})
     budget = read_budget(asked.budget, asked.workers_evolve) if asked.budget else None
     epochs = round(budget.amount) if budget is not None and budget.unit == "epochs" else 0
-    proposer = "random" if asked.proposer == "random" else "tpe"
+    proposer = proposer_for(None if asked.proposer == "auto" else asked.proposer)
     return SearchRules(priors=tuple(priors), proposer=proposer, budget=epochs)
 
 

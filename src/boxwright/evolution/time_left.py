@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long a study still takes, from what its trials took so far."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from boxwright.evolution.methods import budget_of
+from boxwright.search.halving import goes_on, rungs_of
+from boxwright.search.job import Result, Stage
+from boxwright.search.study import StudyPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def seconds_left(plan: StudyPlan, done: Mapping[str, Result], workers: int) -> float | None:
+    """Seconds that so many workers need for the rest; None before anything is known of it."""
+    trained = {name: result for name, result in done.items() if not result.is_failed and result.seconds > 0}
+    epochs = sum(_added(result, done) for result in trained.values())
+    if not epochs:
+        return None
+    per_epoch = sum(result.seconds for result in trained.values()) / epochs
+    budget = budget_of(plan)
+    if budget is not None and budget.unit == "hours":
+        searching = max(budget.amount * 3600 - sum(result.seconds for result in _of(done, Stage.TRIAL)), 0.0)
+    else:
+        searching = max(_epochs_planned(plan) - sum(_added(result, done) for result in _of(done, Stage.TRIAL)), 0)
+        searching *= per_epoch
+    judged = sum(result.job.epochs for result in _of(done, Stage.VERDICT))
+    judging = max((plan.verdict.finalists + 1) * plan.verdict.seeds * plan.epochs - judged, 0) * per_epoch
+    return (searching + (judging if plan.verdict.finalists else 0.0)) / max(workers, 1)
+
+
+def _epochs_planned(plan: StudyPlan) -> int:
+    """Epochs of all trials, those of a verdict not among them."""
+    if plan.method != "search":
+        budget = budget_of(plan)
+        whole = plan.trials * plan.epochs
+        return whole if budget is None else min(round(budget.amount), whole)
+    if plan.search.budget:
+        return plan.search.budget
+    rungs = rungs_of(plan.epochs, plan.search.eta, plan.search.rungs)
+    steps = [high - low for low, high in zip((0, *rungs), rungs, strict=False)]
+    counts = goes_on(plan.trials, plan.search.eta, len(rungs))
+    return sum(count * step for count, step in zip(counts, steps, strict=True))
+
+
+def _added(result: Result, done: Mapping[str, Result]) -> int:
+    """Epochs that a job trained itself."""
+    before = done.get(result.job.goes_on_from)
+    return result.job.epochs - (before.job.epochs if before is not None else 0)
+
+
+def _of(done: Mapping[str, Result], stage: Stage) -> list[Result]:
+    return [result for result in done.values() if result.job.stage is stage]
