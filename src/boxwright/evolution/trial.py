@@ -137,12 +137,15 @@ class Trainer:
         """How far the training is."""
         return self.heard.mark
 
-    def train(self, job: Job) -> Result:
-        """What a job comes to. A failure of its own making is a result too; one of the machine is raised."""
+    def train(self, job: Job, *, keeps_state: bool = True) -> Result:
+        """What a job comes to. A failure of its own making is a result too; one of the machine is raised.
+
+        `keeps_state`: of one that ends early, to be gone on with.
+        """
         began = time.monotonic()
         self.heard = heard = _Listener()
         try:
-            results = self._trained(job, heard)
+            results = self._trained(job, heard, keeps_state=keeps_state)
         except tuple(_KINDS) as error:
             kind = next(word for cause, word in _KINDS.items() if isinstance(error, cause))
             return self._failed(job, kind, str(error), began, heard)
@@ -164,12 +167,12 @@ class Trainer:
         said = hash_of(heard.settings) if heard.settings else expected_hash(self.plan, job)  # it was never begun
         return Result(job, 0.0, failure=kind, reason=told, plan_hash=said, seconds=seconds)
 
-    def _trained(self, job: Job, heard: _Listener) -> dict[str, float | None]:
+    def _trained(self, job: Job, heard: _Listener, *, keeps_state: bool) -> dict[str, float | None]:
         settings = settings_of(self.plan, job, self.place)
         resolved = Resolved(settings, dict.fromkeys(type(settings).model_fields, OF_THE_STUDY))
         plan = self._plan(resolved, job)
-        ends, keeps = _EndsAt(job.epochs), job.epochs < job.horizon
-        observers = [ends] if keeps else []
+        ends_early = job.epochs < job.horizon
+        observers, keeps = [_EndsAt(job.epochs)] if ends_early else [], ends_early and keeps_state
         with session(plan, sinks=[heard], observers=observers, keeps_state=keeps) as run:
             came_to = run.train()
             if run.state is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker of a study: takes jobs from the ledger, trains them, and writes down what they came to, until all is done."""
+"""A worker of a study: takes jobs from the ledger, trains them, and writes down what they came to."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Worker:
     sleep: Callable[[float], None] = time.sleep
 
     def work(self) -> Over:
-        """Until the study is over or stopped; why. An interruption gives the job back, so that another takes it at once.
+        """Until the study is over or stopped; why. An interruption gives the job back, for another to take at once.
 
         Raises what a machine cannot do: UserError, and KeyboardInterrupt after a signal.
         """
         while True:
-            if self.parent and os.getppid() != self.parent:
+            if self.parent > 0 and os.getppid() != self.parent:
                 return Over("the command that started this worker has ended")
             found = self.ledger.take(self.method)
             if isinstance(found, Over):

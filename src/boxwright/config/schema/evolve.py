@@ -60,6 +60,12 @@ class SearchSettings(Slice):
     watch: bool = setting(
         default=False, help_text="Print how the study stands, again and again until it is over.", spelling=Spelling()
     )
+    worker_of: int = setting(
+        0,
+        "Process that started this worker: it takes no further trial when that has ended; -1 = one of another machine.",
+        Spelling(metavar="PID"),
+        ge=-1,
+    )
     repeat: str = setting("", "Train this trial of the study again, alone, and compare.", Spelling(metavar="TRIAL"))
 
 
