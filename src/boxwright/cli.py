@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 LONGEST_REASON = 120  # characters
 # What the programs of the family were called, and the verb that does their work.
 OLD_VERBS = {"detect": "predict", "test": "val"}
-NOT_YET_VERBS = ("evolve", "bench", "doctor", "ui")
+NOT_YET_VERBS = ("bench", "doctor", "ui")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,11 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "demo": Verb(
         "see it all at once: train on a drawn set, in minutes", "verbs:DemoSettings", "demo:run", reports=False
     ),
-    "train": Verb("train a detector", "train:TrainSettings", "train:run", reports=False),
+    "train": Verb("train a detector", "train:TrainSettings", "train:run", reports=False, live=True),
+    "evolve": Verb(
+        "search hyperparameters, and learn whether the best are better", "evolve:EvolveVerbSettings", "evolve:run",
+        live=True,
+    ),
     "val": Verb("validate a checkpoint on a split", "val:ValSettings", "val:run"),
     "predict": Verb("detect objects in images, videos and streams", "val:PredictSettings", "predict:run", live=True),
     "report": Verb("a page that shows a run, or several", "verbs:ReportSettings", "report:run"),

@@ -3,15 +3,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from boxwright.config.load import Resolved
+from boxwright.config.schema.evolve import SearchSettings
 from boxwright.config.schema.train import TrainSettings
+from boxwright.evolution.command import evolve
 from boxwright.runs.training import dry_run, train
 from boxwright.structures.answer import Answer
 from boxwright.track.events import Ended
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def run(resolved: Resolved[TrainSettings]) -> Answer:
-    """Train, or go on training; with --dry-run, the plan alone."""
+
+def run(resolved: Resolved[TrainSettings], tell: Callable[[str], None]) -> Answer:
+    """Train, or go on training; with --dry-run, the plan alone; with --evolve, many times, to search hyperparameters."""
+    if resolved.settings.evolve:
+        return evolve(resolved, SearchSettings(), tell)
     if resolved.settings.dry_run:
         return dry_run(resolved)
     result = train(resolved)

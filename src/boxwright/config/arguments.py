@@ -24,6 +24,7 @@ BATCH_NAMES = ("batch", "batch_size")  # two names of one thing in every functio
 ONLY_AT_THE_COMMAND_LINE = {
     "dry_run": "Print the plan with `boxwright train --dry-run`",
     "local_rank": "The environment of a launcher decides; leave it out",
+    **dict.fromkeys(("evolve", "evolve_population", "resume_evolve"), "Search hyperparameters with `boxwright evolve`"),
     **dict.fromkeys(("every_frame", "reconnect"), "Give it to `stream` of what `boxwright.load` returns"),
 }
 _FLAG = re.compile(r"--(?P<flag>[a-z0-9][a-z0-9_-]*)(?P<value>[ =](?P<word>[\w.+-]*\w))?")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from boxwright.config.compat import current_name, meant
 from boxwright.config.flags import flag_names
 from boxwright.config.load import accepted
-from boxwright.config.schema import datasets, export, train, val, verbs, weights
+from boxwright.config.schema import datasets, evolve, export, train, val, verbs, weights
 from boxwright.config.setting import Slice, spelling_of
 from boxwright.errors import SettingError, nearest
 
@@ -46,6 +46,7 @@ HOMES: dict[str, type[Slice]] = {
     "recipes": verbs.RecipesSettings,
     "schedule": verbs.ScheduleVerbSettings,
     "demo": verbs.DemoSettings,
+    "evolve": evolve.EvolveVerbSettings,
     "config explain": verbs.ExplainSettings,
 }
 # Flags that are no setting: what they do is the same everywhere.

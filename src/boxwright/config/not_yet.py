@@ -11,32 +11,29 @@ from boxwright.errors import SettingError
 
 # Refused, because they would be silently without effect.
 NOT_YET: dict[str, str] = {
-    "evolve": "evolution",
     "bucket": "mirroring to a bucket",
     "track": "trackers beside CSV and TensorBoard",
     "device_check": "the device check",
     "ndjson_console": "JSON lines on the console",
 }
 
+OF_EVOLUTION = (
+    "evolve_population",
+    "resume_evolve",
+    "evolve_method",
+    "evolve_mutation_probability",
+    "evolve_table",
+    "evolve_default_generations",
+    "evolve_file",
+    "evolve_folder",
+)
 # What acts only through another setting.
 NEEDS = {
     **dict.fromkeys(("entity", "upload_dataset", "bbox_interval", "artifact_alias"), ("track", "a tracker")),
-    **dict.fromkeys(("evolve_population", "resume_evolve"), ("evolve", "an evolution")),
+    **dict.fromkeys(OF_EVOLUTION, ("evolve", "an evolution")),
 }
 # Constants of the trainers that nothing here reads. Files name them all; who writes one alone means something by it.
-UNREAD = {
-    "iou_t": "no trainer of this family reads it",
-    **dict.fromkeys(
-        (
-            "evolve_method",
-            "evolve_mutation_probability",
-            "evolve_table",
-            "evolve_default_generations",
-            "evolve_file",
-        ),
-        "it is for an evolution, and there is none in this run",
-    ),
-}
+UNREAD = {"iou_t": "no trainer of this family reads it"}
 
 
 def is_not_yet(key: str) -> bool:

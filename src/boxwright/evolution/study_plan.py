@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple
 
 from boxwright.config import packaged
 from boxwright.config.load import Resolved
+from boxwright.config.not_yet import OF_EVOLUTION
+from boxwright.config.origin import BUILT_IN
 from boxwright.config.run_paths import with_whole_paths
 from boxwright.config.schema.evolve import SearchSettings
 from boxwright.config.schema.train import TrainSettings
@@ -68,7 +70,7 @@ def plan_of_study(resolved: Resolved[TrainSettings], asked: SearchSettings) -> A
 def _first_trial(resolved: Resolved[TrainSettings]) -> TrainPlan:
     """The training of the start set, checked as any other, in the words of the command."""
     kept = {key: getattr(resolved.settings, key) for key in TrainSettings.model_fields} | NOTHING_KEPT
-    sources = {key: resolved.sources[key] for key in TrainSettings.model_fields}
+    sources = {key: resolved.sources[key] for key in TrainSettings.model_fields} | dict.fromkeys(OF_EVOLUTION, BUILT_IN)
     return plan_of(Resolved(TrainSettings(**kept), sources, resolved.notes), None)
 
 
