@@ -59,7 +59,9 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     ),
     "train": Verb("train a detector", "train:TrainSettings", "train:run", reports=False, live=True),
     "evolve": Verb(
-        "search hyperparameters, and learn whether the best are better", "evolve:EvolveVerbSettings", "evolve:run",
+        "search hyperparameters, and learn whether the best are better",
+        "evolve:EvolveVerbSettings",
+        "evolve:run",
         live=True,
     ),
     "val": Verb("validate a checkpoint on a split", "val:ValSettings", "val:run"),

@@ -19,7 +19,7 @@ from boxwright.evolution.files import Files
 from boxwright.evolution.look import looked_at, repeated
 from boxwright.evolution.methods import method_of
 from boxwright.evolution.overview import Overview, whole_trials
-from boxwright.evolution.place import StudyFolder, begun, folder_asked, ledger_in
+from boxwright.evolution.place import StudyFolder, begun, folder_asked, ledger_in, study_folder
 from boxwright.evolution.study_plan import plan_of_study
 from boxwright.evolution.trial import PLACE_KEYS, Trainer
 from boxwright.evolution.worker import Worker
@@ -61,7 +61,7 @@ class Study:
     @functools.cached_property
     def files(self) -> Files:
         """What is written from the ledger."""
-        return Files(self.folder, self.ledger, self.settings)
+        return Files(self.folder, self.ledger)
 
     # -- work
 
@@ -75,9 +75,9 @@ class Study:
             stop.add_note(f"the study goes on with the same command, or with: boxwright evolve {self.folder.path}")
             raise
         self.ledger.look()
-        self.files.write(whole=not self.asked.worker_of)
+        self.files.write(whole=not self.asked.worker_of, reason=over.reason)
         overview = Overview(self.folder, self.ledger, over.reason)
-        lines = [] if self.asked.worker_of else [*overview.lines(), "", *self.files.closing()]
+        lines = [] if self.asked.worker_of else [*overview.lines(), "", self.files.closing()]
         code = EXIT_FINDINGS if over.is_stopped else EXIT_DONE
         return Answer(lines, overview.document(), exit_code=code)
 
@@ -181,7 +181,7 @@ def evolve(resolved: Resolved[TrainSettings], asked: SearchSettings, tell: Calla
     if asked.repeat:
         return repeated(folder, resolved, asked, tell)
     if asked.status or asked.watch:
-        return looked_at(folder, resolved, asked, tell)
+        return looked_at(folder, asked, tell)
     study = _opened(folder, resolved, asked, tell)
     if resolved.settings.dry_run:
         return Answer([], None)
@@ -202,8 +202,8 @@ def _opened(
         for line in made.lines:
             tell(line)
         ledger = begun(folder, made.plan)
-    place = StudyFolder(folder, settings.evolve_file)
     ledger.plan = _of_length(ledger, settings, asked)
+    place = study_folder(folder, ledger.plan)
     _take_over_old(place, ledger, tell)
     if not asked.worker_of:
         tell(f"study in {folder}: {len(ledger.results())} results there, {_length(ledger.plan)}")

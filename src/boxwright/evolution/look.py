@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boxwright.config.load import Resolved
@@ -14,24 +13,23 @@ from boxwright.config.schema.train import TrainSettings
 from boxwright.errors import EXIT_DONE, EXIT_FINDINGS, SettingError
 from boxwright.evolution.methods import method_of
 from boxwright.evolution.overview import Overview
-from boxwright.evolution.place import StudyFolder, ledger_in
+from boxwright.evolution.place import ledger_in, study_folder
 from boxwright.evolution.trial import PLACE_KEYS, Trainer, expected_hash
 from boxwright.search.job import Stage
 from boxwright.structures.answer import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 WATCH_S = 2.0  # between two looks
 
 
-def looked_at(
-    folder: Path, resolved: Resolved[TrainSettings], asked: SearchSettings, tell: Callable[[str], None]
-) -> Answer:
+def looked_at(folder: Path, asked: SearchSettings, tell: Callable[[str], None]) -> Answer:
     """How a study stands; with --watch again and again until it is over."""
     ledger = ledger_in(folder)
     ledger.look()
-    place, method = StudyFolder(folder, resolved.settings.evolve_file), method_of(ledger.plan)
+    place, method = study_folder(folder, ledger.plan), method_of(ledger.plan)
     while True:
         over = method.is_over(ledger.results())
         overview = Overview(place, ledger, "the study is over" if over else "")

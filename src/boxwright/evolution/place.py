@@ -5,33 +5,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
 from boxwright.config.load import Resolved
 from boxwright.config.schema.evolve import SearchSettings
 from boxwright.config.schema.train import TrainSettings
 from boxwright.errors import SettingError
 from boxwright.evolution.study_plan import difference
 from boxwright.search.ledger import Ledger, open_ledger
+from boxwright.search.records import PICTURE, RecordForm, form_of
 from boxwright.search.store import FolderStore
 from boxwright.search.study import StudyPlan
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 FOLDER = "runs/evolve"
 STATES = "states"
-TABLES = {"csv": "evolve.csv", "txt": "evolve.txt"}
-BEST_SETS = {"csv": "hyp_evolve.yaml", "txt": "hyp_evolved.yaml"}
-PICTURE, POPULATION, PAGE = "evolve.png", "evolve_population.yaml", "study.html"
+PAGE = "study.html"
 
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """The folder of a study, and the names of what is made of its ledger there. `kind`: csv, or txt as in 2020."""
+    """The folder of a study, and what is made of its ledger there. `form`: how its year calls that."""
 
     path: Path
-    kind: str = "csv"
+    form: RecordForm = RecordForm()
 
     @property
     def states(self) -> Path:
@@ -41,12 +35,12 @@ class StudyFolder:
     @property
     def table(self) -> Path:
         """evolve.csv, or evolve.txt."""
-        return self.path / TABLES[self.kind]
+        return self.path / self.form.table
 
     @property
-    def best_set(self) -> Path:
-        """The best hyperparameters."""
-        return self.path / BEST_SETS[self.kind]
+    def picture(self) -> Path:
+        """Every hyperparameter in a panel."""
+        return self.path / PICTURE
 
     @property
     def page(self) -> Path:
@@ -89,9 +83,9 @@ def begun(folder: Path, plan: StudyPlan) -> Ledger:
     return ledger
 
 
-def place_of(settings: TrainSettings, keys: tuple[str, ...]) -> Mapping[str, object]:
-    """The settings that say where and how fast a worker trains."""
-    return {key: getattr(settings, key) for key in keys}
+def study_folder(path: Path, plan: StudyPlan) -> StudyFolder:
+    """The folder of a study with the names of its recipe."""
+    return StudyFolder(path, form_of(TrainSettings(**plan.settings)))
 
 
 def _short(value: object) -> str:

@@ -47,7 +47,9 @@ def answers_of_tasks(
                     request.raise_again()
             return list(ray.get(tasks))
         except ray.exceptions.RayError as error:
-            raise LostError(f"Ray was lost ({str(error).strip().splitlines()[0]}). Start the same command again") from None
+            raise LostError(
+                f"Ray was lost ({str(error).strip().splitlines()[0]}). Start the same command again"
+            ) from None
 
 
 def _called(work: Callable[[], Any]) -> Any:
