@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def run(resolved: Resolved[TrainSettings], tell: Callable[[str], None]) -> Answer:
-    """Train, or go on training; with --dry-run, the plan alone; with --evolve, many times, to search hyperparameters."""
+    """Train, or go on training; with --dry-run, the plan alone; with --evolve, a search for hyperparameters."""
     if resolved.settings.evolve:
         return evolve(resolved, SearchSettings(), tell)
     if resolved.settings.dry_run:

@@ -29,6 +29,12 @@ MANUAL: dict[str, Entry] = {
         "weights/last.pt, results.csv, pictures and report.html; its path is the last line printed.",
         "train --data yours.yaml --cfg yolov5s --imgsz 640 --batch 16 --epochs 100",
     ),
+    "evolve": Entry(
+        "Trains many times to find better hyperparameters, on one worker or many, and says whether the best are really "
+        "better than yours. The study is a folder below runs/evolve: the same command goes on after whatever ended it, "
+        "or joins in from another machine. Every flag of a training works here too.",
+        "evolve --data yours.yaml --cfg yolov5n --epochs 27 --method search --budget 12h",
+    ),
     "val": Entry(
         "Measures a run or a weights file on a split: precision, recall and AP by this family's rule and by COCO's, "
         "for every class. Of a run it repeats "

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+
 from boxwright.evolution.overview import Overview, whole_trials
 from boxwright.evolution.place import StudyFolder
 from boxwright.report.evolve_figure import evolve_figure

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
 from boxwright.config.load import Resolved
 from boxwright.config.schema.evolve import SearchSettings
 from boxwright.config.schema.train import TrainSettings
@@ -25,7 +26,7 @@ class StudyFolder:
     """The folder of a study, and what is made of its ledger there. `form`: how its year calls that."""
 
     path: Path
-    form: RecordForm = RecordForm()
+    form: RecordForm
 
     @property
     def states(self) -> Path:

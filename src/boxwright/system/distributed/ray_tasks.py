@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Independent pieces of work as tasks of Ray, each on a core or GPU of its own; a lost node costs a task another start.
+"""Independent pieces of work as tasks of Ray, each on a core or GPU of its own; after a lost node one starts again.
 
-What they work on lies elsewhere, on a file system that all nodes share; Ray carries nothing but their beginning and end.
+What they work on lies elsewhere, on a file system that all nodes share; Ray carries their beginning and end alone.
 """
 
 from __future__ import annotations
