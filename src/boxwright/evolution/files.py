@@ -36,7 +36,7 @@ class Files:
         plan = self.ledger.plan
         write_text(self.folder.page, study_page(Overview(self.folder, self.ledger, reason).document()), durable=False)
         course = course_of(plan, whole_trials(self.ledger))
-        if course.fitness and not plan.settings.get("noplots"):
+        if course.fitness and plan.facts.get("pictures"):
             write_image(self.folder.picture, evolve_figure(course.values, course.fitness, course.best))
 
     def closing(self) -> str:

@@ -22,7 +22,7 @@ from boxwright.runs.plan import TrainPlan, plan_of
 from boxwright.search.budget import read_budget
 from boxwright.search.population_files import first_sets
 from boxwright.search.space import Space, space_of
-from boxwright.search.study import PopulationRules, SearchRules, StudyPlan, VerdictRules
+from boxwright.search.study import MutationRules, PopulationRules, SearchRules, StudyPlan, VerdictRules
 from boxwright.search.tables import mutation_rules, table_of
 from boxwright.search.tpe import proposer_for
 
@@ -57,12 +57,12 @@ def plan_of_study(resolved: Resolved[TrainSettings], asked: SearchSettings) -> A
         seed=settings.seed,
         start=space.start,
         keys=space.keys,
-        mutation=mutation_rules(settings, asked.parents),
+        mutation=_mutation(settings, asked) if method == "mutation" else MutationRules(),
         population=_population(settings, asked, space) if method == "population" else PopulationRules(),
         search=_search(asked, space) if method == "search" else SearchRules(),
         verdict=VerdictRules(finalists=asked.finalists, seeds=_seeds(asked, method)),
         settings=_stored(trial),
-        facts=_facts(trial, asked),
+        facts=_facts(trial, asked, noplots=settings.noplots),
     )
     return Asked(plan, space.lines(), [*fetched, *trial.notes])
 
@@ -93,7 +93,7 @@ def _require_use(resolved: Resolved[TrainSettings], asked: SearchSettings, metho
 
 def _space(trial: TrainPlan, method: Method, chosen: tuple[str, ...]) -> Space:
     settings = trial.settings
-    table = table_of("6.0" if method == "search" else settings.evolve_table)
+    table = table_of(_table(settings, method))
     moving = set(chosen) or {key.name for key in table.keys if key.gain}
     start = {
         key: getattr(settings, key)
@@ -109,6 +109,11 @@ def _space(trial: TrainPlan, method: Method, chosen: tuple[str, ...]) -> Space:
         without_effect=without_effect(settings, trial.data, moving),
         flag=KEYS_FLAG,
     )
+
+
+def _table(settings: TrainSettings, method: Method) -> str:
+    """The year whose keys and limits count: that of the recipe, where the recipe evolved in this way."""
+    return settings.evolve_table if settings.evolve_method == method else {"population": "7.0"}.get(method, "6.0")
 
 
 def _trials(settings: TrainSettings, asked: SearchSettings, method: Method) -> int:
@@ -129,9 +134,14 @@ def _seeds(asked: SearchSettings, method: Method) -> int:
     return USUAL_SEEDS if method == "search" else 0
 
 
+def _mutation(settings: TrainSettings, asked: SearchSettings) -> MutationRules:
+    table = {"evolve_table": _table(settings, "mutation")}
+    return mutation_rules(settings.model_copy(update=table), asked.parents)
+
+
 def _population(settings: TrainSettings, asked: SearchSettings, space: Space) -> PopulationRules:
     """The rules of the year, the sets that were named to begin with among them. Raises SettingError for a bad file."""
-    rules = table_of(settings.evolve_table).population
+    rules = table_of(_table(settings, "population")).population
     first = first_sets(space.keys, settings.evolve_population, settings.resume_evolve)
     trials = _trials(settings, asked, "population")
     generations = settings.evolve or max(-(-trials // asked.population), 1)
@@ -153,11 +163,11 @@ def _search(asked: SearchSettings, space: Space) -> SearchRules:
 def _stored(trial: TrainPlan) -> dict[str, Any]:
     """The settings as every worker reads them: paths are whole, and where it trains is left to each."""
     whole = with_whole_paths(trial.resolved).settings.model_dump(mode="json")
-    usual = {key: TrainSettings.model_fields[key].get_default() for key in (*PLACE_KEYS, "project", "name")}
+    usual = {key: TrainSettings.model_fields[key].get_default() for key in (*PLACE_KEYS, "project", "name", "noplots")}
     return {**whole, **usual}
 
 
-def _facts(trial: TrainPlan, asked: SearchSettings) -> dict[str, Any]:
+def _facts(trial: TrainPlan, asked: SearchSettings, *, noplots: bool) -> dict[str, Any]:
     images = {split: len(index) for split, index in trial.data.splits.items()}
     return {
         "network": trial.detector.spec.name,
@@ -166,6 +176,7 @@ def _facts(trial: TrainPlan, asked: SearchSettings) -> dict[str, Any]:
         "classes": list(trial.data.names),
         "prints": {split: index.fingerprint() for split, index in trial.data.splits.items()},
         "budget": asked.budget,
+        "pictures": not noplots,
         "workers": asked.workers_evolve,
     }
 
