@@ -87,11 +87,11 @@ class Study:
             words = self._words("", self.settings.threads or 1, NO_PROCESS_HERE)
             on_cpu = self.settings.device.strip().lower() == "cpu"
             work = functools.partial(_worked_elsewhere, str(Path.cwd()), words)
-            answers_of_tasks(work, count, self._look, LOOK_S, on_cpu=on_cpu)
+            answers_of_tasks(work, count, self.look, LOOK_S, on_cpu=on_cpu)
             return self._over()
         if count == 1:
             return self._worker().work()
-        code = attended(self._commands(count), self._look, LOOK_S)
+        code = attended(self._commands(count), self, LOOK_S)
         if code:
             self.ledger.look()
             return Over(f"a worker ended with exit code {code}", is_stopped=True)
@@ -140,7 +140,17 @@ class Study:
 
     # -- told as it goes
 
-    def _look(self) -> bool:
+    def begun(self, place: int, process: int) -> None:
+        """A worker was started."""
+        self.tell(f"worker {place} is process {process}")
+
+    def killed(self, place: int, process: int) -> None:
+        """A worker was killed: its trial need not wait until its lease has run out."""
+        self.tell(f"warning: worker {place} was killed; another one takes its place")
+        self.ledger.look()
+        self.ledger.note_death(process)
+
+    def look(self) -> bool:
         """Tell of results that are new; whether there were any."""
         self.ledger.look()
         fresh = [result for name, result in self.ledger.results().items() if name not in self.told]

@@ -9,28 +9,44 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from boxwright.errors import EXIT_DONE
 from boxwright.system.signals import ENDED_BY_SIGNAL, StopRequest, stops_collected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 LEAVING_S = 20.0  # that processes have to leave behind a signal
 MOST_DEATHS = 10  # of processes in one place, without anything having come of it
 
 
-def attended(commands: Sequence[Sequence[str]], look: Callable[[], bool], every_s: float) -> int:
+class Watcher(Protocol):
+    """Who wants to know how the processes get on. Processes are known by their number in the system."""
+
+    def begun(self, place: int, process: int) -> None:
+        """One was started in this place."""
+        ...
+
+    def killed(self, place: int, process: int) -> None:
+        """One was killed; another one is started in its place."""
+        ...
+
+    def look(self) -> bool:
+        """See what came of their work since the last look, and say whether anything did."""
+        ...
+
+
+def attended(commands: Sequence[Sequence[str]], watcher: Watcher, every_s: float) -> int:
     """Run `boxwright WORDS` for each of the commands until all have ended; the exit code of the first that failed.
 
-    `look` is called again and again; it says whether something came of their work since. A process that was killed is
-    started anew. KeyboardInterrupt after a signal, when all have left.
+    The watcher looks every so many seconds. A process that was killed is started anew. KeyboardInterrupt after a
+    signal, when all have left.
     """
     with stops_collected() as request:
-        places = [_Place(words) for words in commands]
+        places = [_Place(number, words, watcher) for number, words in enumerate(commands)]
         try:
-            return _until_ended(places, look, every_s, request)
+            return _until_ended(places, watcher, every_s, request)
         finally:
             for place in places:
                 place.leave()
@@ -39,13 +55,15 @@ def attended(commands: Sequence[Sequence[str]], look: Callable[[], bool], every_
 class _Place:
     """A process, and those that came before it in its place."""
 
-    def __init__(self, words: Sequence[str]) -> None:
-        self.words = words
+    def __init__(self, number: int, words: Sequence[str], watcher: Watcher) -> None:
+        self.number, self.words, self.watcher = number, words, watcher
         self.deaths = 0
         self.process = self._started()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-m", "boxwright", *self.words])
+        process = subprocess.Popen([sys.executable, "-m", "boxwright", *self.words])
+        self.watcher.begun(self.number, process.pid)
+        return process
 
     def code(self) -> int | None:
         """How it ended; None while it runs."""
@@ -59,6 +77,7 @@ class _Place:
     def start_again(self) -> None:
         """Another process in its place."""
         self.deaths += 1
+        self.watcher.killed(self.number, self.process.pid)
         self.process = self._started()
 
     def leave(self) -> None:
@@ -72,7 +91,7 @@ class _Place:
             self.process.wait()
 
 
-def _until_ended(places: Sequence[_Place], look: Callable[[], bool], every_s: float, request: StopRequest) -> int:
+def _until_ended(places: Sequence[_Place], watcher: Watcher, every_s: float, request: StopRequest) -> int:
     running = list(places)
     failed = EXIT_DONE
     while running:
@@ -80,9 +99,9 @@ def _until_ended(places: Sequence[_Place], look: Callable[[], bool], every_s: fl
         if request.number:
             for place in running:
                 place.leave()
-            look()
+            watcher.look()
             request.raise_again()
-        if look():
+        if watcher.look():
             for place in running:
                 place.deaths = 0
         for place in list(running):
@@ -93,7 +112,7 @@ def _until_ended(places: Sequence[_Place], look: Callable[[], bool], every_s: fl
                 continue
             running.remove(place)
             failed = failed or place.code() or EXIT_DONE
-    look()
+    watcher.look()
     return failed
 
 

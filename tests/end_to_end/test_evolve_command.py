@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Studies of hyperparameters through the command line: all methods, workers that are killed, going on, looking on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from boxwright.errors import EXIT_FINDINGS
+from boxwright.search.ledger import open_ledger
+from boxwright.search.store import FolderStore
+from tests.support.commands import Said, command
+from tests.support.runs import Ground
+
+MOST_S = 120.0
+KEYS = ("--keys", "lr0", "hsv_h", "scale")
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory) -> Ground:
+    return Ground.laid(tmp_path_factory.mktemp("evolve"))
+
+
+def words(ground: Ground, *more: str, name: str, epochs: int = 1) -> list[str]:
+    kept = ground.words(ground.folder / "studies", "--name", name, "--workers", "0", *more, epochs=epochs)
+    return ["evolve", *kept[1:]]
+
+
+def evolve(ground: Ground, *more: str, name: str, epochs: int = 1) -> Said:
+    return command(*words(ground, *more, name=name, epochs=epochs))
+
+
+def study_of(ground: Ground, name: str) -> Path:
+    return ground.folder / "studies" / name
+
+
+def results(folder: Path) -> dict:
+    ledger = open_ledger(FolderStore(folder))
+    assert ledger is not None
+    ledger.look()
+    assert ledger.damaged() == {}
+    return dict(ledger.results())
+
+
+@pytest.fixture(scope="module")
+def mutated(ground) -> Said:
+    said = evolve(ground, "--method", "mutation", "--trials", "3", *KEYS, name="mutated")
+    assert said.code == 0, said.err
+    return said
+
+
+def test_a_mutation_leaves_the_files_of_the_family(ground, mutated):
+    folder = study_of(ground, "mutated")
+    found = results(folder)
+    assert sorted(found) == ["0", "1", "2"]
+    table = (folder / "evolve.csv").read_text().splitlines()
+    assert len(table) == 1 + 3
+    assert "lr0" in table[0]
+    best = max(found.values(), key=lambda one: one.fitness)
+    assert f"lr0: {best.job.values['lr0']}" in (folder / "hyp_evolve.yaml").read_text()
+    assert (folder / "study.html").read_text().startswith("<!doctype html>")
+    assert "boxwright train --hyp" in mutated.lines[-1]
+
+
+def test_the_same_command_goes_on_and_repeats_nothing(ground, mutated):
+    before = results(study_of(ground, "mutated"))
+    assert evolve(ground, "--method", "mutation", "--trials", "3", *KEYS, name="mutated").code == 0
+    assert results(study_of(ground, "mutated")) == before
+    assert evolve(ground, "--method", "mutation", "--trials", "4", *KEYS, name="mutated").code == 0
+    after = results(study_of(ground, "mutated"))
+    assert {name: after[name] for name in before} == before
+    assert sorted(after) == ["0", "1", "2", "3"]
+
+
+def test_another_study_in_the_same_folder_is_refused(ground, mutated):
+    said = evolve(ground, "--method", "mutation", "--trials", "3", *KEYS, "lr0=0.02", name="mutated")
+    assert said.code == 2
+    assert "the study there has" in said.err
+    assert len(said.err.splitlines()) == 1
+
+
+def test_a_trial_can_be_trained_again_alone_to_the_same_fitness(ground, mutated):
+    said = command(
+        "evolve", study_of(ground, "mutated"), "--repeat", "1", "--device", "cpu", "--workers", "0", "--json"
+    )
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert found["same"]
+    assert found["fitness"] == results(study_of(ground, "mutated"))["1"].fitness
+
+
+def test_how_a_study_stands_is_told_to_people_and_programs(ground, mutated):
+    folder = study_of(ground, "mutated")
+    said = command("evolve", folder, "--status")
+    assert said.code == 0
+    assert "trials done" in said.out
+    found = json.loads(command("evolve", folder, "--status", "--json").out)
+    assert found["best"] == max(found["trials"], key=lambda one: one["fitness"])["name"]
+
+
+def test_evolve_1_in_a_loop_adds_a_trial_each_time(ground):
+    kept = ground.words(
+        ground.folder / "studies", "--name", "loop", "--workers", "0", "--recipe", "6.2", "--evolve", "1", epochs=1
+    )
+    for count in (1, 2):
+        said = command(*kept)
+        assert said.code == 0, said.err
+        assert len(results(study_of(ground, "loop"))) == count
+
+
+def test_a_population_and_a_search_come_to_their_ends(ground):
+    said = evolve(ground, "--method", "population", "--population", "2", "--trials", "4", name="population")
+    assert said.code == 0, said.err
+    assert len(results(study_of(ground, "population"))) == 4
+    assert "gen1number0" in (study_of(ground, "population") / "evolve_population.yaml").read_text()
+    said = evolve(
+        ground, "--method", "search", "--proposer", "random", "--trials", "3", "--finalists", "1", "--verdict-seeds",
+        "2", *KEYS, name="search", epochs=3,
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    found = results(study_of(ground, "search"))
+    assert {name for name in found if name.startswith("0-")} == {"0-r0", "0-r1"}, "the start set goes to the end"
+    assert sum(name.startswith("v-") for name in found) == 4
+    assert json.loads(command("evolve", study_of(ground, "search"), "--status", "--json").out)["verdict"] is not None
+
+
+def test_a_trial_that_cannot_train_is_recorded_and_three_in_a_row_stop_the_study(ground):
+    said = evolve(ground, "--method", "mutation", "--trials", "9", "--keys", "hsv_h", "lr0=1e30", name="failing")
+    assert said.code == EXIT_FINDINGS
+    found = results(study_of(ground, "failing"))
+    assert [one.failure for one in found.values()] == ["not finite"] * 3
+    assert all(one.fitness == 0 for one in found.values())
+
+
+def test_a_study_of_two_workers_outlives_the_kill_of_one(ground):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "boxwright", *words(
+            ground, "--method", "mutation", "--trials", "4", "--workers-evolve", "2", *KEYS, name="killed"
+        )],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    folder = study_of(ground, "killed")
+    assert process.stdout is not None
+    victim = next(line for line in process.stdout if line.startswith("worker 0 is process"))
+    os.kill(int(victim.split()[-1]), signal.SIGKILL)
+    rest = process.stdout.read()
+    assert process.wait(MOST_S) == 0, rest
+    assert sorted(results(folder)) == ["0", "1", "2", "3"]
