@@ -8,15 +8,18 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from boxwright.errors import EXIT_FINDINGS
+from boxwright.errors import EXIT_FINDINGS, EXIT_USER_INPUT
 from boxwright.search.ledger import open_ledger
 from boxwright.search.store import FolderStore
 from tests.support.commands import Said, command
 from tests.support.runs import Ground
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MOST_S = 120.0
 KEYS = ("--keys", "lr0", "hsv_h", "scale")
@@ -48,15 +51,20 @@ def results(folder: Path) -> dict:
     return dict(ledger.results())
 
 
+class Mutated(NamedTuple):
+    said: Said
+    folder: Path
+
+
 @pytest.fixture(scope="module")
-def mutated(ground) -> Said:
+def mutated(ground) -> Mutated:
     said = evolve(ground, "--method", "mutation", "--trials", "3", *KEYS, name="mutated")
     assert said.code == 0, said.err
-    return said
+    return Mutated(said, study_of(ground, "mutated"))
 
 
-def test_a_mutation_leaves_the_files_of_the_family(ground, mutated):
-    folder = study_of(ground, "mutated")
+def test_a_mutation_leaves_the_files_of_the_family(mutated):
+    folder = mutated.folder
     found = results(folder)
     assert sorted(found) == ["0", "1", "2"]
     table = (folder / "evolve.csv").read_text().splitlines()
@@ -65,38 +73,36 @@ def test_a_mutation_leaves_the_files_of_the_family(ground, mutated):
     best = max(found.values(), key=lambda one: one.fitness)
     assert f"lr0: {best.job.values['lr0']}" in (folder / "hyp_evolve.yaml").read_text()
     assert (folder / "study.html").read_text().startswith("<!doctype html>")
-    assert "boxwright train --hyp" in mutated.lines[-1]
+    assert "boxwright train --hyp" in mutated.said.lines[-1]
 
 
 def test_the_same_command_goes_on_and_repeats_nothing(ground, mutated):
-    before = results(study_of(ground, "mutated"))
+    before = results(mutated.folder)
     assert evolve(ground, "--method", "mutation", "--trials", "3", *KEYS, name="mutated").code == 0
-    assert results(study_of(ground, "mutated")) == before
+    assert results(mutated.folder) == before
     assert evolve(ground, "--method", "mutation", "--trials", "4", *KEYS, name="mutated").code == 0
-    after = results(study_of(ground, "mutated"))
+    after = results(mutated.folder)
     assert {name: after[name] for name in before} == before
     assert sorted(after) == ["0", "1", "2", "3"]
 
 
 def test_another_study_in_the_same_folder_is_refused(ground, mutated):
     said = evolve(ground, "--method", "mutation", "--trials", "3", *KEYS, "lr0=0.02", name="mutated")
-    assert said.code == 2
-    assert "the study there has" in said.err
+    assert said.code == EXIT_USER_INPUT
+    assert f"{mutated.folder}: the study there has start" in said.err
     assert len(said.err.splitlines()) == 1
 
 
-def test_a_trial_can_be_trained_again_alone_to_the_same_fitness(ground, mutated):
-    said = command(
-        "evolve", study_of(ground, "mutated"), "--repeat", "1", "--device", "cpu", "--workers", "0", "--json"
-    )
+def test_a_trial_can_be_trained_again_alone_to_the_same_fitness(mutated):
+    said = command("evolve", mutated.folder, "--repeat", "1", "--device", "cpu", "--workers", "0", "--json")
     assert said.code == 0, said.err
     found = json.loads(said.out)
     assert found["same"]
-    assert found["fitness"] == results(study_of(ground, "mutated"))["1"].fitness
+    assert found["fitness"] == results(mutated.folder)["1"].fitness
 
 
-def test_how_a_study_stands_is_told_to_people_and_programs(ground, mutated):
-    folder = study_of(ground, "mutated")
+def test_how_a_study_stands_is_told_to_people_and_programs(mutated):
+    folder = mutated.folder
     said = command("evolve", folder, "--status")
     assert said.code == 0
     assert "trials done" in said.out
