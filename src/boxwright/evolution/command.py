@@ -26,6 +26,7 @@ from boxwright.evolution.worker import Worker
 from boxwright.search.job import Result, Stage
 from boxwright.search.ledger import Ledger, Over
 from boxwright.search.old_records import read_old
+from boxwright.search.ranking import is_old
 from boxwright.search.study import StudyPlan
 from boxwright.structures.answer import Answer, counted
 from boxwright.system.device import device_words, devices_named, usable_cores
@@ -167,7 +168,7 @@ class Study:
 
     def _line(self, result: Result) -> str:
         """A result in words: what it came to, what is best, and how long the rest takes."""
-        whole = whole_trials(self.ledger)
+        whole = [one for one in whole_trials(self.ledger).values() if not is_old(one)]
         best = self.ledger.best()
         job = result.job
         what = "verdict" if job.stage is Stage.VERDICT else "trial"
@@ -224,7 +225,7 @@ def _of_length(ledger: Ledger, settings: TrainSettings, asked: SearchSettings) -
     """The plan with the length that this command asks for: a study may become longer."""
     plan = ledger.plan
     ledger.look()
-    begun_trials = len({job.trial for job in ledger.taken().values() if job.stage is Stage.TRIAL})
+    begun_trials = len({job.trial for job in ledger.taken().values() if job.stage is Stage.TRIAL and job.trial >= 0})
     per_generation = plan.population.size if plan.method == "population" else 1
     if settings.evolve == ONE_MORE and begun_trials:
         return plan.model_copy(update={"trials": begun_trials + per_generation})

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from boxwright.search.budget import Budget, Budgeted, read_budget
+from boxwright.search.finalists import WithVerdict
 from boxwright.search.halving import Halving
 from boxwright.search.job import Method
 from boxwright.search.mutation import Mutation
@@ -11,7 +12,6 @@ from boxwright.search.population import Population
 from boxwright.search.proposals import Mixture, Proposer
 from boxwright.search.study import StudyPlan
 from boxwright.search.tpe import Estimator, require_package
-from boxwright.search.verdict import WithVerdict
 
 
 def method_of(plan: StudyPlan) -> Method:

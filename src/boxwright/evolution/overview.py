@@ -39,7 +39,9 @@ class Overview:
         self.folder, self.ledger, self.plan, self.reason = folder, ledger, ledger.plan, reason
         self.done: Mapping[str, Result] = ledger.results()
         self.running = ledger.running()
-        self.verdict: Verdict | None = verdict_of(self.plan, self.done)
+        judged = any(one.job.stage is Stage.VERDICT for one in self.done.values())
+        due = bool(reason) and self.plan.verdict.seeds > 0
+        self.verdict: Verdict | None = verdict_of(self.plan, self.done) if judged or due else None
         self.whole = whole_trials(ledger)
         self.ranking = ranked(result for result in self.whole.values() if not result.is_failed)
 
@@ -64,7 +66,7 @@ class Overview:
         """A page of a terminal."""
         plan = self.plan
         network, data = plan.facts.get("network", ""), Path(str(plan.facts.get("data", ""))).name
-        begun = len({job.trial for job in self.ledger.taken().values() if job.stage is Stage.TRIAL})
+        begun = len({job.trial for job in self.ledger.taken().values() if job.stage is Stage.TRIAL and job.trial >= 0})
         lines = [
             f"study {self.folder.path}: {plan.method}, {counted(plan.epochs, 'epoch')} a trial, {network} on {data}",
             self._about_trials(begun),
@@ -81,7 +83,10 @@ class Overview:
     def _about_trials(self, begun: int) -> str:
         known = trials(self.done)
         failed = sum(one.is_failed for one in known)
-        parts = [f"{counted(len(self.whole), 'trial')} done" + (f" ({failed} failed)" if failed else "")]
+        own = [one for one in self.whole.values() if not is_old(one)]
+        parts = [f"{counted(len(own), 'trial')} done" + (f" ({failed} failed)" if failed else "")]
+        if len(own) < len(self.whole):
+            parts.append(f"{len(self.whole) - len(own)} taken over")
         parts.append(f"{begun} begun")
         left = None if self.is_over else self.left_s(len(self.running))
         if left:
