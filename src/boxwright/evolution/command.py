@@ -19,7 +19,7 @@ from boxwright.evolution.files import Files
 from boxwright.evolution.look import looked_at, repeated
 from boxwright.evolution.methods import method_of
 from boxwright.evolution.overview import Overview, whole_trials
-from boxwright.evolution.place import StudyFolder, begun, folder_asked, ledger_in, study_folder
+from boxwright.evolution.place import StudyFolder, begun, folder_asked, is_study, ledger_in, study_folder
 from boxwright.evolution.study_plan import plan_of_study
 from boxwright.evolution.trial import PLACE_KEYS, Trainer
 from boxwright.evolution.worker import Worker
@@ -146,10 +146,8 @@ class Study:
         self.tell(f"worker {place} is process {process}")
 
     def killed(self, place: int, process: int) -> None:
-        """A worker was killed: its trial need not wait until its lease has run out."""
-        self.tell(f"warning: worker {place} was killed; another one takes its place")
-        self.ledger.look()
-        self.ledger.note_death(process)
+        """A worker was killed; its trial is begun again."""
+        self.tell(f"warning: worker {place}, process {process}, was killed; another one takes its place")
 
     def look(self) -> bool:
         """Tell of results that are new; whether there were any."""
@@ -204,7 +202,7 @@ def _opened(
 ) -> Study:
     """The study of a command: with its own plan, or with the one that is in the folder."""
     settings = resolved.settings
-    if asked.study or settings.resume:
+    if asked.study or (settings.resume and is_study(folder)):
         ledger = ledger_in(folder)
     else:
         made = plan_of_study(resolved, asked)
@@ -239,12 +237,14 @@ def _length(plan: StudyPlan) -> str:
 
 
 def _take_over_old(place: StudyFolder, ledger: Ledger, tell: Callable[[str], None]) -> None:
-    """Rows of an earlier record in the folder, of whatever program, become results of the study."""
-    found = read_old(place.table, whole_trials(ledger).values())
+    """Rows of an earlier record in the folder, of whatever program, become results of a study that begins there."""
+    if ledger.taken():
+        return
+    found = read_old(place.table, ledger.plan, whole_trials(ledger))
     for note in found.notes:
         tell(f"warning: {note}")
     for result in found.results:
-        ledger.finish(result)
+        ledger.record(result)
     if found.results:
         tell(f"{place.table}: {counted(len(found.results), 'earlier trial')} taken over")
         ledger.look()

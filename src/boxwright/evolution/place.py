@@ -12,6 +12,7 @@ from boxwright.config.schema.train import TrainSettings
 from boxwright.errors import SettingError
 from boxwright.evolution.study_plan import difference
 from boxwright.search.ledger import Ledger, open_ledger
+from boxwright.search.plan_file import read_plan
 from boxwright.search.records import PICTURE, RecordForm, form_of
 from boxwright.search.store import FolderStore
 from boxwright.search.study import StudyPlan
@@ -58,6 +59,11 @@ def folder_asked(resolved: Resolved[TrainSettings], asked: SearchSettings) -> Pa
         return Path(settings.resume)
     fixed = settings.evolve_folder == "always-runs/evolve" or not resolved.sources["project"].chosen
     return Path(FOLDER if fixed else settings.project) / (settings.name or "exp")
+
+
+def is_study(folder: Path) -> bool:
+    """Whether a study was begun here. An evolution of the original program is none: its record is taken over."""
+    return read_plan(FolderStore(folder)) is not None
 
 
 def ledger_in(folder: Path, worker: str = "") -> Ledger:
