@@ -26,7 +26,7 @@ from boxwright.runs.session import session
 from boxwright.search.job import Job, Result
 from boxwright.search.study import StudyPlan
 from boxwright.system.device import is_out_of_memory, release_memory
-from boxwright.system.files import remove
+from boxwright.system.files import make_folder, remove
 from boxwright.track.bus import Delivery
 from boxwright.track.events import RESULT_KEYS, EpochEnded, EpochTrained, Event, RunStarted, StepLogged
 
@@ -176,6 +176,7 @@ class Trainer:
         with session(plan, sinks=[heard], observers=observers, keeps_state=keeps) as run:
             came_to = run.train()
             if run.state is not None:
+                make_folder(self.states)
                 write_checkpoint(self.states / f"{job.name}.pt", run.state)
         if job.goes_on_from:
             remove(self.states / f"{job.goes_on_from}.pt")
