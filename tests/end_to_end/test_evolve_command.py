@@ -133,13 +133,12 @@ def test_a_population_and_a_search_come_to_their_ends(ground):
     assert said.code == 0, said.err
     found = results(study_of(ground, "search"))
     assert {name for name in found if name.startswith("0-")} == {"0-r0", "0-r1"}, "the start set goes to the end"
-    assert sum(name.startswith("v-") for name in found) == 4
-    assert json.loads(command("evolve", study_of(ground, "search"), "--status", "--json").out)["verdict"] is not None
+    assert json.loads(command("evolve", study_of(ground, "search"), "--status", "--json").out)["verdict"]["is_whole"]
 
 
 def test_a_trial_that_cannot_train_is_recorded_and_three_in_a_row_stop_the_study(ground):
     said = evolve(
-        ground, "--method", "mutation", "--trials", "9", "--keys", "hsv_h", "lr0=10", "box=1e9", name="failing"
+        ground, "--method", "mutation", "--trials", "9", "--keys", "hsv_h", "lr0=10", "box=1000", "obj=1000", name="failing"
     )
     assert said.code == EXIT_FINDINGS
     found = results(study_of(ground, "failing"))
