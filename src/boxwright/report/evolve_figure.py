@@ -71,9 +71,11 @@ def _fill(axes: Axes, values: np.ndarray, fitness: np.ndarray, best: int | None)
     moved = _moved(values)
     axes.scatter(values, fitness, s=MARKER, color=shades()(late) if moved else GRID, linewidths=0, alpha=0.85)
     if best is not None:
-        ring = {"s": MARKER * RING, "facecolors": "none", "linewidths": 1.6, "zorder": 5}
-        axes.scatter(values[best], fitness[best], edgecolors=SECOND if moved else FAINT, **ring)
-        axes.set_title(f"{values[best]:.4g}", loc="right", fontsize=NOTE_PT, color=SECOND if moved else FAINT, pad=6)
+        ring = SECOND if moved else FAINT
+        axes.scatter(
+            values[best], fitness[best], s=MARKER * RING, facecolors="none", edgecolors=ring, linewidths=1.6, zorder=5
+        )
+        axes.set_title(f"{values[best]:.4g}", loc="right", fontsize=NOTE_PT, color=ring, pad=6)
     if not moved:
         axes.set_xticks([values[0]], ["stayed" if len(values) > 1 else ""])
         axes.set_xlim(values[0] - 1, values[0] + 1)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from boxwright.search.job import Result
 from boxwright.search.ranking import trials
+from boxwright.search.study import StudyPlan
 from boxwright.track.events import RESULT_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from boxwright.search.job import Result
-    from boxwright.search.study import StudyPlan
 
 RESULTS = RESULT_KEYS[3:10]  # precision, recall, both mAPs, three validation losses
 WIDTH, DIGITS = 20, 5  # of a cell of evolve.csv

@@ -10,11 +10,10 @@ import numpy as np
 from boxwright.keyed import Purpose, generator
 from boxwright.search.job import Job, Result
 from boxwright.search.ranking import is_old, measured, ranked, within
+from boxwright.search.study import MutationRules, StudyPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from boxwright.search.study import MutationRules, StudyPlan
 
 LEAST_WEIGHT = 1e-6  # of a parent above the worst one of them
 
@@ -48,10 +47,10 @@ def parents_of(plan: StudyPlan, number: int, done: Mapping[str, Result]) -> list
 
 def job_of(plan: StudyPlan, number: int, parents: Sequence[Result]) -> Job:
     """Trial `number`, made from these results; from the start set where there are none. Always the same one."""
-    random = generator(plan.seed, Purpose.EVOLVE, number)
+    draws = generator(plan.seed, Purpose.EVOLVE, number)
     chosen = ranked(parents)
     if chosen:
-        base, origin = _parent(plan, chosen, random)
+        base, origin = _parent(plan, chosen, draws)
     else:
         base, origin = {key.name: plan.start[key.name] for key in plan.keys}, "the start set"
     rules = plan.mutation
@@ -59,7 +58,7 @@ def job_of(plan: StudyPlan, number: int, parents: Sequence[Result]) -> Job:
         clips = rules.clips_before_the_first
         values = {key.name: within(key, base[key.name]) if clips else base[key.name] for key in plan.keys}
     else:
-        moved = factors(rules, np.array([key.gain for key in plan.keys]), random)
+        moved = factors(rules, np.array([key.gain for key in plan.keys]), draws)
         values = {
             key.name: round(within(key, base[key.name] * factor), rules.digits)
             for key, factor in zip(plan.keys, moved.tolist(), strict=True)
@@ -77,14 +76,14 @@ def job_of(plan: StudyPlan, number: int, parents: Sequence[Result]) -> Job:
     )
 
 
-def _parent(plan: StudyPlan, parents: list[Result], random: np.random.Generator) -> tuple[dict[str, float], str]:
+def _parent(plan: StudyPlan, parents: list[Result], draws: np.random.Generator) -> tuple[dict[str, float], str]:
     """What is mutated, and what it is in words: one parent drawn by weight, or the weighted mean of all."""
     weights = weights_of([parent.fitness for parent in parents])
     values = np.array([[one.job.values.get(key.name, plan.start[key.name]) for key in plan.keys] for one in parents])
     if plan.mutation.parents == "weighted":
         base, origin = weights @ values, f"the weighted mean of {len(parents)}"
     else:
-        drawn = int(random.choice(len(parents), p=weights))
+        drawn = int(draws.choice(len(parents), p=weights))
         base, origin = values[drawn], f"trial {parents[drawn].job.name}"
     return dict(zip((key.name for key in plan.keys), base.tolist(), strict=True)), origin
 
@@ -97,7 +96,7 @@ def weights_of(fitness: Sequence[float]) -> np.ndarray:
     return shares
 
 
-def factors(rules: MutationRules, gains: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def factors(rules: MutationRules, gains: np.ndarray, draws: np.random.Generator) -> np.ndarray:
     """What each key is multiplied by: near 1, and 1 for those that do not mutate; at least one does. (K,) -> (K,)
 
     Whether a key mutates, and how far, is drawn for each; how wild all of them are is drawn once.
@@ -105,8 +104,8 @@ def factors(rules: MutationRules, gains: np.ndarray, random: np.random.Generator
     if not gains.any():
         raise ValueError("no key has a gain")
     while True:
-        mutates = random.random(len(gains)) < rules.probability
-        steps = gains * mutates * random.standard_normal(len(gains)) * random.random() * rules.sigma
+        mutates = draws.random(len(gains)) < rules.probability
+        steps = gains * mutates * draws.standard_normal(len(gains)) * draws.random() * rules.sigma
         found: np.ndarray = np.clip(steps + 1, rules.least_factor, rules.most_factor)
         if (found != 1).any():
             return found

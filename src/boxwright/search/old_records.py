@@ -18,13 +18,12 @@ from boxwright.paths import read_regular, shortened
 from boxwright.search.evolve_table import DIGITS, RESULTS, TEXT_DIGITS, TEXT_WIDTH, row_of
 from boxwright.search.job import Job, Result
 from boxwright.search.ranking import OLD, trials
+from boxwright.search.study import StudyPlan
 from boxwright.search.tables import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-
-    from boxwright.search.study import StudyPlan
 
 MAX_BYTES = 64 << 20  # a hundred thousand trials
 SHARES = 4  # the first so many results are shares: precision, recall, both mAPs

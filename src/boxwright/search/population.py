@@ -15,11 +15,10 @@ import numpy as np
 from boxwright.keyed import Purpose, generator
 from boxwright.search.job import Job, Result
 from boxwright.search.ranking import within
+from boxwright.search.study import PopulationRules, StudyPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from boxwright.search.study import PopulationRules, StudyPlan
 
 TENTHS = 10  # of the generations: a tournament loses one individual in each
 POOL = -1  # in the address of random numbers, in the place of an individual: those of the generation itself
@@ -76,9 +75,9 @@ def parents_of(plan: StudyPlan, number: int, done: Mapping[str, Result]) -> list
 def job_of(plan: StudyPlan, number: int, parents: Sequence[Result]) -> Job:
     """Trial `number`, made from the results of the generation before. Always the same one."""
     generation, individual = divmod(number, plan.population.size)
-    random = generator(plan.seed, Purpose.EVOLVE, generation, individual)
+    draws = generator(plan.seed, Purpose.EVOLVE, generation, individual)
     before = sorted(parents, key=lambda result: result.job.trial)
-    genes, origin = _child(plan, generation, before, random) if before else _founder(plan, individual, random)
+    genes, origin = _child(plan, generation, before, draws) if before else _founder(plan, individual, draws)
     return Job(
         name=str(number),
         trial=number,
@@ -103,7 +102,7 @@ def newest_generation(plan: StudyPlan, done: Mapping[str, Result]) -> tuple[int,
 # -- the first generation
 
 
-def _founder(plan: StudyPlan, individual: int, random: np.random.Generator) -> tuple[np.ndarray, str]:
+def _founder(plan: StudyPlan, individual: int, draws: np.random.Generator) -> tuple[np.ndarray, str]:
     """A given set within the limits, or one that is drawn from all that there could be."""
     given = plan.population.first
     if individual < len(given):
@@ -111,30 +110,29 @@ def _founder(plan: StudyPlan, individual: int, random: np.random.Generator) -> t
         genes = [within(key, found.get(key.name, plan.start.get(key.name, key.low))) for key in plan.keys]
         return np.array(genes), f"given set {individual}"
     low, high = _limits(plan)
-    return random.uniform(low, high), "drawn"
+    return draws.uniform(low, high), "drawn"
 
 
 # -- every other one
 
 
 def _child(
-    plan: StudyPlan, generation: int, before: Sequence[Result], random: np.random.Generator
+    plan: StudyPlan, generation: int, before: Sequence[Result], draws: np.random.Generator
 ) -> tuple[np.ndarray, str]:
     rates = rates_of(plan.population, generation - 1)
     fitness = np.array([one.fitness if not one.is_failed and math.isfinite(one.fitness) else 0.0 for one in before])
     pool = pool_of(fitness, rates, generator(plan.seed, Purpose.EVOLVE, generation, POOL))
-    first, second = pool[random.choice(len(pool), 2, replace=False)]
-    genes = [_genes(plan, before[place]) for place in (first, second)]
-    child, cut = crossed(*genes, rates.crossover, random)
+    first, second = pool[draws.choice(len(pool), 2, replace=False)]
+    child, cut = crossed(_genes(plan, before[first]), _genes(plan, before[second]), rates.crossover, draws)
     low, high = _limits(plan)
-    moved = mutated(child, rates.mutation, plan.population.step, random)
+    moved = mutated(child, rates.mutation, plan.population.step, draws)
     changed = int((moved != child).sum())
     names = [before[place].job.name for place in (first, second)]
     parentage = f"crossed from {names[0]} and {names[1]} at {cut}" if cut else f"copied from {names[0]}"
     return np.clip(moved, low, high), f"{parentage}, {changed} of {len(child)} keys mutated"
 
 
-def pool_of(fitness: np.ndarray, rates: Rates, random: np.random.Generator) -> np.ndarray:
+def pool_of(fitness: np.ndarray, rates: Rates, draws: np.random.Generator) -> np.ndarray:
     """Who may become a parent: winners of tournaments, and the elite. Places in the generation. (P,) -> (P,)
 
     A tournament is drawn without replacement, and the fittest of it wins; of equal ones the first.
@@ -143,26 +141,26 @@ def pool_of(fitness: np.ndarray, rates: Rates, random: np.random.Generator) -> n
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
     winners = [
-        min(random.choice(len(fitness), rates.tournament, replace=False), key=lambda place: int(rank[place]))
+        min(draws.choice(len(fitness), rates.tournament, replace=False), key=lambda place: int(rank[place]))
         for _ in range(len(fitness) - rates.elite)
     ]
     return np.array([*winners, *order[: rates.elite]], np.int64)
 
 
 def crossed(
-    first: np.ndarray, second: np.ndarray, probability: float, random: np.random.Generator
+    first: np.ndarray, second: np.ndarray, probability: float, draws: np.random.Generator
 ) -> tuple[np.ndarray, int]:
     """The beginning of one and the end of the other, and where it was cut: within 1 ... n-1. Else a copy, cut 0."""
-    if len(first) < 2 or random.random() >= probability:  # noqa: PLR2004 -- one gene cannot be cut
+    if len(first) < 2 or draws.random() >= probability:  # noqa: PLR2004 -- one gene cannot be cut
         return first.copy(), 0
-    cut = int(random.integers(1, len(first)))
+    cut = int(draws.integers(1, len(first)))
     return np.concatenate((first[:cut], second[cut:])), cut
 
 
-def mutated(genes: np.ndarray, probability: float, step: float, random: np.random.Generator) -> np.ndarray:
+def mutated(genes: np.ndarray, probability: float, step: float, draws: np.random.Generator) -> np.ndarray:
     """A copy in which each gene moved with this probability, by up to a step both ways. (K,) -> (K,)"""
-    moves = random.random(len(genes)) < probability
-    moved: np.ndarray = genes + moves * random.uniform(-step, step, len(genes))
+    moves = draws.random(len(genes)) < probability
+    moved: np.ndarray = genes + moves * draws.uniform(-step, step, len(genes))
     return moved
 
 

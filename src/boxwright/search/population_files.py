@@ -6,22 +6,21 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from boxwright.config import packaged
 from boxwright.config.compat import current_name
 from boxwright.documents import Document, read_yaml
 from boxwright.errors import DataError, SettingError
 from boxwright.paths import entries_of, is_file, is_folder, shortened
+from boxwright.search.job import Result
 from boxwright.search.population import newest_generation
 from boxwright.search.ranking import within
 from boxwright.search.space import ANCHORS, ANCHORS_AT_START
+from boxwright.search.study import Key, StudyPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from boxwright.search.job import Result
-    from boxwright.search.study import Key, StudyPlan
 
 _INDIVIDUAL = re.compile(r"gen([0-9]{1,9})number([0-9]{1,9})")
 
@@ -93,14 +92,15 @@ def _lacking(keys: Sequence[Key], found: Mapping[str, object]) -> list[str]:
 
 def _set(keys: Sequence[Key], document: Document, address: tuple[str, ...]) -> dict[str, float]:
     """The values of the keys in one mapping of a file; what else stands there is for others."""
-    found = document.value
+    found: Any = document.mapping()
+    where = document.place(*address) if address else document.name
     for word in address:
         found = found[word]
     if not isinstance(found, dict):
-        raise DataError(document.place(*address), "is no set of 'key: value' lines", "Write one 'key: value' per line")
+        raise DataError(where, "is no set of 'key: value' lines", "Write one 'key: value' per line")
     if lacking := _lacking(keys, found):
         raise DataError(
-            document.place(*address),
+            where,
             f"does not name {', '.join(lacking)}, which evolve{'s' * (len(lacking) == 1)}",
             "Give it a value, or evolve other keys",
         )

@@ -7,11 +7,10 @@ import math
 from typing import TYPE_CHECKING
 
 from boxwright.search.job import Result, Stage
+from boxwright.search.study import Key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from boxwright.search.study import Key
 
 OLD = "old-"  # begins the names of trials that an earlier record brought along
 

@@ -10,20 +10,19 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from boxwright.config.schema.run import EvolveSettings
 from boxwright.config.schema.train import DEFAULT_RECIPE
 from boxwright.search.evolve_table import DIGITS, RESULTS, WIDTH, columns_of, csv_text, plain_text, row_of, values_of
+from boxwright.search.job import Result
 from boxwright.search.population_files import population_document
 from boxwright.search.ranking import best_of, is_old, measured, trials
+from boxwright.search.study import StudyPlan
 from boxwright.search.tables import table_of
 from boxwright.system.files import write_text, write_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from boxwright.config.schema.run import EvolveSettings
-    from boxwright.search.job import Result
-    from boxwright.search.study import StudyPlan
 
 PICTURE = "evolve.png"
 POPULATION = "evolve_population.yaml"

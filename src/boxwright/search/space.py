@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from boxwright.config.compat import current_name
 from boxwright.errors import SettingError, nearest
 from boxwright.search.ranking import within
+from boxwright.search.study import Key
 from boxwright.search.tables import Table, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from boxwright.search.study import Key
 
 ANCHORS = "anchors"
 ANCHORS_AT_START = 3.0  # per level, where the hyperparameters name none

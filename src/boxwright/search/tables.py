@@ -5,16 +5,14 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from boxwright.config import packaged
 from boxwright.config.compat import current_name
 from boxwright.config.hyperparameters import bounds_of
+from boxwright.config.schema.run import EvolveSettings
 from boxwright.documents import read_yaml
 from boxwright.search.study import Key, MutationRules, PopulationRules
-
-if TYPE_CHECKING:
-    from boxwright.config.schema.run import EvolveSettings
 
 LIMITED = 3  # words of a row that has limits: gain, low, high
 
