@@ -65,6 +65,11 @@ def test_it_is_repeated_until_something_moves():
     assert (found != 1).all(axis=1).mean() < 0.1  # of both: still rare
 
 
+def test_a_probability_near_0_ends_as_well():
+    found = factors(MutationRules(probability=1e-300), np.array([0.0, 1.0, 0.0]), draws())
+    assert (found != 1).tolist() == [False, True, False]
+
+
 def test_weights_of_parents_are_their_distance_to_the_worst_and_a_millionth():
     assert weights_of([0.3, 0.2, 0.1]) == pytest.approx(np.array([0.2 + 1e-6, 0.1 + 1e-6, 1e-6]) / (0.3 + 3e-6))
     assert weights_of([0.5]) == pytest.approx([1])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 LEAST_WEIGHT = 1e-6  # of a parent above the worst one of them
+ATTEMPTS = 1000  # to draw factors of which one moves
 
 
 class Mutation:
@@ -103,9 +104,13 @@ def factors(rules: MutationRules, gains: np.ndarray, draws: np.random.Generator)
     """
     if not gains.any():
         raise ValueError("no key has a gain")
-    while True:
+    moving = np.flatnonzero(gains)
+    for attempt in range(ATTEMPTS):
         mutates = draws.random(len(gains)) < rules.probability
+        if attempt == ATTEMPTS - 1:
+            mutates[draws.choice(moving)] = True  # so that a probability near 0 ends as well
         steps = gains * mutates * draws.standard_normal(len(gains)) * draws.random() * rules.sigma
         found: np.ndarray = np.clip(steps + 1, rules.least_factor, rules.most_factor)
         if (found != 1).any():
-            return found
+            break
+    return found

@@ -21,9 +21,16 @@ def is_old(result: Result) -> bool:
 
 
 def trials(done: Mapping[str, Result]) -> list[Result]:
-    """All trials, failed ones too: those of earlier records first, then by number."""
-    found = [result for result in done.values() if result.job.stage is Stage.TRIAL]
-    return sorted(found, key=lambda result: (not is_old(result), result.job.trial, result.job.name))
+    """All trials, failed ones too: those of earlier records first, then by number.
+
+    Of a trial that was trained in several parts the longest one counts.
+    """
+    found: dict[tuple[bool, int, str], Result] = {}
+    for result in sorted(done.values(), key=lambda one: (one.job.epochs, one.job.name)):
+        if result.job.stage is Stage.TRIAL:
+            old = is_old(result)
+            found[not old, result.job.trial, result.job.name if old else ""] = result
+    return [found[place] for place in sorted(found)]
 
 
 def measured(done: Mapping[str, Result]) -> list[Result]:

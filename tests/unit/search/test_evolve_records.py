@@ -13,6 +13,7 @@ from boxwright.config.schema.run import EvolveSettings
 from boxwright.documents import read_yaml
 from boxwright.errors import DataError
 from boxwright.search.evolve_table import RESULTS
+from boxwright.search.job import Stage
 from boxwright.search.old_records import fitness_of, read_old
 from boxwright.search.population_files import first_sets
 from boxwright.search.ranking import best_of, trials
@@ -84,6 +85,15 @@ def test_the_best_ever_seen_is_not_the_latest():
     results = {one.job.name: one for one in known([0.2, 0.9, 0.9, 0.3])}
     assert best_of(results).job.name == "1"
     assert best_of({}) is None
+
+
+def test_of_a_trial_in_several_parts_the_longest_counts_and_verdicts_are_no_trials():
+    first, second = known([0.2, 0.3])
+    long = replace(second, fitness=0.25, job=replace(second.job, name="1-9", epochs=9))
+    verdict = replace(first, fitness=0.9, job=replace(first.job, name="v", stage=Stage.VERDICT))
+    done = {one.job.name: one for one in (long, verdict, second, first)}
+    assert [one.job.name for one in trials(done)] == ["0", "1-9"]
+    assert best_of(done).job.name == "1-9"
 
 
 def test_files_of_2020_have_its_names_and_its_layout():
