@@ -234,6 +234,23 @@ def test_children_have_the_genes_of_their_parents_or_moved_by_a_tenth_within_the
             assert min(abs(value - done[name].job.values[key.name]) for name in job.made_from) <= 0.1 + 1e-12
 
 
+def test_a_generation_is_made_by_the_rates_of_the_one_before():
+    plan = plan_of("population", trials=60, population=PopulationRules(size=20, generations=2, elite_growth=0))
+    origins = [result.job.origin for result in trained(plan).values()]
+    assert all(origin.startswith("generation 1: crossed") for origin in origins[20:40])  # 1 - 0 / 2
+    copied = sum(origin.startswith("generation 2: copied") for origin in origins[40:])
+    assert 3 <= copied <= 17  # 1 - 1 / 2
+    assert sum("0 of 4 keys" in origin for origin in origins[20:40]) < 5  # half of the genes move
+    assert sum("0 of 4 keys" in origin for origin in origins[40:]) > 15  # one in a hundred does
+
+
+def test_a_fitness_that_is_no_number_counts_as_0():
+    plan = population_plan(tournament=6, least_tournament=6, least_mutation=0.0, most_mutation=0.0, elite=1)
+    generation = [population.job_of(plan, number, []) for number in range(6)]
+    before = [result_of(job, math.nan) for job in generation[:5]] + [result_of(generation[5], 0.1)]
+    assert population.job_of(plan, 6, before).values == generation[5].values
+
+
 def test_nothing_goes_on_by_itself():
     plan = population_plan(least_mutation=1.0, most_mutation=1.0)
     done = trained(plan)

@@ -120,7 +120,7 @@ def _child(
     plan: StudyPlan, generation: int, before: Sequence[Result], draws: np.random.Generator
 ) -> tuple[np.ndarray, str]:
     rates = rates_of(plan.population, generation - 1)
-    fitness = np.array([one.fitness if not one.is_failed and math.isfinite(one.fitness) else 0.0 for one in before])
+    fitness = np.array([one.fitness if math.isfinite(one.fitness) else 0.0 for one in before])
     pool = pool_of(fitness, rates, generator(plan.seed, Purpose.EVOLVE, generation, POOL))
     first, second = pool[draws.choice(len(pool), 2, replace=False)]
     child, cut = crossed(_genes(plan, before[first]), _genes(plan, before[second]), rates.crossover, draws)
