@@ -16,8 +16,8 @@ from boxwright.errors import DataError, printable
 from boxwright.metrics.scores import fitness
 from boxwright.paths import read_regular, shortened
 from boxwright.search.evolve_table import DIGITS, RESULTS, TEXT_DIGITS, TEXT_WIDTH, row_of
-from boxwright.search.job import Job, Result
-from boxwright.search.ranking import OLD, trials
+from boxwright.search.job import Job, Result, Stage
+from boxwright.search.ranking import OLD
 from boxwright.search.study import StudyPlan
 from boxwright.search.tables import table_of
 
@@ -70,7 +70,8 @@ def read_old(
     kept = [place for place, name in enumerate(table.names) if name]
     names = [table.names[place] for place in kept]
     digits = DIGITS if is_csv else TEXT_DIGITS
-    counted = Counter(_cells(row_of(plan, one, names), digits) for one in trials(done or {})) if plan else Counter()
+    ours = [one for one in (done or {}).values() if one.job.stage is Stage.TRIAL] if plan else []
+    counted = Counter(_cells(row_of(plan, one, names), digits) for one in ours if plan)
     seen: Counter[tuple[str, ...]] = Counter()
     bounds = [bounds_of(name) for name in names]
     found, broken = [], []

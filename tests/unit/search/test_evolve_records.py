@@ -94,6 +94,8 @@ def test_of_a_trial_in_several_parts_the_longest_counts_and_verdicts_are_no_tria
     done = {one.job.name: one for one in (long, verdict, second, first)}
     assert [one.job.name for one in trials(done)] == ["0", "1-9"]
     assert best_of(done).job.name == "1-9"
+    write_records(HERE, plan_of(), {"0": first, "1": second}, CSV)
+    assert read_old(Path("evolve.csv"), plan_of(), done).results == ()  # the row of a shorter part is known as well
 
 
 def test_files_of_2020_have_its_names_and_its_layout():
