@@ -26,19 +26,33 @@ class _Rules(BaseModel):
 class MutationRules(_Rules):
     """Constants of the mutation of one year."""
 
-    probability: float = 0.8
-    sigma: float = 0.2
+    probability: float = Field(0.8, gt=0, le=1)
+    sigma: float = Field(0.2, gt=0)
     parents: Literal["single", "weighted"] = "single"
-    best: int = 5  # parents are drawn from so many
+    best: int = Field(5, ge=1)  # parents are drawn from so many
+    least_factor: float = Field(0.3, gt=0, lt=1)
+    most_factor: float = Field(3.0, gt=1)
+    digits: int = Field(5, ge=5, le=15)  # behind the point; fewer would leave the limits
     clips_before_the_first: bool = True  # the start set is brought within the limits too
 
 
 class PopulationRules(_Rules):
-    """The population of 7.0. `first` are the sets that it begins with; the others are drawn."""
+    """The population of 7.0. `first` are the sets that it begins with; the others are drawn.
 
-    size: int = 50
-    generations: int = 300
+    Selection and rates follow from how far a generation is into `generations`; `search/population.py` says how.
+    """
+
+    size: int = Field(50, ge=2)
+    generations: int = Field(300, ge=1)
     first: tuple[dict[str, float], ...] = ()
+    elite: int = Field(2, ge=1)
+    elite_growth: int = Field(3, ge=0)
+    tournament: int = Field(10, ge=1)
+    least_tournament: int = Field(2, ge=1)
+    least_crossover: float = Field(0.5, ge=0, le=1)
+    most_mutation: float = Field(0.5, ge=0, le=1)
+    least_mutation: float = Field(0.01, ge=0, le=1)
+    step: float = Field(0.1, gt=0)
 
 
 class SearchRules(_Rules):
