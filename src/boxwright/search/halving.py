@@ -203,9 +203,9 @@ def _name(trial: int, rung: int) -> str:
 
 
 def goes_on(trials: int, eta: int, rungs: int) -> list[int]:
-    """How many of so many trials reach each rung when nothing changes places: an eta-th, one at least, and the start set.
+    """How many of so many trials reach each rung: an eta-th of the rung below, one at least, and the start set.
 
-    Trials that were overtaken after they had gone on come on top.
+    Trials that went on and were overtaken later come on top.
     """
     found = [trials]
     for _ in range(1, rungs):
