@@ -58,8 +58,9 @@ class PopulationRules(_Rules):
 class SearchRules(_Rules):
     """Successive halving with proposals. `priors` are sets of hyperparameters that are known to be sensible."""
 
-    rungs: tuple[int, ...] = ()  # epochs, ascending; the last one is the whole training
-    eta: int = 3
+    rungs: tuple[int, ...] = ()  # epochs, ascending; the last one is the whole training; none: by `epochs` and `eta`
+    eta: int = Field(3, ge=2)  # one of so many goes on
+    budget: int = Field(0, ge=0)  # epochs of all trials together, at most; 0: as many as the trials need
     priors: tuple[dict[str, float], ...] = ()
     proposer: Literal["tpe", "random"] = "tpe"
 
@@ -67,8 +68,8 @@ class SearchRules(_Rules):
 class VerdictRules(_Rules):
     """The best `finalists` and the start set are each trained with so many further `seeds`. 0: no verdict."""
 
-    finalists: int = 3
-    seeds: int = 5
+    finalists: int = Field(3, ge=0)
+    seeds: int = Field(5, ge=0)
 
 
 class StudyPlan(_Rules):
