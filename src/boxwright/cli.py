@@ -27,11 +27,11 @@ from boxwright.paths import shortened
 from boxwright.structures.answer import Answer, Table, parts
 from boxwright.system.places import bound_pictures
 from boxwright.system.signals import Interruption, exit_code, termination_heeded
-from boxwright.system.terminal import say, say_json
+from boxwright.system.terminal import Speaker, say, say_json
 from boxwright.system.waiting import wait_briefly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from typing import TextIO
 
 
@@ -89,6 +89,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
         "check": Verb("whether a network description is sound", "verbs:ModelVerbSettings", "model:check"),
     },
     "anchors": Verb("how anchors fit a data set, and which would fit better", "verbs:AnchorsSettings", "anchors:run"),
+    "watch": Verb("follow a run from another shell", "verbs:WatchSettings", "watch:run", live=True),
     "replay": Verb(
         "rebuild tables, TensorBoard and page of a run from the event log", "verbs:ReplaySettings", "replay:run"
     ),
@@ -315,15 +316,9 @@ def _answer(name: str, verb: Verb, words: list[str]) -> tuple[Answer, bool]:
         raise
 
 
-def _live(*, wants_json: bool) -> Callable[[str], None]:
+def _live(*, wants_json: bool) -> Speaker:
     """Prints a line while a verb works: beside the document where one is asked for."""
-    out = sys.stderr if wants_json else sys.stdout
-
-    def tell(line: str) -> None:
-        say(line, out)
-        out.flush()  # whoever reads along through a pipe waits for it
-
-    return tell
+    return Speaker(sys.stderr if wants_json else sys.stdout)
 
 
 def _flag_as_key(words: list[str]) -> list[str]:

@@ -48,6 +48,18 @@ def say(line: str, out: TextIO | None = None, *, whole: bool = False) -> None:
     say_pieces([[Piece(part)] for part in lines], out)
 
 
+class Speaker:
+    """Prints lines one by one to where somebody reads along, maybe through a pipe."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+
+    def __call__(self, line: str) -> None:
+        """Print a line."""
+        say(line, self.out)
+        self.out.flush()  # whoever reads along waits for it
+
+
 def say_at_once(line: str) -> None:
     """Write one line to the standard error of a process that is about to be ended, past whatever holds its streams.
 
