@@ -219,8 +219,8 @@ def _sentence(folder: Path, state: RunState, life: Life, stands: Stands) -> str:
         case Stands.FAILED:
             return f"{folder}: failed {behind}: {why}"
         case Stands.DIED:
-            who = life.words or "its process"
-            return f"{folder}: {who}, is gone and has not said why, {behind}; {way_on}"
+            who = f" ({life.words})" if life.words else ""
+            return f"{folder}: its process is gone without a word{who}, {behind}; {way_on}"
         case _:
             return f"{folder}: {stands.value}, {counted(state.epochs_done, 'epoch')} of {state.epochs} done"
 

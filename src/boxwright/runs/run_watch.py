@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 POLL_S = 0.5  # between looks at the log
 STEPS_BYTES = 1 << 16  # of the end of what is there of all steps: the newest are in it
-SHOWN_EPOCHS = 20  # of those behind a run that goes on, on a terminal
+# Epochs that are shown of those that are through, on a terminal: of a run that goes on, and of one that is over.
+SHOWN_EPOCHS, SHOWN_AT_THE_END = 20, 500
 TOLD = (StreamStarted, RunStarted, EpochStarted, StepLogged, Validated, EpochEnded, Warned, Told, RunEnded)
 
 
@@ -73,8 +74,7 @@ def look(folder: Path) -> Report:
     require_run(folder)
     news, life = _News(folder), Life(folder, patient=False)
     lives = life.look()
-    for _ in news.events():
-        pass
+    news.read()
     return report_of(folder, news.state, life, news.state.stands(folder, lives))
 
 
@@ -87,6 +87,14 @@ class _News:
         self._steps = LogFollower(folder / RunFile.ALL_EVENTS, STEPS_BYTES)
         self._shown: StepLogged | None = None
         self._held: Timed | None = None  # a validation; the row of its epoch comes first
+
+    def read(self) -> None:
+        """Take note of all that is there, and show nothing."""
+        for timed in _events_of(self._log, [kind for kind in TOLD if kind is not Validated]):
+            self.state.take(timed)
+        for timed in _events_of(self._steps, (StepLogged,)):
+            if self._is_current(timed):
+                self.state.take(timed)
 
     def events(self) -> Iterator[Timed]:
         """What came since the last time."""
@@ -153,20 +161,21 @@ class _View:
         self._drawn, self._stepped, self._ended = "", False, False
 
     def show(self, events: Iterator[Timed], *, goes_on: bool) -> None:
-        """Show events; of many epochs behind a run that goes on the last ones alone, on a terminal."""
-        if self.screen is None or not goes_on:
+        """Show events; of many epochs the last ones alone, on a terminal."""
+        if self.screen is None:
             for timed in events:
                 self._tell(timed)
             return
-        epochs: deque[list[Timed]] = deque(maxlen=SHOWN_EPOCHS)
+        most = SHOWN_EPOCHS if goes_on else SHOWN_AT_THE_END
+        epochs: deque[list[Timed]] = deque(maxlen=most)
         left_out = 0
         for timed in events:
             if isinstance(timed.event, EpochStarted | RunStarted) or not epochs:
-                left_out += len(epochs) == SHOWN_EPOCHS
+                left_out += len(epochs) == most
                 epochs.append([])
             epochs[-1].append(timed)
         if left_out:
-            self.say(f"the last {SHOWN_EPOCHS} epochs; all of them are in {RunFile.RESULTS}")
+            self.say(f"the last {most} epochs; all of them are in {RunFile.RESULTS}")
         for timed in (one for epoch in epochs for one in epoch):
             self._tell(timed)
 

@@ -46,10 +46,10 @@ class Event:
 
 @dataclass(frozen=True)
 class StreamStarted(Event):
-    """The first line of a stream, and in a file the first one of every process that adds to it. Never told to sinks."""
+    """The first line of a stream, and in a file the first one of every process that adds to it."""
 
     format: Annotated[str, "always `boxwright events`"] = FORMAT
-    version: Annotated[int, "of the format of the lines behind it; see above"] = VERSION
+    version: Annotated[int, "version of the format of the lines behind it"] = VERSION
     program: Annotated[str, "who writes it"] = f"boxwright {__version__}"
 
 
@@ -92,8 +92,8 @@ class StepLogged(Event):
     batches: Annotated[Number, "batches of an epoch"]
     losses: Annotated[tuple[float, ...], "means over the epoch so far: box, objectness, class"]
     objects: Annotated[Number, "objects in that batch"]
-    width: Annotated[Number, "of the images of that batch, in pixels"]
-    memory: Annotated[int, "held on the device, in bytes; 0 on a CPU"]
+    width: Annotated[Number, "width of the images of that batch, in pixels"]
+    memory: Annotated[int, "held on the device, in bytes; 0 where that cannot be asked, as on a CPU"]
     elapsed_s: Annotated[float, "seconds since the epoch began or went on"]
 
 
@@ -101,7 +101,7 @@ class StepLogged(Event):
 class ClassResult:
     """One class of a validation."""
 
-    name: Annotated[str, "of the class"]
+    name: Annotated[str, "name of the class"]
     images: Annotated[int, "images that show it"]
     labels: Annotated[int, "objects of it"]
     precision: Annotated[float, "from 0 to 1, at the confidence and IoU of the validation"]
@@ -127,11 +127,11 @@ class Validated(Event):
     map50: Annotated[float, "mean average precision at IoU 0.5, from 0 to 1"]
     map50_95: Annotated[float, "its mean over IoU 0.5 to 0.95, from 0 to 1"]
     confidence: Annotated[float, "where precision and recall are read: the one of the highest mean F1"]
-    classes: Annotated[tuple[ClassResult, ...], "every class that has objects, see below"]
+    classes: Annotated[tuple[ClassResult, ...], "every class that has objects"]
     speed_ms: Annotated[dict[str, float], "milliseconds for an image, by what was done"]
     show_classes: Annotated[bool, "whether the console shows the classes"] = False
     capped: Annotated[int, "candidates of low confidence that the cap for an image left out"] = 0
-    iou: Annotated[float, "from which on a box counts as found, for precision and recall"] = 0.5
+    iou: Annotated[float, "the IoU from which on a box counts as found, for precision and recall"] = 0.5
     coco: Annotated[dict[str, float], "the twelve numbers of COCO's own rule; -1 where there is nothing to measure"] = (
         field(default_factory=dict)
     )
@@ -171,7 +171,7 @@ class CheckpointSaved(Event):
     """A file of weights was written."""
 
     path: Annotated[str, "where it lies"]
-    kind: Annotated[str, "last, best, epochN, or best_NAME"]
+    kind: Annotated[str, "what for: last, best, epochN, or best_NAME"]
     epoch: Annotated[Number, "which one, counted from 0"]
 
 
@@ -210,7 +210,7 @@ class FileWritten(Event):
     """A file of the run folder is there, whole; told again when it was written again. Not in events.jsonl."""
 
     path: Annotated[str, "where it lies"]
-    kind: Annotated[str, "weights, picture, record, report, predictions or log"]
+    kind: Annotated[str, "what it is: weights, picture, record, report, predictions or log"]
 
 
 class Ended(StrEnum):
@@ -229,13 +229,13 @@ class RunEnded(Event):
 
     reason: Annotated[str, "why, in words; of a failure its one line"]
     epochs_done: Annotated[int, "epochs that are trained, those before a resume among them"]
-    hours: Annotated[float, "that this start of the run took"]
+    hours: Annotated[float, "hours that this start of the run took"]
     best_epoch: Annotated[int, "the epoch of the highest fitness, counted from 0; -1 without any"]
     best_fitness: Annotated[float, "the highest fitness"]
     folder: Annotated[str, "the run folder; empty where there is none"]
     lines: Annotated[tuple[str, ...], "what the console says at the end"] = ()
-    ended: Annotated[Ended, "how"] = Ended.DONE
-    exit_code: Annotated[int, "that the command ends with"] = 0
+    ended: Annotated[Ended, "how it ended"] = Ended.DONE
+    exit_code: Annotated[int, "exit code of the command"] = 0
 
 
 def epoch_ended(row: dict[str, Any], epochs: int) -> EpochEnded:

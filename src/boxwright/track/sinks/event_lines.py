@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 NOT_FINITE = "not_finite"  # beside the fields of an event: which of its nulls are numbers that JSON has no word for
+_BEGINS = re.compile(rb'\{"time": ([0-9]+\.[0-9]+), "event": "([A-Za-z]+)"')  # of our lines: most are not wanted
 _NAMES = {"nan", "inf", "-inf"}
 
 
@@ -56,17 +58,19 @@ def event_of(line: str | bytes, kinds: Collection[type[Event]]) -> Timed | None:
 
     Raises ValueError, TypeError or RecursionError for what is no event in every part.
     """
-    found = json.loads(line)
+    text = line.encode() if isinstance(line, str) else line
+    begins = _BEGINS.match(text)
+    found: Any = {"time": float(begins[1]), "event": begins[2].decode()} if begins is not None else json.loads(text)
     name = found.get("event") if isinstance(found, dict) else None
     if not isinstance(name, str):
         raise TypeError("no event")
     kind = next((kind for kind in kinds if kind.__name__ == name), None)
     if kind is None:
         return None
-    if NOT_FINITE in found:
-        line = json.dumps(_with_lost(found))
+    if NOT_FINITE.encode() in text and NOT_FINITE in (whole := json.loads(text)):
+        text = json.dumps(_with_lost(whole)).encode()
     at = found.get("time")
-    return Timed(at if type(at) in {int, float} else 0.0, _reader(kind).validate_json(line, strict=True))
+    return Timed(at if type(at) in {int, float} else 0.0, _reader(kind).validate_json(text, strict=True))
 
 
 @functools.cache
