@@ -45,7 +45,9 @@ SHOWN_EPOCHS, SHOWN_AT_THE_END = 20, 500
 TOLD = (StreamStarted, RunStarted, EpochStarted, StepLogged, Validated, EpochEnded, Warned, Told, RunEnded)
 
 
-def watch(folder: Path, out: TextIO, *, until_done: bool = False, wait: Callable[[float], None] = time.sleep) -> Report:
+def watch(
+    folder: Path, out: TextIO, *, until_done: bool = False, wait: Callable[[float], None] | None = None
+) -> Report:
     """Follow a run to its end; how it stands then. `wait` is given seconds. Raises SettingError and DataError."""
     require_run(folder)
     news, life, view = _News(folder), Life(folder, patient=True), _View(out)
@@ -63,7 +65,7 @@ def watch(folder: Path, out: TextIO, *, until_done: bool = False, wait: Callable
                 view.say(told)
             elif not stands.is_over:
                 view.status(news.state, stands)
-            wait(POLL_S)
+            (wait or time.sleep)(POLL_S)
     except KeyboardInterrupt:
         view.close()
         raise
