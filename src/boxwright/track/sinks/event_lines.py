@@ -41,8 +41,8 @@ class EventLines:
 
 def line_of(event: Event) -> str:
     """An event with the time, in seconds since 1970."""
-    record, lost = {"time": round(time.time(), 3), **event.record()}, []
-    text = json_text(record, lost=lost)
+    lost: list[list[Any]] = []
+    text = json_text({"time": round(time.time(), 3), **event.record()}, lost=lost)
     return text if not lost else f"{text[:-1]}, {json.dumps(NOT_FINITE)}: {json.dumps(lost)}}}"
 
 
@@ -64,19 +64,18 @@ def event_of(line: str | bytes, kinds: Collection[type[Event]]) -> Timed | None:
     name = found.get("event") if isinstance(found, dict) else None
     if not isinstance(name, str):
         raise TypeError("no event")
-    kind = next((kind for kind in kinds if kind.__name__ == name), None)
-    if kind is None:
+    if all(kind.__name__ != name for kind in kinds):
         return None
     if NOT_FINITE.encode() in text and NOT_FINITE in (whole := json.loads(text)):
         text = json.dumps(_with_lost(whole)).encode()
     at = found.get("time")
-    return Timed(at if type(at) in {int, float} else 0.0, _reader(kind).validate_json(text, strict=True))
+    return Timed(at if type(at) in {int, float} else 0.0, _reader(name).validate_json(text, strict=True))
 
 
 @functools.cache
-def _reader(kind: type[Event]) -> TypeAdapter[Any]:
-    """What checks a line: every value in the type that the event has it in."""
-    return TypeAdapter(kind)
+def _reader(name: str) -> TypeAdapter[Any]:
+    """What checks a line of a kind: every value in the type that the event has it in."""
+    return TypeAdapter(next(kind for kind in Event.__subclasses__() if kind.__name__ == name))
 
 
 def _with_lost(found: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +97,8 @@ def _with_lost(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _inside(value: Any, key: Any) -> Any:
-    right = str if isinstance(value, dict) else int if isinstance(value, list) else None
-    if type(key) is not right or (right is str and key not in value) or (right is int and not 0 <= key < len(value)):
+    named = isinstance(value, dict) and isinstance(key, str) and key in value
+    counted = isinstance(value, list) and type(key) is int and 0 <= key < len(value)
+    if not (named or counted):
         raise ValueError(NOT_FINITE)
     return value[key]
