@@ -27,17 +27,18 @@ from boxwright.paths import shortened
 from boxwright.structures.answer import Answer, Table, parts
 from boxwright.system.places import bound_pictures
 from boxwright.system.signals import Interruption, exit_code, termination_heeded
-from boxwright.system.terminal import say, say_json
+from boxwright.system.terminal import Speaker, say, say_json
 from boxwright.system.waiting import wait_briefly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from typing import TextIO
 
 
 LONGEST_REASON = 120  # characters
 # What the programs of the family were called, and the verb that does their work.
 OLD_VERBS = {"detect": "predict", "test": "val"}
+EVENT_VERBS = {"train", "demo"}  # whose stdout holds events and nothing else under --ndjson-console
 NOT_YET_VERBS = ("bench", "doctor", "ui")
 
 
@@ -94,6 +95,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
         "check": Verb("whether a network description is sound", "verbs:ModelVerbSettings", "model:check"),
     },
     "anchors": Verb("how anchors fit a data set, and which would fit better", "verbs:AnchorsSettings", "anchors:run"),
+    "watch": Verb("follow a run from another shell", "verbs:WatchSettings", "watch:run", live=True),
     "replay": Verb(
         "rebuild tables, TensorBoard and page of a run from the event log", "verbs:ReplaySettings", "replay:run"
     ),
@@ -131,6 +133,10 @@ VERBS_ELSEWHERE = {**OLD_VERBS, "infer": "predict", "validate": "val", "benchmar
 def start() -> NoReturn:
     """Run the command line of this process and end it."""
     code = main()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read is gone; the interpreter would try again and end with a code of its own
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if os.environ.get("WORLD_SIZE", "1") != "1":
         # Threads of the exchange with other processes may stand anywhere: an orderly end would abort on them.
         sys.stdout.flush()
@@ -169,6 +175,7 @@ def _tells() -> bool:
 
 def _stopped(stop: KeyboardInterrupt) -> int:
     notes = getattr(stop, "__notes__", ())
+    _end_events(stop, "; ".join(["stopped", *notes]), exit_code(stop))
     if not notes and not _tells():
         return exit_code(stop)
     try:
@@ -183,8 +190,17 @@ def _failed(error: BoxwrightError) -> int:
     if os.environ.get("BOXWRIGHT_DEBUG") == "1":
         raise error
     if error.is_to_tell or (_tells() and not error.is_told):
+        _end_events(error, str(error), error.exit_code)
         _say_marked("error", str(error))
     return error.exit_code
+
+
+def _end_events(error: BaseException, reason: str, code: int) -> None:
+    """Where events were asked for and the run did not come to telling its end, the last line of them tells it."""
+    if getattr(error, "ends_events", False) and _tells():
+        ended = importlib.import_module("boxwright.track.events").Ended
+        how = ended.STOPPED if isinstance(error, KeyboardInterrupt) else ended.FAILED
+        importlib.import_module("boxwright.track.sinks.event_stream").print_end(how, reason, exit_code=code)
 
 
 def _of_the_machine(error: Exception) -> UserError | None:
@@ -203,6 +219,7 @@ def _broken(error: Exception) -> int:
     if os.environ.get("BOXWRIGHT_DEBUG") == "1":
         raise error
     what = " ".join(str(error).split()) or type(error).__name__
+    _end_events(error, f"{type(error).__name__}: {what}", EXIT_OUR_FAULT)
     _say_marked(
         "error",
         f"boxwright: {type(error).__name__}: {what}. This is our fault; run again with BOXWRIGHT_DEBUG=1 and "
@@ -290,24 +307,24 @@ def _answer(name: str, verb: Verb, words: list[str]) -> tuple[Answer, bool]:
     kind = _named("boxwright.config.schema", verb.settings)
     if name == "config explain":
         words = _flag_as_key(words)
-    line = flags.read(name, kind, words, reports=verb.reports)
-    for note in line.notes:
-        _say_marked("warning", note)
-    resolved = assemble.resolve_verb(kind, line.flags, line.words)
-    function = verb.drawn if verb.drawn and resolved.settings.out else verb.run
-    work = _named("boxwright.commands", function)
-    return work(resolved, _live(wants_json=line.json)) if verb.live else work(resolved), line.json
+    events = name in EVENT_VERBS and "--ndjson-console" in words  # as far as one can know before they are read
+    try:
+        line = flags.read(name, kind, words, reports=verb.reports)
+        for note in line.notes:
+            _say_marked("warning", note)
+        resolved = assemble.resolve_verb(kind, line.flags, line.words)
+        events = name in EVENT_VERBS and resolved.settings.ndjson_console
+        function = verb.drawn if verb.drawn and resolved.settings.out else verb.run
+        work = _named("boxwright.commands", function)
+        return work(resolved, _live(wants_json=line.json)) if verb.live else work(resolved), line.json
+    except BaseException as error:
+        vars(error).setdefault("ends_events", events)  # a run that could tell of it has done so
+        raise
 
 
-def _live(*, wants_json: bool) -> Callable[[str], None]:
+def _live(*, wants_json: bool) -> Speaker:
     """Prints a line while a verb works: beside the document where one is asked for."""
-    out = sys.stderr if wants_json else sys.stdout
-
-    def tell(line: str) -> None:
-        say(line, out)
-        out.flush()  # whoever reads along through a pipe waits for it
-
-    return tell
+    return Speaker(sys.stderr if wants_json else sys.stdout)
 
 
 def _flag_as_key(words: list[str]) -> list[str]:

@@ -29,7 +29,7 @@ def run(resolved: Resolved[DemoSettings]) -> Answer:
     if not settings.noplots:
         write_image(result.folder / RunFile.DEMO_SHEET, predictions_beside_truth(result.best, settings))
     document = {"folder": str(result.folder), "epochs": result.epochs_done, "results": result.results}
-    return Answer(_closing_lines(result), document)
+    return Answer([] if settings.ndjson_console else _closing_lines(result), document)
 
 
 def _closing_lines(result: TrainResult) -> list[str]:

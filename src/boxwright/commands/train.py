@@ -12,6 +12,7 @@ from boxwright.evolution.command import evolve
 from boxwright.runs.training import dry_run, train
 from boxwright.structures.answer import Answer
 from boxwright.track.events import Ended
+from boxwright.track.sinks.event_stream import print_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,4 +28,8 @@ def run(resolved: Resolved[TrainSettings], tell: Callable[[str], None]) -> Answe
     told = [result.reason] if result.ended is Ended.ALREADY_DONE else []
     document = {"folder": str(result.folder), "epochs": result.epochs_done, "results": result.results}
     lines = [] if result.is_told else [*told, str(result.folder)]
+    if resolved.settings.ndjson_console:  # which has told all of it, unless nothing was trained
+        if lines and told:
+            print_end(result.ended, result.reason, str(result.folder), result.epochs_done)
+        lines = []
     return Answer(lines, document, exit_code=result.exit_code)

@@ -71,6 +71,12 @@ def _rules(s: Any) -> tuple[tuple[bool, tuple[str, ...], str, str], ...]:
             "Leave one of them out",
         ),
         (
+            s.ndjson_console and s.dry_run,
+            ("ndjson_console", "dry_run"),
+            "a dry run has no events to print",
+            "Leave one of them out",
+        ),
+        (
             s.close_mosaic > 0 and s.mosaic == 0 and s.mixup == 0,
             ("close_mosaic",),
             "there is no mosaic or mixup to close",

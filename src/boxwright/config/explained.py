@@ -38,6 +38,7 @@ HOMES: dict[str, type[Slice]] = {
     "model check": verbs.ModelVerbSettings,
     "anchors": verbs.AnchorsSettings,
     "replay": verbs.ReplaySettings,
+    "watch": verbs.WatchSettings,
     "weights inspect": weights.InspectSettings,
     "weights convert": weights.ConvertSettings,
     "weights strip": weights.StripSettings,

@@ -102,7 +102,7 @@ TRAIN = (
     FamilyFlag("train", "--upload_dataset", "6.0-7.0", "val", N, "upload_dataset"),
     FamilyFlag("train", "--bbox_interval", "6.0-7.0", "2", N, "bbox_interval"),
     FamilyFlag("train", "--artifact_alias", "6.0-7.0", "v2", N, "artifact_alias"),
-    FamilyFlag("train", "--ndjson-console", "7.0", "", N, "ndjson_console"),
+    FamilyFlag("train", "--ndjson-console", "7.0", "", T, "ndjson_console"),
     FamilyFlag("train", "--ndjson-file", "7.0", "", T, "ndjson_file"),
     FamilyFlag("train", "--quiet", "7.0", "", T, "quiet"),
 )

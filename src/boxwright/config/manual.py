@@ -120,6 +120,11 @@ MANUAL: dict[str, Entry] = {
         "same by itself.",
         "anchors --data yours.yaml --imgsz 640",
     ),
+    "watch": Entry(
+        "Follows a run from another shell, on this machine or over a shared folder: the table of its console, and how "
+        "much time is left. Ends with the run, and says how that ended. Only reads.",
+        "watch runs/train/exp",
+    ),
     "replay": Entry(
         "Rebuilds the tables, the TensorBoard file and the page of a run from its event log.", "replay runs/train/exp"
     ),

@@ -14,7 +14,6 @@ NOT_YET: dict[str, str] = {
     "bucket": "mirroring to a bucket",
     "track": "trackers beside CSV and TensorBoard",
     "device_check": "the device check",
-    "ndjson_console": "JSON lines on the console",
 }
 
 OF_EVOLUTION = (

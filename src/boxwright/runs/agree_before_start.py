@@ -31,6 +31,7 @@ OWN = {
     "workers",
     "quiet",
     "console",
+    "ndjson_console",
     "processes",
     "log_ranks",
     "max_restarts",

@@ -18,8 +18,8 @@ from boxwright.documents import read_yaml
 from boxwright.engine.checkpoint import read_checkpoint
 from boxwright.errors import WeightsError
 from boxwright.structures.checkpoint import Checkpoint, Position
+from boxwright.system.files import previous_of
 from boxwright.system.run_folder import RunFile, RunFolder, checkpoint_of
-from boxwright.system.tensors import previous_of
 from boxwright.track.sinks.event_log import read_log
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def settings_of_run(folder: Path, asked: Resolved[TrainSettings], given: set[str
     document = read_yaml(place)
     stored, notes = file_layer(TrainSettings, document, Source(Origin.FILE, "plan of the run"))
     values = place_of_document(document).values({key: value for key, value in stored.values.items() if key != "resume"})
-    now = {key: getattr(asked.settings, key) for key in sorted(given - {"resume", "project", "name", "exist_ok"})}
+    mine = (given - {"resume", "project", "name", "exist_ok"}) | {"ndjson_console"}  # what prints is of this start
+    now = {key: getattr(asked.settings, key) for key in sorted(mine)}
     own = Layer(COMMAND_LINE, now, {key: asked.sources[key] for key in now})
     line = f"{folder} was ended before it was saved once: it begins anew from its {place.name}"
     resolved = resolve(TrainSettings, [Layer(stored.whole, values, stored.sources), own])

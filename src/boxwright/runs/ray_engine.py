@@ -61,7 +61,8 @@ def train_on_ray(resolved: Resolved[TrainSettings], observers: Sequence[object],
     require_sendable(observers, "workers of Ray")
     sizes = sizes_of(resolved)
     work = functools.partial(_trained, Path.cwd(), words_of(resolved), train)
-    answer = answer_of_workers(work, sizes, settings.max_restarts, on_cpu=settings.device.strip().lower() == "cpu")
+    on_cpu, notes = settings.device.strip().lower() == "cpu", sys.stderr if settings.ndjson_console else None
+    answer = answer_of_workers(work, sizes, settings.max_restarts, on_cpu=on_cpu, notes=notes)
     if "result" in answer:
         return replace(TrainResult.from_document(answer["result"]), is_told=False)
     if "signal" in answer:
@@ -69,10 +70,17 @@ def train_on_ray(resolved: Resolved[TrainSettings], observers: Sequence[object],
         stop = KeyboardInterrupt() if number == signal.SIGINT else TerminatedError(number)
         for note in answer["notes"]:
             stop.add_note(note)
-        raise stop
+        raise _as_told(stop, answer)
     if "raised" in answer:
-        raise answer["raised"]
-    raise _WorkerError(answer["error"], answer["code"])
+        raise _as_told(answer["raised"], answer)
+    raise _as_told(_WorkerError(answer["error"], answer["code"]), answer)
+
+
+def _as_told(error: BaseException, answer: dict[str, Any]) -> BaseException:
+    """The error of a worker: whether its events have told the end is known there."""
+    if answer.get("ends_events") is not None:
+        vars(error)["ends_events"] = answer["ends_events"]
+    return error
 
 
 def sizes_of(resolved: Resolved[TrainSettings]) -> list[int]:
@@ -102,6 +110,10 @@ def _of_its_run(resolved: Resolved[TrainSettings]) -> TrainSettings:
     return TrainSettings(**{**settings.model_dump(), **wanted})
 
 
+def _events(error: BaseException) -> dict[str, Any]:
+    return {"ends_events": getattr(error, "ends_events", None)}
+
+
 def _trained(folder: Path, words: list[str], train: Train, launch: Launch) -> dict[str, Any] | None:
     """In a worker: the training, and what it came to for whoever asked. What is raised makes Ray start all anew."""
     try:
@@ -112,9 +124,9 @@ def _trained(folder: Path, words: list[str], train: Train, launch: Launch) -> di
         say(f"error: {error}", sys.stderr)
         raise
     except BoxwrightError as error:
-        return None if error.is_told else {"error": str(error), "code": error.exit_code}
+        return None if error.is_told else {"error": str(error), "code": error.exit_code, **_events(error)}
     except KeyboardInterrupt as stop:
-        return {"signal": exit_code(stop) - ENDED_BY_SIGNAL, "notes": getattr(stop, "__notes__", [])}
+        return {"signal": exit_code(stop) - ENDED_BY_SIGNAL, "notes": getattr(stop, "__notes__", []), **_events(stop)}
     except Exception as error:  # noqa: BLE001 -- raised again where somebody reads it; starting anew would not help
-        return {"raised": error}
+        return {"raised": error, **_events(error)}
     return {"result": result.document()} if launch.rank == 0 else None

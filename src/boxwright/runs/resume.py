@@ -48,6 +48,8 @@ FREE = {
     "workers_ray",
     "result_file",
     "quiet",
+    "ndjson_console",
+    "ndjson_file",
     "noplots",
     "exist_ok",
     "save_period",
@@ -202,6 +204,7 @@ def merged(asked: Resolved[TrainSettings], checkpoint: OpenWeights) -> tuple[Res
         values[key], sources[key] = mine, asked.sources[key]
         if key not in FREE:
             changes.append(Change(key, theirs, mine, asked.sources[key].place))
+    values["ndjson_console"] = asked.settings.ndjson_console  # of this start alone: somebody reads what it prints
     notes = (checkpoint.note,) if checkpoint.note else ()
     stored = Layer(Source(Origin.CHECKPOINT, str(checkpoint.path)), values)
     return Resolved(resolve(TrainSettings, [stored]).settings, sources, notes), changes

@@ -93,8 +93,9 @@ def resumed_settings(
         if getattr(asked.settings, key) != theirs:
             what = f"{key} is {getattr(asked.settings, key)!r} here and {theirs!r} in the run that is resumed"
             raise SettingError(given[key].place, what, f"Leave it out, or start a new run with --weights {path}")
-    own = Layer(COMMAND_LINE, {key: getattr(asked.settings, key) for key in given} | {"recipe": name}, given)
-    resolved = resolve(TrainSettings, [recipe, hyp_layer_of(recipe, finetune=False), stored, own])
+    own = {key: getattr(asked.settings, key) for key in (*given, "ndjson_console")}  # what prints is of this start
+    own_layer = Layer(COMMAND_LINE, own | {"recipe": name}, given)
+    resolved = resolve(TrainSettings, [recipe, hyp_layer_of(recipe, finetune=False), stored, own_layer])
     standing = Position(PatienceRecord(0), epoch=legacy.epoch + 1)
     resolved, told = replanned(resolved, before, standing)
     if standing.epoch >= resolved.settings.epochs:

@@ -43,12 +43,18 @@ class Stops:
     hours: float
     began: float = field(default_factory=time.monotonic)
     resumable: bool = False  # whether what stopped the run means to go on another time
+    asked: str = ""  # what an observer asked for; it may not ask again
 
     def reason(self) -> str:
         """The first reason to stop, '' while there is none."""
         by_itself = self.signal.reason or self._out_of_time()
         self.resumable = bool(by_itself)
-        return by_itself or self.observers.stop_requested()
+        return by_itself or self.look()
+
+    def look(self) -> str:
+        """Whether an observer asks for a stop, or has asked; after every batch, though it waits for the next step."""
+        self.asked = self.asked or self.observers.stop_requested()
+        return self.asked
 
     def _out_of_time(self) -> str:
         used = time.monotonic() - self.began >= self.hours * SECONDS_PER_HOUR
@@ -134,6 +140,7 @@ class RunServices:
             index, network = self.training.samples.index, self.checkpoints.machines.detector
             paths = [index.paths[image] for image in batch.image_numbers]
             self.observers.call("on_train_batch_end", number, network, pixels, batch.targets, paths, self.pictures.on)
+            self.stops.look()
 
     def report_batch(self, number: int, batch: Batch) -> str:
         """Write down a batch that was not finite; where it is, in words."""

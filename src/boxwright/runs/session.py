@@ -20,7 +20,8 @@ from boxwright.data.sampling.shares import Share
 from boxwright.engine.finite import NotFiniteError
 from boxwright.engine.loop import Outcome, Trainer
 from boxwright.engine.saving import SavingError
-from boxwright.errors import EXIT_TRY_AGAIN, BoxwrightError
+from boxwright.engine.state import TrainState
+from boxwright.errors import EXIT_OUR_FAULT, EXIT_TRY_AGAIN, BoxwrightError
 from boxwright.runs.best_by import best_by
 from boxwright.runs.build import TrainingData, batch_shape, training_data, validation_data
 from boxwright.runs.evaluation.evaluate import ValidationData
@@ -34,13 +35,13 @@ from boxwright.runs.several_processes import note_end, note_start
 from boxwright.runs.sinks import LogsWritten, sinks_of
 from boxwright.runs.wiring import Wired, wired
 from boxwright.structures.checkpoint import Checkpoint
-from boxwright.system.claim import Claim
+from boxwright.system.claim import Claim, ClaimLostError
 from boxwright.system.device import configured_process
 from boxwright.system.distributed.hang_watch import LostError, ToldElsewhereError
 from boxwright.system.distributed.world import World
 from boxwright.system.files import WriteError
 from boxwright.system.run_folder import RECORDS, RunFolder
-from boxwright.system.signals import exit_code, stops_collected
+from boxwright.system.signals import exit_code, name_of, stops_collected
 from boxwright.track.bus import Bus, Sink
 from boxwright.track.events import Ended, FileWritten, RunEnded, Warned
 from boxwright.track.sinks.callbacks import EventObservers, Observers, summary_of, values_of
@@ -116,6 +117,8 @@ class Run:
         self.keeps_state = False
         self.state: Checkpoint | None = None
         self._stack = stack
+        self._began = time.monotonic()
+        self._state: TrainState | None = None
         observers.warn = self.warn
 
     def warn(self, text: str) -> None:
@@ -160,6 +163,7 @@ class Run:
             result = self._trained()
         except KeyboardInterrupt as stop:
             self.ended = Ended.STOPPED
+            self._tell_end(stop, Ended.STOPPED, f"stopped by {name_of(stop)}", exit_code(stop))
             if not self.world.is_main:
                 self.world.leave_after_rank_0(exit_code(stop))
             self.world.leave_first()
@@ -167,15 +171,31 @@ class Run:
                 stop.add_note(way_on(self.folder.path))
             raise
         except BoxwrightError as error:
+            self._tell_end(error, Ended.FAILED, str(error), error.exit_code)
             if not isinstance(error, LostError | ToldElsewhereError):
                 self._note_end(error.exit_code)
             if self.folder is None or not isinstance(error, SavingError | NotFiniteError):
                 raise
-            raise type(error)(f"{error}; {way_on(self.folder.path)}") from None
+            told = type(error)(f"{error}; {way_on(self.folder.path)}")
+            vars(told).update(vars(error))
+            raise told from None
+        except Exception as error:
+            self._tell_end(error, Ended.FAILED, f"{type(error).__name__}: {error}", EXIT_OUR_FAULT)
+            raise
         self.ended = result.ended
         if isinstance(result, TrainResult):
             self._note_end(result.exit_code)
         return result
+
+    def _tell_end(self, error: BaseException, ended: Ended, reason: str, code: int) -> None:
+        """The last event of a run that something ended; its log may be another's by now."""
+        if isinstance(error, ClaimLostError):
+            return
+        state, hours = self._state, (time.monotonic() - self._began) / 3600
+        came_to = (0, hours, -1, 0.0) if state is None else (state.epoch, hours, state.best_epoch, state.best_fitness)
+        place = "" if self.folder is None else str(self.folder)
+        self.bus.tell(RunEnded(reason, *came_to, place, (), ended, code))
+        vars(error)["ends_events"] = False  # they are told all there is
 
     def _note_end(self, code: int) -> None:
         """Whatever launcher started this process is not to begin the run again by itself."""
@@ -189,6 +209,7 @@ class Run:
         for note in self.plan.notes:
             self.warn(note)
         parts = wired(self.plan, self.folder, self.data, self.bus, self.observers, self.world)
+        self._state = parts.state
         self.world.after_rank_0(lambda: self._recorded(parts), "opening the run")  # and whatever was drawn before
         self.observers.call("on_pretrain_routine_end")
         return self._fitted(parts)
@@ -251,8 +272,8 @@ class Run:
         place = "" if folder is None else str(folder)
         lines = [f"stopped: {outcome.reason}"] if outcome.ended is Ended.STOPPED else []
         lines += [] if folder is None else [way_on(folder.path)]
-        best = state.best_epoch, state.best_fitness
-        self.bus.tell(RunEnded(outcome.reason, state.epoch, hours, *best, place, tuple(lines), outcome.ended))
+        best, code = (state.best_epoch, state.best_fitness), 0 if folder is None else EXIT_TRY_AGAIN
+        self.bus.tell(RunEnded(outcome.reason, state.epoch, hours, *best, place, tuple(lines), outcome.ended, code))
         came_to = Trained(
             results=state.results,
             fitness=state.best_fitness if state.best_epoch >= 0 else None,

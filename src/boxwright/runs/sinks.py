@@ -13,7 +13,7 @@ from boxwright.track.events import EpochEnded, Event, RunEnded, StepLogged, epoc
 from boxwright.track.sinks.class_table import ClassTable, cut_classes
 from boxwright.track.sinks.console import Console
 from boxwright.track.sinks.event_log import EventLog, TextLog, read_log, step_of
-from boxwright.track.sinks.event_stream import EventStream
+from boxwright.track.sinks.event_stream import EventPrinter, EventStream
 from boxwright.track.sinks.json_lines import mend
 from boxwright.track.sinks.results_table import CsvTable, TextTable, about_text, rows_before
 from boxwright.track.sinks.tensorboard import TensorBoard, rebuilt
@@ -55,7 +55,7 @@ def sinks_of(plan: TrainPlan, folder: RunFolder) -> tuple[list[Sink], list[str]]
         earlier = plan.earlier_rows or rows_before(text, past[0].epoch if past else plan.first_epoch)
         tables.append(TextTable(text, past, log.steps, last, earlier))
     sinks: list[Sink] = [
-        Console(settings.console, quiet=settings.quiet),
+        EventPrinter() if settings.ndjson_console else Console(settings.console, quiet=settings.quiet),
         *tables,
         EventLog(folder / RunFile.EVENTS, last),
         TextLog(folder / RunFile.LOG),

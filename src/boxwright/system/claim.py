@@ -19,7 +19,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 
@@ -261,6 +261,23 @@ def _take_away(path: Path, content: bytes, myself: Owner, wait: Callable[[float]
         raise write_error(path, error) from None
     finally:
         remove(right)
+
+
+class Presence(NamedTuple):
+    """Who is named in the claim of a folder, None where it was torn, and when the last sign of life came.
+
+    That is by the clock of the file server, in seconds since 1970.
+    """
+
+    owner: Owner | None
+    touched: float
+
+
+def presence_in(folder: Path) -> Presence | None:
+    """Who works in a folder, or worked there when it died; None where nobody does. For whoever only looks."""
+    path = folder / CLAIM
+    content = _content(path)
+    return None if content is None else Presence(_owner(content), _touched(path))
 
 
 def owner_of(path: Path) -> Owner | None:

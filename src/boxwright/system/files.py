@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 TEMPORARY_MARK = ".boxwright-part-"  # a name that holds this is an unfinished write
+PREVIOUS = ".previous"
 STEM_BYTES = (
     180  # of a name, so that an ending, a number or the mark above still fits into the 255 that file systems take
 )
@@ -92,6 +93,11 @@ def fitting(stem: str) -> str:
     """The beginning of a name that leaves room for an ending, in whole letters."""
     content = os.fsencode(stem)
     return stem if len(content) <= STEM_BYTES else content[:STEM_BYTES].decode("utf-8", "ignore")
+
+
+def previous_of(path: Path) -> Path:
+    """Where the generation before this file is kept, of files that have generations."""
+    return path.with_name(f"{path.stem}{PREVIOUS}{path.suffix}")
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:

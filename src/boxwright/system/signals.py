@@ -39,6 +39,11 @@ def exit_code(stop: KeyboardInterrupt) -> int:
     return ENDED_BY_SIGNAL + (stop.number if isinstance(stop, TerminatedError) else signal.SIGINT)
 
 
+def name_of(stop: KeyboardInterrupt) -> str:
+    """The signal, as SIGINT or SIGTERM."""
+    return signal.Signals(exit_code(stop) - ENDED_BY_SIGNAL).name
+
+
 class Interruption:
     """The signal that ended what ran, if one did: libraries turn the exception it raises into errors of their own."""
 

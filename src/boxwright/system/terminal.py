@@ -7,7 +7,6 @@ Nothing else in the package prints. Lines are wrapped at words for terminals, an
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import sys
@@ -16,6 +15,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from boxwright.errors import printable
+from boxwright.system.json_text import json_text
 from boxwright.system.places import told_columns
 
 if TYPE_CHECKING:
@@ -46,6 +46,18 @@ def say(line: str, out: TextIO | None = None, *, whole: bool = False) -> None:
     clear = writable(line, out.encoding)
     lines = wrapped(clear, width_of(out)) if out.isatty() and not whole else [clear]
     say_pieces([[Piece(part)] for part in lines], out)
+
+
+class Speaker:
+    """Prints lines one by one to where somebody reads along, maybe through a pipe."""
+
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+
+    def __call__(self, line: str) -> None:
+        """Print a line."""
+        say(line, self.out)
+        self.out.flush()  # whoever reads along waits for it
 
 
 def say_at_once(line: str) -> None:
@@ -96,7 +108,7 @@ def _joined(line: Sequence[Piece], out: TextIO) -> str:
 
 def say_json(document: Any) -> None:
     """Print a document: its text is JSON and nothing but ASCII that can be seen, in whatever encoding."""
-    for line in json.dumps(document, indent=2, default=str).replace("\x7f", "\\u007f").split("\n"):
+    for line in json_text(document, indent=2).split("\n"):
         say(line, whole=True)
 
 

@@ -27,7 +27,9 @@ class RunSettings(Slice):
     )
     quiet: bool = setting(default=False, help_text="Print less.", spelling=Spelling(original=True))
     ndjson_console: bool = setting(
-        default=False, help_text="Print events as JSON lines.", spelling=Spelling(original=True)
+        default=False,
+        help_text="Print every event as a line of JSON, and nothing else on stdout.",
+        spelling=Spelling(original=True),
     )
     ndjson_file: bool = setting(
         default=False,

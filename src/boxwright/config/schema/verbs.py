@@ -114,6 +114,14 @@ class CompareSettings(NamesSettings):
     threads: int = setting(0, "Compute threads on a CPU; 0 = as in training.", Spelling(metavar="N"), ge=0, le=1024)
 
 
+class WatchSettings(Slice):
+    """`boxwright watch`."""
+
+    run: str = setting("", "Run folder.", Spelling(positional=True), min_length=1)
+    once: bool = setting(default=False, help_text="Say how it stands, and end.")
+    until_done: bool = setting(default=False, help_text="Stay when the run stops or dies, for whoever goes on with it.")
+
+
 class ReplaySettings(Slice):
     """`boxwright replay`."""
 

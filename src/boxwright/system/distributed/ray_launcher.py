@@ -25,6 +25,7 @@ from boxwright.system.terminal import libraries_silenced, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import TextIO
 
 AGAIN = " once more, since one was lost or there is room for another number"
 LEAVING_S = 5.0  # that workers have to end by themselves behind the answer of one of them
@@ -34,11 +35,19 @@ LONGEST_REASON = 200  # characters
 OBJECT_BYTES = 80 << 20  # of memory for objects, about the least that Ray takes: we have none
 
 
-def answer_of_workers(work: Callable[[Launch], Any], sizes: Sequence[int], max_failures: int, *, on_cpu: bool) -> Any:
+def answer_of_workers(
+    work: Callable[[Launch], Any],
+    sizes: Sequence[int],
+    max_failures: int,
+    *,
+    on_cpu: bool,
+    notes: TextIO | None = None,
+) -> Any:
     """What a function comes to on workers; `sizes` are the numbers of them that can do it together.
 
-    Their lines come to this terminal, and signals go to them. Raises SettingError where Ray cannot be had, LostError
-    when workers were lost more often than `max_failures`, KeyboardInterrupt after a signal before they began.
+    Their lines come to this terminal, what is said of them here goes to `notes`, and signals go to them. Raises
+    SettingError where Ray cannot be had, LostError when workers were lost more often than `max_failures`,
+    KeyboardInterrupt after a signal before they began.
     """
     ray = imported_ray()
     with tempfile.TemporaryDirectory(prefix="boxwright-") as place, connected(ray, min(sizes)):
@@ -50,7 +59,7 @@ def answer_of_workers(work: Callable[[Launch], Any], sizes: Sequence[int], max_f
         given = {"work": work, "sizes": sizes, "desk": desk, "job": uuid.uuid4().hex, "on_gpu": on_gpu}
         training = desk.fit.remote(given, place, max_failures)
         try:
-            return _attended(ray, desk, training, min(sizes))
+            return _attended(ray, desk, training, min(sizes), notes or sys.stdout)
         except ray.exceptions.RayError as error:
             raise LostError(f"Ray was lost ({str(error).strip().splitlines()[0]}). Go on with --resume") from None
         finally:
@@ -80,14 +89,15 @@ def connected(ray: Any, fewest: int) -> Iterator[None]:
         ray.shutdown()
 
 
-def _attended(ray: Any, desk: Any, training: Any, fewest: int) -> Any:
+def _attended(ray: Any, desk: Any, training: Any, fewest: int, notes: TextIO) -> Any:
     """Print what workers tell and pass signals on until they end; their answer."""
     begun, answer, left_s, running, looks = 0, None, LEAVING_S, [training], 0
     with stops_collected() as request:
         while running and left_s > 0:
             looks += 1
             if looks == ROOM_LOOKS and not begun:
-                say(f"Ray has started no worker so far; it waits for room for {fewest} in the cluster (ray status)")
+                waits = f"it waits for room for {fewest} in the cluster (ray status)"
+                say(f"Ray has started no worker so far; {waits}", notes)
             _, running = ray.wait([training], timeout=LOOK_S)
             left_s -= LOOK_S if answer is not None else 0
             for kind, value in ray.get(desk.look.remote(request.number)):
@@ -95,7 +105,7 @@ def _attended(ray: Any, desk: Any, training: Any, fewest: int) -> Any:
                     answer = value if answer is None else answer
                 elif kind == "begun":
                     begun += 1
-                    say(f"Ray has started {value}{AGAIN if begun > 1 else ''}")
+                    say(f"Ray has started {value}{AGAIN if begun > 1 else ''}", notes)
                 else:
                     say(value, sys.stdout if kind == "out" else sys.stderr, whole=True)
             sys.stdout.flush()  # whoever reads along through a pipe waits for it

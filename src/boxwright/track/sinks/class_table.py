@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from boxwright.system.files import append_line, write_text
+from boxwright.system.json_text import json_text
 from boxwright.track.bus import Delivery
 from boxwright.track.events import ClassResult, Event, Validated
 from boxwright.track.sinks.json_lines import about, read_lines
@@ -37,7 +37,7 @@ class ClassTable:
 
 def class_lines(event: Validated) -> str:
     """A validation in the table."""
-    return "\n".join(json.dumps(class_record(one, event)) for one in event.classes)
+    return "\n".join(json_text(class_record(one, event)) for one in event.classes)
 
 
 def class_record(one: ClassResult, event: Validated) -> dict[str, Any]:

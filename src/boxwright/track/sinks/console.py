@@ -29,6 +29,7 @@ from boxwright.track.events import (
 from boxwright.track.sinks.epoch_row import LAYOUTS, EpochRow, clock, preparation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TextIO
 
 REFRESH_S = 0.1
@@ -43,7 +44,15 @@ class Console:
 
     delivery: ClassVar[Delivery] = Delivery.INLINE
 
-    def __init__(self, layout: str = "7.0", *, quiet: bool = False, out: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        layout: str = "7.0",
+        *,
+        quiet: bool = False,
+        out: TextIO | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`now`: seconds as of the event that is handled; what is told later than it happened has its own."""
         self.layout = LAYOUTS[layout]
         self.quiet = quiet
         self.out = out or sys.stdout
@@ -51,14 +60,15 @@ class Console:
         self._epoch_row = None if self.screen is None else EpochRow(self.screen, self.layout)
         self._shown_at = 0.0
         self._last: StepLogged | None = None
-        self._began = time.monotonic()
+        self._now = now
+        self._began = now()
         self._first_epoch = 0
 
     def handle(self, event: Event) -> None:
         """Print what belongs to an event."""
         match event:
             case RunStarted():
-                self._began, self._first_epoch = time.monotonic(), event.first_epoch
+                self._began, self._first_epoch = self._now(), event.first_epoch
                 self._lines(event.lines if self.screen is None else event.short_lines)
             case EpochStarted() if not self.quiet:
                 self._header(event)
@@ -142,7 +152,7 @@ class Console:
         if results.get("metrics/mAP_0.5") is not None:
             parts.append(f"mAP50 {results['metrics/mAP_0.5']:.4g}  mAP50-95 {results['metrics/mAP_0.5:0.95']:.4g}")
         done = event.epoch - self._first_epoch + 1
-        left = (time.monotonic() - self._began) / done * (event.epochs - event.epoch - 1)
+        left = (self._now() - self._began) / done * (event.epochs - event.epoch - 1)
         parts.append(f"{event.seconds:.1f} s, {clock(left)} left")
         self._line("  ".join(parts))
 

@@ -8,8 +8,6 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from pydantic import TypeAdapter
-
 from boxwright.errors import printable
 from boxwright.system.files import append_line
 from boxwright.track.bus import Delivery
@@ -27,10 +25,14 @@ from boxwright.track.events import (
     Validated,
     Warned,
 )
+from boxwright.track.sinks.event_lines import EventLines, event_of
 from boxwright.track.sinks.json_lines import read_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# What a run is rebuilt from.
+REBUILT = (RunStarted, EpochEnded, StepLogged, Validated, Pictured, LabelsCounted)
 
 
 class EventLog:
@@ -42,7 +44,7 @@ class EventLog:
     delivery: ClassVar[Delivery] = Delivery.INLINE
 
     def __init__(self, path: Path, last: StepLogged | None = None) -> None:
-        self.path = path
+        self._write = EventLines(functools.partial(append_line, path))
         self._last = last  # of an epoch that was begun before a restart
 
     def handle(self, event: Event) -> None:
@@ -54,9 +56,6 @@ class EventLog:
             self._write(self._last)
         if not isinstance(event, EpochTrained | FileWritten):
             self._write(event)
-
-    def _write(self, event: Event) -> None:
-        append_line(self.path, json.dumps({"time": round(time.time(), 3), **event.record()}, default=str))
 
     def close(self) -> None:
         """Every line is written already."""
@@ -94,10 +93,11 @@ def read_log(path: Path) -> Log:
     torn = lines.torn
     for line, _ in lines.whole:
         try:
-            event = _event(line)
+            found = event_of(line, REBUILT)
         except (ValueError, TypeError, RecursionError):  # what is no event in every part is no event
             torn += 1
             continue
+        event = None if found is None else found.event
         match event:
             case RunStarted():
                 rows = {epoch: row for epoch, row in rows.items() if epoch < event.first_epoch}
@@ -118,35 +118,13 @@ def read_log(path: Path) -> Log:
     )
 
 
-def _event(line: str) -> Event | None:
-    """The event of a line; None for kinds that nothing is rebuilt from.
-
-    Raises ValueError or TypeError for what is no event.
-    """
-    kind = json.loads(line)
-    kind = kind.get("event") if isinstance(kind, dict) else None
-    if not isinstance(kind, str):
-        raise TypeError("no event")
-    reader = _readers().get(kind)
-    return None if reader is None else reader.validate_json(line, strict=True)
-
-
 def step_of(stored: dict[str, Any]) -> StepLogged | None:
     """The step that a checkpoint keeps; None for what is none."""
     try:
-        event = _event(json.dumps({**stored, "event": StepLogged.__name__}))
+        found = event_of(json.dumps({**stored, "event": StepLogged.__name__}), (StepLogged,))
     except (ValueError, TypeError, RecursionError):
         return None
-    return event if isinstance(event, StepLogged) else None
-
-
-@functools.cache
-def _readers() -> dict[str, TypeAdapter[Any]]:
-    """What checks a line of each kind: every value in the type that the event has it in."""
-    return {
-        kind.__name__: TypeAdapter(kind)
-        for kind in (RunStarted, EpochEnded, StepLogged, Validated, Pictured, LabelsCounted)
-    }
+    return found.event if found is not None and isinstance(found.event, StepLogged) else None
 
 
 class TextLog:
