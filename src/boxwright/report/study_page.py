@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from boxwright.report.page import UNKNOWN, as_script, clear, rendered
 from boxwright.report.study_content import (
@@ -14,8 +13,9 @@ from boxwright.report.study_content import (
     StudyContent,
     StudyInsight,
     StudyTrial,
-    StudyVerdict,
 )
+from boxwright.report.study_numbers import counted, duration, finite, fitness_of, judges, number, short
+from boxwright.report.study_verdict import verdict_shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,11 +25,6 @@ METHODS = {
     "population": "Evolution of a population",
     "search": "Search by successive halving",
 }
-VERDICT = "verdict"  # the stage of trainings that judge, and are no part of the search
-MINUTE_S, HOUR_S = 60, 3600
-STEPS = (1, 2, 5, 10)  # of an axis, times a power of ten
-MAX_TICKS = 4
-EDGE = 0.04  # of an axis, beyond what stands on it
 BAR_PX = 120
 FAR_APART = 4.0  # high over low, from which on a key goes by factors
 
@@ -41,11 +36,12 @@ def study_page(content: dict[str, Any]) -> str:
     keys = list({key["name"]: key for key in study.get("keys") or []}.values())
     insight = study.get("insight") or StudyInsight()
     taught = insight.get("keys") or {}
-    shares = {name: _finite(one["importance"]) for name, one in taught.items()}
+    shares = {name: finite(one["importance"]) for name, one in taught.items()}
     verdict = study.get("verdict")
     shown = {
         "name": study["name"],
         "headline": _headline(study),
+        "is_running": study.get("state") == "running",
         "lines": study.get("lines") or [],
         "facts": _facts(study),
         "command": study.get("command") or "",
@@ -54,7 +50,7 @@ def study_page(content: dict[str, Any]) -> str:
         "running": [_running(one) for one in study.get("running") or []],
         "damaged": list((study.get("damaged") or {}).items()),
         "cards": _cards(study, trials),
-        "verdict": _verdict(verdict, trials) if verdict else None,
+        "verdict": verdict_shown(verdict, trials) if verdict else None,
         "differences": _differences(keys, taught),
         "has_best": study.get("best") is not None,
         "best_is_start": study.get("best") is not None and study.get("best") == study.get("start"),
@@ -68,33 +64,6 @@ def study_page(content: dict[str, Any]) -> str:
     order = sorted(range(len(keys)), key=lambda i: -(shares.get(keys[i]["name"]) or 0.0))
     data = as_script(clear(_drawn(study, trials, keys) | {"order": order}))
     return rendered("study.html", "study.js", study=clear(shown), data=data)
-
-
-def duration(seconds: float | None) -> str:
-    """A length of time, as short as it is understood."""
-    known = _finite(seconds)
-    if known is None:
-        return UNKNOWN
-    if known < 2 * MINUTE_S:
-        return f"{known:.0f} s"
-    if known < 2 * HOUR_S:
-        return f"{known / MINUTE_S:.0f} min"
-    hours = known / HOUR_S
-    return f"{hours:.1f} h" if hours < 100 else f"{hours:,.0f} h"  # noqa: PLR2004 -- what three digits are enough for
-
-
-def number(value: float | None, form: str = ".4f") -> str:
-    """A number as text; a dash where it is not known or not finite."""
-    known = _finite(value)
-    return UNKNOWN if known is None else format(known, form)
-
-
-def _finite(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
-
-
-def _fitness(trial: StudyTrial) -> float | None:
-    return None if trial.get("failure") else _finite(trial.get("fitness"))
 
 
 def _headline(study: StudyContent) -> str:
@@ -114,7 +83,7 @@ def _facts(study: StudyContent) -> list[tuple[str, str]]:
         ("data", str(known.get("data") or "")),
         ("images", ", ".join(f"{split} {count:,}" for split, count in images.items())),
         ("classes", f"{len(known['classes']):,}" if known.get("classes") else ""),
-        ("a whole training", _counted(epochs, "epoch") if epochs else ""),
+        ("a whole training", counted(epochs, "epoch") if epochs else ""),
         ("budget", str(known.get("budget") or "")),
     )
     return [(name, text) for name, text in rows if text]
@@ -127,25 +96,25 @@ def _running(one: RunningTrial) -> tuple[str, str, str]:
 
 def _cards(study: StudyContent, trials: Sequence[StudyTrial]) -> list[dict[str, str]]:
     """The study in a few numbers: name, value, and what belongs to it."""
-    fitness = {trial["name"]: _fitness(trial) for trial in trials}
+    fitness = {trial["name"]: fitness_of(trial) for trial in trials}
     best, start = study.get("best"), study.get("start")
     known = number(fitness.get(start)) if start is not None else UNKNOWN
     of_start = "start set not measured" if known == UNKNOWN else f"start set {known}"
-    judged = sum(_judges(trial) for trial in trials)
+    judged = sum(judges(trial) for trial in trials)
     failed = sum(bool(trial.get("failure")) for trial in trials)
-    tried = {(_is_old(trial), trial["trial"]) for trial in trials if not _judges(trial)}
+    tried = {(_is_old(trial), trial["trial"]) for trial in trials if not judges(trial)}
     planned, facts = study.get("trials_planned", 0), study.get("facts") or {}
     running = len(study.get("running") or [])
     about_trials = [
         f"of {planned:,}" if planned and not facts.get("budget") else "",
-        _counted(len(trials), "training"),
+        counted(len(trials), "training"),
         f"{judged:,} of them for the verdict" if judged else "",
         f"{running:,} running" if running else "",
     ]
     left = study.get("seconds_left")
     about_time = [
-        _counted(_spent(trials), "epoch"),
-        _counted(facts["workers"], "worker") if facts.get("workers") else "",
+        counted(_spent(trials), "epoch"),
+        counted(facts["workers"], "worker") if facts.get("workers") else "",
         f"about {duration(left)} left" if left else "",
     ]
     rows = (
@@ -161,10 +130,6 @@ def _cards(study: StudyContent, trials: Sequence[StudyTrial]) -> list[dict[str, 
     return [{"name": name, "value": value, "text": text} for name, value, text in rows]
 
 
-def _judges(trial: StudyTrial) -> bool:
-    return trial.get("stage") == VERDICT
-
-
 def _is_old(trial: StudyTrial) -> bool:
     """Whether an earlier record brought it along, which does not say how long it was trained."""
     return not trial.get("epochs", 0) and not trial.get("horizon", 0)
@@ -174,10 +139,6 @@ def _spent(trials: Sequence[StudyTrial]) -> int:
     """Epochs that were trained: one that goes on from another adds only what follows."""
     until = {trial["name"]: trial.get("epochs", 0) for trial in trials}
     return sum(one.get("epochs", 0) - until.get(one.get("goes_on_from", ""), 0) for one in trials)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 MAX_KINDS = 3
@@ -191,102 +152,15 @@ def _kinds(trials: Iterable[StudyTrial]) -> str:
     return ", ".join([*words, *(["others"] if len(each) > MAX_KINDS else [])]) or "none"
 
 
-# -- the verdict
-
-
-class _Axis(NamedTuple):
-    """A line of numbers as wide as the page: where a number stands is a share of it in percent."""
-
-    low: float
-    high: float
-
-    @classmethod
-    def over(cls, values: Sequence[float]) -> _Axis:
-        low, high = min(values), max(values)
-        edge = (high - low or 1.0) * EDGE
-        return cls(low - edge, high + edge)
-
-    def place(self, value: float) -> float:
-        return round(100 * (value - self.low) / (self.high - self.low), 3)
-
-    def ticks(self) -> list[tuple[float, str]]:
-        """Round numbers and where they stand."""
-        rough = (self.high - self.low) / MAX_TICKS
-        power = 10.0 ** math.floor(math.log10(rough))
-        step = next(one * power for one in STEPS if one * power >= rough * 0.999)
-        digits = max(0, -math.floor(math.log10(step) + 1e-9))
-        whole = range(math.ceil(self.low / step), math.floor(self.high / step) + 1)
-        return [(self.place(i * step), f"{i * step:+.{digits}f}" if i else "0") for i in whole]
-
-
-def _verdict(given: StudyVerdict, trials: Sequence[StudyTrial]) -> dict[str, Any]:
-    """The answer, and every finalist with its interval on a common axis."""
-    finalists = given.get("finalists") or []
-    start = (given.get("start") or {}).get("values") or {}
-    gaps = [_gaps(one.get("values") or {}, start, trials) if start else [] for one in finalists]
-    ends = [_finite(one["difference"][name]) for one in finalists for name in ("value", "low", "high")]  # type: ignore[literal-required]
-    axis = _Axis.over([0.0, *(end for end in ends if end is not None), *(gap for each in gaps for _, gap in each)])
-    rows = []
-    for one, each in zip(finalists, gaps, strict=True):
-        effect, low, high = (_finite(one["difference"][name]) for name in ("value", "low", "high"))  # type: ignore[literal-required]
-        bar = None if low is None or high is None else (axis.place(low), round(axis.place(high) - axis.place(low), 3))
-        rows.append(
-            {
-                "trial": one["trial"],
-                "word": one.get("verdict", ""),
-                "effect": number(effect, "+.4f"),
-                "interval": UNKNOWN if low is None or high is None else f"{low:+.4f} to {high:+.4f}",
-                "probability": _percent(_finite(one["probability"])),
-                "won": f"{one['won']} of {one['pairs']}" if "won" in one and "pairs" in one else "",
-                "bar": bar,
-                "at": None if effect is None else axis.place(effect),
-                "gaps": [(axis.place(gap), f"seed {seed}: {gap:+.4f}") for seed, gap in each],
-                "is_winner": one["trial"] == given["winner"],
-            }
-        )
-    return {
-        "claimed": given["winner"] is not None,
-        "answer": given["answer"],
-        "seeds": given.get("seeds"),
-        "rows": rows,
-        "zero": axis.place(0.0),
-        "ticks": axis.ticks(),
-        "costs": [
-            (stage, f"{_counted(cost['trainings'], 'training')}, {_counted(cost['epochs'], 'epoch')}, {duration(cost['seconds'])}")
-            for stage, cost in (given.get("cost") or {}).items()
-        ],
-    }
-
-
-def _gaps(values: dict[str, float], start: dict[str, float], trials: Sequence[StudyTrial]) -> list[tuple[int, float]]:
-    """Seed and difference of fitness of every pair of trainings: one with these values, one with the start set."""
-
-    def by_seed(wanted: dict[str, float]) -> dict[int, float]:
-        mine = [one for one in trials if _judges(one) and one.get("values") == wanted]
-        return {one.get("seed", 0): fitness for one in mine if (fitness := _fitness(one)) is not None}
-
-    before, after = by_seed(start), by_seed(values)
-    return [(seed, fitness - before[seed]) for seed, fitness in after.items() if seed in before]
-
-
-def _percent(share: float | None) -> str:
-    """Rounded, and never to a certainty that is none."""
-    if share is None:
-        return UNKNOWN
-    if 0 < share < 0.001 or 0.999 < share < 1:  # noqa: PLR2004 -- what three digits would round away
-        return "< 0.1 %" if share < 0.001 else "> 99.9 %"  # noqa: PLR2004 -- as above
-    return f"{100 * share:.1f} %"
-
-
 # -- hyperparameters
 
 
 def _searched(key: SearchedKey) -> dict[str, str]:
     return {
         "name": key["name"],
-        "low": number(key["low"], ".5g"),
-        "high": number(key["high"], ".5g"),
-        "start": number(key.get("start"), ".5g"),
+        "low": short(key["low"]),
+        "high": short(key["high"]),
+        "start": short(key.get("start")),
         "steps": "factors" if _is_logarithmic(key) else "differences",
     }
 
@@ -300,15 +174,15 @@ def _differences(keys: Iterable[SearchedKey], taught: Mapping[str, KeyInsight]) 
     """What the best set has in place of the start set, the most important keys first, then those that moved most."""
     rows = []
     for key in keys:
-        start, best = _finite(key.get("start")), _finite(key.get("best"))
+        start, best = finite(key.get("start")), finite(key.get("best"))
         known = taught.get(key["name"]) or KeyInsight(importance=None)
-        share = _finite(known["importance"])
+        share = finite(known["importance"])
         width = abs(key["high"] - key["low"])
         moved = 0.0 if start is None or best is None else abs(best - start) / (width or 1.0)
         row = {
             "name": key["name"],
-            "start": number(start, ".5g"),
-            "best": number(best, ".5g"),
+            "start": short(start),
+            "best": short(best),
             "change": _change(start, best),
             "is_same": start == best,
             "share": "" if share is None else f"{100 * share:.0f} %",
@@ -332,7 +206,7 @@ def _change(start: float | None, best: float | None) -> str:
 def _generations(study: StudyContent, trials: Sequence[StudyTrial]) -> int:
     """How many generations there are to draw."""
     size = study.get("generation_size") or 0
-    tried = [trial["trial"] for trial in trials if not _judges(trial) and not _is_old(trial)]
+    tried = [trial["trial"] for trial in trials if not judges(trial) and not _is_old(trial)]
     return max(tried, default=-1) // size + 1 if size > 0 else 0
 
 
@@ -349,17 +223,17 @@ def _drawn(study: StudyContent, trials: Sequence[StudyTrial], keys: Sequence[Sea
         **{name: [one.get(name, 0) for one in trials] for name in ("trial", "epochs", "horizon")},
         **{name: [one.get(name, "") for one in trials] for name in ("name", "failure", "reason", "origin", "worker")},
         "before": [one.get("goes_on_from", "") for one in trials],
-        "judges": [int(_judges(one)) for one in trials],
+        "judges": [int(judges(one)) for one in trials],
         "old": [int(_is_old(one)) for one in trials],
         "seed": [one.get("seed") for one in trials],
-        "fitness": [_fitness(one) for one in trials],
-        "seconds": [_finite(one.get("seconds")) for one in trials],
+        "fitness": [fitness_of(one) for one in trials],
+        "seconds": [finite(one.get("seconds")) for one in trials],
         "family": [families.setdefault(tuple(one.get("made_from", [])), len(families)) for one in trials],
-        "values": [[_finite(one.get("values", {}).get(name)) for name in names] for one in trials],
-        "results": [[_finite(one.get("results", {}).get(name)) for name in results] for one in trials],
+        "values": [[finite(one.get("values", {}).get(name)) for name in names] for one in trials],
+        "results": [[finite(one.get("results", {}).get(name)) for name in results] for one in trials],
     }
     limits = [
-        {name: _finite(key.get(name)) for name in ("low", "high", "start", "best")}
+        {name: finite(key.get(name)) for name in ("low", "high", "start", "best")}
         | {"name": key["name"], "log": _is_logarithmic(key)}
         for key in keys
     ]

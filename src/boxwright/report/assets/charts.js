@@ -39,13 +39,13 @@ function factors(low, high, most) {
   return found.length > 1 ? found : ticks(low, high, most).filter(([value]) => value > 0);
 }
 // A frame with a title. Each axis has low and high; x has its word as well, may have `least`, its smallest step, and
-// `log`. Below the plot `room` is left for marks that have no place on y. `place` gives pixels for values.
+// `log`; a `bare` y has no numbers. Below the plot `room` is left for marks that have no place on y. `place` gives pixels for values.
 function chart(title, x, y, { width = 330, height = 210, room = 0 } = {}) {
   const share = (axis, value) => axis.log ? Math.log(value / axis.low) / (Math.log(axis.high / axis.low) || 1) : (value - axis.low) / (axis.high - axis.low || 1);
   const place = ([a, b]) => [L + share(x, a) * (width - L - R), height - B - room - share(y, b) * (height - B - T - room)];
   const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title });
   svg.append(draw("text", { x: L, y: 12, class: "title" }, title), draw("text", { x: width - R, y: height - 1, "text-anchor": "end" }, x.word));
-  for (const [value, word] of ticks(y.low, y.high, 5)) {
+  for (const [value, word] of y.bare ? [] : ticks(y.low, y.high, 5)) {
     const py = place([x.low, value])[1];
     svg.append(draw("path", { d: `M${L} ${py}H${width - R}`, class: "axis" }), draw("text", { x: L - 5, y: py + 4, "text-anchor": "end" }, word));
   }

@@ -64,15 +64,15 @@ const ROOM = 16;  // below a plot, for what failed
 // Dots of one look as one path: thousands of them are drawn at once. In layers, so that many are darker than one.
 function dots(points, place, given) {
   const size = points.length <= 60 ? 7 : points.length <= 500 ? 5 : points.length <= 2000 ? 3.5 : 2.5;
-  const layers = points.length > 300 ? 4 : 1, drawn = Array.from({ length: layers }, () => "");
+  const many = points.length > 1000, layers = many ? 6 : points.length > 300 ? 4 : 1, drawn = Array.from({ length: layers }, () => "");
   points.forEach((one, i) => { const [x, y] = place(one); drawn[i % layers] += `M${x.toFixed(1)} ${y.toFixed(1)}h0`; });
-  return drawn.map(d => draw("path", { d, "stroke-width": size, ...given, class: `dots ${given.class ?? ""}` }));
+  return drawn.map(d => draw("path", { d, "stroke-width": size, ...given, class: many ? "dots many" : "dots" }));
 }
 function crosses(points, place, y, given = {}) {
   const r = points.length <= 100 ? 3 : 2;
   return draw("path", { d: points.map(one => { const x = place(one)[0]; return `M${(x - r).toFixed(1)} ${y - r}l${2 * r} ${2 * r}m0 ${-2 * r}l${-2 * r} ${2 * r}`; }).join(""), class: "failed", ...given });
 }
-const rung = one => RUNGS.length < 2 ? 100 : Math.round(40 + 60 * RUNGS.indexOf(one.epochs) / (RUNGS.length - 1));
+const rung = one => RUNGS.length < 2 ? 100 : Math.round(50 + 50 * RUNGS.indexOf(one.epochs) / (RUNGS.length - 1));
 const tint = share => `color-mix(in oklab, var(--blue) ${share}%, var(--paper))`;
 const diamond = ([x, y], r = 5.5) => draw("path", { d: `M${x} ${y - r}l${r} ${r}l${-r} ${r}l${-r} ${-r}z`, class: "start" });
 const dot = ([x, y]) => draw("circle", { cx: x, cy: y, r: 5, class: "best ringed" });
@@ -82,7 +82,7 @@ function scatter(title, x, list, shape = {}) {
   const good = list.filter(measured), bad = list.filter(one => !measured(one));
   const heights = good.map(one => one.fitness), [low, high] = good.length ? [least(heights), most(heights)] : [0, 1];
   const edge = (high - low) * 0.05 || Math.abs(high) * 0.05 || 0.5;
-  const frame = chart(cut(title, 24), x, { low: low - edge, high: high + edge }, { room: bad.length ? ROOM : 0, ...shape });
+  const frame = chart(cut(title, 24), x, { low: low - edge, high: high + edge, bare: !good.length }, { room: bad.length ? ROOM : 0, ...shape });
   const { svg, place, height } = frame, spot = one => [x.of(one), one.fitness ?? low];
   if (title.length > 24) svg.append(draw("title", {}, title));
   for (const epochs of RUNGS) {
@@ -199,6 +199,7 @@ function generations() {
 
 function panels() {
   const list = wanted();
+  if (!list.length || !keys.length) return at("key-charts").replaceChildren(make("p", { className: "empty" }, keys.length ? "No trial has ended yet." : "No key was searched."));
   at("key-charts").replaceChildren(...study.order.map(k => {
     const key = keys[k];
     const of = one => one.values[k], here = list.filter(one => of(one) !== null && (!key.log || of(one) > 0));
@@ -213,7 +214,6 @@ function panels() {
     pointed(frame, here, one => `${short(of(one))}, ${inWords(one)}`);
     return svg;
   }));
-  if (!keys.length) at("key-charts").append(make("p", { className: "empty" }, "No key was searched."));
 }
 
 // -- where the best sets lie: parallel coordinates, one level line for each key
@@ -235,10 +235,12 @@ function sets() {
   const x = (key, value) => left + Math.min(1, Math.max(0, share(key, value))) * (width - left - right);
   const svg = draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "Values of the best sets" });
   const rows = study.order.map((k, i) => [keys[k], k, top + i * step]);
+  const names = [];
   for (const [key, , y] of rows) {
-    const name = draw("text", narrow ? { x: left, y: y - 8, class: "title" } : { x: 0, y: y + 4, class: "title" }, cut(key.name, narrow ? 34 : 21));
+    const name = draw("text", { x: narrow ? left : 0, y: narrow ? y - 9 : y + 4, class: "title name" }, cut(key.name, narrow ? 34 : 21));
     name.append(draw("title", {}, key.name));
-    svg.append(name, draw("path", { d: `M${left} ${y}H${width - right}`, class: "axis thick" }), draw("text", { x: left - 7, y: y + 4, "text-anchor": "end" }, short(key.low)), draw("text", { x: width - right + 7, y: y + 4 }, short(key.high)));
+    names.push(name);
+    svg.append(draw("path", { d: `M${left} ${y}H${width - right}`, class: "axis thick" }), draw("text", { x: left - 7, y: y + 4, "text-anchor": "end" }, short(key.low)), draw("text", { x: width - right + 7, y: y + 4 }, short(key.high)));
   }
   const through = values => rows.map(([key, k, y]) => [key, values[k], y]).filter(([, value]) => value !== null).map(([key, value, y], i) => `${i ? "L" : "M"}${x(key, value).toFixed(1)} ${y}`).join("");
   for (const one of [...best].reverse()) svg.append(draw("path", { d: through(one.values), class: one === BEST ? "set first" : "set", "data-at": one.at }));
@@ -249,6 +251,7 @@ function sets() {
     if (key.start !== null) svg.append(diamond([x(key, key.start), y], 4.5));
     if (front.values[k] !== null) svg.append(draw("circle", { cx: x(key, front.values[k]), cy: y, r: 4, class: front === BEST ? "best ringed" : "spot ringed" }, draw("title", {}, `${key.name}: ${short(front.values[k])}`)));
   }
+  svg.append(...names);  // readable before the lines
   place.append(svg);
   at("set-legend").append(make("span", { className: "said" }, make("i", { className: "mark dashed" }), "start set"), ...best.map(one => {
     const button = make("button", { type: "button", "aria-pressed": String(one.at === picked), "data-at": one.at }, one === BEST ? make("i", { className: "mark best" }) : "", `${cut(one.name, 24)}: ${fit(one.fitness)}`);
@@ -260,12 +263,12 @@ function sets() {
 // -- table of all trainings
 
 const STEP = 100;
-let shown = STEP, sorted = { name: "fitness", down: true }, opened = -1;
+let shown = STEP, sorted = { name: "fitness", down: true }, opened = -1, asked = -1;  // opened in its row, asked for elsewhere
 const outcome = one => one.failure ? `failed: ${one.failure}` : !measured(one) ? "no number" : one === BEST ? "best" : one === START ? "start" : one.judges ? "verdict" : one.old ? "earlier record" : one.whole ? "done" : `ended at ${one.epochs} of ${one.horizon}`;
-const words = [["outcome", "Outcome", outcome]], numbers = list => list.map(([name, word, of, show]) => ({ name, word, of, show: one => show(of(one), one), numeric: true }));
+const numbers = list => list.map(([name, word, of, show]) => ({ name, word, of, show: one => show(of(one), one), numeric: true }));
 const COLUMNS = [
   { name: "name", word: "Trial", of: one => one.name },
-  ...words.map(([name, word, of]) => ({ name, word, of })),
+  { name: "outcome", word: "Outcome", of: outcome },
   ...numbers([["fitness", "Fitness", one => one.fitness, fit], ["epochs", "Epochs", one => one.old ? null : one.epochs, value => value === null ? "–" : String(value)], ["seconds", "Time", one => one.seconds, clock]]),
   ...numbers([...keys.map(key => key.name), ...study.others].map((name, k) => [`key ${k}`, name, one => one.values[k], short])),
   ...numbers(results.map((name, k) => [`result ${k}`, name.replace("metrics/", ""), one => one.results[k], short])),
@@ -279,22 +282,22 @@ const order = new Intl.Collator("en", { numeric: true });
 const hay = trials.map(one => [one.name, outcome(one), one.origin, one.reason, one.worker].join("\n").toLowerCase());
 
 function found() {
-  const asked = at("query").value.toLowerCase().split(/\s+/).filter(Boolean), kind = KINDS.find(([name]) => name === at("kind").value)[2];
+  const words = at("query").value.toLowerCase().split(/\s+/).filter(Boolean), kind = KINDS.find(([name]) => name === at("kind").value)[2];
   const column = COLUMNS.find(one => one.name === sorted.name), sign = sorted.down ? -1 : 1;
-  const keyed = trials.filter((one, i) => kind(one) && asked.every(word => hay[i].includes(word))).map(one => [column.of(one), one]);
+  const keyed = trials.filter((one, i) => kind(one) && words.every(word => hay[i].includes(word))).map(one => [column.of(one), one]);
   const missing = value => value === null || value === undefined || value === "";
   keyed.sort(([a, one], [b, other]) => missing(a) || missing(b) ? missing(a) - missing(b) || one.at - other.at
     : sign * (column.numeric ? a - b : order.compare(a, b)) || one.at - other.at);  // what is missing stands last either way
-  return keyed.map(([, one]) => one);
+  const list = keyed.map(([, one]) => one), far = list.indexOf(trials[asked]);
+  return far < shown ? list : [list[far], ...list.slice(0, far), ...list.slice(far + 1)];  // as the first, where it would be out of sight
 }
 function heads() {
   at("trial-table").tHead.replaceChildren(make("tr", {}, ...COLUMNS.map((column, i) => {
     const button = make("button", { type: "button", textContent: cut(column.word, 30), title: column.word });
     button.addEventListener("click", () => {
       sorted = { name: column.name, down: sorted.name === column.name ? !sorted.down : Boolean(column.numeric) };
-      shown = STEP;
+      again();
       heads();
-      table();
       at("trial-table").tHead.querySelectorAll("button")[i].focus({ preventScroll: true });
     });
     return make("th", { scope: "col", className: column.numeric ? "" : "text", "aria-sort": sorted.name !== column.name ? "none" : sorted.down ? "descending" : "ascending" }, button);
@@ -321,9 +324,9 @@ function detail(one) {
     ["Fitness", fit(one.fitness)], ["Trained", one.old ? "not known for how long" : one.horizon > one.epochs ? `${trained(one.epochs)} of a schedule of ${one.horizon}` : trained(one.epochs)], one.seed !== null && ["Seed", String(one.seed)], ["Time", clock(one.seconds)], one.worker && ["Worker", one.worker],
     ...results.map((name, k) => one.results[k] !== null && [name, short(one.results[k])])].filter(Boolean);
   const values = [...keys, ...study.others.map(name => ({ name, start: null }))].map((key, k) => [key, one.values[k]]).filter(([, value]) => value !== null);
-  const list = rows => make("dl", {}, ...rows.flatMap(([term, ...parts]) => [make("dt", {}, term), make("dd", {}, ...parts)]));
+  const list = (rows, className) => make("dl", { className }, ...rows.map(([term, ...parts]) => make("div", {}, make("dt", {}, term), make("dd", {}, ...parts))));
   const changed = ([key, value]) => [key.name, short(value), key.start === null || key.start === value ? "" : make("small", {}, ` start ${short(key.start)}`)];
-  return make("div", { className: "inside" }, list(facts), list(values.map(changed)));
+  return make("div", { className: "inside" }, list(facts, "facts"), list(values.map(changed), "values"));
 }
 function table() {
   const list = found();
@@ -331,6 +334,10 @@ function table() {
   if (!list.length) at("trial-table").tBodies[0].append(make("tr", {}, make("td", { colSpan: COLUMNS.length, className: "empty" }, trials.length ? "Nothing of this kind." : "No trial has ended yet.")));
   at("more").hidden = list.length <= shown;
   at("shown").textContent = `${Math.min(shown, list.length)} of ${list.length} shown`;
+}
+function again() {
+  [shown, asked] = [STEP, -1];
+  table();
 }
 function toggle(place) {
   opened = opened === place ? -1 : place;
@@ -340,8 +347,7 @@ function toggle(place) {
 // Show one trial in the table, wherever it was asked for.
 function open(place) {
   at("query").value = at("kind").value = "";
-  opened = place;
-  shown = Math.max(shown, found().indexOf(trials[place]) + 1);
+  opened = asked = place;
   table();
   const button = at("trial-table").querySelector(`button[data-at="${place}"]`);
   button.scrollIntoView({ block: "center" });
@@ -349,8 +355,8 @@ function open(place) {
 }
 function filters() {
   at("kind").replaceChildren(...KINDS.filter(([name, , is]) => !name || trials.some(is)).map(([value, text, is]) => make("option", { value, textContent: `${text} (${trials.filter(is).length})` })));
-  at("filters").addEventListener("input", () => { shown = STEP; table(); });
-  at("filters").addEventListener("reset", () => setTimeout(() => { shown = STEP; table(); }));
+  at("filters").addEventListener("input", again);
+  at("filters").addEventListener("reset", () => setTimeout(again));
   at("filters").addEventListener("submit", event => event.preventDefault());
   at("more").addEventListener("click", () => {
     const first = shown;
