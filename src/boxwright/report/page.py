@@ -22,6 +22,18 @@ def page(documents: list[dict[str, Any]]) -> str:
     """The report of one run, or several beside each other."""
     single = len(documents) == 1
     documents = told_apart(clear(documents))
+    drawn = [{key: value for key, value in one.items() if key in DRAWN} for one in documents]
+    data = as_script(
+        drawn[0] if single else [{key: one[key] for key in ("name", "history", "classes")} for one in drawn]
+    )
+    rows = differing(documents)
+    beside = {"numbers": numbers(documents), "differing": rows, "other_data": "data" in dict(rows)}
+    template, script = ("run.html", "page.js") if single else ("compare.html", "compare.js")
+    return rendered(template, script, run=documents[0], runs=documents, data=data, **beside)
+
+
+def rendered(template: str, script: str, **content: Any) -> str:
+    """A page from its template and its script, which may use all that charts.js has."""
     environment = Environment(
         loader=FileSystemLoader(ASSETS),
         autoescape=True,
@@ -29,17 +41,8 @@ def page(documents: list[dict[str, Any]]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style, script = (
-        (ASSETS / name).read_text(encoding="utf-8") for name in ("style.css", "page.js" if single else "compare.js")
-    )
-    template = environment.get_template("run.html" if single else "compare.html")
-    drawn = [{key: value for key, value in one.items() if key in DRAWN} for one in documents]
-    data = as_script(
-        drawn[0] if single else [{key: one[key] for key in ("name", "history", "classes")} for one in drawn]
-    )
-    rows = differing(documents)
-    beside = {"numbers": numbers(documents), "differing": rows, "other_data": "data" in dict(rows)}
-    return template.render(run=documents[0], runs=documents, style=style, script=script, data=data, **beside)
+    style, shared, own = ((ASSETS / name).read_text(encoding="utf-8") for name in ("style.css", "charts.js", script))
+    return environment.get_template(template).render(style=style, script=shared + own, **content)
 
 
 def clear(value: Any) -> Any:

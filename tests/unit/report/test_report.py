@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -20,6 +18,7 @@ from boxwright.report.gallery import chosen_ones, gallery
 from boxwright.report.page import UNKNOWN, page
 from boxwright.runs.evaluation.report_content import BAR_PX, bar_width
 from tests.support import datasets
+from tests.support.html_page import Page
 
 pytestmark = pytest.mark.slow
 
@@ -79,34 +78,6 @@ def trained(tmp_path_factory):
         words += ["--seed", "1"] if name == "second" else []
         assert cli.main([*map(str, words)]) == 0
     return folder / "runs" / "first"
-
-
-class Page(HTMLParser):
-    """What a file holds: elements with their attributes, and the text of scripts."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.scripts: list[str] = []
-        self._inside = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        self._inside = tag
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_endtag(self, _tag):
-        self._inside = ""
-
-    def handle_data(self, data):
-        if self._inside == "script":
-            self.scripts[-1] += data
-
-    @property
-    def ids(self):
-        return [attributes["id"] for _, attributes in self.elements if "id" in attributes]
 
 
 @pytest.fixture(scope="module")
@@ -391,20 +362,6 @@ def test_without_a_reason_there_is_no_advice():
 # -- at a browser
 
 
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("there is no chromium on this machine; the laws of the page are checked above")
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed; the laws of the page are checked above"
-    )
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
 @pytest.fixture
 def opened(browser, trained):
     window = browser.new_page(viewport={"width": 1200, "height": 900})
@@ -432,6 +389,7 @@ def test_filters_show_what_they_say(opened, trained):
     assert f"of {sum('red' in (one['said'], one['true']) for one in held)} shown" in opened.inner_text("#shown")
     opened.click("#filters button[type=reset]")
     opened.locator("#shown", has_text=f"of {len(held)} shown").wait_for()
+    assert opened.is_visible("#more") == (len(opened.query_selector_all("#gallery figure")) < len(held))
 
 
 @pytest.fixture

@@ -1,22 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 "use strict";
 const run = JSON.parse(document.getElementById("run-data").textContent);
-const at = id => document.getElementById(id);
 const PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8a6d00", "#9b3fb0", "#8478FC", "#3C30A8", "#905454", "#5f9a5f", "#C03C90", "#007878", "#9C0C3C"];
 const ink = i => PALETTE[i % PALETTE.length];
 
-function make(tag, given = {}, ...inside) {
-  const one = document.createElement(tag);
-  for (const [key, value] of Object.entries(given)) key in one ? one[key] = value : one.setAttribute(key, value);
-  one.append(...inside);
-  return one;
-}
-function draw(tag, given = {}, ...inside) {
-  const one = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [key, value] of Object.entries(given)) one.setAttribute(key, value);
-  one.append(...inside);
-  return one;
-}
 const number = (value, digits = 3) => value === null || value === undefined || value < 0 ? "–" : value.toFixed(digits);
 
 // -- classes
@@ -159,43 +146,6 @@ function confusion() {
 
 // -- charts
 
-const [W, H, L, B, T] = [330, 210, 46, 26, 22];
-// Round numbers inside a range, at most so many steps of 1, 2 or 5 times a power of ten; `least` is the smallest step.
-function ticks(low, high, most, least = 0) {
-  const span = high - low || 1, rough = span / most, power = 10 ** Math.floor(Math.log10(rough));
-  const step = Math.max([1, 2, 5, 10].map(one => one * power).find(one => one >= rough * 0.999), least);
-  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  const found = [];
-  for (let i = Math.ceil(low / step - 1e-6); i * step <= high + step * 1e-6; i++) found.push([i * step, (i * step).toFixed(digits)]);
-  return found;
-}
-function chart(title, x, y, ends) {
-  const place = ([a, b]) => [L + (a - ends[0]) / (ends[1] - ends[0] || 1) * (W - L - 8), H - B - (b - ends[2]) / (ends[3] - ends[2] || 1) * (H - B - T)];
-  const svg = draw("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": title });
-  svg.append(draw("text", { x: L, y: 12, class: "title" }, title), draw("text", { x: W - 8, y: H - 1, "text-anchor": "end" }, x));
-  for (const [value, word] of ticks(ends[2], ends[3], 5)) {
-    const py = place([ends[0], value])[1];
-    svg.append(draw("path", { d: `M${L} ${py}H${W - 8}`, class: "axis" }), draw("text", { x: L - 5, y: py + 4, "text-anchor": "end" }, word));
-  }
-  for (const [value, word] of ticks(ends[0], ends[1], 5, x === "epoch" ? 1 : 0)) {  // there is no epoch 4.5
-    const px = place([value, ends[2]])[0];
-    if (px < W - 8 - 5.5 * x.length - 8) svg.append(draw("text", { x: px, y: H - B + 14, "text-anchor": "middle" }, word));
-  }
-  return { svg, place };
-}
-const path = (points, place) => "M" + points.map(one => place(one).map(v => v.toFixed(1)).join(" ")).join("L");
-
-function hover(svg, place, points, words) {
-  const line = draw("path", { class: "cross" }), text = draw("text", { "text-anchor": "end", x: W - 8, y: 12 });
-  svg.append(line, text);
-  svg.addEventListener("pointermove", event => {
-    const px = (event.clientX - svg.getBoundingClientRect().left) * W / svg.getBoundingClientRect().width;
-    const near = points.reduce((a, b) => Math.abs(place(b)[0] - px) < Math.abs(place(a)[0] - px) ? b : a);
-    line.setAttribute("d", `M${place(near)[0]} ${T}V${H - B}`);
-    text.textContent = words(near);
-  });
-  svg.addEventListener("pointerleave", () => { line.removeAttribute("d"); text.textContent = ""; });
-}
 function smooth(values) {
   const width = Math.max(values.length * 0.03, 1.2);
   return values.map((_, i) => {
@@ -212,12 +162,13 @@ function course() {
     const points = column.map((value, i) => [epochs[i], value]).filter(([, value]) => value !== null);
     const values = points.map(([, value]) => value);
     const [low, high] = [Math.min(...values), Math.max(...values)];
-    const { svg, place } = chart(name, "epoch", "", [points[0][0], points.at(-1)[0], low, high === low ? low + 1 : high]);
+    const frame = chart(name, { word: "epoch", low: points[0][0], high: points.at(-1)[0], least: 1 }, { low, high: high === low ? low + 1 : high });
+    const { svg, place } = frame;  // steps of 1, since there is no epoch 4.5
     svg.append(draw("path", { d: path(points, place), class: "raw" }));
     svg.append(draw("path", { d: path(points.map(([x], i) => [x, smooth(values)[i]]), place), class: "line" }));
     const best = points.find(([x]) => x === run.best_epoch + 1);
     if (best) svg.append(draw("circle", { cx: place(best)[0], cy: place(best)[1], r: 4, class: "best" }));
-    hover(svg, place, points, ([x, y]) => `epoch ${x}: ${Number(y.toPrecision(4))}`);
+    hover(frame, points, ([x, y]) => `epoch ${x}: ${Number(y.toPrecision(4))}`);
     at("course-charts").append(svg);
   }
   if (!at("course-charts").children.length) at("course-charts").append(make("p", { className: "empty" }, "No results.csv in this run."));
@@ -227,7 +178,8 @@ function curves() {
   const grid = run.curves.confidence, point = run.curves.operating_point, classes = run.curves.classes;
   at("curve-charts").replaceChildren();
   for (const [key, title, x] of [["recall_precision", "Precision over recall", "recall"], ["f1", "F1 over confidence", "confidence"], ["precision", "Precision over confidence", "confidence"], ["recall", "Recall over confidence", "confidence"]]) {
-    const { svg, place } = chart(title, x, "", [0, 1, 0, 1]);
+    const frame = chart(title, { word: x, low: 0, high: 1 }, { low: 0, high: 1 });
+    const { svg, place } = frame;
     if (!classes.length) continue;
     const many = classes.length > 20;
     classes.forEach((one, i) => {
@@ -240,7 +192,7 @@ function curves() {
     const nearest = grid.reduce((a, c, j) => Math.abs(c - point) < Math.abs(grid[a] - point) ? j : a, 0);
     const spot = key === "recall_precision" ? [mean("recall")[nearest], mean("precision")[nearest]] : [point, mean(key)[nearest]];
     svg.append(draw("circle", { cx: place(spot)[0], cy: place(spot)[1], r: 4.5, class: "best" }));
-    hover(svg, place, points, ([a, b]) => `${x} ${a.toFixed(2)}: ${b.toFixed(3)}`);
+    hover(frame, points, ([a, b]) => `${x} ${a.toFixed(2)}: ${b.toFixed(3)}`);
     at("curve-charts").append(svg);
   }
   const found = one => one.recall_precision.some(value => value > 0);

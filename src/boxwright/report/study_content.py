@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a page of a hyperparameter study is made of, in plain values. Whatever is missing is not shown."""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired, TypedDict
+
+
+class SearchedKey(TypedDict):
+    """A hyperparameter that was searched. `log`: equal steps of it are equal factors; else as its limits suggest."""
+
+    name: str
+    low: float
+    high: float
+    start: NotRequired[float | None]
+    best: NotRequired[float | None]
+    log: NotRequired[bool]
+
+
+class FixedKey(TypedDict):
+    """A hyperparameter that stayed as it was, and why."""
+
+    name: str
+    why: str
+
+
+class StudyTrial(TypedDict):
+    """A training that has ended. `failure` is the kind of a failure: then its fitness counts for nothing.
+
+    One of an earlier record has 0 epochs, and a horizon of 0: how long it was trained is not known.
+    """
+
+    name: str  # the only one of its study
+    trial: int
+    stage: NotRequired[str]  # "trial" or "verdict"
+    values: NotRequired[dict[str, float]]
+    epochs: NotRequired[int]  # trained for
+    horizon: NotRequired[int]  # epochs of the whole training
+    seed: NotRequired[int]
+    fitness: NotRequired[float | None]
+    results: NotRequired[dict[str, float | None]]  # by names of results.csv
+    failure: NotRequired[str]
+    reason: NotRequired[str]
+    seconds: NotRequired[float]
+    origin: NotRequired[str]
+    made_from: NotRequired[list[str]]  # names of trials
+    goes_on_from: NotRequired[str]
+    worker: NotRequired[str]
+
+
+class RunningTrial(TypedDict):
+    """A training that somebody works on, and how far it is, in words."""
+
+    name: str
+    worker: NotRequired[str]
+    at: NotRequired[str]
+    seconds: NotRequired[float | None]
+
+
+class Difference(TypedDict):
+    """A mean difference of fitness and its interval."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Finalist(TypedDict):
+    """One of the best sets against the start set, over seeds that both were trained with."""
+
+    trial: str
+    difference: Difference
+    probability: float | None  # of being better than the start set
+    verdict: NotRequired[str]  # in words
+    values: NotRequired[dict[str, float]]
+    won: NotRequired[int]
+    pairs: NotRequired[int]
+
+
+class StageCost(TypedDict):
+    """What trainings took."""
+
+    trainings: int
+    epochs: int
+    seconds: float
+
+
+class StudyVerdict(TypedDict):
+    """Whether one of the best sets is really better than the start set: `answer` says it in words."""
+
+    answer: str
+    winner: str | None
+    start: NotRequired[dict[str, Any]]  # its values and its fitness
+    is_whole: NotRequired[bool]  # nothing of it is still to come
+    seeds: NotRequired[int]
+    finalists: NotRequired[list[Finalist]]
+    cost: NotRequired[dict[str, StageCost]]  # "search" and "verdict"
+
+
+class RungCorrelation(TypedDict):
+    """How well the order after `epochs` foretells the one after `more_epochs`, by rank."""
+
+    epochs: int
+    more_epochs: int
+    trials: int
+    spearman: float | None
+    word: NotRequired[str]
+
+
+class KeyInsight(TypedDict):
+    """How much of what moved the fitness goes back to a key, a share of 1, and whether it is more than chance."""
+
+    importance: float | None
+    matters: NotRequired[bool]
+
+
+class StudyInsight(TypedDict):
+    """What a study teaches beside its winner."""
+
+    rank_correlations: NotRequired[list[RungCorrelation]]
+    keys: NotRequired[dict[str, KeyInsight]]
+
+
+class StudyContent(TypedDict):
+    """A study as it stands. Trials come in the order in which they ended, as far as that is known."""
+
+    name: str
+    method: NotRequired[str]  # "mutation", "population" or "search"
+    state: NotRequired[str]  # "running", "over" or "stopped"
+    reason: NotRequired[str]  # for which it is over or was stopped
+    lines: NotRequired[list[str]]  # what is searched and what stays, budget
+    facts: NotRequired[dict[str, Any]]  # network, data, images by split, classes, budget, workers
+    epochs: NotRequired[int]  # of a whole training
+    trials_planned: NotRequired[int]
+    seconds: NotRequired[float]  # of training, of all workers together
+    seconds_left: NotRequired[float | None]
+    generation_size: NotRequired[int]  # of a population
+    keys: NotRequired[list[SearchedKey]]
+    fixed: NotRequired[list[FixedKey]]
+    trials: NotRequired[list[StudyTrial]]
+    running: NotRequired[list[RunningTrial]]
+    best: NotRequired[str | None]  # name of a trial
+    start: NotRequired[str | None]
+    verdict: NotRequired[StudyVerdict | None]
+    insight: NotRequired[StudyInsight | None]
+    damaged: NotRequired[dict[str, str]]  # files of the study that were passed over, and why
+    command: NotRequired[str]  # that trains with the best set
