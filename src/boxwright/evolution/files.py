@@ -10,8 +10,10 @@ from boxwright.evolution.overview import Overview, whole_trials
 from boxwright.evolution.place import StudyFolder
 from boxwright.report.evolve_figure import evolve_figure
 from boxwright.report.study_page import study_page
+from boxwright.search.job import Result, Stage
 from boxwright.search.ledger import Ledger
 from boxwright.search.records import closing_line, course_of, write_records
+from boxwright.search.verdict import verdict_of
 from boxwright.system.files import write_image, write_text
 
 DRAWN_EVERY_S = 60.0  # while a study goes on
@@ -27,10 +29,22 @@ class Files:
 
     def write(self, *, whole: bool, reason: str = "") -> None:
         """The tables, and the picture and the page where it is time for them, or when `whole`. Raises WriteError."""
-        write_records(self.folder.path, self.ledger.plan, whole_trials(self.ledger), self.folder.form)
+        plan, done = self.ledger.plan, whole_trials(self.ledger)
+        winner, said = self._judged()
+        write_records(self.folder.path, plan, done, self.folder.form, winner, said)
         if whole or time.monotonic() - self.drawn_at > DRAWN_EVERY_S:
             self._draw(reason)
             self.drawn_at = time.monotonic()
+
+    def _judged(self) -> tuple[Result | None, str]:
+        """Who won the verdict, and what it said; nothing before it is whole."""
+        done = self.ledger.results()
+        if not any(one.job.stage is Stage.VERDICT for one in done.values()):
+            return None, ""
+        verdict = verdict_of(self.ledger.plan, done)
+        if verdict.missing:
+            return None, ""
+        return done[verdict.winner.trial] if verdict.winner else None, " ".join(verdict.answer())
 
     def _draw(self, reason: str) -> None:
         plan = self.ledger.plan

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from boxwright.evolution.place import StudyFolder
 from boxwright.evolution.time_left import seconds_left
+from boxwright.search.insight import insight_of
 from boxwright.search.job import Result, Stage
 from boxwright.search.ledger import Ledger, Running
 from boxwright.search.ranking import is_old, ranked, trials
+from boxwright.search.records import command_of
 from boxwright.search.verdict import Verdict, verdict_of
 from boxwright.structures.answer import counted, table
 from boxwright.track.sinks.epoch_row import clock
@@ -149,6 +151,10 @@ class Overview:
             "best": None if best is None else best.job.name,
             "start": None if start is None else start.job.name,
             "verdict": None if self.verdict is None else self.verdict.document(),
+            "insight": insight_of(plan, self.done).document() if self.done else None,
+            "fixed": [{"name": name, "why": why} for name, why in plan.facts.get("stays", [])],
+            "command": command_of(self.folder.path, plan, self.folder.form) if best else "",
+            **({"generation_size": plan.population.size} if plan.method == "population" else {}),
             "damaged": self.ledger.damaged(),
         }
 

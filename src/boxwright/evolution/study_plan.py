@@ -62,7 +62,7 @@ def plan_of_study(resolved: Resolved[TrainSettings], asked: SearchSettings) -> A
         search=_search(asked, space) if method == "search" else SearchRules(),
         verdict=VerdictRules(finalists=asked.finalists, seeds=_seeds(asked, method)),
         settings=_stored(trial),
-        facts=_facts(trial, asked, noplots=settings.noplots),
+        facts=_facts(trial, asked, space, noplots=settings.noplots),
     )
     return Asked(plan, space.lines(), [*fetched, *trial.notes])
 
@@ -167,7 +167,7 @@ def _stored(trial: TrainPlan) -> dict[str, Any]:
     return {**whole, **usual}
 
 
-def _facts(trial: TrainPlan, asked: SearchSettings, *, noplots: bool) -> dict[str, Any]:
+def _facts(trial: TrainPlan, asked: SearchSettings, space: Space, *, noplots: bool) -> dict[str, Any]:
     images = {split: len(index) for split, index in trial.data.splits.items()}
     return {
         "network": trial.detector.spec.name,
@@ -176,6 +176,7 @@ def _facts(trial: TrainPlan, asked: SearchSettings, *, noplots: bool) -> dict[st
         "classes": list(trial.data.names),
         "prints": {split: index.fingerprint() for split, index in trial.data.splits.items()},
         "budget": asked.budget,
+        "stays": [[one.name, f"{one.why}. {one.way_out}".strip()] for one in space.stays],
         "pictures": not noplots,
         "workers": asked.workers_evolve,
     }

@@ -7,6 +7,7 @@ Nothing is added to and nothing continued: the files say what the trials that ar
 from __future__ import annotations
 
 import shlex
+import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+WIDEST = 100  # characters of a line of comment
 PICTURE = "evolve.png"
 POPULATION = "evolve_population.yaml"
 
@@ -45,15 +47,25 @@ def form_of(settings: EvolveSettings) -> RecordForm:
     return RecordForm(spelled=spelled)
 
 
-def write_records(folder: Path, plan: StudyPlan, done: Mapping[str, Result], form: RecordForm) -> list[Path]:
-    """Write what there is to write into a folder; each file whole or not at all. Raises WriteError."""
+def write_records(
+    folder: Path,
+    plan: StudyPlan,
+    done: Mapping[str, Result],
+    form: RecordForm,
+    winner: Result | None = None,
+    verdict: str = "",
+) -> list[Path]:
+    """Write what there is to write into a folder; each file whole or not at all. Raises WriteError.
+
+    The best set is that of the `winner` of a verdict, where there is one; what the `verdict` says stands above it.
+    """
     written = [folder / form.table]
     is_csv = form.table.endswith(".csv")
     write_text(written[0], csv_text(plan, done, form.spelled) if is_csv else plain_text(plan, done), durable=False)
-    best = best_of(done)
+    best = winner or best_of(done)
     if best is not None:
         values = {form.spelled.get(name, name): value for name, value in values_of(plan, best).items()}
-        write_yaml(folder / form.best, values, head=best_head(plan, done, best))
+        write_yaml(folder / form.best, values, head=best_head(plan, done, best, verdict))
         written.append(folder / form.best)
     population = population_document(plan, done) if plan.method == "population" else {}
     if population:
@@ -62,8 +74,8 @@ def write_records(folder: Path, plan: StudyPlan, done: Mapping[str, Result], for
     return written
 
 
-def best_head(plan: StudyPlan, done: Mapping[str, Result], best: Result) -> str:
-    """The comment above the best set: its generation, the last one, and what it came to."""
+def best_head(plan: StudyPlan, done: Mapping[str, Result], best: Result, verdict: str = "") -> str:
+    """The comment above the best set: its generation, the last one, what it came to, and whether that was believed."""
     known = trials(done)
     cells = (f"{value:>{WIDTH}.{DIGITS}g}" for value in row_of(plan, best, ()))
     return (
@@ -75,6 +87,7 @@ def best_head(plan: StudyPlan, done: Mapping[str, Result], best: Result) -> str:
                 f"Last generation: {_generation(plan, known, known[-1])}",
                 ",".join(f"{name:>{WIDTH}}" for name in RESULTS),
                 ",".join(cells),
+                *textwrap.wrap(verdict, WIDEST),
             )
         )
         + "\n"
@@ -96,16 +109,30 @@ def closing_line(folder: Path, plan: StudyPlan, done: Mapping[str, Result], form
     count = f"{len(trials(done))} trial{'s' * (len(trials(done)) != 1)}" + f", {failed} of them failed," * bool(failed)
     if best is None:
         return f"{count} in {folder}: none came to a number"
-    recipe = plan.settings.get("recipe", DEFAULT_RECIPE)
-    options = ["--recipe", str(recipe)] * (recipe != DEFAULT_RECIPE)
-    options += [
-        word
-        for key in ("data", "cfg", "weights")
-        if (value := plan.settings.get(key))
-        for word in (f"--{key}", str(value))
-    ]
-    command = shlex.join(["boxwright", "train", "--hyp", str(folder / form.best), *options])
+    command = command_of(folder, plan, form)
     return f"{count} in {folder}, best fitness {best.fitness:.5g} in trial {best.job.name}. Train with it: {command}"
+
+
+def command_of(folder: Path, plan: StudyPlan, form: RecordForm) -> str:
+    """The command that trains as the trials did, with the best set."""
+    recipe = plan.settings.get("recipe", DEFAULT_RECIPE)
+    words = ["--recipe", str(recipe)] * (recipe != DEFAULT_RECIPE)
+    for key, flag in (("data", "data"), ("cfg", "cfg"), ("weights", "weights"), ("batch_size", "batch")):
+        if value := plan.settings.get(key):
+            words += [f"--{flag}", str(value)]
+    if size := plan.settings.get("imgsz"):
+        words += ["--imgsz", *map(str, size)]
+    return shlex.join(
+        [
+            "boxwright",
+            "train",
+            "--hyp",
+            str(folder / form.best),
+            *words,
+            "--epochs",
+            str(plan.settings.get("epochs", plan.epochs)),
+        ]
+    )
 
 
 class Course(NamedTuple):
