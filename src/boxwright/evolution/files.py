@@ -10,6 +10,7 @@ from boxwright.evolution.overview import Overview, whole_trials
 from boxwright.evolution.place import StudyFolder
 from boxwright.report.evolve_figure import evolve_figure
 from boxwright.report.study_page import study_page
+from boxwright.search.finalists import finalists
 from boxwright.search.job import Result, Stage
 from boxwright.search.ledger import Ledger
 from boxwright.search.records import closing_line, course_of, write_records
@@ -38,13 +39,13 @@ class Files:
 
     def _judged(self) -> tuple[Result | None, str]:
         """Who won the verdict, and what it said; nothing before it is whole."""
-        done = self.ledger.results()
+        plan, done = self.ledger.plan, self.ledger.results()
         if not any(one.job.stage is Stage.VERDICT for one in done.values()):
             return None, ""
-        verdict = verdict_of(self.ledger.plan, done)
+        verdict = verdict_of(plan, done)
         if verdict.missing:
             return None, ""
-        return done[verdict.winner.trial] if verdict.winner else None, " ".join(verdict.answer())
+        return finalists(plan, done).get(verdict.winner.trial) if verdict.winner else None, " ".join(verdict.answer())
 
     def _draw(self, reason: str) -> None:
         plan = self.ledger.plan
