@@ -21,9 +21,9 @@ STALL_S = 900.0  # without progress, before a training counts as stuck: a first 
 class Heartbeat:
     """`with Heartbeat(ledger, job, mark): train()`. `mark` says how far the training is, in a few words that change.
 
-    A training whose mark stays the same for `stall_s` seconds gives no more signs of life, so that another worker begins
-    its job again; if it gets on after all, they come again. A sign that cannot be written is missed, and the error of
-    the last one is `trouble`.
+    A training whose mark stays the same for `stall_s` seconds gives no more signs of life, so that another worker
+    begins its job again; if it gets on after all, they come again. A sign that cannot be written is missed, and the
+    error of the last one is `trouble`.
     """
 
     def __init__(

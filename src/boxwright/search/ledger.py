@@ -109,7 +109,7 @@ class Ledger:
                 return Wait(self.beat_s / 2, tuple(sorted(self._claims.open)))
             if job.name in taken or not is_job_name(job.name):
                 raise BoxwrightError(f"the method asked for job '{job.name}', which is begun already or is no name")
-            record = self._claims.begin(job, self.worker)
+            record = self._claims.begin(job, self.worker, self._results.count_damaged(job.name))
         self._held[record.job.name] = record
         self.beat(record.job)
         return record.job
@@ -120,15 +120,19 @@ class Ledger:
         attempt = self._held[job.name].attempt
         self.store.put(beat_file(job.name, attempt), beat_document(self._beats, progress))
 
-    def finish(self, result: Result, expected_hash: str = "") -> bool:
+    def finish(self, result: Result, expected_hash: str) -> bool:
         """Write down for good what a job came to. False when another worker's result of it counts.
 
         A result of other settings than those that `expected_hash` is of, and one that is not finite, becomes a failure.
         """
-        held = self._held.pop(result.job.name, None)
-        result = _recorded(result, expected_hash, self.worker, 0 if held is None else held.attempt)
+        held = self._held.get(result.job.name)
+        if held is None or held.job != result.job:
+            raise BoxwrightError(f"job '{result.job.name}' is not the one that this worker took")
+        result = _recorded(result, expected_hash, self.worker, held.attempt)
         self._results.look()
-        return self._results.write(result)
+        kept = self._results.write(result)
+        del self._held[result.job.name]
+        return kept
 
     def release(self, job: Job) -> None:
         """Give a job back, to be begun again by anybody at once. The worker has not died."""
@@ -249,16 +253,12 @@ def new_worker() -> str:
 
 def _recorded(result: Result, expected_hash: str, worker: str, attempt: int) -> Result:
     """A result as it is written down: what cannot be believed has become a failure."""
-    if not result.is_failed and expected_hash and result.plan_hash != expected_hash:
-        reason = (
-            f"trained with settings {result.plan_hash[:12] or 'unknown'}, and the job asks for {expected_hash[:12]}"
-        )
+    if not result.is_failed and result.plan_hash != expected_hash:
+        reason = f"trained with settings {result.plan_hash[:12] or 'unknown'}, and the job has {expected_hash[:12]}"
         result = replace(result, failure=OTHER_SETTINGS, reason=reason)
     if not result.is_failed and not math.isfinite(result.fitness):
         result = replace(result, failure=NOT_FINITE, reason=f"the fitness is {result.fitness}")
-    finite = {
-        key: value if value is not None and math.isfinite(value) else None for key, value in result.results.items()
-    }
+    finite = {name: _finite(value) for name, value in result.results.items()}
     return replace(
         result,
         fitness=0.0 if result.is_failed else float(result.fitness),
@@ -267,3 +267,7 @@ def _recorded(result: Result, expected_hash: str, worker: str, attempt: int) -> 
         worker=worker,
         attempt=attempt,
     )
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)

@@ -6,8 +6,6 @@ from __future__ import annotations
 from bisect import insort
 from typing import TYPE_CHECKING
 
-from boxwright.errors import printable
-from boxwright.paths import shortened
 from boxwright.search.job import Result, Stage
 from boxwright.search.sealed import DamagedError, ResultRecord, result_in, sealed
 from boxwright.search.store import ForeignFileError, Store
@@ -70,10 +68,8 @@ class Results:
             if record is not None:
                 self._add(record)
                 return record.result
-            if name not in self.damaged and place > self._highest.get(
-                job, 0
-            ):  # somebody may have removed a damaged one
-                return None
+            if name not in self.damaged and place > self._highest.get(job, 0):
+                return None  # beyond the first one, which somebody may have removed because it was damaged
         return None
 
     def count_damaged(self, job: str) -> int:
@@ -108,9 +104,7 @@ class Results:
     def _read(self, name: str, job: str) -> ResultRecord | None:
         try:
             content = self._store.read(name)
-            record = None if content is None else result_in(content)
-            if record is not None and record.result.job.name != job:
-                raise DamagedError(f"is the result of job '{shortened(printable(record.result.job.name))}'")
+            record = None if content is None else result_in(content, job)
         except (DamagedError, ForeignFileError) as error:
             self.damaged[name] = str(error)
             return None

@@ -3,22 +3,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from boxwright.errors import UserError
 from boxwright.search.results import create
-from boxwright.search.sealed import DamagedError, LiftRecord, StopRecord, lift_in, sealed, stop_in
+from boxwright.search.sealed import DamagedError, LiftRecord, Record, StopRecord, lift_in, sealed, stop_in
 from boxwright.search.store import Store
 from boxwright.search.study_files import lift_file, stop_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-Record = TypeVar("Record")
-
 
 class Stops:
-    """The stop that is in force, if there is one. Stops are numbered, each may be lifted once, and nothing is removed."""
+    """The stop in force, if there is one. Stops are numbered, each may be lifted once, and nothing is removed."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -43,7 +41,7 @@ class Stops:
         return self.look()
 
     def lift(self, worker: str, failed: Iterable[str]) -> StopRecord | None:
-        """Let the study go on; the stop that was in force. Failures known now are not counted again. Raises UserError."""
+        """Let the study go on; the stop that was in force. Failures known now are not counted again."""
         stop = self.look()
         if stop is not None:
             create(self._store, lift_file(self._number), sealed(LiftRecord(worker, tuple(sorted(failed)))))

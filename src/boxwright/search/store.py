@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A place of small files that many processes share: a folder, a folder of a file server, a bucket.
 
-What is asked of it is little, so that all of them can do it: a file that is made once, whole or not at all, by the first
-who tries. There are no locks, no times of files, no names that change, and a list of names may be late.
+What is asked of it is little, so that all of them can do it: a file that is made once, whole or not at all, by the
+first who tries. There are no locks, no times of files, no names that change, and a list of names may be late.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Store(Protocol):
         ...
 
     def read(self, name: str) -> bytes | None:
-        """The content; None when it is not there, or not to be seen yet. Raises ForeignFileError for what is no file."""
+        """The content; None when it is not there or not to be seen yet. Raises ForeignFileError for what is no file."""
         ...
 
     def names(self, folder: str) -> list[str]:
@@ -89,11 +89,10 @@ class FolderStore:
         except OSError as error:
             if error.errno in _GONE:
                 return None
-            reason = (error.strerror or str(error)).lower()
-            where = str(self.folder / name)
             if error.errno in _FOREIGN:
-                raise ForeignFileError(where, f"is no file of a study ({reason})", "Remove it") from None
-            raise UserError(where, f"cannot be read ({reason})", "Give all who work on the study leave to") from None
+                what = f"is no file of a study ({_reason(error)})"
+                raise ForeignFileError(str(self.folder / name), what, "Remove it") from None
+            raise _unreadable(self.folder / name, error) from None
 
     def names(self, folder: str) -> list[str]:
         """Names of files in a folder, those of unfinished writes left out. Raises UserError."""
@@ -104,10 +103,7 @@ class FolderStore:
         except OSError as error:
             if error.errno in _GONE:
                 return []
-            reason = (error.strerror or str(error)).lower()
-            raise UserError(
-                str(place), f"cannot be read ({reason})", "Give all who work on the study leave to"
-            ) from None
+            raise _unreadable(place, error) from None
         return [f"{folder}{name}" for name in found if not name.startswith(".")]
 
     def _place(self, name: str, content: bytes) -> Path:
@@ -138,3 +134,11 @@ class FolderStore:
 def _require(name: str) -> None:
     if not is_name(name):
         raise BoxwrightError(f"'{name}' is no name for a file of a study")
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _unreadable(place: Path, error: OSError) -> UserError:
+    return UserError(str(place), f"cannot be read ({_reason(error)})", "Let all who work on the study read it")

@@ -33,13 +33,8 @@ STEM_BYTES = (
     180  # of a name, so that an ending, a number or the mark above still fits into the 255 that file systems take
 )
 _INSIDE = "content"  # the file in a folder that stands for it
-_WITHOUT_LINKS = {
-    errno.EPERM,
-    errno.ENOTSUP,
-    errno.EOPNOTSUPP,
-    errno.ENOSYS,
-    errno.EINVAL,
-}  # what their absence is called
+# What a system says that has no second names for files.
+_WITHOUT_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 class WriteError(UserError):
