@@ -7,12 +7,12 @@ were, and a file that was made is sometimes denied. Which worker is next, and wh
 
 from __future__ import annotations
 
-import random
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable
 
 
@@ -127,7 +127,9 @@ class LateStore:
     def names(self, folder: str) -> list[str]:
         self._turns.pause()
         since = self._turns.now - self._turns.draw.randint(0, self._late)
-        return [name for name, versions in self._server.files.items() if name.startswith(folder) and versions[0][0] <= since]
+        return [
+            name for name, versions in self._server.files.items() if name.startswith(folder) and versions[0][0] <= since
+        ]
 
 
 def _closed() -> threading.Lock:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A study whose trainings cost nothing: the next number, values made from the best known ones, a formula as objective."""
+"""A study whose trainings cost nothing: numbers in order, values made from the best known ones, a formula to judge."""
 
 from __future__ import annotations
 
