@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kill and freeze the workers of a study a thousand times, and look at what is left; then how much several workers help.
+"""Kill and freeze the workers of a study a thousand times, and look at what is left; then how much several help.
 
 `make chaos EVOLVE=1`, or `python -m benchmarks.chaos_evolve --trials 5000 --kills 1000`.
 
-Trainings cost nothing here: their objective is a formula that waits a little. Processes take jobs from one folder. Some
-are killed (SIGKILL), others frozen past their lease (SIGSTOP), so that others take their jobs over, and let go on. Then:
+Trainings cost nothing here: their objective is a formula that waits a little. Processes take jobs from one folder.
+Some are killed (SIGKILL), others frozen past their lease (SIGSTOP), so that others take over their jobs, and let go on.
 
 lost          a worker was told that its result is kept, and it is not there, or not as it was
 doubled       two workers were told that theirs is the one that counts
@@ -40,16 +40,11 @@ def troubled(options: argparse.Namespace, home: Path) -> bool:
         seed=options.seed,
     )
     wrong, told = chaos.run(), chaos.told
-    print(
-        f"{told['results']:,} results of {options.trials:,} trials by {told['workers']:,} processes, {options.workers} at"
-    )
-    print(f"a time, {told['kills']:,} of them killed and {told['freezes']:,} frozen, in {chaos.seconds:.0f} s")
-    print(
-        f"{told['claims']:,} claims; {told['acknowledged']:,} results of which their worker was told that they are kept;"
-    )
-    print(
-        f"{told['given_up']:,} trials at which three workers were lost; {told['stops']:,} stops for such ones in a row"
-    )
+    print(f"{options.workers} processes at a time, {told['workers']:,} in all, for {chaos.seconds:.0f} s")
+    print(f"{told['kills']:,} killed, {told['freezes']:,} frozen past their lease of {options.lease} s")
+    print(f"{told['results']:,} results of {options.trials:,} trials, {told['acknowledged']:,} told to be kept")
+    print(f"{told['claims']:,} claims, {told['given_up']:,} trials at which three workers were lost")
+    print(f"{told['stops']:,} stops for three such ones in a row")
     for what in ("lost", "doubled", "damaged", "other_values"):
         print(f"{what.replace('_', ' '):<20}{told[what]:>5}")
     for line in wrong:

@@ -10,13 +10,14 @@ import sys
 import time
 import traceback
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from boxwright.search.heartbeat import Heartbeat
 from boxwright.search.ledger import Ledger, Over, Wait
 from boxwright.search.plan_file import begin_study
 from boxwright.search.store import FolderStore
+from boxwright.system.owner import Owner
 from tests.support.study import HASH, NextNumber, is_as_made, plan_of, result_of
 
 if TYPE_CHECKING:
@@ -91,7 +92,10 @@ class Chaos:
         self.told["workers"] += 1
 
     def _work(self, plan: StudyPlan) -> int:
-        ledger = Ledger(FolderStore(self.study), plan, lease_s=self.lease_s, beat_s=self.lease_s / 5)
+        owner = Owner.myself()
+        if os.getpid() % 2:  # every other one seems to be on another machine: the others see its signs of life alone
+            owner = replace(owner, boot="another machine")
+        ledger = Ledger(FolderStore(self.study), plan, owner=owner, lease_s=self.lease_s, beat_s=self.lease_s / 5)
         note = os.open(self.notes / str(os.getpid()), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         method, draw = NextNumber(plan), random.Random(os.getpid())
         while not isinstance(found := ledger.take(method), Over):

@@ -2,7 +2,8 @@
 """Who works on what, as one worker sees it: claims, and whether their owners still give signs of life.
 
 A sign of life is a file that changes. How long it has not changed is measured by the observer's own clock from one look
-to another, so clocks of machines are never compared. A claim is abandoned when that was longer than a lease.
+to another, so clocks of machines are never compared. A claim is abandoned when that was longer than a lease, and at
+once when its process is known to have ended, which only a process on the same machine can know.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from boxwright.search.results import create
 from boxwright.search.sealed import ClaimRecord, DamagedError, claim_in, sealed
 from boxwright.search.store import ForeignFileError, Store
 from boxwright.search.study_files import StudyFile, beat_file, claim_file, claim_of
+from boxwright.system.owner import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
@@ -40,16 +42,22 @@ class Watched:
         return shortened(printable(found), LONGEST) if isinstance(found, str) else ""
 
     @property
+    def is_orphaned(self) -> bool:
+        """Whether the process of its worker is known to have ended."""
+        return self.record.owner is not None and self.record.owner.is_gone
+
+    @property
     def is_released(self) -> bool:
         """Whether the worker gave the job back."""
         return _beat_in(self.beat).get("released") is True
 
 
 class Claims:
-    """What is known of all claims to jobs that have no result."""
+    """What is known of all claims to jobs that have no result. New ones are made for this worker and its process."""
 
-    def __init__(self, store: Store, lease_s: float, clock: Callable[[], float]) -> None:
-        self._store, self._lease_s, self._clock = store, lease_s, clock
+    def __init__(self, store: Store, worker: str, owner: Owner, lease_s: float, clock: Callable[[], float]) -> None:
+        self._store, self._worker, self._owner = store, worker, owner
+        self._lease_s, self._clock = lease_s, clock
         self._seen: set[str] = set()
         self._newest: dict[str, int] = {}  # job -> attempt
         self._unread: set[str] = set()  # jobs whose newest claim is there and cannot be seen yet
@@ -84,29 +92,31 @@ class Claims:
     def abandoned(self) -> list[Watched]:
         """Claims whose workers are gone or gave them back, by number of the trial."""
         now = self._clock()
-        found = [one for one in self._open.values() if one.is_released or now - one.since > self._lease_s]
+        found = [
+            one for one in self._open.values() if one.is_released or now - one.since > self._lease_s or one.is_orphaned
+        ]
         return sorted(found, key=lambda one: (one.record.job.trial, one.record.job.name))
 
     def silent_s(self, watched: Watched) -> float:
         """For how many seconds a claim was seen without a new sign of life."""
         return self._clock() - watched.since
 
-    def begin(self, job: Job, worker: str, damaged: int) -> ClaimRecord | None:
+    def begin(self, job: Job, damaged: int) -> ClaimRecord | None:
         """Claim a job that nobody has begun. None when somebody has; then it is known from now on. Raises UserError."""
         if job.name in self._unread:
             self._stand_in(ClaimRecord(job, ""))
             return None
-        return self._create(ClaimRecord(job, worker, self._newest.get(job.name, -1) + 1, damaged=damaged))
+        return self._create(job, self._newest.get(job.name, -1) + 1, 0, damaged)
 
-    def again(self, watched: Watched, worker: str, *, died: bool, damaged: int) -> ClaimRecord | None:
+    def again(self, watched: Watched, *, died: bool, damaged: int) -> ClaimRecord | None:
         """Claim a job whose worker is gone, as the next attempt. None when somebody else was first."""
         old = watched.record
-        return self._create(ClaimRecord(old.job, worker, old.attempt + 1, old.deaths + died, damaged))
+        return self._create(old.job, old.attempt + 1, old.deaths + died, damaged)
 
-    def _create(self, record: ClaimRecord) -> ClaimRecord | None:
-        job = record.job.name
-        won = create(self._store, claim_file(job, record.attempt), sealed(record))
-        self._note(job, record.attempt)
+    def _create(self, begun: Job, attempt: int, deaths: int, damaged: int) -> ClaimRecord | None:
+        record, job = ClaimRecord(begun, self._worker, self._owner, attempt, deaths, damaged), begun.name
+        won = create(self._store, claim_file(job, attempt), sealed(record))
+        self._note(job, attempt)
         if won:
             self._unread.discard(job)
             self._open[job] = Watched(record, self._clock())
@@ -126,7 +136,7 @@ class Claims:
         job, newest = record.job.name, self._newest[record.job.name]
         known = self._open.get(job)
         if known is None or known.record.attempt < newest:
-            self._open[job] = Watched(replace(record, worker="", attempt=newest), self._clock())
+            self._open[job] = Watched(replace(record, worker="", owner=None, attempt=newest), self._clock())
 
     def _read(self, job: str) -> None:
         """Read the newest claim to a job. When it is damaged, the job is what an older one says; or nobody's."""
@@ -142,7 +152,9 @@ class Claims:
             if record is None and attempt == newest:
                 return  # to be seen later
             if record is not None:
-                self._open[job] = Watched(replace(record, attempt=newest), self._clock())
+                if attempt < newest:
+                    record = replace(record, worker="", owner=None, attempt=newest)
+                self._open[job] = Watched(record, self._clock())
                 break
         self._unread.discard(job)
 

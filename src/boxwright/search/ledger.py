@@ -9,10 +9,6 @@ and of two results of one job the first one counts.
 from __future__ import annotations
 
 import math
-import os
-import platform
-import re
-import secrets
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -28,6 +24,7 @@ from boxwright.search.stops import Stops
 from boxwright.search.store import Store
 from boxwright.search.study import StudyPlan
 from boxwright.search.study_files import beat_file, is_job_name
+from boxwright.system.owner import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,9 +64,11 @@ class Running:
 
 
 class Ledger:
-    """The study as one worker works on it, with one job at a time.
+    """The study as one worker works on it, with one job at a time; made in the process that works.
 
-    Not for several threads, apart from `beat`. Raises UserError for a store that cannot be read or written.
+    `worker` is a name that no other worker ever had, by default made of `owner`, which is by default this process.
+    Not for several threads, apart from `beat`. Raises UserError for a store that cannot be read or written; whatever
+    was asked can be asked again then.
     """
 
     def __init__(
@@ -78,15 +77,18 @@ class Ledger:
         plan: StudyPlan,
         *,
         worker: str = "",
+        owner: Owner | None = None,
         lease_s: float = LEASE_S,
         beat_s: float = BEAT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not lease_s > 3 * beat_s > 0:
             raise ValueError(f"a lease of {lease_s} s is too short for signs of life every {beat_s} s")
-        self.store, self.plan, self.worker, self.beat_s = store, plan, worker or new_worker(), beat_s
+        owner = owner or Owner.myself()
+        self.store, self.plan, self.beat_s = store, plan, beat_s
+        self.worker = worker or _worker_name(owner)
         self._results = Results(store, plan.epochs)
-        self._claims = Claims(store, lease_s, clock)
+        self._claims = Claims(store, self.worker, owner, lease_s, clock)
         self._stops = Stops(store)
         self._held: dict[str, ClaimRecord] = {}
         self._beats = 0
@@ -109,16 +111,17 @@ class Ledger:
                 return Wait(self.beat_s / 2, tuple(sorted(self._claims.open)))
             if job.name in taken or not is_job_name(job.name):
                 raise BoxwrightError(f"the method asked for job '{job.name}', which is begun already or is no name")
-            record = self._claims.begin(job, self.worker, self._results.count_damaged(job.name))
+            record = self._claims.begin(job, self._results.count_damaged(job.name))
         self._held[record.job.name] = record
         self.beat(record.job)
         return record.job
 
     def beat(self, job: Job, progress: str = "") -> None:
-        """Give a sign of life for a job of this worker; `progress` is for people."""
-        self._beats += 1
-        attempt = self._held[job.name].attempt
-        self.store.put(beat_file(job.name, attempt), beat_document(self._beats, progress))
+        """Give a sign of life for a job of this worker, if it is still one; `progress` is for people."""
+        held = self._held.get(job.name)
+        if held is not None:
+            self._beats += 1
+            self.store.put(beat_file(job.name, held.attempt), beat_document(self._beats, progress))
 
     def finish(self, result: Result, expected_hash: str) -> bool:
         """Write down for good what a job came to. False when another worker's result of it counts.
@@ -202,7 +205,7 @@ class Ledger:
                 self._give_up(watched)
                 continue
             damaged = self._count_damaged(watched)
-            record = self._claims.again(watched, self.worker, died=died, damaged=damaged)
+            record = self._claims.again(watched, died=died, damaged=damaged)
             if record is not None:
                 return record
         return None
@@ -245,10 +248,9 @@ def open_ledger(store: Store, plan: StudyPlan | None = None, *, worker: str = ""
     return None if found is None else Ledger(store, found, worker=worker)
 
 
-def new_worker() -> str:
-    """A name for this process that no other one ever had: host, number, and something drawn."""
-    host = re.sub(r"[^A-Za-z0-9.-]", "-", platform.node())[:60]
-    return f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
+def _worker_name(owner: Owner) -> str:
+    """A name that no other worker ever had: host, process, and something drawn."""
+    return f"{shortened(printable(owner.host))}-{owner.pid}-{owner.token[:8]}"
 
 
 def _recorded(result: Result, expected_hash: str, worker: str, attempt: int) -> Result:

@@ -48,7 +48,7 @@ class Results:
             if name in self._seen:
                 continue
             found = result_of(name)
-            if found is None:
+            if found is None or found[1] >= MAX_PLACES:
                 self._seen.add(name)
                 self.damaged[name] = "is no result by its name"
                 continue

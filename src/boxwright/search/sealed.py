@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from boxwright.errors import printable
 from boxwright.paths import shortened
 from boxwright.search.job import Job, Result
+from boxwright.system.owner import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,11 +32,13 @@ class DamagedError(ValueError):
 class ClaimRecord:
     """Somebody began a job, which stands here whole, so that it can be begun again as it was.
 
-    `deaths` of workers at earlier attempts; `damaged` files of results that were known to be so.
+    `owner` is the process of the worker. `deaths` of workers at earlier attempts; `damaged` files of results that were
+    known to be so.
     """
 
     job: Job
     worker: str
+    owner: Owner | None = None
     attempt: int = 0
     deaths: int = 0
     damaged: int = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-_NUMBERED = re.compile(r"[a-z]+/([A-Za-z0-9][A-Za-z0-9-]{0,99})(?:\.(0|[1-9][0-9]{0,5}))?\.json")
+_NUMBERED = re.compile(r"[a-z]+/([A-Za-z0-9][A-Za-z0-9-]{0,99})(?:\.(0|[1-9][0-9]{0,3}))?\.json")
 _JOB = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 
 

@@ -12,6 +12,8 @@ from boxwright.search.job import Job, Stage
 from boxwright.search.ledger import LEASE_S, Ledger, Over, Wait, open_ledger
 from boxwright.search.sealed import seal
 from boxwright.search.store import FolderStore
+from boxwright.system import files
+from boxwright.system.owner import Owner
 from tests.support.study import HASH, NextNumber, fitness_of, plan_of, result_of
 
 
@@ -22,8 +24,8 @@ class Study:
         self.folder, self.now, self.plan = folder, 0.0, plan_of(trials)
         self.method = NextNumber(self.plan)
 
-    def worker(self, name: str = "w") -> Ledger:
-        return Ledger(FolderStore(self.folder), self.plan, worker=name, clock=lambda: self.now)
+    def worker(self, name: str = "w", owner: Owner | None = None) -> Ledger:
+        return Ledger(FolderStore(self.folder), self.plan, worker=name, owner=owner, clock=lambda: self.now)
 
     def take(self, ledger: Ledger):
         return ledger.take(self.method)
@@ -92,6 +94,30 @@ def test_a_lease_begins_when_the_observer_first_looks(study):
     assert study.take(other) != job
     study.now += LEASE_S + 1
     assert study.take(other) == job
+
+
+def test_a_job_whose_process_is_known_to_have_ended_is_begun_again_at_once(study):
+    ended = replace(Owner.myself(), started="1")  # another process has its number by now
+    job = study.take(study.worker("dead", ended))
+    elsewhere = study.worker("elsewhere", replace(ended, boot="another machine"))
+    assert study.take(elsewhere) == job
+    assert study.take(study.worker("other")) != job  # of that one nothing is known
+
+
+def test_a_result_that_a_full_disk_refused_can_be_written_later(study, monkeypatch):
+    ledger = study.worker()
+    job = study.take(ledger)
+
+    def full(_part, _path):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files.os, "link", full)
+        with pytest.raises(
+            UserError, match=r"t0\.json: cannot be written \(no space left on device\)\. Free some space"
+        ):
+            ledger.finish(result_of(job), HASH)
+    assert ledger.finish(result_of(job), HASH)
 
 
 def test_a_worker_frozen_past_its_lease_may_finish_and_the_first_result_counts(study):
