@@ -40,7 +40,7 @@ class Chaos:
     freezes: int = 0
     lease_s: float = 1.5
     work_s: float = 0.01
-    limit_s: float = 60.0
+    limit_s: float = 300.0
     seed: int = 0
     told: Counter[str] = field(default_factory=Counter)  # what happened, in words
     seconds: float = 0.0

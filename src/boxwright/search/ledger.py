@@ -131,11 +131,23 @@ class Ledger:
         held = self._held.get(result.job.name)
         if held is None or held.job != result.job:
             raise BoxwrightError(f"job '{result.job.name}' is not the one that this worker took")
-        result = _recorded(result, expected_hash, self.worker, held.attempt)
+        if not result.is_failed and result.plan_hash != expected_hash:
+            found = result.plan_hash[:12] or "unknown"
+            reason = f"trained with settings {found}, and the job has {expected_hash[:12]}"
+            result = replace(result, failure=OTHER_SETTINGS, reason=reason)
+        result = _recorded(replace(result, worker=self.worker, attempt=held.attempt))
         self._results.look()
         kept = self._results.write(result)
         del self._held[result.job.name]
         return kept
+
+    def record(self, result: Result) -> bool:
+        """Write down the result of a job that nobody took from this ledger, such as a row of an earlier record.
+
+        False when there is one already.
+        """
+        self._results.look()
+        return self._results.write(_recorded(result))
 
     def release(self, job: Job) -> None:
         """Give a job back, to be begun again by anybody at once. The worker has not died."""
@@ -253,11 +265,8 @@ def _worker_name(owner: Owner) -> str:
     return f"{shortened(printable(owner.host))}-{owner.pid}-{owner.token[:8]}"
 
 
-def _recorded(result: Result, expected_hash: str, worker: str, attempt: int) -> Result:
-    """A result as it is written down: what cannot be believed has become a failure."""
-    if not result.is_failed and result.plan_hash != expected_hash:
-        reason = f"trained with settings {result.plan_hash[:12] or 'unknown'}, and the job has {expected_hash[:12]}"
-        result = replace(result, failure=OTHER_SETTINGS, reason=reason)
+def _recorded(result: Result) -> Result:
+    """A result as it is written down: what is no number has become a failure."""
     if not result.is_failed and not math.isfinite(result.fitness):
         result = replace(result, failure=NOT_FINITE, reason=f"the fitness is {result.fitness}")
     finite = {name: _finite(value) for name, value in result.results.items()}
@@ -266,8 +275,6 @@ def _recorded(result: Result, expected_hash: str, worker: str, attempt: int) -> 
         fitness=0.0 if result.is_failed else float(result.fitness),
         results={} if result.is_failed else finite,
         reason=shortened(printable(result.reason), 2000),
-        worker=worker,
-        attempt=attempt,
     )
 
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from boxwright.errors import BoxwrightError, UserError
-from boxwright.search.job import Job, Stage
+from boxwright.search.job import Job, Result, Stage
 from boxwright.search.ledger import LEASE_S, Ledger, Over, Wait, open_ledger
 from boxwright.search.sealed import seal
 from boxwright.search.store import FolderStore
 from boxwright.system import files
 from boxwright.system.owner import Owner
-from tests.support.study import HASH, NextNumber, fitness_of, plan_of, result_of
+from tests.support.study import HASH, KEYS, NextNumber, fitness_of, plan_of, result_of
 
 
 class Study:
@@ -118,6 +118,15 @@ def test_a_result_that_a_full_disk_refused_can_be_written_later(study, monkeypat
         ):
             ledger.finish(result_of(job), HASH)
     assert ledger.finish(result_of(job), HASH)
+
+
+def test_a_result_of_an_earlier_record_is_written_down_once(study):
+    old = Result(Job("row-7", -7, dict.fromkeys(KEYS, 0.5), 1, 1, 0), 0.5)
+    first, second = study.worker("a"), study.worker("b")
+    assert first.record(old)
+    assert not second.record(replace(old, fitness=0.1))
+    assert second.results() == {"row-7": old}
+    assert study.take(second).made_from == ("row-7",)
 
 
 def test_a_worker_frozen_past_its_lease_may_finish_and_the_first_result_counts(study):
