@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from boxwright.errors import UserError
 from boxwright.search.job import Job
 from boxwright.search.ledger import WORKER_DIED, Ledger, Over, Wait
 from boxwright.search.plan_file import begin_study
+from boxwright.search.study import StudyPlan
 from tests.support.late_store import LateStore, Server, Turns
 from tests.support.study import HASH, NextNumber, is_as_made, plan_of, result_of
 
@@ -47,7 +50,7 @@ class Course:
     def work(self) -> None:
         store = LateStore(self.server, self.turns, self.late)
         offset = self.draw.uniform(-1e6, 1e6)  # clocks of machines have nothing to do with each other
-        plan = begin_study(store, self.plan)
+        plan = self._plan(store)
         ledger = Ledger(store, plan, lease_s=LEASE, beat_s=40, clock=lambda: self.turns.now + offset)
         method = NextNumber(plan)
         while not isinstance(found := ledger.take(method), Over):
@@ -57,6 +60,11 @@ class Course:
                 continue
             self.train(ledger, found)
         self.ends.append(found)
+
+    def _plan(self, store: LateStore) -> StudyPlan:
+        while True:
+            with contextlib.suppress(UserError):  # it is there and cannot be seen yet: somebody starts it again
+                return begin_study(store, self.plan)
 
     def train(self, ledger: Ledger, job: Job) -> None:
         for _ in range(3):

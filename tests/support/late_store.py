@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A file server as its clients see it, and workers who take turns call by call: no clock, no process, no wait.
 
-Lists of names are late, files that were looked for in vain stay unseen for a while, replaced files are read as they
-were, and a file that was made is sometimes denied. Which worker is next, and what is late, is drawn from a seed.
+Lists of names are late, new files stay unseen for a while, above all where they were looked for in vain, replaced
+files are read as they were, and a file that was made is sometimes denied. Which worker is next, and what is late, is
+drawn from a seed.
 """
 
 from __future__ import annotations
@@ -120,6 +121,9 @@ class LateStore:
             return None
         if versions is None:
             self._unseen[name] = now + self._turns.draw.randint(0, self._late)
+            return None
+        if versions[0][0] > now - self._late and self._turns.draw.random() < self._denied:
+            self._unseen[name] = versions[0][0] + self._late
             return None
         since = now - self._turns.draw.randint(0, self._late)
         return next((content for turn, content in reversed(versions) if turn <= since), versions[0][1])

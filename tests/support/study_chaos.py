@@ -31,7 +31,10 @@ BEST = "best.json"
 
 @dataclass
 class Chaos:
-    """So many trials by so many processes, with troubles spread over all of them. `work_s`: what a training takes."""
+    """So many trials by so many processes, with troubles spread over all of them. `work_s`: what a training takes.
+
+    There are never more processes than `workers`, frozen ones among them.
+    """
 
     folder: Path
     trials: int
@@ -50,7 +53,7 @@ class Chaos:
         self.study, self.notes = self.folder / "study", self.folder / "notes"
         self.notes.mkdir(parents=True)
         self.living: set[int] = set()
-        self.frozen: dict[int, float] = {}  # process -> when it may go on
+        self.frozen: dict[int, float] = {}  # those of them that stand still -> until when
 
     def run(self) -> list[str]:
         """To the end of the study; everything that is wrong with it, in words."""
@@ -60,7 +63,7 @@ class Chaos:
         try:
             while len(self.living) < self.workers:
                 self._start(plan)
-            while self.living or self.frozen:
+            while self.living:
                 self._wake()
                 self._bury(plan)
                 self._trouble(plan)
@@ -69,7 +72,7 @@ class Chaos:
                     break
                 time.sleep(self.draw.uniform(0.001, 0.02))
         finally:
-            for child in (*self.living, *self.frozen):
+            for child in self.living:
                 os.kill(child, signal.SIGKILL)
                 os.waitpid(child, 0)
         self.seconds = time.monotonic() - began
@@ -116,20 +119,18 @@ class Chaos:
         return b"" if best is None else f"{best.job.name} {best.fitness!r}".encode()
 
     def _bury(self, plan: StudyPlan) -> None:
-        for group in (self.living, self.frozen):
-            for child in list(group):
-                pid, status = os.waitpid(child, os.WNOHANG)
-                if not pid:
-                    continue
-                self.living.discard(child)
-                self.frozen.pop(child, None)
-                code = os.waitstatus_to_exitcode(status)
-                if code == STOPPED:
-                    self.told["stops"] += 1
-                    Ledger(FolderStore(self.study), plan).lift()
-                    self._start(plan)
-                elif code:
-                    raise AssertionError(f"a worker ended with {code}")
+        for child in self.living - set(self.frozen):
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if not pid:
+                continue
+            self.living.remove(child)
+            code = os.waitstatus_to_exitcode(status)
+            if code == STOPPED:
+                self.told["stops"] += 1
+                Ledger(FolderStore(self.study), plan).lift()
+                self._start(plan)
+            elif code:
+                raise AssertionError(f"a worker ended with {code}")
 
     def _trouble(self, plan: StudyPlan) -> None:
         left = self.kills + self.freezes - self.told["kills"] - self.told["freezes"]
@@ -138,23 +139,27 @@ class Chaos:
         done = len(FolderStore(self.study).names("results/"))
         if self.told["kills"] + self.told["freezes"] >= (self.kills + self.freezes) * (done + 1) / self.trials:
             return
-        child = self.draw.choice(sorted(self.living))
+        moving = sorted(self.living - set(self.frozen))
+        if not moving:
+            return
+        freezes, child = self.freezes - self.told["freezes"], self.draw.choice(moving)
+        if self.draw.randrange(left) < freezes:
+            if 4 * len(self.frozen) < self.workers:
+                os.kill(child, signal.SIGSTOP)
+                self.frozen[child] = time.monotonic() + self.draw.uniform(0.5, 2.5) * self.lease_s
+                self.told["freezes"] += 1
+            return
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)  # gone before another one comes
         self.living.remove(child)
-        if self.draw.randrange(left) < self.freezes - self.told["freezes"]:
-            os.kill(child, signal.SIGSTOP)
-            self.frozen[child] = time.monotonic() + self.draw.uniform(0.5, 2.5) * self.lease_s
-            self.told["freezes"] += 1
-        else:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            self.told["kills"] += 1
+        self.told["kills"] += 1
         self._start(plan)
 
     def _wake(self) -> None:
         for child, until in list(self.frozen.items()):
             if until < time.monotonic():
                 os.kill(child, signal.SIGCONT)
-                self.frozen[child] = float("inf")
+                del self.frozen[child]
 
     # -- what is left
 

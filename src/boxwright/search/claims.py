@@ -103,8 +103,8 @@ class Claims:
 
     def begin(self, job: Job, damaged: int) -> ClaimRecord | None:
         """Claim a job that nobody has begun. None when somebody has; then it is known from now on. Raises UserError."""
-        if job.name in self._unread:
-            self._stand_in(ClaimRecord(job, ""))
+        if job.name in self._unread:  # as long as it cannot be seen, this is taken for what it says
+            self._open[job.name] = Watched(ClaimRecord(job, "", attempt=self._newest[job.name]), self._clock())
             return None
         return self._create(job, self._newest.get(job.name, -1) + 1, 0, damaged)
 
@@ -122,21 +122,12 @@ class Claims:
             self._open[job] = Watched(record, self._clock())
             return record
         self._read(job)
-        if job in self._unread:
-            self._stand_in(record)
         return None
 
     def _note(self, job: str, attempt: int) -> None:
         if attempt > self._newest.get(job, -1):
             self._newest[job] = attempt
             self._unread.add(job)
-
-    def _stand_in(self, record: ClaimRecord) -> None:
-        """A claim that cannot be seen yet is somebody's; as long as it cannot, this is taken for it."""
-        job, newest = record.job.name, self._newest[record.job.name]
-        known = self._open.get(job)
-        if known is None or known.record.attempt < newest:
-            self._open[job] = Watched(replace(record, worker="", owner=None, attempt=newest), self._clock())
 
     def _read(self, job: str) -> None:
         """Read the newest claim to a job. When it is damaged, the job is what an older one says; or nobody's."""

@@ -350,6 +350,43 @@ def test_every_file_is_read_once(study, monkeypatch):
     assert len(ledger.results()) == 5
 
 
+class Blind(FolderStore):
+    """A file server whose lists of names are late without end; `unseen` are files that cannot be read yet either."""
+
+    unseen: tuple[str, ...] = ()
+
+    def names(self, folder: str) -> list[str]:
+        return super().names(folder)[:0]
+
+    def read(self, name: str) -> bytes | None:
+        return None if name in self.unseen else super().read(name)
+
+
+def test_a_result_that_no_list_shows_keeps_its_job_from_being_begun_again(study):
+    first = study.worker()
+    jobs = [study.take(first), study.take(first)]
+    blind = Ledger(Blind(study.folder), study.plan, worker="blind", clock=lambda: study.now)
+    assert study.take(blind).name == "t2"  # it met the claims when it tried to make them
+    assert first.finish(result_of(jobs[0]), HASH)
+    study.lapse(blind)
+    assert study.take(blind) == jobs[1]
+    assert list(blind.results()) == ["t0"]
+
+
+def test_a_claim_that_is_there_and_cannot_be_seen_is_somebody_s(study):
+    first = study.worker()
+    job = study.take(first)
+    store = Blind(study.folder)
+    store.unseen = ("claims/t0.0.json",)
+    blind = Ledger(store, study.plan, worker="blind", clock=lambda: study.now)
+    assert study.take(blind).name == "t1"
+    assert (study.folder / "claims" / "t0.0.json").exists()
+    assert not (study.folder / "claims" / "t0.1.json").exists()
+    store.unseen = ()
+    blind.look()
+    assert (blind.running()[0].job, blind.running()[0].worker) == (job, "w")
+
+
 def test_what_is_published_is_made_again_when_more_became_known_meanwhile(study):
     ledger, other = study.worker("a"), study.worker("b")
     study.train(ledger)
