@@ -302,6 +302,7 @@ def test_a_damaged_result_is_named_passed_over_and_its_job_is_trained_again(stud
     again = study.worker()
     again.look()
     assert list(again.results()) == ["t0"]
+    assert not Ledger(Blind(study.folder), study.plan).record(result_of(job, fitness=0.1))
 
 
 def test_a_damaged_claim_is_named_and_its_job_is_begun_by_somebody_else(study):
