@@ -137,7 +137,7 @@ class Chaos:
         if not left or not self.living:
             return
         done = len(FolderStore(self.study).names("results/"))
-        if self.told["kills"] + self.told["freezes"] >= (self.kills + self.freezes) * (done + 1) / self.trials:
+        if self.told["kills"] + self.told["freezes"] >= (self.kills + self.freezes) * (done + 1) / (0.95 * self.trials):
             return
         moving = sorted(self.living - set(self.frozen))
         if not moving:
@@ -148,7 +148,9 @@ class Chaos:
                 os.kill(child, signal.SIGSTOP)
                 self.frozen[child] = time.monotonic() + self.draw.uniform(0.5, 2.5) * self.lease_s
                 self.told["freezes"] += 1
-            return
+                return
+            if freezes == left:
+                return
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)  # gone before another one comes
         self.living.remove(child)

@@ -71,9 +71,7 @@ class Claims:
 
     def look(self, done: Container[str]) -> None:
         """Read new claims, and the signs of life of those whose jobs are not done. Raises UserError."""
-        for name in self._store.names(StudyFile.CLAIMS):
-            if name in self._seen:
-                continue
+        for name in sorted(set(self._store.names(StudyFile.CLAIMS)) - self._seen):
             self._seen.add(name)
             found = claim_of(name)
             if found is None:

@@ -172,8 +172,7 @@ class Ledger:
 
     def taken(self) -> dict[str, Job]:
         """Every job that was ever begun, by its name."""
-        done = {name: result.job for name, result in self._results.known.items()}
-        return done | {name: one.record.job for name, one in self._claims.open.items() if name not in done}
+        return {name: one.record.job for name, one in self._claims.open.items()} | self._results.jobs
 
     def running(self) -> list[Running]:
         """Jobs that were begun and have no result, by number of the trial."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from bisect import insort
 from typing import TYPE_CHECKING
 
-from boxwright.search.job import Result, Stage
+from boxwright.search.job import Job, Result, Stage
 from boxwright.search.sealed import DamagedError, ResultRecord, result_in, sealed
 from boxwright.search.store import ForeignFileError, Store
 from boxwright.search.study_files import StudyFile, result_file, result_of
@@ -28,6 +28,7 @@ class Results:
         self._seen: set[str] = set()
         self._highest: dict[str, int] = {}  # job -> the last of its places that was listed, beyond the first
         self._known: dict[str, Result] = {}
+        self.jobs: dict[str, Job] = {}  # those that have one
         self._order: list[tuple[int, str]] = []
         self._best: Result | None = None
         self.damaged: dict[str, str] = {}  # file -> what is wrong with it
@@ -44,9 +45,7 @@ class Results:
 
     def look(self) -> None:
         """Read what is new in the list of names. Raises UserError for a file that one may not read."""
-        for name in self._store.names(StudyFile.RESULTS):
-            if name in self._seen:
-                continue
+        for name in sorted(set(self._store.names(StudyFile.RESULTS)) - self._seen):
             found = result_of(name)
             if found is None or found[1] >= MAX_PLACES:
                 self._seen.add(name)
@@ -114,7 +113,7 @@ class Results:
 
     def _add(self, record: ResultRecord) -> None:
         result = record.result
-        self._known[result.job.name] = result
+        self._known[result.job.name], self.jobs[result.job.name] = result, result.job
         insort(self._order, (record.sequence, result.job.name))
         whole = result.job.stage == Stage.TRIAL and result.job.epochs >= self._epochs and not result.is_failed
         if whole and (self._best is None or _rank(result) < _rank(self._best)):
