@@ -73,8 +73,8 @@ bench: $(READY) $(KERNELS) ## speed, as ratios against the textbook in the same 
 quality: $(READY) $(KERNELS) ## real data, several seeds, beside the original's curve (BOXWRIGHT_DATA = the folder of data sets)
 	$(BIN)/python -m benchmarks.quality
 
-chaos: $(READY) ## kill a training two hundred times; only "clean" passes (RANKS=3: one of several processes, fifty times)
-	$(BIN)/python -m $(if $(RANKS),benchmarks.chaos_ranks --ranks $(RANKS),benchmarks.chaos) $(ARGS)
+chaos: $(READY) ## kill a training two hundred times; only "clean" passes (RANKS=3: one of several processes, fifty times; EVOLVE=1: workers of a study, a thousand times)
+	$(BIN)/python -m $(if $(EVOLVE),benchmarks.chaos_evolve,$(if $(RANKS),benchmarks.chaos_ranks --ranks $(RANKS),benchmarks.chaos)) $(ARGS)
 
 changelog: ## what the next release will say; VERSION=1.2.0 moves it into CHANGELOG.md
 	@$(PYTHON) changes/assemble.py $(VERSION)

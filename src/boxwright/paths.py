@@ -30,6 +30,7 @@ _READING = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 _PIECE = 1 << 24  # bytes read at once of a file that does not say how long it is
 
 
@@ -115,19 +116,19 @@ def entries_of(folder: Path) -> list[Path]:
 
 
 @contextlib.contextmanager
-def opened_regular(path: str | Path) -> Iterator[tuple[int, int]]:
+def opened_regular(path: str | Path, *, follow_links: bool = True) -> Iterator[tuple[int, int]]:
     """A descriptor for reading and the size in bytes of a regular file.
 
     Raises OSError: for devices, pipes, sockets and folders as well.
     """
-    with open_regular(path) as file:
+    with open_regular(path, follow_links=follow_links) as file:
         yield file.fileno(), os.fstat(file.fileno()).st_size
 
 
-def open_regular(path: str | Path) -> BinaryIO:
+def open_regular(path: str | Path, *, follow_links: bool = True) -> BinaryIO:
     """A regular file, open for reading. Raises OSError: for devices, pipes, sockets and folders as well."""
     try:
-        descriptor = os.open(path, _READING)
+        descriptor = os.open(path, _READING if follow_links else _READING | _NO_LINKS)
     except ValueError as error:  # a NUL in the name
         raise OSError(errno.EINVAL, f"not a name that a file can have ({error})", str(path)) from None
     mode = os.fstat(descriptor).st_mode
@@ -139,9 +140,9 @@ def open_regular(path: str | Path) -> BinaryIO:
     raise OSError(errno.EINVAL, "not a regular file but a device, a pipe or a socket", str(path))
 
 
-def read_regular(path: str | Path, most_bytes: int) -> bytes:
+def read_regular(path: str | Path, most_bytes: int, *, follow_links: bool = True) -> bytes:
     """The content of a regular file. Raises OSError, for one of more than `most_bytes` as well."""
-    with opened_regular(path) as (descriptor, size):
+    with opened_regular(path, follow_links=follow_links) as (descriptor, size):
         pieces: list[bytes] = []
         room = most_bytes + 1
         if size < room:

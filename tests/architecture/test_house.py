@@ -136,6 +136,7 @@ FORBIDDEN = {
     "torch.hub",
 }
 RUN_FILES = "system/run_folder.py"  # the names of a run's files
+STUDY_FILES = "search/study_files.py"  # those of a study
 FORBIDDEN_METHODS = {"extractall", "extract", "allow_pickle"}
 WORK_AT_IMPORT = (ast.For, ast.While, ast.With, ast.Try, ast.AugAssign, ast.Delete, ast.Assert)
 
@@ -431,10 +432,10 @@ def test_nothing_is_swallowed(path):
 
 
 @functools.cache
-def names_of_run_files() -> dict[str, str]:
-    """Every name in the table of run files, whole and without its folder -> the word for it."""
+def names_of_files(place: str, table_name: str) -> dict[str, str]:
+    """Every name in a table of files, whole and without its folder -> the word for it."""
     table = next(
-        node for node in tree_of(PACKAGE / RUN_FILES).body if isinstance(node, ast.ClassDef) and node.name == "RunFile"
+        node for node in tree_of(PACKAGE / place).body if isinstance(node, ast.ClassDef) and node.name == table_name
     )
     found = {}
     for line in table.body:
@@ -449,7 +450,7 @@ def test_names_of_run_files_stand_in_one_place(path):
     """Prose may name them; a whole text that is one, or a path that ends in a computed .pt, is a name spelt again."""
     if name_of(path) == RUN_FILES:
         return
-    names = {name: word for name, word in names_of_run_files().items() if "." in name}
+    names = {name: word for name, word in names_of_files(RUN_FILES, "RunFile").items() if "." in name}
     assert {"results.csv", "last.pt", "done.json", "claim.json", "report.html"} <= set(names)
     for node in nodes_of(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -459,6 +460,16 @@ def test_names_of_run_files_stand_in_one_place(path):
             end = ast.unparse(node.right)
             joined = end == "'weights'" or (isinstance(node.right, ast.JoinedStr) and end.endswith(".pt'"))
             assert not joined, f"{name_of(path)}:{node.lineno}: {end} belongs in {RUN_FILES}"
+
+
+@EVERY_FILE
+def test_names_of_study_files_stand_in_one_place(path):
+    names = names_of_files(STUDY_FILES, "StudyFile")
+    assert {"plan.json", "claims/", "results/"} <= set(names)
+    for node in nodes_of(path):
+        if name_of(path) != STUDY_FILES and isinstance(node, ast.Constant) and isinstance(node.value, str):
+            word = node.value and names.get(node.value)
+            assert not word, f"{name_of(path)}:{node.lineno}: '{node.value}' is StudyFile.{word}"
 
 
 def test_no_room_is_empty_and_every_folder_is_a_package():
@@ -485,6 +496,7 @@ def test_below_the_commands_nobody_names_a_whole_configuration():
             "model",
             "metrics",
             "track",
+            "search",
         }:
             for line, name in uses(tree_of(path)):
                 assert name.split(".")[-1] not in whole, f"{name_of(path)}:{line}: takes {name}; a room takes its slice"

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-CALLS = ("open", "write", "fsync", "close", "replace", "link")
+CALLS = ("open", "write", "fsync", "close", "replace", "link", "rename")
 _AROUND = f"""
 import os, signal, sys
 from pathlib import Path

@@ -21,6 +21,7 @@ import yaml
 from PIL import Image
 
 from boxwright.errors import UserError
+from boxwright.paths import open_regular, read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,6 +33,9 @@ PREVIOUS = ".previous"
 STEM_BYTES = (
     180  # of a name, so that an ending, a number or the mark above still fits into the 255 that file systems take
 )
+_INSIDE = "content"  # the file in a folder that stands for it
+# What a system says that has no second names for files.
+_WITHOUT_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 class WriteError(UserError):
@@ -43,15 +47,9 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
 
     `durable=False` leaves it to the system when the content reaches the disk: for what can be made again.
     """
-    part = path.with_name(f".{fitting(path.name)}{TEMPORARY_MARK}{secrets.token_hex(6)}")
+    part = _part_of(path)
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        try:
-            _write_all(descriptor, content)
-            if durable:
-                os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _write_part(part, content, durable=durable)
         os.replace(part, path)  # noqa: PTH105 -- Path.replace is this
         if durable:
             flush_folder(path.parent)
@@ -59,6 +57,79 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
         with contextlib.suppress(OSError):
             part.unlink()
         raise write_error(path, error) from None
+
+
+def create_bytes(path: Path, content: bytes) -> bool:
+    """Write a whole file under a name that nothing has; False when something has it. Raises WriteError.
+
+    Of several who try at once one succeeds, on network file systems too, and nobody ever sees a part of it. Where a
+    file system has no second names for files, it is a folder with the file in it, for `read_created` to open.
+    """
+    part = _part_of(path)
+    try:
+        _write_part(part, content, durable=True)
+        made = _given(part, path)
+        flush_folder(path.parent)
+    except OSError as error:
+        raise write_error(path, error) from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+    return made
+
+
+def read_created(path: Path, most_bytes: int) -> bytes:
+    """What `create_bytes` or `write_bytes` wrote. Raises OSError, for a link as well: none is followed."""
+    try:
+        return read_regular(path, most_bytes, follow_links=False)
+    except IsADirectoryError:
+        return read_regular(path / _INSIDE, most_bytes, follow_links=False)
+
+
+def _given(part: Path, path: Path) -> bool:
+    """Give a finished file its name, unless something has it. Raises OSError."""
+    try:
+        os.link(part, path)
+    except OSError as error:
+        with open_regular(part) as file:  # opening asks the server anew
+            if os.fstat(file.fileno()).st_nlink == 2:  # noqa: PLR2004 -- both names
+                return True  # the server did it, its answer was lost, and the repeated question found the name taken
+        if error.errno == errno.EEXIST:
+            return False
+        if error.errno not in _WITHOUT_LINKS:
+            raise
+        return _given_as_folder(part, path)
+    return True
+
+
+def _given_as_folder(part: Path, path: Path) -> bool:
+    """The same for file systems without links: no system moves a folder onto a file or onto a folder with content."""
+    folder = part.with_name(f"{part.name}{_INSIDE}")
+    folder.mkdir()
+    try:
+        part.rename(folder / _INSIDE)
+        folder.rename(path)
+    except OSError as error:
+        remove(folder)
+        if error.errno in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}:
+            return False
+        raise
+    return True
+
+
+def _part_of(path: Path) -> Path:
+    """Where a file lies until it is whole."""
+    return path.with_name(f".{fitting(path.name)}{TEMPORARY_MARK}{secrets.token_hex(6)}")
+
+
+def _write_part(part: Path, content: bytes, *, durable: bool) -> None:
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    try:
+        _write_all(descriptor, content)
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

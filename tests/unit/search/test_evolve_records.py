@@ -77,7 +77,7 @@ def test_the_best_set_is_that_of_the_highest_fitness_and_trains():
     found = resolve_train({"hyp": "hyp_evolve.yaml"}).settings
     assert {key: getattr(found, key) for key in START} == {**START, **best.job.values}
     said = closing_line(HERE, plan, done, CSV)
-    assert said.endswith("boxwright train --hyp hyp_evolve.yaml --recipe 6.0 --data 'my set.yaml'")
+    assert said.endswith("boxwright train --hyp hyp_evolve.yaml --recipe 6.0 --data 'my set.yaml' --epochs 3")
     assert f"best fitness {best.fitness:.5g} in trial {best.job.name}" in said
 
 
