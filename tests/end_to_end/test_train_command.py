@@ -93,9 +93,9 @@ def test_the_results_table_is_the_event_log_in_five_digits(trained):
 def test_the_event_log_tells_the_run_in_order(trained):
     kinds = [event["event"] for event in events(trained.folder) if event["event"] not in {"Pictured", "Told", "Warned"}]
     epoch = ["EpochStarted", "Validated", "StepLogged", "EpochEnded"]  # of the steps, the last one
-    assert kinds[:2] == ["RunStarted", "LabelsCounted"]
+    assert kinds[:3] == ["StreamStarted", "RunStarted", "LabelsCounted"]
     assert kinds[-2:] == ["Validated", "RunEnded"]
-    found = [kind for kind in kinds[2:-2] if kind != "CheckpointSaved"]
+    found = [kind for kind in kinds[3:-2] if kind != "CheckpointSaved"]
     assert found == epoch * EPOCHS
     assert kinds.count("CheckpointSaved") > EPOCHS
 
