@@ -13,7 +13,7 @@ from boxwright.report.study_content import (
     StudyContent,
     StudyTrial,
 )
-from boxwright.report.study_numbers import counted, duration, finite, fitness_of, judges, number, short
+from boxwright.report.study_numbers import counted, duration, finite, fitness_of, fitness_words, judges, number, short
 from boxwright.report.study_verdict import verdict_shown
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _cards(study: StudyContent, trials: Sequence[StudyTrial]) -> list[dict[str, 
     """The study in a few numbers: name, value, and what belongs to it."""
     fitness = {trial["name"]: fitness_of(trial) for trial in trials}
     best, start = study.best, study.start
-    known = number(fitness.get(start)) if start is not None else UNKNOWN
+    known = fitness_words(fitness.get(start)) if start is not None else UNKNOWN
     of_start = "start set not measured" if known == UNKNOWN else f"start set {known}"
     judged = sum(judges(trial) for trial in trials)
     failed = sum(bool(trial.get("failure")) for trial in trials)
@@ -118,7 +118,7 @@ def _cards(study: StudyContent, trials: Sequence[StudyTrial]) -> list[dict[str, 
     rows = (
         (
             "best fitness" + (" so far" if study.state == "running" else ""),
-            number(fitness.get(best)) if best is not None else UNKNOWN,
+            fitness_words(fitness.get(best)) if best is not None else UNKNOWN,
             f"trial {best}; {of_start}" if best is not None else of_start,
         ),
         ("trials ended", f"{len(tried):,}", ", ".join(filter(None, about_trials))),
