@@ -62,7 +62,7 @@ class Study:
     @functools.cached_property
     def files(self) -> Files:
         """What is written from the ledger."""
-        return Files(self.folder, self.ledger)
+        return Files(self.folder, self.ledger, draws=not self.asked.worker_of)
 
     # -- work
 
