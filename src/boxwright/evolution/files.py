@@ -22,7 +22,7 @@ DRAWN_EVERY_S = 60.0  # while a study goes on
 
 @dataclass
 class Files:
-    """Writes them. `draws`: picture and page too, which take seconds, and which one of several workers is enough for."""
+    """Writes them. `draws`: picture and page too, which take seconds, so that one of several workers does it."""
 
     folder: StudyFolder
     ledger: Ledger
