@@ -61,21 +61,26 @@ class _Known:
 
 @dataclass(frozen=True)
 class Halving:
-    """The method "search". `proposer` makes the sets of new trials; trial 0 is the start set, and always goes on."""
+    """The method "search". `proposer` makes the sets of new trials; trial 0 is the start set, and always goes on.
+
+    Raises SettingError for rungs that do not rise to the whole training, and for a budget that is no start set's.
+    """
 
     plan: StudyPlan
     proposer: Proposer
 
-    @classmethod
-    def of(cls, plan: StudyPlan) -> Halving:
-        """As the plan says. Raises SettingError for what cannot be done: rungs, a budget, a package that is missing."""
-        rungs_of(plan.epochs, plan.search.eta, plan.search.rungs)
-        if 0 < plan.search.budget < plan.epochs:
+    def __post_init__(self) -> None:
+        rungs_of(self.plan.epochs, self.plan.search.eta, self.plan.search.rungs)
+        if 0 < self.plan.search.budget < self.plan.epochs:
             raise SettingError(
-                f"a budget of {plan.search.budget} epochs",
-                f"the start set alone is trained for {plan.epochs}",
+                f"a budget of {self.plan.search.budget} epochs",
+                f"the start set alone is trained for {self.plan.epochs}",
                 "Give a larger --budget, or fewer --epochs",
             )
+
+    @classmethod
+    def of(cls, plan: StudyPlan) -> Halving:
+        """With the proposer of the plan. Raises SettingError where its package is missing."""
         if plan.search.proposer == "tpe":
             require_package()
             return cls(plan, Estimator(plan))
@@ -210,17 +215,4 @@ def goes_on(trials: int, eta: int, rungs: int) -> list[int]:
     found = [trials]
     for _ in range(1, rungs):
         found.append(min(max(found[-1] // eta, 1) + 1, found[-1]))
-    return found
-
-
-def trials_within(budget: int, rungs: tuple[int, ...], eta: int) -> int:
-    """How many trials a budget in epochs is enough for, 1 at least."""
-
-    def cost(trials: int) -> int:
-        steps = [high - low for low, high in zip((0, *rungs), rungs, strict=False)]
-        return sum(count * step for count, step in zip(goes_on(trials, eta, len(rungs)), steps, strict=True))
-
-    found = 1
-    while cost(found + 1) <= budget:
-        found += 1
     return found
