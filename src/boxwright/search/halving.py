@@ -147,10 +147,10 @@ class Halving:
 
     def _may_begin(self, known: _Known) -> bool:
         """Whether another trial fits into the number of trials, and into the budget with all that may follow it."""
-        given = [len(jobs) for jobs in known.given]
-        if given[0] >= self.plan.trials:
+        begun = len(known.given[0])
+        if begun >= self.plan.trials:
             return False
-        return self._spent(known) + self._step(0) + self._to_come(given[0] + 1, given) <= self._budget
+        return self._spent(known) + self._step(0) + self._to_come(begun + 1, known) <= self._budget
 
     @property
     def _budget(self) -> float:
@@ -165,15 +165,15 @@ class Halving:
 
     def _of_the_start_set(self, known: _Known) -> int:
         """Epochs that nobody else gets, since the start set is trained to the end."""
-        if any(START in here and here[START].is_failed for here in known.measured):
+        if _start_failed(known):
             return 0
         return sum(self._step(rung) for rung, jobs in enumerate(known.given) if START not in jobs)
 
-    def _to_come(self, trials: int, given: list[int]) -> int:
+    def _to_come(self, trials: int, known: _Known) -> int:
         """Epochs that so many trials still need above the lowest rung, where some were given out before."""
-        missing = 0
+        missing, lost = 0, int(_start_failed(known))
         for rung, wanted in list(enumerate(goes_on(trials, self.plan.search.eta, len(self.rungs))))[1:]:
-            missing += max(wanted - given[rung], 0) * self._step(rung)
+            missing += max(wanted - lost - len(known.given[rung]), 0) * self._step(rung)
         return missing
 
     def _longer(self, job: Job, rung: int) -> Job:
@@ -201,6 +201,10 @@ class Halving:
             origin=proposal.origin,
             made_from=proposal.made_from,
         )
+
+
+def _start_failed(known: _Known) -> bool:
+    return any(START in here and here[START].is_failed for here in known.measured)
 
 
 def _name(trial: int, rung: int) -> str:
