@@ -81,8 +81,8 @@ class Insight:
             ],
             "keys": {
                 one.key: {
-                    "low": one.low,
-                    "high": one.high,
+                    "low": _number(one.low),
+                    "high": _number(one.high),
                     "start": one.start,
                     "best": one.best,
                     "importance": _number(one.importance.share),

@@ -75,7 +75,7 @@ def test_all_are_trained_whole_with_the_same_seeds_none_of_which_is_that_of_the_
     for job in jobs:
         seeds.setdefault(job.name.rpartition("-s")[0], []).append(job.seed)
         assert (job.epochs, job.horizon, job.stage, job.goes_on_from) == (3, 3, Stage.VERDICT, "")
-    assert seeds == dict.fromkeys(("v-start", "v-2", "v-1"), [12, 13, 14, 15])
+    assert seeds == {name: [12, 13, 14, 15] for name in ("v-start", "v-2", "v-1")}
     assert trial_seed(plan()) not in verdict_seeds(plan())
     assert [job.seed for job in jobs] == [12] * 3 + [13] * 3 + [14] * 3 + [15] * 3, "whole pairs are there early"
 

@@ -56,7 +56,7 @@ def test_rungs_are_the_whole_training_and_two_shorter_ones_as_far_as_there_are_e
 @pytest.mark.parametrize("given", [(3, 9), (9, 3, 27), (3, 3, 27), (0, 27), (27, 81)])
 def test_given_rungs_have_to_rise_to_the_whole_training(given):
     assert rungs_of(27, 3, (2, 27)) == (2, 27)
-    with pytest.raises(SettingError, match="rungs: .* do not rise to 27 epochs"):
+    with pytest.raises(SettingError, match=r"rungs: .* do not rise to 27 epochs"):
         numbered(rungs=given)
 
 
