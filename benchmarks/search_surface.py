@@ -62,7 +62,7 @@ class Surface:
 
     def measured(self, job: Job) -> float:
         """Noise is of the seed, and of what the set makes of it."""
-        address = [int(round(u * 1e6)) for u in self.space.point(job.values)]
+        address = [round(u * 1e6) for u in self.space.point(job.values)]
         noise = generator(job.seed, Purpose.EVOLVE, self.number, job.epochs, *address).normal(0.0, NOISE)
         return max(self.true(job.values, job.epochs) + noise, 0.0)
 

@@ -26,7 +26,7 @@ def searches(draw):
     return method, worked(method, fitness, workers=draw(st.integers(1, 5)), seed=seed)
 
 
-def rung_of(method, name):
+def rung_of(name):
     return int(name.rpartition("-r")[2])
 
 
@@ -53,7 +53,7 @@ def names_at(taken, rung):
 def test_whoever_goes_on_was_measured_and_is_among_the_best_of_its_rung_as_it_stands(search):
     method, found = search
     for name, (done, taken) in found.before.items():
-        job, rung = found.taken[name], rung_of(method, name)
+        job, rung = found.taken[name], rung_of(name)
         if rung == 0:
             continue
         best = places_at(method, done, rung - 1)

@@ -10,11 +10,10 @@ from boxwright.search.evolve_table import values_of
 from boxwright.search.job import Job, Method, Result, Stage
 from boxwright.search.seeds import verdict_seeds
 from boxwright.search.standing import by_trial, longest
+from boxwright.search.study import StudyPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from boxwright.search.study import StudyPlan
 
 START = "start"  # in the place of a trial's name
 

@@ -17,12 +17,11 @@ from boxwright.search.job import Job, Result, Stage
 from boxwright.search.proposals import Mixture, Proposer
 from boxwright.search.seeds import trial_seed
 from boxwright.search.standing import by_fitness
+from boxwright.search.study import StudyPlan
 from boxwright.search.tpe import Estimator, require_package
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from boxwright.search.study import StudyPlan
 
 START = 0  # the trial of the user's own set
 MOST_RUNGS = 3  # a training of less than a ninth of the whole says too little about its end

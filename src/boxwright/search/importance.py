@@ -18,14 +18,13 @@ import numpy as np
 
 from boxwright.keyed import Purpose, generator
 from boxwright.search.evolve_table import values_of
+from boxwright.search.job import Result
 from boxwright.search.scale import Cube
 from boxwright.search.standing import by_trial, longest, standing
+from boxwright.search.study import StudyPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from boxwright.search.job import Result
-    from boxwright.search.study import StudyPlan
 
 FEWEST = 20  # trials; of fewer nothing is told
 SAME_TIME = 8  # trials one after the other

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from boxwright.search.evolve_table import values_of
 from boxwright.search.importance import FEWEST, Importance, importances
+from boxwright.search.job import Result
 from boxwright.search.rank_correlation import RankCorrelation, rank_correlations
 from boxwright.search.standing import by_trial, is_failed, longest, standing
+from boxwright.search.study import StudyPlan
 from boxwright.structures.answer import counted, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from boxwright.search.job import Result
-    from boxwright.search.study import StudyPlan
 
 
 @dataclass(frozen=True)

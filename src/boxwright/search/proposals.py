@@ -11,15 +11,14 @@ import numpy as np
 
 from boxwright.keyed import Purpose, generator
 from boxwright.search.evolve_table import values_of
+from boxwright.search.job import Job, Result
 from boxwright.search.ranking import within
 from boxwright.search.scale import Cube
 from boxwright.search.standing import by_trial, is_failed, longest, standing
+from boxwright.search.study import StudyPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from boxwright.search.job import Job, Result
-    from boxwright.search.study import StudyPlan
 
 THE_START_SET = "the start set"
 A_PRESET = "a preset"

@@ -19,12 +19,11 @@ from boxwright.search.evolve_table import values_of
 from boxwright.search.job import Job, Result, Stage
 from boxwright.search.proposals import Mixture, Proposal
 from boxwright.search.standing import by_trial, longest, standing, trial_of
+from boxwright.search.study import StudyPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
-
-    from boxwright.search.study import StudyPlan
 
 PACKAGE = "optuna"
 INSTALL = "pip install 'boxwright[search]'"

@@ -24,17 +24,15 @@ from boxwright.search.finalists import (
     values_searched,
     verdict_jobs,
 )
-from boxwright.search.job import Stage
+from boxwright.search.job import Result, Stage
 from boxwright.search.paired import least_of_sign_flips, probability_above_zero, sign_flips, t_interval
 from boxwright.search.ranking import is_old
 from boxwright.search.standing import by_trial, epochs_trained
+from boxwright.search.study import StudyPlan
 from boxwright.structures.answer import counted, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from boxwright.search.job import Result
-    from boxwright.search.study import StudyPlan
 
 WRONG = 0.05  # of studies without any effect may claim one
 ONE_SIDE = 0.025  # left out below an interval of 95 %
