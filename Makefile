@@ -15,7 +15,7 @@ PACKAGES := import sysconfig; print(sysconfig.get_path("purelib"))
 
 KERNELS := src/boxwright/native/kernels.so
 
-.PHONY: demo check types quick test test-ray golden bits fuzz bench chaos quality changelog format clean
+.PHONY: demo check types quick test test-ray golden bits fuzz bench search chaos quality changelog format clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; try: make PYTHON=python3.11"; exit 2; }
@@ -69,6 +69,10 @@ fuzz: $(READY) $(KERNELS) ## random damage to weights files, and changed fields 
 
 bench: $(READY) $(KERNELS) ## speed, as ratios against the textbook in the same run
 	$(BIN)/python -m benchmarks
+
+search: $(READY) ## epochs that a search needs beside mutation, and how often its verdict is wrong: minutes
+	$(BIN)/python -m benchmarks.search_surface
+	$(BIN)/python -m benchmarks.verdict
 
 quality: $(READY) $(KERNELS) ## real data, several seeds, beside the original's curve (BOXWRIGHT_DATA = the folder of data sets)
 	$(BIN)/python -m benchmarks.quality

@@ -6,14 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from boxwright.search.evolve_table import values_of
 from boxwright.search.job import Job, Method, Result, Stage
 from boxwright.search.seeds import verdict_seeds
 from boxwright.search.standing import by_trial, longest
+from boxwright.search.study import StudyPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from boxwright.search.study import StudyPlan
 
 START = "start"  # in the place of a trial's name
 
@@ -50,6 +50,12 @@ def start_values(plan: StudyPlan) -> dict[str, float]:
     return {key.name: plan.start[key.name] for key in plan.keys}
 
 
+def values_searched(plan: StudyPlan, result: Result) -> dict[str, float]:
+    """What a trial had, of the keys that move; a key that an earlier record lacks stayed as the user has it."""
+    values = values_of(plan, result)
+    return {key.name: values[key.name] for key in plan.keys}
+
+
 def finalists(plan: StudyPlan, done: Mapping[str, Result]) -> dict[str, Result]:
     """The best trials of a whole training, by name, best first; at most as many as the plan wants.
 
@@ -61,11 +67,12 @@ def finalists(plan: StudyPlan, done: Mapping[str, Result]) -> dict[str, Result]:
         for trial, rungs in by_trial(done).items()
         if plan.epochs in rungs and not longest(rungs).is_failed
     }
-    to_beat = max((one.fitness for one in whole.values() if one.job.values == start), default=float("-inf"))
+    values = {trial: values_searched(plan, result) for trial, result in whole.items()}
+    to_beat = max((one.fitness for trial, one in whole.items() if values[trial] == start), default=float("-inf"))
     chosen: dict[str, Result] = {}
     for trial, result in sorted(whole.items(), key=lambda pair: -pair[1].fitness):
-        known = [start, *(one.job.values for one in chosen.values())]
-        if result.fitness > to_beat and result.job.values not in known and len(chosen) < plan.verdict.finalists:
+        known = [start, *(values[one] for one in chosen)]
+        if result.fitness > to_beat and values[trial] not in known and len(chosen) < plan.verdict.finalists:
             chosen[trial] = result
     return chosen
 
@@ -77,8 +84,8 @@ def jobs_of_start(plan: StudyPlan) -> list[Job]:
 
 def jobs_of_finalist(plan: StudyPlan, trial: str, result: Result) -> list[Job]:
     """A finalist's trainings, one for each seed."""
-    job = result.job
-    return [_job(plan, trial, job.trial, job.values, seed, (job.name,)) for seed in verdict_seeds(plan)]
+    job, values = result.job, values_searched(plan, result)
+    return [_job(plan, trial, job.trial, values, seed, (job.name,)) for seed in verdict_seeds(plan)]
 
 
 def verdict_jobs(plan: StudyPlan, done: Mapping[str, Result]) -> list[Job]:

@@ -17,12 +17,11 @@ from boxwright.search.job import Job, Result, Stage
 from boxwright.search.proposals import Mixture, Proposer
 from boxwright.search.seeds import trial_seed
 from boxwright.search.standing import by_fitness
+from boxwright.search.study import StudyPlan
 from boxwright.search.tpe import Estimator, require_package
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from boxwright.search.study import StudyPlan
 
 START = 0  # the trial of the user's own set
 MOST_RUNGS = 3  # a training of less than a ninth of the whole says too little about its end
@@ -61,21 +60,26 @@ class _Known:
 
 @dataclass(frozen=True)
 class Halving:
-    """The method "search". `proposer` makes the sets of new trials; trial 0 is the start set, and always goes on."""
+    """The method "search". `proposer` makes the sets of new trials; trial 0 is the start set, and always goes on.
+
+    Raises SettingError for rungs that do not rise to the whole training, and for a budget that is no start set's.
+    """
 
     plan: StudyPlan
     proposer: Proposer
 
-    @classmethod
-    def of(cls, plan: StudyPlan) -> Halving:
-        """As the plan says. Raises SettingError for what cannot be done: rungs, a budget, a package that is missing."""
-        rungs_of(plan.epochs, plan.search.eta, plan.search.rungs)
-        if 0 < plan.search.budget < plan.epochs:
+    def __post_init__(self) -> None:
+        rungs_of(self.plan.epochs, self.plan.search.eta, self.plan.search.rungs)
+        if 0 < self.plan.search.budget < self.plan.epochs:
             raise SettingError(
-                f"a budget of {plan.search.budget} epochs",
-                f"the start set alone is trained for {plan.epochs}",
+                f"a budget of {self.plan.search.budget} epochs",
+                f"the start set alone is trained for {self.plan.epochs}",
                 "Give a larger --budget, or fewer --epochs",
             )
+
+    @classmethod
+    def of(cls, plan: StudyPlan) -> Halving:
+        """With the proposer of the plan. Raises SettingError where its package is missing."""
         if plan.search.proposer == "tpe":
             require_package()
             return cls(plan, Estimator(plan))
@@ -142,10 +146,10 @@ class Halving:
 
     def _may_begin(self, known: _Known) -> bool:
         """Whether another trial fits into the number of trials, and into the budget with all that may follow it."""
-        given = [len(jobs) for jobs in known.given]
-        if given[0] >= self.plan.trials:
+        begun = len(known.given[0])
+        if begun >= self.plan.trials:
             return False
-        return self._spent(known) + self._step(0) + self._to_come(given[0] + 1, given) <= self._budget
+        return self._spent(known) + self._step(0) + self._to_come(begun + 1, known) <= self._budget
 
     @property
     def _budget(self) -> float:
@@ -160,15 +164,15 @@ class Halving:
 
     def _of_the_start_set(self, known: _Known) -> int:
         """Epochs that nobody else gets, since the start set is trained to the end."""
-        if any(START in here and here[START].is_failed for here in known.measured):
+        if _start_failed(known):
             return 0
         return sum(self._step(rung) for rung, jobs in enumerate(known.given) if START not in jobs)
 
-    def _to_come(self, trials: int, given: list[int]) -> int:
+    def _to_come(self, trials: int, known: _Known) -> int:
         """Epochs that so many trials still need above the lowest rung, where some were given out before."""
-        missing = 0
+        missing, lost = 0, int(_start_failed(known))
         for rung, wanted in list(enumerate(goes_on(trials, self.plan.search.eta, len(self.rungs))))[1:]:
-            missing += max(wanted - given[rung], 0) * self._step(rung)
+            missing += max(wanted - lost - len(known.given[rung]), 0) * self._step(rung)
         return missing
 
     def _longer(self, job: Job, rung: int) -> Job:
@@ -198,6 +202,10 @@ class Halving:
         )
 
 
+def _start_failed(known: _Known) -> bool:
+    return any(START in here and here[START].is_failed for here in known.measured)
+
+
 def _name(trial: int, rung: int) -> str:
     return f"{trial}-r{rung}"
 
@@ -210,17 +218,4 @@ def goes_on(trials: int, eta: int, rungs: int) -> list[int]:
     found = [trials]
     for _ in range(1, rungs):
         found.append(min(max(found[-1] // eta, 1) + 1, found[-1]))
-    return found
-
-
-def trials_within(budget: int, rungs: tuple[int, ...], eta: int) -> int:
-    """How many trials a budget in epochs is enough for, 1 at least."""
-
-    def cost(trials: int) -> int:
-        steps = [high - low for low, high in zip((0, *rungs), rungs, strict=False)]
-        return sum(count * step for count, step in zip(goes_on(trials, eta, len(rungs)), steps, strict=True))
-
-    found = 1
-    while cost(found + 1) <= budget:
-        found += 1
     return found

@@ -11,19 +11,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from boxwright.keyed import Purpose, generator
+from boxwright.search.evolve_table import values_of
+from boxwright.search.job import Result
 from boxwright.search.scale import Cube
 from boxwright.search.standing import by_trial, longest, standing
+from boxwright.search.study import StudyPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from boxwright.search.job import Result
-    from boxwright.search.study import Key
 
 FEWEST = 20  # trials; of fewer nothing is told
 SAME_TIME = 8  # trials one after the other
@@ -56,14 +57,14 @@ class Importance:
         return "matters" if self.matters else "no more than chance"
 
 
-def importances(keys: tuple[Key, ...], done: Mapping[str, Result], seed: int = 0) -> list[Importance]:
-    """Of each key, in their order. Failed trials stand last."""
-    trials, order = by_trial(done), standing(done)
+def importances(plan: StudyPlan, done: Mapping[str, Result]) -> list[Importance]:
+    """Of each key that moves, in their order. Failed trials stand last."""
+    keys, trials, order = plan.keys, by_trial(done), standing(done)
     if len(order) < FEWEST:
         return [Importance(key.name, math.nan, math.nan) for key in keys]
     cube, place = Cube(keys), {trial: number for number, trial in enumerate(order)}
-    points = np.array([cube.point(longest(rungs).job.values) for rungs in trials.values()])  # (N, K)
-    stands = _places(np.array([-place[trial] for trial in trials], np.float64), seed)  # (N, 1 + S)
+    points = np.array([cube.point(values_of(plan, longest(rungs))) for rungs in trials.values()])  # (N, K)
+    stands = _places(np.array([-place[trial] for trial in trials], np.float64), plan.seed)  # (N, 1 + S)
     explained = _explained(points, stands)
     moved = np.ptp(points, axis=0) > 0
     chance = (explained[:, 1:] >= explained[:, :1]).mean(axis=1)
@@ -93,7 +94,7 @@ def _explained(points: np.ndarray, stands: np.ndarray) -> np.ndarray:
 def _times(trials: int) -> list[slice]:
     """Trials of about the same time; what is left over belongs to the last ones."""
     edges = [*range(0, trials - SAME_TIME + 1, SAME_TIME), trials]
-    return [slice(first, end) for first, end in zip(edges, edges[1:], strict=False)]
+    return [slice(first, end) for first, end in pairwise(edges)]
 
 
 def _within_time(columns: np.ndarray) -> np.ndarray:

@@ -7,16 +7,16 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from boxwright.search.evolve_table import values_of
 from boxwright.search.importance import FEWEST, Importance, importances
+from boxwright.search.job import Result
 from boxwright.search.rank_correlation import RankCorrelation, rank_correlations
 from boxwright.search.standing import by_trial, is_failed, longest, standing
+from boxwright.search.study import StudyPlan
 from boxwright.structures.answer import counted, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from boxwright.search.job import Result
-    from boxwright.search.study import StudyPlan
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class Insight:
             ],
             "keys": {
                 one.key: {
-                    "low": one.low,
-                    "high": one.high,
+                    "low": _number(one.low),
+                    "high": _number(one.high),
                     "start": one.start,
                     "best": one.best,
                     "importance": _number(one.importance.share),
@@ -97,9 +97,9 @@ class Insight:
 def insight_of(plan: StudyPlan, done: Mapping[str, Result]) -> Insight:
     """From the trials that are known; those of the verdict are not among them."""
     trials = by_trial(done)
-    values = [longest(rungs).job.values for rungs in trials.values()]
+    values = [values_of(plan, longest(rungs)) for rungs in trials.values()]
     order = [trial for trial in standing(done) if not is_failed(trials[trial])]
-    best = longest(trials[order[0]]).job.values if order else plan.start
+    best = values_of(plan, longest(trials[order[0]])) if order else plan.start
     keys = [
         TriedKey(
             key.name,
@@ -109,7 +109,7 @@ def insight_of(plan: StudyPlan, done: Mapping[str, Result]) -> Insight:
             best[key.name],
             importance,
         )
-        for key, importance in zip(plan.keys, importances(plan.keys, done, plan.seed), strict=True)
+        for key, importance in zip(plan.keys, importances(plan, done), strict=True)
     ]
     failed = {
         trial: next(f"{one.failure}: {one.reason}" for one in rungs.values() if one.is_failed)

@@ -8,6 +8,7 @@ both are computed exactly, without tables and without a further package.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -37,6 +38,7 @@ def t_cdf(t: float, freedom: int) -> float:
     return 0.5 + inside / 2
 
 
+@lru_cache
 def t_quantile(probability: float, freedom: int) -> float:
     """The t that lies above this share of the distribution."""
     low, high = -1.0, 1.0

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from boxwright.keyed import Purpose, generator
+from boxwright.search.evolve_table import values_of
+from boxwright.search.job import Job, Result
+from boxwright.search.ranking import within
 from boxwright.search.scale import Cube
 from boxwright.search.standing import by_trial, is_failed, longest, standing
+from boxwright.search.study import StudyPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from boxwright.search.job import Job, Result
-    from boxwright.search.study import StudyPlan
 
 THE_START_SET = "the start set"
 A_PRESET = "a preset"
@@ -117,7 +118,7 @@ class Mixture:
 
         What a single good trial owes to luck is not passed on whole.
         """
-        points = np.array([self.space.point(one.job.values) for one in best])
+        points = np.array([self.space.point(values_of(self.plan, one)) for one in best])
         chosen = (len(best) * draw.random(len(self.plan.keys)) ** 2).astype(int)
         point = points[chosen, np.arange(len(self.plan.keys))]
         moved = mirrored(point + draw.normal(0.0, _length(draw), len(point)))
@@ -125,12 +126,15 @@ class Mixture:
         return Proposal(self.space.values(moved), OF_THE_BEST, tuple(parents))
 
     def _near(self, draw: np.random.Generator, values: Mapping[str, float]) -> dict[str, float]:
-        """Some keys moved by steps of one length; the others stay as they are."""
+        """Some keys moved by steps of one length; the others stay as they are, within their limits."""
         point = np.array(self.space.point(values))
         moves = draw.random(len(point)) < MOVES
         moves[draw.integers(len(point))] = True
         moved = self.space.values(mirrored(point + draw.normal(0.0, _length(draw), len(point))))
-        return {key: moved[key] if is_moved else values[key] for key, is_moved in zip(moved, moves, strict=True)}
+        return {
+            key.name: moved[key.name] if is_moved else within(key, values[key.name])
+            for key, is_moved in zip(self.plan.keys, moves, strict=True)
+        }
 
 
 def _length(draw: np.random.Generator) -> float:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from boxwright.search.job import Result
 from boxwright.search.standing import by_trial, is_failed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from boxwright.search.job import Result
 
 FEWEST = 5  # trials of which ranks can be compared
 UNRELIABLE = 0.6  # below it, halving drops good sets as often as not

@@ -7,12 +7,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from boxwright.search.study import Key
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import numpy as np
-
-    from boxwright.search.study import Key
 
 LOGARITHMIC_FROM = 4.0  # high over low: gains (0.5 to 2) and rates (1e-5 to 0.1) go by factors, momentum does not
 DIGITS = 5  # significant ones, of what is written down

@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from boxwright.search.study import StudyPlan
+from boxwright.search.study import StudyPlan
 
 
 def trial_seed(plan: StudyPlan) -> int:

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, TypeVar
 
 from boxwright.search.job import Job, Result, Stage
+from boxwright.search.ranking import is_old
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,11 +22,15 @@ def trial_of(job: Job) -> str:
 
 
 def by_trial(done: Mapping[str, Result]) -> dict[str, dict[int, Result]]:
-    """Results of the search itself: name of the trial -> epochs -> result, by number of the trial and by epochs."""
+    """Results of the search itself: name of the trial -> epochs -> result, by number of the trial and by epochs.
+
+    Trials of an earlier record do not tell their epochs: they were trained as long as the longest one here.
+    """
     found: dict[str, dict[int, Result]] = {}
     results = [one for one in done.values() if one.job.stage == Stage.TRIAL]
+    most = max((one.job.epochs for one in results), default=0)
     for result in sorted(results, key=lambda one: (one.job.trial, one.job.epochs, one.job.name)):
-        found.setdefault(trial_of(result.job), {})[result.job.epochs] = result
+        found.setdefault(trial_of(result.job), {})[most if is_old(result) else result.job.epochs] = result
     return found
 
 

@@ -8,21 +8,22 @@ stay the only truth, and any worker may ask.
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from boxwright.errors import SettingError
 from boxwright.keyed import Purpose, generator
+from boxwright.search.evolve_table import values_of
 from boxwright.search.job import Job, Result, Stage
 from boxwright.search.proposals import Mixture, Proposal
 from boxwright.search.standing import by_trial, longest, standing, trial_of
+from boxwright.search.study import StudyPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
-
-    from boxwright.search.study import StudyPlan
 
 PACKAGE = "optuna"
 INSTALL = "pip install 'boxwright[search]'"
@@ -91,7 +92,7 @@ def points_told(
     """Of every trial its point and its place, 0 for the best; None while nothing is known of it."""
     trials = by_trial(done)
     places: dict[str, int | None] = {trial: place for place, trial in enumerate(standing(done))}
-    values = {trial: longest(rungs).job.values for trial, rungs in trials.items()}
+    values = {trial: values_of(mixture.plan, longest(rungs)) for trial, rungs in trials.items()}
     for job in taken.values():
         if job.stage == Stage.TRIAL and trial_of(job) not in places:
             places[trial_of(job)], values[trial_of(job)] = None, job.values
@@ -101,7 +102,9 @@ def points_told(
 
 def _asked(told: list[tuple[list[float], int | None]], keys: list[str], seed: int) -> list[float]:
     optuna = _package()
-    sampler = optuna.samplers.TPESampler(n_startup_trials=0, constant_liar=True, seed=seed)
+    with warnings.catch_warnings():  # versions 4 call both options experimental
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = optuna.samplers.TPESampler(n_startup_trials=0, multivariate=True, constant_liar=True, seed=seed)
     study = optuna.create_study(sampler=sampler, direction="minimize")
     cube = {key: optuna.distributions.FloatDistribution(0.0, 1.0) for key in keys}
     states = optuna.trial.TrialState

@@ -16,17 +16,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from boxwright.metrics.resampling import Interval
-from boxwright.search.finalists import finalists, jobs_of_finalist, jobs_of_start, start_values, verdict_jobs
-from boxwright.search.job import Stage
+from boxwright.search.finalists import (
+    finalists,
+    jobs_of_finalist,
+    jobs_of_start,
+    start_values,
+    values_searched,
+    verdict_jobs,
+)
+from boxwright.search.job import Result, Stage
 from boxwright.search.paired import least_of_sign_flips, probability_above_zero, sign_flips, t_interval
+from boxwright.search.ranking import is_old
 from boxwright.search.standing import by_trial, epochs_trained
+from boxwright.search.study import StudyPlan
 from boxwright.structures.answer import counted, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from boxwright.search.job import Result
-    from boxwright.search.study import StudyPlan
 
 WRONG = 0.05  # of studies without any effect may claim one
 ONE_SIDE = 0.025  # left out below an interval of 95 %
@@ -43,8 +49,8 @@ class Cost:
 
     @classmethod
     def of(cls, done: Mapping[str, Result], stage: Stage) -> Cost:
-        """Of all results of this stage, failed ones too."""
-        mine = [one for one in done.values() if one.job.stage == stage]
+        """Of all results of this stage, failed ones too; what an earlier record brought along cost nothing here."""
+        mine = [one for one in done.values() if one.job.stage == stage and not is_old(one)]
         return cls(len(mine), epochs_trained(one.job for one in mine), math.fsum(one.seconds for one in mine))
 
     def words(self) -> str:
@@ -206,7 +212,7 @@ def verdict_of(plan: StudyPlan, done: Mapping[str, Result]) -> Verdict:
     found = [
         Finalist(
             trial=trial,
-            values=result.job.values,
+            values=values_searched(plan, result),
             fitness=_mean(fitness[1 + number]),
             failed=sum(one is not None and one.is_failed for one in rows[number]),
             **{**judged[number], "is_better": judged[number]["is_better"] and not missing},
