@@ -22,7 +22,7 @@ MAX_TOKENS = 1 << 16  # cells of a map that attention compares with each other
 MAX_KNOWN = 64
 
 # Strides of networks that were passed: a process makes the same few again and again, and a pass of shapes through
-# batch normalisation, which the framework does in Python, takes longer than to make the tiny one or to copy a large one.
+# batch normalisation, which the framework does in Python, takes longer than all else in the making of a small network.
 _known: dict[str, tuple[int, ...]] = {}
 
 

@@ -49,7 +49,8 @@ def test_a_network_of_other_rows_has_strides_of_its_own(passed, old, new, stride
     assert len(passed) == 2 * (len(tiny_spec().rows) - 1)
 
 
-def test_rows_that_do_not_fit_are_refused_every_time(passed):
+@pytest.mark.usefixtures("passed")
+def test_rows_that_do_not_fit_are_refused_every_time():
     text = TINY.replace("Conv, [8, 6, 2, 2]", "Conv, [8, 1, 3000]")
     for _ in range(2):
         with pytest.raises(ModelError, match="do not fit together"):
@@ -57,7 +58,8 @@ def test_rows_that_do_not_fit_are_refused_every_time(passed):
     assert not probe._known
 
 
-def test_no_more_are_kept_than_a_process_has_use_for(passed, monkeypatch):
+@pytest.mark.usefixtures("passed")
+def test_no_more_are_kept_than_a_process_has_use_for(monkeypatch):
     monkeypatch.setattr(probe, "MAX_KNOWN", 2)
     for channels in (1, 2, 3, 4, 1):
         shape_only(tiny_spec(in_channels=channels))
