@@ -13,6 +13,10 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: processes stand b
 import hypothesis
 import pytest
 
+# What one process has compiled is read by all others: those beside it, those it starts, and those of the next run.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 hypothesis.settings.register_profile(
     "boxwright", deadline=None, derandomize=True, max_examples=60, print_blob=False, database=None
 )
