@@ -117,6 +117,11 @@ MANUAL: dict[str, Entry] = {
     "replay": Entry(
         "Rebuilds the tables, the TensorBoard file and the page of a run from its event log.", "replay runs/train/exp"
     ),
+    "bucket sync": Entry(
+        "Brings a run folder and its mirror in a bucket together: sends what is missing there, and verifies it. Finishes "
+        "what a training could not send.",
+        "bucket sync runs/train/exp",
+    ),
     "weights inspect": Entry(
         "Says what a weights file of any kind holds, or why it is refused. It is read as data: nothing in it is run.",
         "weights inspect old.pt",

@@ -12,7 +12,6 @@ from boxwright.errors import SettingError
 # Refused, because they would be silently without effect.
 NOT_YET: dict[str, str] = {
     "evolve": "evolution",
-    "bucket": "mirroring to a bucket",
     "track": "trackers beside CSV and TensorBoard",
     "device_check": "the device check",
     "ndjson_console": "JSON lines on the console",
@@ -21,6 +20,7 @@ NOT_YET: dict[str, str] = {
 # What acts only through another setting.
 NEEDS = {
     **dict.fromkeys(("entity", "upload_dataset", "bbox_interval", "artifact_alias"), ("track", "a tracker")),
+    **dict.fromkeys(("bucket_every", "bucket_wait"), ("bucket", "a bucket")),
     **dict.fromkeys(("evolve_population", "resume_evolve"), ("evolve", "an evolution")),
 }
 # Constants of the trainers that nothing here reads. Files name them all; who writes one alone means something by it.

@@ -21,6 +21,7 @@ import yaml
 from PIL import Image
 
 from boxwright.errors import UserError
+from boxwright.paths import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,6 +32,8 @@ TEMPORARY_MARK = ".boxwright-part-"  # a name that holds this is an unfinished w
 STEM_BYTES = (
     180  # of a name, so that an ending, a number or the mark above still fits into the 255 that file systems take
 )
+
+PREVIOUS = ".previous"
 
 
 class WriteError(UserError):
@@ -92,6 +95,11 @@ def fitting(stem: str) -> str:
     """The beginning of a name that leaves room for an ending, in whole letters."""
     content = os.fsencode(stem)
     return stem if len(content) <= STEM_BYTES else content[:STEM_BYTES].decode("utf-8", "ignore")
+
+
+def previous_of(path: Path) -> Path:
+    """Where the generation before a file of weights is kept."""
+    return path.with_name(f"{path.stem}{PREVIOUS}{path.suffix}")
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
@@ -235,6 +243,25 @@ def link_file(source: Path, target: Path) -> None:
         target.symlink_to(source.resolve())
     except OSError as error:
         raise write_error(target, error) from None
+
+
+def hold_file(source: Path, *, by_link: bool) -> Path:
+    """What a file holds now, under a second name beside it that whoever asked removes. Raises OSError, WriteError.
+
+    `by_link`: the file is replaced and never added to, so a link to it is enough where the file system has links.
+    """
+    held = source.with_name(f".{fitting(source.name)}{TEMPORARY_MARK}{secrets.token_hex(6)}")
+    if by_link:
+        try:
+            os.link(source, held, follow_symlinks=False)
+        except FileNotFoundError:
+            raise
+        except OSError:  # a file system without links
+            by_link = False
+    if not by_link:
+        with open_regular(source) as file:
+            stream_to(held, iter(lambda: file.read(1 << 20), b""))
+    return held
 
 
 def move_new(source: Path, target: Path) -> None:

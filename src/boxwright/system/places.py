@@ -107,3 +107,14 @@ def wants_colour() -> bool:
 def cursor_moves() -> bool:
     """Whether a terminal by its name in TERM can draw over a line. Windows gives its terminals no names."""
     return os.environ.get("TERM", "xterm" if os.name == "nt" else "") not in {"", "dumb", "unknown"}
+
+
+def prepare_bucket_clients() -> bool:
+    """What the client of Google's buckets reads when it is imported; whether a server of the user's own is named.
+
+    With one named it would ask for the kind of each bucket over another protocol, for a minute, and for credentials.
+    """
+    emulated = bool(os.environ.get("STORAGE_EMULATOR_HOST"))
+    if emulated:
+        os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+    return emulated

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from boxwright.errors import SettingError
 from boxwright.paths import open_regular
-from boxwright.system.files import make_folder, remove, rename, write_error
-from boxwright.system.tensors import previous_of
+from boxwright.system.files import make_folder, previous_of, remove, rename, write_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,6 +55,7 @@ class RunFile(StrEnum):
     SUSPECTS = "suspects.jsonl"
     LISTS = "lists"
     DEMO_SHEET = "predictions_beside_truth.jpg"
+    BUCKET = "bucket.json"  # where it is mirrored to
 
 
 RECORDS = (RunFile.SETTINGS, RunFile.OPTIONS, RunFile.HYPERPARAMETERS, RunFile.DATA)
