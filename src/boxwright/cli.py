@@ -92,9 +92,7 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
         "rebuild tables, TensorBoard and page of a run from the event log", "verbs:ReplaySettings", "replay:run"
     ),
     "bucket": {
-        "sync": Verb(
-            "send what a bucket lacks of a run", "verbs:BucketSyncSettings", "bucket:sync", live=True
-        ),
+        "sync": Verb("send what a bucket lacks of a run", "verbs:BucketSyncSettings", "bucket:sync", live=True),
     },
     "weights": {
         "inspect": Verb(

@@ -118,8 +118,8 @@ MANUAL: dict[str, Entry] = {
         "Rebuilds the tables, the TensorBoard file and the page of a run from its event log.", "replay runs/train/exp"
     ),
     "bucket sync": Entry(
-        "Brings a run folder and its mirror in a bucket together: sends what is missing there, and verifies it. Finishes "
-        "what a training could not send.",
+        "Brings a run folder and its mirror in a bucket together: sends what is missing there, and verifies it. "
+        "Finishes what a training could not send.",
         "bucket sync runs/train/exp",
     ),
     "weights inspect": Entry(

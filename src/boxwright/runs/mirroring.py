@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mirror of a run in a bucket: looked at before the run begins, kept by a process of its own, told of at the end."""
+"""The mirror of a run in a bucket: looked at before the run, kept by a process of its own, told of at the end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TRIES = 3  # of a sync that somebody waits for
 
 
 class Mirroring:
-    """The mirror of a run that is about to begin. What trains waits for it at the start and at the end, and never between.
+    """The mirror of a run that is about to begin. The training waits for it at both ends, and never between.
 
     Raises SettingError and BucketError where the bucket cannot be used, before anything is made.
     """
@@ -59,7 +59,7 @@ class Mirroring:
             self._news.wait_for(lambda: self._checked, CHECK_S)
         found = self._checked or {"checked": "away", "error": f"{self.job.address}: does not answer."}
         if found["checked"] == "refused":
-            raise _Refused(found["error"])
+            raise _RefusedError(found["error"])
         if found["checked"] == "away":
             return [f"{found['error']} The run begins all the same, and is sent there when it answers"]
         return []
@@ -94,7 +94,11 @@ class Mirroring:
     def _about_rest(self, last: dict[str, Any]) -> str:
         files, size = last.get("behind", 0), last.get("size", 0)
         what = f"{files} files, {size / 1e6:,.1f} MB, are missing there" if files else "it has not answered to the end"
-        why = f" ({_times(len(self._troubles))} of trouble; the last: {self._troubles[-1].rstrip('.')})" if self._troubles else ""
+        why = (
+            f" ({_times(len(self._troubles))} of trouble; the last: {self._troubles[-1].rstrip('.')})"
+            if self._troubles
+            else ""
+        )
         return f"{self.job.address} is behind: {what}{why}. Finish it with `boxwright bucket sync {self.folder}`"
 
     def _heard(self, message: dict[str, Any]) -> None:
@@ -121,7 +125,7 @@ class Mirroring:
             self._tell(Warned(f"{text} The run goes on. {after}"))
 
 
-class _Refused(SettingError):
+class _RefusedError(SettingError):
     """What the process that sends was told; it is a whole line already."""
 
     def __init__(self, line: str) -> None:

@@ -2,8 +2,8 @@
 """A process of its own beside a training, for work that may wait for a network: the training never does.
 
 Lines of JSON go there without waiting and come back in a thread. One that says by when it will be heard of again ("by",
-in seconds), and is not, hangs: it is ended and started anew, as one that died is, until it says that it is over ("over").
-It ends by itself when this process is gone.
+in seconds), and is not, hangs: it is ended and started anew, as one that died is, until it says that it is over
+("over"). It ends by itself when this process is gone.
 """
 
 from __future__ import annotations

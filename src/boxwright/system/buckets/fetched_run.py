@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boxwright.paths import open_regular
@@ -24,14 +23,13 @@ from boxwright.system.run_folder import RunFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 LOOKS = 5  # at a manifest while somebody still writes to the mirror
 SPARE_BYTES = 64 << 20  # of the disk that stay free
 
 
-def local_or_fetched(
-    address: Address, target: Path, tell: Callable[[str], None], store: Store | None = None
-) -> Path:
+def local_or_fetched(address: Address, target: Path, tell: Callable[[str], None], store: Store | None = None) -> Path:
     """The run of a mirror in a folder here: the one that is mirrored there already, else fetched into a new one.
 
     Raises BucketError, and ElsewhereError for a folder that is something else.

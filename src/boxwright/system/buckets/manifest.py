@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a mirror of a run in a bucket consists of: every file with length and digest, and whose it is.
 
-It is written before files are sent, with what will come, and after they have arrived. So whatever moment a mirror is cut
-off at, each object is one that the manifest knows: as it was, or as it was to become.
+It is written before files are sent, with what will come, and after they have arrived. So at whatever moment a mirror is
+cut off, each object is one that the manifest knows: as it was, or as it was to become.
 """
 
 from __future__ import annotations

@@ -48,7 +48,13 @@ _REFUSALS = (
         "Set the clock right",
     ),
     (
-        ("InvalidAccessKeyId", "does not exist in our records", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"),
+        (
+            "InvalidAccessKeyId",
+            "does not exist in our records",
+            "SignatureDoesNotMatch",
+            "ExpiredToken",
+            "InvalidToken",
+        ),
         "the credentials are not accepted",
         "Check the keys in the environment or the profile",
     ),
