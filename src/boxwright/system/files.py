@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import io
 import json
 import os
@@ -243,6 +244,15 @@ def link_file(source: Path, target: Path) -> None:
         target.symlink_to(source.resolve())
     except OSError as error:
         raise write_error(target, error) from None
+
+
+def digest_of(path: Path, kind: str = "sha256") -> str:
+    """The digest of a regular file, in hex. Raises OSError."""
+    digest = hashlib.new(kind, usedforsecurity=False)
+    with open_regular(path) as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def hold_file(source: Path, *, by_link: bool) -> Path:

@@ -37,7 +37,8 @@ def root_of(document: Document, raw: dict[str, Any], home: Path, starts: tuple[P
     """
     stated = text_of(document, raw, "path") or "."
     if is_address(stated):
-        return (found := data_of_bucket(stated, document.place("path"))), [found]
+        here = data_of_bucket(stated, document.place("path"))
+        return here, [here]
     bases = [home, Path.cwd(), *([folder] if (folder := data_folder()) else []), *starts]
     tried = list(dict.fromkeys((base / stated).resolve() for base in bases))
     found = next((path for path in tried if is_folder(path)), None)

@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boxwright.paths import open_regular, read_regular, shortened
+from boxwright.paths import read_regular, shortened
 from boxwright.system.buckets.address import Address, AwayError, BucketError, Facts, Store, require_key
 from boxwright.system.files import (
     TEMPORARY_MARK,
+    digest_of,
     fitting,
     free_disk_bytes,
     make_folder,
@@ -188,8 +189,7 @@ def _is_here(place: Path, name: str, facts: Facts, record: Record) -> bool:
             return False
         if found.st_mtime_ns == changed_ns:
             return True
-        with open_regular(place / name) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+        return digest_of(place / name) == str(sha256)
     except OSError:
         return False
 
@@ -221,15 +221,10 @@ def _one(store: Store, place: Path, name: str, facts: Facts) -> list[Any]:
     try:
         sha256 = store.get(name, part, facts.size)
         size = part.stat().st_size
-        if size != facts.size or (facts.md5 and facts.md5 != _md5(part) and store.digest(name) != sha256):
+        if size != facts.size or (facts.md5 and facts.md5 != digest_of(part, "md5") and store.digest(name) != sha256):
             raise AwayError(f"{store.address}/{shortened(name)}", "has not arrived as it is there", "Try again")
         changed_ns = part.stat().st_mtime_ns
         rename(part, target)
         return [facts.size, facts.tag, sha256, size, changed_ns]
     finally:
         remove(part)
-
-
-def _md5(path: Path) -> str:
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from typing import TYPE_CHECKING
 
-from boxwright.paths import open_regular
 from boxwright.system.buckets.address import Address, AwayError, BucketError, ElsewhereError, Store
 from boxwright.system.buckets.job import Job, new_owner, read_job, write_job
 from boxwright.system.buckets.manifest import MANIFEST, Entry, Manifest, read_manifest
 from boxwright.system.buckets.remote import opened
 from boxwright.system.files import (
+    digest_of,
     free_disk_bytes,
     make_folder,
     make_unfinished_folder,
@@ -117,9 +116,8 @@ def _file(store: Store, manifest: Manifest, name: str, folder: Path) -> Entry | 
     place = folder / name
     make_folder(place.parent)
     sha256 = store.get(name, place, facts.size)
-    with open_regular(place) as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-            raise AwayError(str(place), "does not hold what was written to it", "Check the disk")
+    if digest_of(place) != sha256:
+        raise AwayError(str(place), "does not hold what was written to it", "Check the disk")
     entry = Entry(place.stat().st_size, sha256, facts.tag)
     if manifest.expects(name, entry):
         return entry

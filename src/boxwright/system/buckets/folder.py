@@ -15,6 +15,7 @@ from boxwright.system.buckets.address import Address, AwayError, BucketError, Fa
 from boxwright.system.files import (
     TEMPORARY_MARK,
     WriteError,
+    digest_of,
     fitting,
     flush_folder,
     make_folder,
@@ -106,9 +107,9 @@ class FolderStore:
 
     def digest(self, name: str) -> str:
         try:
-            with open_regular(self._place(name)) as file:
-                self._step(f"reading {name}", os.fstat(file.fileno()).st_size)
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            place = self._place(name)
+            self._step(f"reading {name}", place.stat().st_size)
+            return digest_of(place)
         except OSError as error:
             raise _away(self.address, name, error) from None
 

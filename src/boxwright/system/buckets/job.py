@@ -75,7 +75,7 @@ def _of(document: dict[str, Any], where: str) -> Job:
     if document["version"] != 1 or not all(isinstance(word, str) and word for word in words):
         raise ValueError
     copies = tuple((require_key(name, where), require_key(to, where)) for name, to in document["copies"])
-    return Job(*words, copies)
+    return Job(words[0], words[1], words[2], words[3], copies)
 
 
 def place_of_run(bucket: Address, folder: Path, project: str) -> Address:

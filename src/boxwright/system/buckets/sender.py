@@ -114,7 +114,7 @@ class _Sender:
 
     def _put_off(self, error: UserError) -> None:
         """Say what is wrong, and try again later."""
-        kinds = {AwayError: "away", ElsewhereError: "elsewhere"}
+        kinds: dict[type[UserError], str] = {AwayError: "away", ElsewhereError: "elsewhere"}
         late = Behind(1, 0) if self.mirror is None else self.mirror.behind()
         kind = kinds.get(type(error), "refused")
         _say(behind=max(late.files, 1), size=late.size, error=str(error), kind=kind, over=False)
