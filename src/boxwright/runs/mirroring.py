@@ -17,7 +17,7 @@ from boxwright.system.buckets.job import Job, new_owner, place_of_run, read_job,
 from boxwright.system.buckets.remote import opened, require_client
 from boxwright.system.buckets.sender import claim_place, mirror_of
 from boxwright.system.claim import claimed
-from boxwright.system.follower import Follower
+from boxwright.system.follower import Follower, command_of
 from boxwright.system.run_folder import RunFile, RunFolder
 from boxwright.track.events import Event, Told, Warned
 from boxwright.track.sinks.bucket import BucketNews
@@ -48,7 +48,7 @@ class Mirroring:
         self._troubles: list[str] = []
         self._told: set[str] = set()
         self._tell: Callable[[Event], None] | None = None
-        self._follower = Follower(ENTRY, self._heard)
+        self._follower = Follower(command_of(ENTRY), self._heard)
         self.sink = BucketNews(lambda: self._follower.tell({"changed": True}))
 
     def checked(self) -> list[str]:

@@ -21,27 +21,27 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 GRACE_S = 5.0  # beyond the time that it states itself
 START_S = 60.0  # to start and say the first word
 MOST_RESTARTS = 20  # of a process that never does anything
-LONGEST_PAUSE_S = 60.0  # before another start
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # before another start
 MAX_LINE = 1 << 16
 PIECE = 1 << 14
 
 
 class Follower:
-    """Such a process: `entry` names it to the command line, `heard` gets its messages in a thread of ours."""
+    """Such a process: `command` starts it, `heard` gets its messages in a thread of ours."""
 
-    def __init__(self, entry: str, heard: Callable[[dict[str, Any]], None]) -> None:
-        self.entry, self.heard = entry, heard
+    def __init__(self, command: Sequence[str], heard: Callable[[dict[str, Any]], None]) -> None:
+        self.command, self.heard = list(command), heard
         self.restarts = 0
         self._standing: list[bytes] = []  # what a new one is told first
         self._lock = threading.Lock()
         self._closing, self._over = threading.Event(), False
         self._process = self._started()
-        self._thread = threading.Thread(target=self._listen, name=f"follower-{entry}", daemon=True)
+        self._thread = threading.Thread(target=self._listen, name="follower", daemon=True)
         self._thread.start()
 
     def tell(self, message: dict[str, Any], *, standing: bool = False) -> None:
@@ -67,7 +67,7 @@ class Follower:
 
     def _started(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "boxwright", self.entry],
+            self.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -80,10 +80,10 @@ class Follower:
         return process
 
     def _listen(self) -> None:
-        pause = 1.0
+        pause = FIRST_PAUSE_S
         while not self._over and not self._closing.is_set():
             if self._heard_of(self._process):
-                pause = 1.0
+                pause = FIRST_PAUSE_S
             if self._over or self._closing.wait(pause):
                 return
             pause = min(2 * pause, LONGEST_PAUSE_S)
@@ -115,6 +115,11 @@ class Follower:
                     self.heard(message)
         self.heard({"hung": True})
         return useful
+
+
+def command_of(entry: str) -> list[str]:
+    """The command line that starts a process of this program's own, by a name that only this program uses."""
+    return [sys.executable, "-m", "boxwright", entry]
 
 
 def _message(line: bytes) -> dict[str, Any]:
