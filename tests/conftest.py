@@ -22,13 +22,15 @@ _FORBIDDEN = {"socket.connect", "socket.bind", "socket.getaddrinfo", "socket.get
 _allowed = False
 
 
-RAY = Path(__file__).parent / "ray"
+APART = [Path(__file__).parent / name for name in ("ray", "buckets")]
 
 
 def pytest_ignore_collect(collection_path, config):
-    """Tests on Ray need a package that the development environment lacks; `make test-ray` has it, and names them."""
-    named = any(Path(argument.split("::")[0]).resolve().is_relative_to(RAY) for argument in config.args)
-    return True if collection_path == RAY and not named else None
+    """Tests that need packages which the development environment lacks; `make test-ray` and the like name them."""
+    if collection_path not in APART:
+        return None
+    named = any(Path(argument.split("::")[0]).resolve().is_relative_to(collection_path) for argument in config.args)
+    return None if named else True
 
 
 class NetworkUsedError(Exception):
