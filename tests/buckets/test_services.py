@@ -12,7 +12,7 @@ from boxwright.system.buckets import remote
 from boxwright.system.buckets.address import AwayError, BucketError, read_address
 from boxwright.system.buckets.remote import opened
 
-pytestmark = [pytest.mark.loopback, pytest.mark.filterwarnings("default")]
+pytestmark = [pytest.mark.loopback, pytest.mark.filterwarnings("default", "ignore::ResourceWarning")]
 
 
 @pytest.fixture

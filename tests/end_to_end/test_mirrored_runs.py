@@ -109,7 +109,9 @@ def test_a_bucket_that_goes_away_is_told_once_and_finished_later(calm, bucket, t
 
         Trainer._optimize = trapped
 
-    words = calm.ground.words(tmp_path / "runs", "--bucket", f"file://{bucket}", *WORDS, "--bucket-wait", "1", epochs=EPOCHS)
+    words = calm.ground.words(
+        tmp_path / "runs", "--bucket", f"file://{bucket}", *WORDS, "--bucket-wait", "1", epochs=EPOCHS
+    )
     ended = forked(tmp_path, words, arm)
     assert ended.code == 0, ended.err
     run = tmp_path / "runs" / "exp"

@@ -7,7 +7,6 @@ import contextlib
 import http.client
 import http.server
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,8 @@ KEYS = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+# In a process of its own: here sockets are forbidden until a test says that it needs them.
+FREE_PORT = f"import socket; s = socket.socket(); s.bind(('{LOOPBACK}', 0)); print(s.getsockname()[1])"
 S3_ERROR = "<?xml version='1.0'?><Error><Code>{code}</Code><Message>{text}</Message><RequestId>1</RequestId></Error>"
 REFUSALS = {  # what S3 says, with 403
     "wrong key": ("InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."),
@@ -36,37 +37,34 @@ REFUSALS = {  # what S3 says, with 403
 def s3_server() -> Iterator[int]:
     """The port of a server of S3 without buckets."""
     command = [sys.executable, "-m", "moto.server", "-H", LOOPBACK, "-p", "0"]
-    with _process(command, stderr=subprocess.PIPE) as process:
-        line = next(line for line in process.stderr if "Running on" in line)
-        drain = threading.Thread(target=lambda: [None for _ in process.stderr], daemon=True)
-        drain.start()
+    with _process(command, "Running on") as line:
         yield int(line.rsplit(":", 1)[1])
-        process.kill()
-        drain.join()
 
 
 @contextlib.contextmanager
 def gcs_server(bucket: str) -> Iterator[int]:
     """The port of a server of Google Cloud Storage with one bucket."""
-    with socket.socket() as free:
-        free.bind((LOOPBACK, 0))
-        port = free.getsockname()[1]
+    port = subprocess.run([sys.executable, "-c", FREE_PORT], check=True, capture_output=True, text=True).stdout.strip()
     program = str(Path(sys.executable).with_name("gcp-storage-emulator"))
-    words = ["start", "--host", LOOPBACK, "--port", str(port), "--in-memory", "--default-bucket", bucket]
-    with _process([sys.executable, program, *words], stdout=subprocess.PIPE) as process:
-        assert next(line for line in process.stdout if "started" in line)
-        yield port
+    words = ["start", "--host", LOOPBACK, "--port", port, "--in-memory", "--default-bucket", bucket]
+    with _process([sys.executable, program, *words], "services started"):
+        yield int(port)
 
 
 @contextlib.contextmanager
-def _process(command: list[str], **pipes: int) -> Iterator[subprocess.Popen[str]]:
-    usual = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **pipes}
+def _process(command: list[str], ready: str) -> Iterator[str]:
+    """A server, from the line on that says so."""
     environment = {**os.environ, **KEYS, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, text=True, env=environment, **usual) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, text=True, env=environment, **pipes) as process:
         try:
-            yield process
+            line = next(line for line in process.stdout if ready in line)
+            drain = threading.Thread(target=lambda: [None for _ in process.stdout], daemon=True)
+            drain.start()
+            yield line
         finally:
             process.kill()
+        drain.join()
 
 
 class Proxy:
@@ -95,6 +93,7 @@ class Proxy:
                 """Say nothing."""
 
         self._server = http.server.ThreadingHTTPServer((LOOPBACK, 0), Handler)
+        self._server.handle_error = lambda *_words: None  # whoever asked was killed
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -106,7 +105,9 @@ class Proxy:
         self._thread.join()
         self._server.server_close()
 
-    def fail(self, mode: str, only: tuple[str, ...] = ("GET", "PUT", "POST", "HEAD", "DELETE"), times: int = -1) -> None:
+    def fail(
+        self, mode: str, only: tuple[str, ...] = ("GET", "PUT", "POST", "HEAD", "DELETE"), times: int = -1
+    ) -> None:
         self.only, self.times, self.mode = only, times, mode
 
     def answer(self, handler: http.server.BaseHTTPRequestHandler) -> None:
@@ -125,7 +126,9 @@ class Proxy:
             self._say(handler, 403 if mode in REFUSALS else 500, S3_ERROR.format(code=code, text=text).encode())
             return
         connection = http.client.HTTPConnection(LOOPBACK, self.target, timeout=60)
-        headers = {name: value for name, value in handler.headers.items() if name.lower() not in {"expect", "connection"}}
+        headers = {
+            name: value for name, value in handler.headers.items() if name.lower() not in {"expect", "connection"}
+        }
         connection.request(handler.command, handler.path, body, headers)
         found = connection.getresponse()
         content = found.read()

@@ -49,7 +49,9 @@ def start(monkeypatch):
 
 
 def test_messages_go_both_ways_until_it_is_over(start):
-    one, heard = start("for line in sys.stdin: say(got=json.loads(line)['n'], over=line.find('2') > 0) or ('2' in line and sys.exit())")
+    one, heard = start(
+        "for line in sys.stdin: say(got=json.loads(line)['n'], over=line.find('2') > 0) or ('2' in line and sys.exit())"
+    )
     one.tell({"n": 1})
     one.tell({"n": 2})
     assert [message["got"] for message in heard.wait(2)] == [1, 2]

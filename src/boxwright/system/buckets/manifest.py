@@ -10,9 +10,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from boxwright.system.buckets.address import BucketError, Store, require_key
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 MANIFEST = "manifest.json"
 FORMAT, VERSION = "boxwright mirror of a run", 1
@@ -47,8 +50,8 @@ class Manifest:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no run is here, only the intention of one."""
-        return not self.files and not self.coming
+        """Whether no run is here, only the intention of one: whatever has arrived, nothing can be gone on from."""
+        return not self.files
 
     def expects(self, name: str, found: Entry) -> bool:
         """Whether an object may have this content."""
@@ -62,6 +65,11 @@ class Manifest:
             if not any(entry.same(one) for one in coming.get(name, ())):
                 coming[name] = (*coming.get(name, ()), entry)[-MOST_COMING:]
         return Manifest(self.owner, self.files, coming)
+
+    def without(self, names: Collection[str]) -> Manifest:
+        """The same, as if it never had files of these names."""
+        files = {name: entry for name, entry in self.files.items() if name not in names}
+        return Manifest(self.owner, files, {name: known for name, known in self.coming.items() if name not in names})
 
     def content(self) -> bytes:
         """As it is written."""

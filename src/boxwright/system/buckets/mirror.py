@@ -3,7 +3,8 @@
 
 At any moment the mirror can be gone on from. Of everything that is sent a copy is held first, that of the newest state
 before those of all other files, and that state is sent last: as in the folder itself, it stands for what was written
-before it. The state before it has its own place, and is there before the newest one is replaced.
+before it. The state before it has its own place, and is there before the newest one is replaced. That a run is done is
+sent behind all of it, and is taken back before anything else of one that goes on.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ class Mirror:
     def __init__(self, folder: Path, job: Job, store: Store, bucket: Store) -> None:
         self.folder, self.job, self.store, self.bucket = folder, job, store, bucket
         self._arrived: dict[str, Entry] | None = None  # what is known to be in the bucket; None before the first look
+        self._left: set[str] = set()  # what a sender that was cut off could not remove
         self._known: dict[str, Digested] = {}
         self._copied: dict[str, Entry] = {}
 
@@ -86,13 +88,13 @@ class Mirror:
         if self._arrived is None:
             self._arrived = self._looked_at(remote)
         names = self._names()
+        gone = {*remote.files, *remote.coming, *self._left} - set(names)
         held: dict[str, Held] = {}
         try:
             for name in reversed(names):  # the newest state first
                 self._hold(name, held)
             if changed := {name: one.entry for name, one in held.items()}:
-                remote = remote.with_coming(changed)
-                self._write(remote)
+                self._write(remote.without(gone & {RunFile.DONE}).with_coming(changed))
             for name in (name for name in names if name in held):
                 self._require_turn()
                 if _rank(name):
@@ -102,7 +104,11 @@ class Mirror:
             for one in held.values():
                 if one.path is not None:
                     remove(one.path)
-        self._list(remote, names)
+        self._list(names, remote if not changed else None)
+        for name in gone:
+            self.store.remove(name)
+            self._there.pop(name, None)
+            self._left.discard(name)
         self._copy_elsewhere()
         return self.behind()
 
@@ -171,9 +177,9 @@ class Mirror:
         return {} if self._arrived is None else self._arrived
 
     def _remote(self) -> Manifest:
-        """The manifest, which has to be ours or to have no run. Raises ElsewhereError."""
+        """The manifest, which has to be ours or, at the first look, to have no run. Raises ElsewhereError."""
         found = read_manifest(self.store)
-        if found is None or (found.owner != self.job.owner and found.is_empty):
+        if found is None or (found.owner != self.job.owner and found.is_empty and self._arrived is None):
             return Manifest(self.job.owner)
         require_owner(found, self.job)
         return found
@@ -181,6 +187,7 @@ class Mirror:
     def _looked_at(self, remote: Manifest) -> dict[str, Entry]:
         """What of the manifest is in the bucket as it arrived: whoever sent it may have been cut off."""
         there = self.store.names()
+        self._left = {RunFile.DONE} & set(there)  # others may be somebody else's
         return {
             name: entry
             for name, entry in remote.files.items()
@@ -208,15 +215,11 @@ class Mirror:
         except BucketError:
             return False
 
-    def _list(self, before: Manifest, names: Iterable[str]) -> None:
-        """Write down what is there, and then remove what the folder has no more."""
-        files = {name: self._there[name] for name in names if name in self._there}
-        after = Manifest(self.job.owner, files)
+    def _list(self, names: Iterable[str], before: Manifest | None) -> None:
+        """Write down what is there, where that is another list than before."""
+        after = Manifest(self.job.owner, {name: self._there[name] for name in names if name in self._there})
         if after != before:
             self._write(after)
-        for name in {*before.files, *before.coming} - set(files):
-            self.store.remove(name)
-            self._there.pop(name, None)
 
     def _write(self, manifest: Manifest) -> None:
         content = manifest.content()
@@ -260,8 +263,10 @@ def require_owner(found: Manifest, job: Job) -> None:
 
 
 def _rank(name: str) -> int:
-    """In which order files are sent: all others, weights, the state before, the newest state."""
+    """In which order files are sent: others, weights, the state before, the newest state, and that it was the last."""
     path = Path(name)
+    if name == RunFile.DONE:
+        return 4
     if path.parent != Path(RunFile.LAST).parent:
         return 0
     if not path.stem.startswith(STATE):

@@ -157,6 +157,11 @@ class RemoteStore:
             return _facts(self._ask(f"looking at {name}", self._client._info, self._at(name)))  # noqa: SLF001 -- as above
         except _AbsentError:
             return None
+        except AwayError:
+            raise
+        except BucketError:
+            self.names(name)  # S3 answers this question without a word on why it refuses, and that one with it
+            raise
 
     def names(self, prefix: str = "") -> dict[str, Facts]:
         base = f"{self.address.bucket}/{self.address.key}".rstrip("/")

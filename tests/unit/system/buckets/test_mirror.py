@@ -140,6 +140,24 @@ def test_what_the_folder_has_no_more_goes_behind_the_manifest(run, tmp_path):
     assert there(store) == here(run)
 
 
+def test_that_a_run_is_done_is_sent_last_and_taken_back_first(run, tmp_path):
+    sender, store = mirror(run, tmp_path)
+    sender.sync()
+    state(run, 2)
+    (run / "done.json").write_text("{}")
+    store.steps.clear()
+    sender.sync()
+    assert [step.split()[1] for step in store.steps][-3:] == ["weights/last.pt", "done.json", MANIFEST]
+    (run / "done.json").unlink()
+    state(run, 3)
+    store.left = 2
+    with pytest.raises(Trapped):
+        sender.sync()
+    assert "done.json" not in {**read_manifest(store).files, **read_manifest(store).coming}
+    mirror(run, tmp_path)[0].sync()
+    assert there(store) == here(run)
+
+
 def test_large_files_are_held_by_a_second_name_while_they_are_sent(run, tmp_path, monkeypatch):
     sender, store = mirror(run, tmp_path)
     state(run, 1, size=2 << 20)
@@ -287,7 +305,9 @@ def test_names_in_a_manifest_never_lead_out(name, run, tmp_path):
         b"[]",
         b"[" * 100_000,
         b'{"format": 1}',
-        json.dumps({"format": "boxwright mirror of a run", "version": 1, "owner": "x", "files": {}, "coming": {}}).encode(),
+        json.dumps(
+            {"format": "boxwright mirror of a run", "version": 1, "owner": "x", "files": {}, "coming": {}}
+        ).encode(),
         Manifest(OWNER, {"a": Entry(-1, "0" * 64)}).content(),
         Manifest(OWNER, {"a": Entry(1, "Z" * 64)}).content(),
         Manifest(OWNER, {str(i): Entry(1, "0" * 64) for i in range(20_001)}).content(),
