@@ -56,7 +56,7 @@ def _fetched(store: Store, manifest: Manifest, target: Path, tell: Callable[[str
     tell(f"fetching {store.address}: {len(manifest.files)} files, {total / 1e6:,.1f} MB, into {target}")
     job = Job(str(store.address), _bucket_of(store.address), new_owner(), secrets.token_hex(8))
     # From here on nobody else writes there: who did notices before the next file.
-    taken = Manifest(job.owner, manifest.files, manifest.coming)
+    taken = manifest.of(job.owner)
     store.write(MANIFEST, taken.content())
     beside = make_unfinished_folder(target.parent)
     try:

@@ -66,6 +66,10 @@ class Manifest:
                 coming[name] = (*coming.get(name, ()), entry)[-MOST_COMING:]
         return Manifest(self.owner, self.files, coming)
 
+    def of(self, owner: str) -> Manifest:
+        """The same, taken over."""
+        return Manifest(owner, self.files, self.coming)
+
     def without(self, names: Collection[str]) -> Manifest:
         """The same, as if it never had files of these names."""
         files = {name: entry for name, entry in self.files.items() if name not in names}

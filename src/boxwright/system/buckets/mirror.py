@@ -179,8 +179,10 @@ class Mirror:
     def _remote(self) -> Manifest:
         """The manifest, which has to be ours or, at the first look, to have no run. Raises ElsewhereError."""
         found = read_manifest(self.store)
-        if found is None or (found.owner != self.job.owner and found.is_empty and self._arrived is None):
+        if found is None:
             return Manifest(self.job.owner)
+        if found.owner != self.job.owner and found.is_empty and self._arrived is None:
+            return found.of(self.job.owner)
         require_owner(found, self.job)
         return found
 

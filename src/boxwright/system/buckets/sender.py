@@ -168,7 +168,7 @@ def claim_place(store: Store, owner: str) -> None:
         return
     if not found.is_empty:
         require_owner(found, Job(str(store.address), store.address.root, owner, ""))
-    store.write(MANIFEST, Manifest(owner).content())
+    store.write(MANIFEST, found.of(owner).content())  # with what may lie there, so that it is removed later
 
 
 def _say_doing(what: str, seconds: float) -> None:
