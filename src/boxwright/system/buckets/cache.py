@@ -210,6 +210,9 @@ def _fetch(
                     saved = time.monotonic()
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
+            arrived = zip(wanted, waiting, strict=True)
+            sound = {name: task for name, task in arrived if not task.cancelled() and task.exception() is None}
+            record.objects |= {name: task.result() for name, task in sound.items()}
             write_record(record)  # what has arrived is not fetched again
             raise
 
