@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data sets and weights that lie at real servers: fetched once, and a training reads nothing from there after its start."""
+"""Data sets and weights that lie at real servers: fetched once; a training reads nothing from there after its start."""
 
 from __future__ import annotations
 

@@ -27,22 +27,16 @@ class BucketStore:
         return str(self.store.address)
 
     def create(self, name: str, content: bytes) -> bool:
-        """Make a file that is not there, whole or not at all. False when there is one: one's own among it, perhaps.
+        """Make a file that is not there, whole or not at all. False when there is one.
 
-        After an answer that was lost the file is looked at: it holds this content, somebody's other one, or is not there
-        and made again.
+        It may be one's own then, when the answer to the first attempt was lost on its way: whoever asks can read it.
         """
         for attempt in range(TRIES):
             try:
-                made = self.store.write(name, _bounded(name, content), new=True)
+                return self.store.write(name, _bounded(name, content), new=True)
             except AwayError:
                 if attempt == TRIES - 1:
                     raise
-                found = self.read(name)
-                if found is not None:
-                    return found == content
-                continue
-            return made or (attempt > 0 and self.read(name) == content)
         return False
 
     def put(self, name: str, content: bytes) -> None:

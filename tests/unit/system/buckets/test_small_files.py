@@ -53,9 +53,13 @@ def test_files_are_replaced_read_and_listed_by_folder(store):
         store.put("large", b"x" * (MAX_BYTES + 1))
 
 
-def test_an_answer_that_was_lost_is_found_out(store):
+def test_after_an_answer_that_was_lost_nobody_takes_a_file_for_his_own_by_mistake(store):
     store.store.lost = 1
-    assert store.create("claims/1", b"mine")
+    assert not store.create("claims/1", b"mine")
+    assert store.read("claims/1") == b"mine"
     store.store.lost = 1
     assert not store.create("claims/1", b"yours")
     assert store.read("claims/1") == b"mine"
+    store.store.lost = 3
+    with pytest.raises(AwayError):
+        store.create("claims/2", b"mine")
