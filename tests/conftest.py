@@ -66,7 +66,7 @@ def own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("BOXWRIGHT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("BOXWRIGHT_SHARED", str(tmp_path / "shared"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("BOXWRIGHT_DEBUG", "BOXWRIGHT_DATA", "RANK", "WORLD_SIZE", "LOCAL_RANK"):
+    for name in ("BOXWRIGHT_DEBUG", "BOXWRIGHT_DATA", "BOXWRIGHT_BUCKET_CACHE_GIB", "RANK", "WORLD_SIZE", "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")

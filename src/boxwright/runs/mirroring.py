@@ -17,6 +17,7 @@ from boxwright.system.buckets.job import Job, new_owner, place_of_run, read_job,
 from boxwright.system.buckets.remote import opened, require_client
 from boxwright.system.buckets.sender import claim_place, mirror_of
 from boxwright.system.claim import claimed
+from boxwright.system.files import WriteError
 from boxwright.system.follower import Follower, command_of
 from boxwright.system.run_folder import RunFile, RunFolder
 from boxwright.track.events import Event, Told, Warned
@@ -76,8 +77,11 @@ class Mirroring:
         """The run is over: wait for what is behind, for a bounded time, and tell how it stands."""
         if self._tell is None:
             return
-        self.job = replace(self.job, copies=copies_of(self.folder, self.settings))
-        write_job(self.folder.path, self.job)
+        try:
+            self.job = replace(self.job, copies=copies_of(self.folder, self.settings))
+            write_job(self.folder.path, self.job)
+        except WriteError as error:  # a disk that is full does not keep the rest from being sent
+            self._tell(Warned(str(error)))
         self._follower.tell({"end": True}, standing=True)
         with self._news:
             self._news.wait_for(lambda: self._last.get("over"), self.settings.bucket_wait)

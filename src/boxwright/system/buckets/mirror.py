@@ -189,7 +189,7 @@ class Mirror:
     def _looked_at(self, remote: Manifest) -> dict[str, Entry]:
         """What of the manifest is in the bucket as it arrived: whoever sent it may have been cut off."""
         there = self.store.names()
-        self._left = {RunFile.DONE} & set(there)  # others may be somebody else's
+        self._left = set(there) & {RunFile.DONE}  # others may be somebody else's
         return {
             name: entry
             for name, entry in remote.files.items()
