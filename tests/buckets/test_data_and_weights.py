@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +13,9 @@ from boxwright.system.buckets.address import read_address
 from boxwright.system.buckets.remote import opened
 from tests.support.commands import command, contents
 from tests.support.runs import Ground, Trained, differences, train, training_state
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = [pytest.mark.loopback, pytest.mark.filterwarnings("default", "ignore::ResourceWarning")]
 EPOCHS = 2

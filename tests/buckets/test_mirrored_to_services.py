@@ -128,8 +128,9 @@ def test_a_bucket_that_refuses_is_one_line_before_anything_is_made(mode, what, c
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.usefixtures("s3", "gs")
 @pytest.mark.parametrize("scheme", ["s3", "gs"])
-def test_a_bucket_that_is_not_there_is_one_line_before_anything_is_made(scheme, calm, s3, gs, tmp_path):
+def test_a_bucket_that_is_not_there_is_one_line_before_anything_is_made(scheme, calm, tmp_path):
     said = command(*calm.ground.words(tmp_path / "runs", "--bucket", f"{scheme}://nowhere-at-all", epochs=1))
     assert said.code == 2
     assert "there is no such bucket" in said.err

@@ -92,8 +92,9 @@ def test_a_refusal_of_google_is_one_line(gs):
         assert not isinstance(raised.value, AwayError)
 
 
+@pytest.mark.usefixtures("s3", "gs")
 @pytest.mark.parametrize("scheme", ["s3", "gs"])
-def test_a_bucket_that_is_not_there_is_one_line(scheme, s3, gs):
+def test_a_bucket_that_is_not_there_is_one_line(scheme):
     store = opened(read_address(f"{scheme}://nowhere/runs", "-"))
     for ask in (lambda: store.write("a", b"b"), store.names):
         with pytest.raises(BucketError, match="there is no such bucket") as raised:

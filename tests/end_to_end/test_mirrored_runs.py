@@ -7,7 +7,7 @@ import ctypes
 import os
 import shutil
 import signal
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +18,9 @@ from boxwright.system.buckets.manifest import MANIFEST, read_manifest
 from tests.support.commands import command, contents
 from tests.support.kills import at_step, forked
 from tests.support.runs import Ground, Trained, differences, train, training_state
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EPOCHS = 3
 OURS = {"bucket.json"}

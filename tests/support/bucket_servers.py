@@ -87,11 +87,11 @@ class Proxy:
                 with contextlib.suppress(OSError, http.client.HTTPException):
                     proxy.answer(self)
 
-            do_PUT = do_POST = do_HEAD = do_DELETE = do_GET
-
             def log_message(self, *_words: object) -> None:
                 """Say nothing."""
 
+        for verb in ("PUT", "POST", "HEAD", "DELETE"):
+            setattr(Handler, f"do_{verb}", Handler.do_GET)
         self._server = http.server.ThreadingHTTPServer((LOOPBACK, 0), Handler)
         self._server.handle_error = lambda *_words: None  # whoever asked was killed
         self._server.daemon_threads = True

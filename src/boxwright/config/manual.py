@@ -92,7 +92,7 @@ MANUAL: dict[str, Entry] = {
     "data fetch": Entry(
         "Fetches the archive that a YAML names under `download:` over https, checks its hash and unpacks its pictures "
         "and labels below the YAML's folder,"
-        " or into the folder that --to names. Nothing else uses the network.",
+        " or into the folder that --to names. Streams and buckets that you name apart, nothing else uses the network.",
         "data fetch yours.yaml",
     ),
     "data sample": Entry(

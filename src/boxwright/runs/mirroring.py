@@ -40,7 +40,6 @@ class Mirroring:
     def __init__(self, plan: TrainPlan, folder: RunFolder) -> None:
         settings = plan.settings
         bucket = read_address(settings.bucket, "--bucket")
-        require_client(bucket, f"--bucket {settings.bucket}")
         self.folder, self.settings = folder, settings
         self.job = job_of(folder, bucket, settings.project)
         self._news = threading.Condition()

@@ -16,7 +16,7 @@ from boxwright.system.buckets.address import Address, is_address, read_address
 from boxwright.system.buckets.cache import cached_object
 from boxwright.system.buckets.fetched_run import local_or_fetched
 from boxwright.system.buckets.manifest import read_manifest
-from boxwright.system.buckets.remote import opened
+from boxwright.system.buckets.remote import opened, require_client
 from boxwright.system.run_folder import RunFile
 from boxwright.system.torch_archive.limits import LARGEST_BYTES
 
@@ -58,6 +58,12 @@ def _bucket_of(address: Address, folder: Path) -> str:
     if isinstance(stored, str) and stored and f"{address}/".startswith(f"{read_address(stored, '--bucket')}/"):
         return stored
     return str(address.parent) if address.scheme == "file" else address.root
+
+
+def require_bucket(settings: TrainSettings) -> None:
+    """Raise SettingError, before anything is read, for a bucket whose address or client cannot be used."""
+    if settings.bucket:
+        require_client(read_address(settings.bucket, "--bucket"), f"--bucket {settings.bucket}")
 
 
 def weights_here(name: str) -> str:

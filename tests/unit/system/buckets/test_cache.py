@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objects of a bucket on the local disk: fetched once, looked at each time, bounded, and never outside of their folder."""
+"""Objects of a bucket on the local disk: fetched once, looked at each time, bounded, never outside of their folder."""
 
 from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +14,9 @@ from boxwright.system.buckets.cache import cached_object, folder_of, read_record
 from boxwright.system.buckets.folder import FolderStore
 from boxwright.system.places import cache_folder
 from tests.support.commands import contents
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KINDS = (".png", ".txt", ".yaml")
 

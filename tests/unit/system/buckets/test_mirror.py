@@ -20,7 +20,7 @@ from tests.support.commands import contents
 OWNER = "a" * 32
 
 
-class Trapped(Exception):
+class TrappedError(Exception):
     """The sender was ended here."""
 
 
@@ -39,7 +39,7 @@ class WatchedStore(FolderStore):
             self.steps.append(what)
             self.left -= 1
             if self.left == 0:
-                raise Trapped
+                raise TrappedError
 
     def _put(self, name, pieces, *, new=False):
         if name == self.spoils:
@@ -151,7 +151,7 @@ def test_that_a_run_is_done_is_sent_last_and_taken_back_first(run, tmp_path):
     (run / "done.json").unlink()
     state(run, 3)
     store.left = 2
-    with pytest.raises(Trapped):
+    with pytest.raises(TrappedError):
         sender.sync()
     assert "done.json" not in {**read_manifest(store).files, **read_manifest(store).coming}
     mirror(run, tmp_path)[0].sync()
@@ -200,7 +200,7 @@ def test_at_whatever_step_a_sender_is_ended_the_mirror_can_be_gone_on_from(run, 
         store.left = steps
         try:
             sender.sync()
-        except Trapped:
+        except TrappedError:
             pass
         else:
             break

@@ -34,7 +34,7 @@ def store(tmp_path) -> BucketStore:
 def test_of_many_who_make_a_file_one_does(store):
     for number in range(20):
         with ThreadPoolExecutor(8) as pool:
-            made = list(pool.map(lambda who: store.create(f"claims/{number}", b"%d" % who), range(8)))
+            made = list(pool.map(lambda who, name=f"claims/{number}": store.create(name, b"%d" % who), range(8)))
         assert made.count(True) == 1
         assert store.read(f"claims/{number}") == b"%d" % made.index(True)
 
