@@ -124,7 +124,7 @@ class Mirroring:
         self._troubles.append(text)
         if kind not in self._told and self._tell is not None:
             self._told.add(kind)
-            after = "Nothing more is sent" if kind in {"superseded", "lost"} else "It is tried again"
+            after = "Nothing more is sent" if kind in {"superseded", "elsewhere", "lost"} else "It is tried again"
             self._tell(Warned(f"{text} The run goes on. {after}"))
 
 
@@ -150,7 +150,8 @@ def copies_of(folder: RunFolder, settings: TrainSettings) -> tuple[tuple[str, st
     if settings.results_file == "txt" and settings.name not in {"", "exp"}:
         name = PurePath(settings.name).name
         tables = sorted(folder.path.glob(f"{Path(RunFile.RESULTS_OF_2020).stem}*.txt"))
-        found += [(place.name, f"results/results{name}.txt") for place in tables[:1]]
+        place = tables[0].name if tables else str(RunFile.RESULTS_OF_2020)
+        found.append((place, f"results/results{name}.txt"))
     if folder.done() is not None:
         weights = [folder.stored(kind) for kind in ("last", "best")]
         found += [(f"weights/{place.name}", f"weights/{place.name}") for place in weights if place.is_file()]

@@ -319,6 +319,33 @@ def test_a_broken_manifest_is_one_line(content, tmp_path):
         read_manifest(FolderStore(Address("file", str(tmp_path))))
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("version", 2),
+        ("address", 1),
+        ("bucket", ""),
+        ("turn", None),
+        ("copies", 1),
+        ("copies", [["a"]]),
+        ("copies", [[1, 2]]),
+    ],
+)
+def test_a_broken_record_of_a_bucket_is_one_line(key, value, run, tmp_path):
+    mirror(run, tmp_path)
+    record = json.loads((run / "bucket.json").read_text())
+    (run / "bucket.json").write_text(json.dumps({**record, key: value}))
+    with pytest.raises(BucketError, match="is no record of a bucket"):
+        read_job(run)
+    (run / "bucket.json").write_text(json.dumps({**record, "copies": [["../a", "b"]]}))
+    with pytest.raises(BucketError, match="is no name for a file"):
+        read_job(run)
+    for content in ("", "[]", "[" * 100_000):
+        (run / "bucket.json").write_text(content)
+        with pytest.raises(BucketError, match="is no record of a bucket"):
+            read_job(run)
+
+
 def test_a_damaged_object_is_not_gone_on_from(run, tmp_path):
     sender, store = mirror(run, tmp_path)
     sender.sync()
