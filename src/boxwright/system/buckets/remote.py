@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONNECT_S, SILENCE_S, STEP_S = 5.0, 15.0, 40.0
+WHOLE_S = 600.0  # of one request of Google's client, which sends at most 50 MB in one
 SLOWEST = 100e3  # bytes a second; a transfer that is slower than this is given up
 PIECE = 16 << 20  # fetched in one request
 TRIES = 2  # of the client itself; whoever calls tries again later
@@ -108,7 +109,7 @@ class RemoteStore:
             retries = {"max_attempts": TRIES}
             how["config_kwargs"] = {"connect_timeout": CONNECT_S, "read_timeout": SILENCE_S, "retries": retries}
         else:
-            how |= {"requests_timeout": SILENCE_S, **({"token": "anon"} if emulated else {})}
+            how |= {"requests_timeout": WHOLE_S, **({"token": "anon"} if emulated else {})}
         self._sync = fsspec.asyn.sync
         self._client: Any = fsspec.filesystem(address.scheme, **how)
         self._client.retries = TRIES
