@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ MOST_RESTARTS = 20  # of a process that never does anything
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # before another start
 MAX_LINE = 1 << 16
 PIECE = 1 << 14
+# The package is where its parent found it, behind all other places.
+_BEGINNING = "import sys; sys.path.append(sys.argv.pop(1)); from boxwright.cli import start; start()"
 
 
 class Follower:
@@ -118,8 +121,11 @@ class Follower:
 
 
 def command_of(entry: str) -> list[str]:
-    """The command line that starts a process of this program's own, by a name that only this program uses."""
-    return [sys.executable, "-m", "boxwright", entry]
+    """The command line that starts a process of this program's own, by a name that only this program uses.
+
+    No file in the folder where it was given can stand in for a package.
+    """
+    return [sys.executable, "-P", "-c", _BEGINNING, str(Path(__file__).parents[2]), entry]
 
 
 def _message(line: bytes) -> dict[str, Any]:

@@ -83,6 +83,18 @@ def test_one_that_dies_again_and_again_is_given_up(start, monkeypatch):
     one.tell({"n": 1})  # nobody is there, and nothing happens
 
 
+def test_no_file_of_the_users_folder_stands_in_for_a_package(tmp_path, monkeypatch):
+    for name in ("boxwright", "json", "numpy"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('taken')")
+    monkeypatch.chdir(tmp_path)
+    heard = Heard()
+    one = Follower(follower.command_of("follow-bucket"), heard)
+    one.tell({"check": {"address": "file:///not/there/run", "bucket": "file:///not/there", "owner": "a" * 32}})
+    assert heard.wait(2)[-1]["checked"] == "refused"
+    assert "there is no such folder" in heard.all[-1]["error"]
+    one.close()
+
+
 def test_words_that_are_no_message_do_no_harm(start):
     _, heard = start("print('hello'); print('[1]'); say(up=1); sys.stdin.read()")
     assert heard.wait(3) == [{}, {}, {"up": 1}]
