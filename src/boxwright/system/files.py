@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import io
 import json
 import os
@@ -22,7 +21,6 @@ import yaml
 from PIL import Image
 
 from boxwright.errors import UserError
-from boxwright.paths import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,11 +28,10 @@ if TYPE_CHECKING:
 
 
 TEMPORARY_MARK = ".boxwright-part-"  # a name that holds this is an unfinished write
+PREVIOUS = ".previous"
 STEM_BYTES = (
     180  # of a name, so that an ending, a number or the mark above still fits into the 255 that file systems take
 )
-
-PREVIOUS = ".previous"
 
 
 class WriteError(UserError):
@@ -99,7 +96,7 @@ def fitting(stem: str) -> str:
 
 
 def previous_of(path: Path) -> Path:
-    """Where the generation before a file of weights is kept."""
+    """Where the generation before this file is kept, of files that have generations."""
     return path.with_name(f"{path.stem}{PREVIOUS}{path.suffix}")
 
 
@@ -244,34 +241,6 @@ def link_file(source: Path, target: Path) -> None:
         target.symlink_to(source.resolve())
     except OSError as error:
         raise write_error(target, error) from None
-
-
-def digest_of(path: Path, kind: str = "sha256") -> str:
-    """The digest of a regular file, in hex. Raises OSError."""
-    digest = hashlib.new(kind, usedforsecurity=False)
-    with open_regular(path) as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
-def hold_file(source: Path, *, by_link: bool) -> Path:
-    """What a file holds now, under a second name beside it that whoever asked removes. Raises OSError, WriteError.
-
-    `by_link`: the file is replaced and never added to, so a link to it is enough where the file system has links.
-    """
-    held = source.with_name(f".{fitting(source.name)}{TEMPORARY_MARK}{secrets.token_hex(6)}")
-    if by_link:
-        try:
-            os.link(source, held, follow_symlinks=False)
-        except FileNotFoundError:
-            raise
-        except OSError:  # a file system without links
-            by_link = False
-    if not by_link:
-        with open_regular(source) as file:
-            stream_to(held, iter(lambda: file.read(1 << 20), b""))
-    return held
 
 
 def move_new(source: Path, target: Path) -> None:

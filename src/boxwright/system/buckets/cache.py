@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from boxwright.paths import read_regular, shortened
 from boxwright.system.buckets.address import Address, AwayError, BucketError, Facts, Store, require_key
+from boxwright.system.buckets.held_file import digest_of
 from boxwright.system.files import (
     TEMPORARY_MARK,
-    digest_of,
     fitting,
     free_disk_bytes,
     make_folder,

@@ -7,11 +7,11 @@ import secrets
 from typing import TYPE_CHECKING
 
 from boxwright.system.buckets.address import Address, AwayError, BucketError, ElsewhereError, Store
+from boxwright.system.buckets.held_file import digest_of
 from boxwright.system.buckets.job import Job, new_owner, read_job, write_job
 from boxwright.system.buckets.manifest import MANIFEST, Entry, Manifest, read_manifest
 from boxwright.system.buckets.remote import opened
 from boxwright.system.files import (
-    digest_of,
     free_disk_bytes,
     make_folder,
     make_unfinished_folder,

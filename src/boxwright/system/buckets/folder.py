@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from boxwright.paths import is_folder, open_regular, read_regular
 from boxwright.system.buckets.address import Address, AwayError, BucketError, Facts, require_key
+from boxwright.system.buckets.held_file import digest_of
 from boxwright.system.files import (
     TEMPORARY_MARK,
     WriteError,
-    digest_of,
     fitting,
     flush_folder,
     make_folder,

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from boxwright.paths import open_regular, read_regular
 from boxwright.system.buckets.address import AwayError, BucketError, ElsewhereError, Store, require_key
+from boxwright.system.buckets.held_file import hold_file
 from boxwright.system.buckets.job import Job, read_job
 from boxwright.system.buckets.manifest import MANIFEST, MOST_FILES, Entry, Manifest, read_manifest
-from boxwright.system.files import PREVIOUS, TEMPORARY_MARK, WriteError, hold_file, remove
+from boxwright.system.files import PREVIOUS, TEMPORARY_MARK, WriteError, remove
 from boxwright.system.run_folder import RunFile
 
 if TYPE_CHECKING:
