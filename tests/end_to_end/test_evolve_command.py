@@ -136,6 +136,28 @@ def test_a_population_and_a_search_come_to_their_ends(ground):
     assert json.loads(command("evolve", study_of(ground, "search"), "--status", "--json").out)["verdict"]["is_whole"]
 
 
+def test_two_folders_work_on_one_study_in_a_bucket(ground, tmp_path):
+    bucket = tmp_path / "bucket"
+    bucket.mkdir()
+    for name, trials in (("here", 1), ("there", 2)):
+        kept = ground.words(tmp_path / name / "studies", "--name", "shared", "--workers", "0", epochs=1)
+        more = ("--method", "mutation", "--trials", str(trials), "--bucket", f"file://{bucket}", *KEYS)
+        said = command("evolve", *kept[1:], *more)
+        assert said.code == 0, said.err
+    address = f"file://{bucket}/studies/shared"
+    found = json.loads(command("evolve", address, "--status", "--json", "--project", tmp_path / "third").out)
+    assert [one["name"] for one in found["trials"]] == ["0", "1"]
+    assert len((bucket / "evolve.csv").read_text().splitlines()) == 1 + 2, "the old place of the table"
+    assert not list((tmp_path / "there" / "studies" / "shared").glob("results/*"))
+
+
+def test_a_dry_run_begins_no_study(ground):
+    said = evolve(ground, "--method", "mutation", "--trials", "3", "--dry-run", *KEYS, name="dry")
+    assert said.code == 0, said.err
+    assert "searched (3)" in said.out
+    assert not study_of(ground, "dry").exists()
+
+
 def test_a_trial_that_cannot_train_is_recorded_and_three_in_a_row_stop_the_study(ground):
     wild = ("--keys", "hsv_h", "lr0=10", "box=1000", "obj=1000", "momentum=0.98")
     said = evolve(ground, "--method", "mutation", "--trials", "9", *wild, name="failing", epochs=30)

@@ -19,7 +19,7 @@ from boxwright.evolution.files import Files
 from boxwright.evolution.look import looked_at, repeated
 from boxwright.evolution.methods import method_of
 from boxwright.evolution.overview import Overview, whole_trials
-from boxwright.evolution.place import StudyFolder, begun, folder_asked, is_study, ledger_in, study_folder
+from boxwright.evolution.place import StudyFolder, Where, begun, is_study, ledger_in, study_folder, where_asked
 from boxwright.evolution.study_plan import plan_of_study
 from boxwright.evolution.trial import PLACE_KEYS, Trainer
 from boxwright.evolution.worker import Worker
@@ -29,8 +29,11 @@ from boxwright.search.old_records import read_old
 from boxwright.search.ranking import is_old
 from boxwright.search.study import StudyPlan
 from boxwright.structures.answer import Answer, counted
+from boxwright.system.buckets.address import read_address
+from boxwright.system.buckets.small_files import BucketStore
 from boxwright.system.device import device_words, devices_named, usable_cores
 from boxwright.system.distributed.ray_tasks import answers_of_tasks
+from boxwright.system.files import make_folder, write_bytes
 from boxwright.system.worker_processes import attended
 from boxwright.track.sinks.epoch_row import clock
 
@@ -47,6 +50,7 @@ ONE_MORE = 1  # trials of `--evolve 1`, which adds one to whatever is there
 class Study:
     """A study as one command works on it. `tell` prints a line."""
 
+    where: Where
     folder: StudyFolder
     ledger: Ledger
     resolved: Resolved[TrainSettings]
@@ -62,7 +66,13 @@ class Study:
     @functools.cached_property
     def files(self) -> Files:
         """What is written from the ledger."""
-        return Files(self.folder, self.ledger, draws=not self.asked.worker_of)
+        return Files(self.folder, self.ledger, draws=not self.asked.worker_of, beside=self.beside)
+
+    @functools.cached_property
+    def beside(self) -> BucketStore | None:
+        """Where the table lies in a bucket, as it always did: at its root."""
+        bucket = self.settings.bucket
+        return BucketStore(read_address(bucket, "--bucket")) if bucket and self.where.address else None
 
     # -- work
 
@@ -73,7 +83,7 @@ class Study:
         try:
             over = self._worked()
         except KeyboardInterrupt as stop:
-            stop.add_note(f"the study goes on with the same command, or with: boxwright evolve {self.folder.path}")
+            stop.add_note(f"the study goes on with the same command, or with: boxwright evolve {self.where}")
             raise
         self.ledger.look()
         self.files.write(whole=not self.asked.worker_of, reason=over.reason)
@@ -129,7 +139,8 @@ class Study:
         own = {**kept, "device": device, "threads": threads, "trials": self.ledger.plan.trials}
         given = {key: value for key, value in own.items() if value not in {"", False}}
         words = [f"{key}={value}" for key, value in given.items()]
-        return ["evolve", str(self.folder.path.resolve()), *words, f"worker_of={parent}"]
+        place = str(self.where.address or self.folder.path.resolve())
+        return ["evolve", place, *words, f"project={self.folder.path.parent.resolve()}", f"worker_of={parent}"]
 
     def _lift(self) -> None:
         """Whoever starts a stopped study again means it."""
@@ -186,37 +197,39 @@ class Study:
 
 def evolve(resolved: Resolved[TrainSettings], asked: SearchSettings, tell: Callable[[str], None]) -> Answer:
     """Work on a study, or look at it, as the settings say."""
-    folder = folder_asked(resolved, asked)
+    where = where_asked(resolved, asked)
     if asked.repeat:
-        return repeated(folder, resolved, asked, tell)
+        return repeated(where, resolved, asked, tell)
     if asked.status or asked.watch:
-        return looked_at(folder, asked, tell)
-    study = _opened(folder, resolved, asked, tell)
+        return looked_at(where, asked, tell)
     if resolved.settings.dry_run:
-        return Answer([], None)
-    return study.work()
+        made = plan_of_study(resolved, asked)
+        return Answer([*made.lines, _length(made.plan)], made.plan.model_dump(mode="json"), tuple(made.notes))
+    return _opened(where, resolved, asked, tell).work()
 
 
 def _opened(
-    folder: Path, resolved: Resolved[TrainSettings], asked: SearchSettings, tell: Callable[[str], None]
+    where: Where, resolved: Resolved[TrainSettings], asked: SearchSettings, tell: Callable[[str], None]
 ) -> Study:
     """The study of a command: with its own plan, or with the one that is in the folder."""
     settings = resolved.settings
-    if asked.study or (settings.resume and is_study(folder)):
-        ledger = ledger_in(folder)
+    if asked.study or (settings.resume and is_study(where)):
+        ledger = ledger_in(where)
     else:
         made = plan_of_study(resolved, asked)
         for line in [*resolved.notes, *made.notes]:
             tell(f"warning: {line}")
         for line in made.lines:
             tell(line)
-        ledger = begun(folder, made.plan)
+        ledger = begun(where, made.plan)
     ledger.plan = _of_length(ledger, settings, asked)
-    place = study_folder(folder, ledger.plan)
-    _take_over_old(place, ledger, tell)
+    make_folder(where.folder)
+    place = study_folder(where.folder, ledger.plan)
+    study = Study(where, place, ledger, resolved, asked, tell)
+    _take_over_old(place, ledger, study.beside, tell)
     if not asked.worker_of:
-        tell(f"study in {folder}: {len(ledger.results())} results there, {_length(ledger.plan)}")
-    return Study(place, ledger, resolved, asked, tell)
+        tell(f"study in {where}: {len(ledger.results())} results there, {_length(ledger.plan)}")
+    return study
 
 
 def _of_length(ledger: Ledger, settings: TrainSettings, asked: SearchSettings) -> StudyPlan:
@@ -236,10 +249,12 @@ def _length(plan: StudyPlan) -> str:
     return f"until {budget} are spent" if budget else counted(plan.trials, "trial")
 
 
-def _take_over_old(place: StudyFolder, ledger: Ledger, tell: Callable[[str], None]) -> None:
+def _take_over_old(place: StudyFolder, ledger: Ledger, beside: BucketStore | None, tell: Callable[[str], None]) -> None:
     """Rows of an earlier record in the folder, of whatever program, become results of a study that begins there."""
     if ledger.taken():
         return
+    if beside is not None and not place.table.exists() and (content := beside.read(place.table.name)) is not None:
+        write_bytes(place.table, content)
     found = read_old(place.table, ledger.plan, whole_trials(ledger))
     for note in found.notes:
         tell(f"warning: {note}")

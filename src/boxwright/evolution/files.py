@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from boxwright.search.job import Result, Stage
 from boxwright.search.ledger import Ledger
 from boxwright.search.records import closing_line, course_of, write_records
 from boxwright.search.verdict import verdict_of
+from boxwright.system.buckets.address import AwayError
+from boxwright.system.buckets.small_files import BucketStore
 from boxwright.system.files import write_image, write_text
 
 DRAWN_EVERY_S = 60.0  # while a study goes on
@@ -22,11 +25,15 @@ DRAWN_EVERY_S = 60.0  # while a study goes on
 
 @dataclass
 class Files:
-    """Writes them. `draws`: picture and page too, which take seconds, so that one of several workers does it."""
+    """Writes them. `draws`: picture and page too, which take seconds, so that one of several workers does it.
+
+    `beside` gets the table as well.
+    """
 
     folder: StudyFolder
     ledger: Ledger
     draws: bool = True
+    beside: BucketStore | None = None
     drawn_at: float = float("-inf")
 
     def write(self, *, whole: bool, reason: str = "") -> None:
@@ -34,6 +41,9 @@ class Files:
         plan, done = self.ledger.plan, whole_trials(self.ledger)
         winner, said = self._judged()
         write_records(self.folder.path, plan, done, self.folder.form, winner, said)
+        if self.draws and self.beside is not None:
+            with contextlib.suppress(AwayError):  # it is written again
+                self.beside.put(self.folder.table.name, self.folder.table.read_bytes())
         if self.draws and (whole or time.monotonic() - self.drawn_at > DRAWN_EVERY_S):
             self._draw(reason)
             self.drawn_at = time.monotonic()

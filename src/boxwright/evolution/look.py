@@ -13,23 +13,22 @@ from boxwright.config.schema.train import TrainSettings
 from boxwright.errors import EXIT_DONE, EXIT_FINDINGS, SettingError
 from boxwright.evolution.methods import method_of
 from boxwright.evolution.overview import Overview
-from boxwright.evolution.place import ledger_in, study_folder
+from boxwright.evolution.place import Where, ledger_in, study_folder
 from boxwright.evolution.trial import PLACE_KEYS, Trainer, expected_hash
 from boxwright.search.job import Stage
 from boxwright.structures.answer import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 WATCH_S = 2.0  # between two looks
 
 
-def looked_at(folder: Path, asked: SearchSettings, tell: Callable[[str], None]) -> Answer:
+def looked_at(where: Where, asked: SearchSettings, tell: Callable[[str], None]) -> Answer:
     """How a study stands; with --watch again and again until it is over."""
-    ledger = ledger_in(folder)
+    ledger = ledger_in(where)
     ledger.look()
-    place, method = study_folder(folder, ledger.plan), method_of(ledger.plan)
+    place, method = study_folder(where.folder, ledger.plan), method_of(ledger.plan)
     while True:
         over = method.is_over(ledger.results())
         overview = Overview(place, ledger, "the study is over" if over else "")
@@ -42,10 +41,10 @@ def looked_at(folder: Path, asked: SearchSettings, tell: Callable[[str], None]) 
 
 
 def repeated(
-    folder: Path, resolved: Resolved[TrainSettings], asked: SearchSettings, tell: Callable[[str], None]
+    where: Where, resolved: Resolved[TrainSettings], asked: SearchSettings, tell: Callable[[str], None]
 ) -> Answer:
     """Train one trial of a study again, alone, and compare what it comes to. Nothing is written."""
-    ledger = ledger_in(folder)
+    ledger = ledger_in(where)
     ledger.look()
     done = ledger.results()
     names = [name for name in done if name == asked.repeat] or [
@@ -57,7 +56,7 @@ def repeated(
         )
     before = done[max(names, key=lambda name: done[name].job.epochs)]
     place = {key: getattr(resolved.settings, key) for key in PLACE_KEYS}
-    trainer = Trainer(ledger.plan, folder, place | {"engine": "torch", "quiet": True})
+    trainer = Trainer(ledger.plan, where.folder, place | {"engine": "torch", "quiet": True})
     job = replace(before.job, goes_on_from="")
     tell(f"training trial {job.name} again: {', '.join(f'{key} {value:g}' for key, value in job.values.items())}")
     again = trainer.train(job, keeps_state=False)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,11 @@ from boxwright.evolution.study_plan import difference
 from boxwright.search.ledger import Ledger, open_ledger
 from boxwright.search.plan_file import read_plan
 from boxwright.search.records import PICTURE, RecordForm, form_of
-from boxwright.search.store import FolderStore
+from boxwright.search.store import FolderStore, Store
 from boxwright.search.study import StudyPlan
+from boxwright.system.buckets.address import Address, is_address, read_address
+from boxwright.system.buckets.job import place_of_run
+from boxwright.system.buckets.small_files import BucketStore
 
 FOLDER = "runs/evolve"
 STATES = "states"
@@ -50,43 +54,62 @@ class StudyFolder:
         return self.path / PAGE
 
 
-def folder_asked(resolved: Resolved[TrainSettings], asked: SearchSettings) -> Path:
-    """The folder that a command means. Raises SettingError for one that is named and holds no study."""
+@dataclass(frozen=True)
+class Where:
+    """Where a study lies: in a folder, or at an address of a bucket; what is made of it lies in `folder` either way."""
+
+    folder: Path
+    address: Address | None = None
+
+    def __str__(self) -> str:
+        return str(self.address or self.folder)
+
+    @functools.cached_property
+    def store(self) -> Store:
+        """The files of its ledger. Raises SettingError for a bucket whose package is not installed."""
+        return FolderStore(self.folder) if self.address is None else BucketStore(self.address)
+
+
+def where_asked(resolved: Resolved[TrainSettings], asked: SearchSettings) -> Where:
+    """The place that a command means. Raises BucketError for an address that is none."""
     settings = resolved.settings
-    if asked.study:
-        return Path(asked.study)
-    if isinstance(settings.resume, str):
-        return Path(settings.resume)
     fixed = settings.evolve_folder == "always-runs/evolve" or not resolved.sources["project"].chosen
-    return Path(FOLDER if fixed else settings.project) / (settings.name or "exp")
+    project = FOLDER if fixed else settings.project
+    named = asked.study or (settings.resume if isinstance(settings.resume, str) else "")
+    if is_address(named):
+        address = read_address(named, "STUDY")
+        return Where(Path(project) / address.name, address)
+    folder = Path(named) if named else Path(project) / (settings.name or "exp")
+    if not settings.bucket:
+        return Where(folder)
+    return Where(folder, place_of_run(read_address(settings.bucket, "--bucket"), folder, project))
 
 
-def is_study(folder: Path) -> bool:
+def is_study(where: Where) -> bool:
     """Whether a study was begun here. An evolution of the original program is none: its record is taken over."""
-    return read_plan(FolderStore(folder)) is not None
+    return read_plan(where.store) is not None
 
 
-def ledger_in(folder: Path, worker: str = "") -> Ledger:
+def ledger_in(where: Where, worker: str = "") -> Ledger:
     """The ledger of a study that is there. Raises SettingError where none is, UserError for one that cannot be used."""
-    found = open_ledger(FolderStore(folder), worker=worker)
+    found = open_ledger(where.store, worker=worker)
     if found is None:
-        raise SettingError(str(folder), "there is no study in this folder", "Give the folder of one, or begin one")
+        raise SettingError(str(where), "there is no study in this place", "Give the place of one, or begin one")
     return found
 
 
-def begun(folder: Path, plan: StudyPlan) -> Ledger:
+def begun(where: Where, plan: StudyPlan) -> Ledger:
     """The ledger of a study with this plan: a new one, or the one that is there when it is the same study.
 
     Raises SettingError where it is another one.
     """
-    ledger = open_ledger(FolderStore(folder), plan)
+    ledger = open_ledger(where.store, plan)
     assert ledger is not None  # a plan was given
     found = difference(plan, ledger.plan)
     if found is not None:
         what = f"the study there has {found.key} {_short(found.theirs)}, and this command {_short(found.mine)}"
-        raise SettingError(
-            str(folder), what, f"Give another --name, or work on it as it was begun: boxwright evolve {folder}"
-        )
+        remedy = f"Give another --name, or work on it as it was begun: boxwright evolve {where}"
+        raise SettingError(str(where), what, remedy)
     return ledger
 
 

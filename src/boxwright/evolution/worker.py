@@ -3,20 +3,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from boxwright.errors import UserError
 from boxwright.evolution.trial import Trainer, expected_hash
 from boxwright.search.heartbeat import Heartbeat
 from boxwright.search.job import Job, Method, Result
 from boxwright.search.ledger import Ledger, Over, Wait
+from boxwright.system.buckets.address import AwayError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SHORTEST_WAIT_S = 0.05
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0  # before a bucket that is away is asked again
+Answer = TypeVar("Answer")
 
 
 @dataclass
@@ -42,7 +47,7 @@ class Worker:
         while True:
             if self.parent > 0 and os.getppid() != self.parent:
                 return Over("the command that started this worker has ended")
-            found = self.ledger.take(self.method)
+            found = self._patiently(lambda: self.ledger.take(self.method))
             if isinstance(found, Over):
                 return found
             if isinstance(found, Wait):
@@ -55,10 +60,21 @@ class Worker:
             with Heartbeat(self.ledger, job, self.trainer.mark):
                 result = self.trainer.train(job)
         except BaseException:
-            self.ledger.release(job)
+            with contextlib.suppress(UserError):  # whatever ended the training is what has to be told
+                self.ledger.release(job)
             raise
-        self.ledger.finish(result, expected_hash(self.trainer.plan, job))
-        self.ledger.look()
+        self._patiently(lambda: self.ledger.finish(result, expected_hash(self.trainer.plan, job)))
+        self._patiently(self.ledger.look)
         kept = self.ledger.results().get(job.name, result)
         self.publish()
         self.tell(kept)
+
+    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask a bucket again and again while it is away: what was trained is not to be lost."""
+        wait_s = FIRST_WAIT_S
+        while True:
+            try:
+                return ask()
+            except AwayError:
+                self.sleep(wait_s)
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
