@@ -13,7 +13,7 @@ from boxwright.errors import SettingError
 NOT_YET: dict[str, str] = {
     "evolve": "evolution",
     "bucket": "mirroring to a bucket",
-    "track": "trackers beside CSV and TensorBoard",
+    "upload_dataset": "uploading a data set to a tracker",
     "device_check": "the device check",
     "ndjson_console": "JSON lines on the console",
 }

@@ -32,6 +32,7 @@ from boxwright.runs.result import Trained, TrainResult
 from boxwright.runs.services import RunServices, Stops
 from boxwright.runs.several_processes import note_end, note_start
 from boxwright.runs.sinks import LogsWritten, sinks_of
+from boxwright.runs.tracking import tracking
 from boxwright.runs.wiring import Wired, wired
 from boxwright.system.claim import Claim
 from boxwright.system.device import configured_process
@@ -88,6 +89,7 @@ def session(
         run = Run(plan, folder, claim, bus, watching, world or World(), stack)
         if run.folder is not None:
             bus.sinks.append(LogsWritten(run.folder))
+            bus.sinks += tracking(plan, run.folder, bus.tell)
         for line in filter(None, lines):
             run.warn(line)
         yield run

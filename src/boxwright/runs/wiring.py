@@ -78,7 +78,9 @@ def wired(
     )
     risen = {} if plan.resumed is None else plan.resumed.bests
     bests = KeptBests.of(plan.settings.keep_best, risen, folder)
-    checkpoints = RunCheckpoints(plan, machines, state, running, validation, facts, bests, logged_step(plan), world)
+    checkpoints = RunCheckpoints(
+        *(plan, machines, state, running, validation, facts, bests, logged_step(plan), world), sinks=bus.states
+    )
     pictures = RunPictures(folder, plan, bus.tell)
     settings, place = plan.settings, "" if folder is None else str(folder)
     opening, values = opening_lines(plan, folder, machines, lines), settings.model_dump(mode="json")

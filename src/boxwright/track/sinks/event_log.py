@@ -15,14 +15,18 @@ from boxwright.system.files import append_line
 from boxwright.track.bus import Delivery
 from boxwright.track.events import (
     LOSS_NAMES,
+    BoxesShown,
+    CheckpointSaved,
     EpochEnded,
     EpochTrained,
     Event,
     FileWritten,
     LabelsCounted,
     Pictured,
+    RunEnded,
     RunStarted,
     StepLogged,
+    SystemMeasured,
     Told,
     Validated,
     Warned,
@@ -94,7 +98,7 @@ def read_log(path: Path) -> Log:
     torn = lines.torn
     for line, _ in lines.whole:
         try:
-            event = _event(line)
+            event = event_of(line)
         except (ValueError, TypeError, RecursionError):  # what is no event in every part is no event
             torn += 1
             continue
@@ -118,7 +122,7 @@ def read_log(path: Path) -> Log:
     )
 
 
-def _event(line: str) -> Event | None:
+def event_of(line: str) -> Event | None:
     """The event of a line; None for kinds that nothing is rebuilt from.
 
     Raises ValueError or TypeError for what is no event.
@@ -134,7 +138,7 @@ def _event(line: str) -> Event | None:
 def step_of(stored: dict[str, Any]) -> StepLogged | None:
     """The step that a checkpoint keeps; None for what is none."""
     try:
-        event = _event(json.dumps({**stored, "event": StepLogged.__name__}))
+        event = event_of(json.dumps({**stored, "event": StepLogged.__name__}))
     except (ValueError, TypeError, RecursionError):
         return None
     return event if isinstance(event, StepLogged) else None
@@ -145,7 +149,10 @@ def _readers() -> dict[str, TypeAdapter[Any]]:
     """What checks a line of each kind: every value in the type that the event has it in."""
     return {
         kind.__name__: TypeAdapter(kind)
-        for kind in (RunStarted, EpochEnded, StepLogged, Validated, Pictured, LabelsCounted)
+        for kind in (
+            *(RunStarted, EpochEnded, StepLogged, Validated, Pictured, LabelsCounted),
+            *(CheckpointSaved, RunEnded, SystemMeasured, BoxesShown),
+        )
     }
 
 
