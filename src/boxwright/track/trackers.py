@@ -10,8 +10,12 @@ from boxwright.documents import read_yaml
 from boxwright.errors import SettingError, UserError, nearest
 from boxwright.system.run_folder import RunFile, RunFolder
 from boxwright.track.events import Ended, RunEnded
+from boxwright.track.sinks.clearml import ClearML
+from boxwright.track.sinks.comet import Comet
 from boxwright.track.sinks.mlflow import MLflow
 from boxwright.track.sinks.service import Service, TrackedRun
+from boxwright.track.sinks.trackio import Trackio
+from boxwright.track.sinks.wandb import WeightsAndBiases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +33,11 @@ class Tracker(NamedTuple):
 
 
 TRACKERS: dict[str, Tracker] = {
+    "wandb": Tracker("wandb", WeightsAndBiases),
     "mlflow": Tracker("mlflow", MLflow),
+    "clearml": Tracker("clearml", ClearML),
+    "comet": Tracker("comet_ml", Comet),
+    "trackio": Tracker("trackio", Trackio),
 }
 
 

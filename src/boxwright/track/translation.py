@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from boxwright.track.tracker_state import TrackerState
 
 BYTES_PER_S = 100_000  # the slowest way to a service that a file is waited for
+PARTS = 10  # of a run, each of which shows its classes once
 CALL_S = 60.0  # that any call may take
 
 
 class Translation:
-    """Sends events to one open service. `doing` is told what is about to be called, and for how many seconds at most."""
+    """Sends events to one open service. `doing` is told what is called next, and for how many seconds at most."""
 
     def __init__(
         self, run: TrackedRun, service: Service, state: TrackerState, doing: Callable[[str, float], None]
@@ -78,7 +79,7 @@ class Translation:
         if event.epoch is not None:
             self.step = event.epoch
         rows = [class_record(one, event) for one in event.classes]
-        if rows:
+        if rows and (event.epoch is None or event.show_classes or event.epoch % self._every() == 0):
             columns = [name for name in rows[0] if name not in {"version", "epoch"}]
             cells = [["" if row[name] is None else row[name] for name in columns] for row in rows]
             self.service.table("classes", columns, cells, self.step)
@@ -86,6 +87,13 @@ class Translation:
             found = {"precision": event.precision, "recall": event.recall, "mAP_0.5": event.map50}
             found |= {"mAP_0.5:0.95": event.map50_95}
             self.service.numbers({f"best/{name}": value for name, value in found.items()}, self.step, time_s)
+
+    def _every(self) -> int:
+        """Epochs between tables."""
+        asked, epochs = (self.run.settings.get(key) for key in ("bbox_interval", "epochs"))
+        if isinstance(asked, int) and asked > 0:
+            return asked
+        return max(epochs // PARTS, 1) if isinstance(epochs, int) else 1
 
     def _picture(self, event: Pictured) -> None:
         """A picture as it lies there now; one that is gone is left out."""
@@ -129,10 +137,13 @@ def numbers_of(event: EpochEnded | SystemMeasured) -> dict[str, float]:
             "system/process_bytes": event.process_bytes,
             "system/device_bytes": event.device_bytes,
         }
-    return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}
+    return {
+        name: float(value)
+        for name, value in found.items()
+        if value is not None and math.isfinite(value) and not (name.startswith("coco/") and value < 0)  # of nothing
+    }
 
 
 def sweep_held(run: TrackedRun) -> None:
     """Take away the second names of files that were on their way."""
     remove(run.own / "sending")
-

@@ -47,7 +47,9 @@ class Followers:
         if isinstance(event, RunStarted) and not self.attendants:
             for name in self.names:
                 self._take_up(name)
-            self.attendants = [attendant_of(self.folder, name, self._say, self.program, bounds=self.bounds) for name in self.names]
+            self.attendants = [
+                attendant_of(self.folder, name, self._say, self.program, bounds=self.bounds) for name in self.names
+            ]
             for one in self.attendants:
                 one.begin()
         elif isinstance(event, RunEnded):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the machine did in each epoch: cores, memory, memory of the GPU. Told as an event behind the row of the epoch."""
+"""What the machine did in each epoch: cores, memory, memory of the GPU. An event behind the row of the epoch."""
 
 from __future__ import annotations
 
