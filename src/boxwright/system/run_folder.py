@@ -196,6 +196,10 @@ class RunFolder:
         """What a tracker has of the run: how far it is, what its library said, what it keeps here for later."""
         return self / RunFile.TRACKERS / name
 
+    def shown_image(self, number: int) -> Path:
+        """A validation image as trackers show it."""
+        return self / RunFile.TRACKERS / "images" / f"{number:02}.jpg"
+
     def tensorboard(self) -> list[Path]:
         """The event files of TensorBoard."""
         return sorted(self.path.glob("events.out.tfevents.*"))

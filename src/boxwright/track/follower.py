@@ -67,10 +67,10 @@ class Follower:
         self._run: TrackedRun | None = None
         self._unsaved = False
 
-    def follow(self, *, again: bool = False) -> None:
+    def follow(self, *, again: bool = False) -> list[str]:
         """Until the run has ended, or the parent is gone, and everything is through.
 
-        `again`: what the service refused before, too.
+        What the user can do with what is left here, in lines. `again`: what the service refused before, too.
         """
         self.state = read_state(self.own) or self.state
         if again and self.state.refused:
@@ -83,8 +83,7 @@ class Follower:
                 wanted = self.asked()
                 self._catch_up()
                 if wanted:
-                    self._close("stopped" if wanted == GONE else wanted)
-                    return
+                    return self._close("stopped" if wanted == GONE else wanted)
             except Exception as error:  # noqa: BLE001 -- whatever a library raises, it is tried again
                 self.say({"failing": reason_of(error)})
                 self._open = None
@@ -165,7 +164,7 @@ class Follower:
                 self.say({"failing": f"{error} It is sent all the same"})
             self._unsaved = True
 
-    def _close(self, asked: str) -> None:
+    def _close(self, asked: str) -> list[str]:
         opened = self._open or self._opened()
         self.say({"doing": "closing", "within": CLOSING_S})
         ends = [one.event for one in FollowedLog(self.log.path).after(0) if isinstance(one.event, RunEnded)]
@@ -175,7 +174,7 @@ class Follower:
         sweep_held(self._run)
         self.state.closed = end
         self._saved()
-        self.say({"done": left})
+        return left
 
 
 def epoch_of(entry: Entry) -> int:
@@ -240,7 +239,8 @@ def main(services: dict[str, Callable[[], Service]] | None = None) -> None:
     while True:
         try:
             with claimed(folder.tracker(name)):
-                follower.follow(again=AGAIN in sys.argv[3:])
+                left = follower.follow(again=AGAIN in sys.argv[3:])
+            parent.say({"done": left})  # last: it may be ended now
             break
         except ClaimedError:  # by the one of a run that was killed and goes on: it will soon be gone
             if parent.asked() == GONE:

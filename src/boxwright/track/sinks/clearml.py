@@ -87,13 +87,15 @@ class ClearML:
             model.update_weights(weights_filename=str(path), auto_delete_file=False)
 
     def close(self, end: str) -> list[str]:
-        """Wait until everything is sent, or written."""
+        """Wait until everything is sent, or written. Raises OSError when there is no session."""
         if end == "failed":
             self.task.mark_failed(status_reason="the training failed")
         elif end == "stopped":
             self.task.mark_stopped()
         self.task.close()
         sessions = sorted((self.tracked.own / SESSIONS).glob("*.zip")) if self.offline else []
+        if self.offline and not sessions:
+            raise OSError(f"no session was written to {self.tracked.own / SESSIONS}")
         return [
             f"a server gets it by `python -c \"import clearml; clearml.Task.import_offline_session('{place}')\"`"
             for place in sessions

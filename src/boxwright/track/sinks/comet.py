@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from boxwright.track.events import ShownBox, ShownImage
 
-QUIET = {"COMET_DISABLE_AUTO_LOGGING": "1", "COMET_AUTO_LOG_DISABLE": "1"}
+QUIET = {"COMET_DISABLE_AUTO_LOGGING": "1"}
 ARCHIVES = "offline"  # the folder of them
 
 
@@ -100,10 +100,12 @@ class Comet:
             self.experiment.log_artifact(artifact)
 
     def close(self, end: str) -> list[str]:
-        """Wait until everything is sent, or written."""
+        """Wait until everything is sent, or written. Raises OSError when there is no archive."""
         self.experiment.log_other("end", end)
         self.experiment.end()
         archives = sorted((self.tracked.own / ARCHIVES).glob("*.zip")) if self.offline else []
+        if self.offline and not archives:
+            raise OSError(f"no archive was written to {self.tracked.own / ARCHIVES}")
         return [f"`comet upload {archive}` sends what is there" for archive in archives]
 
 
