@@ -91,6 +91,11 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "replay": Verb(
         "rebuild tables, TensorBoard and page of a run from the event log", "verbs:ReplaySettings", "replay:run"
     ),
+    "track": {
+        "push": Verb(
+            "send a run to trackers, from its event log", "verbs:TrackPushSettings", "track_push:run", live=True
+        ),
+    },
     "weights": {
         "inspect": Verb(
             "what a weights file of any kind holds, or why it is refused", "weights:InspectSettings", "weights:inspect"

@@ -72,12 +72,22 @@ MAX_POSITIONAL = 8  # block constructors take the words of a YAML row
 DOORS = {
     "ctypes": {"native/binary.py", "system/device.py"},
     "torch.distributed": {"system/distributed/process_launcher.py", "system/distributed/process_group.py"},
+    "subprocess": {"system/child_process.py"},
+    **{
+        name: {f"track/sinks/{name.split('_')[0]}.py"} for name in ("clearml", "comet_ml", "mlflow", "trackio", "wandb")
+    },
     "ray": {"system/distributed/ray_launcher.py", "system/distributed/ray_worker.py"},
-    "os.environ": {"system/distributed/launch_environment.py", "system/places.py", "system/waiting.py", "cli.py"},
+    "os.environ": {
+        "system/distributed/launch_environment.py",
+        "system/places.py",
+        "system/tracker_environment.py",
+        "system/waiting.py",
+        "cli.py",
+    },
     "os.getenv": set(),
     "fcntl": {"system/shared_memory.py"},
     "mmap": {"system/shared_memory.py"},
-    "urllib": {"system/addresses.py"},
+    "urllib": {"system/addresses.py", "system/tracker_environment.py"},
     "http": {"system/fetch.py", "ui/server.py"},
     "requests": set(),
     "socket": {"system/fetch.py", "ui/server.py"},
@@ -101,10 +111,8 @@ DOORS = {
     "cv2.imdecode": {"data/pixels/image_files.py", "data/pixels/channels.py"},
     "cv2.imdecodemulti": {"data/pixels/channels.py"},
     "PIL.Image.open": set(),  # it tries every format that it knows, and some start programs
-    **{
-        f"PIL.{kind}ImagePlugin": {"data/pixels/image_files.py"}
-        for kind in ("Bmp", "Gif", "Jpeg", "Png", "Tiff", "WebP")
-    },
+    **{f"PIL.{kind}ImagePlugin": {"data/pixels/image_files.py"} for kind in ("Bmp", "Gif", "Png", "Tiff", "WebP")},
+    "PIL.JpegImagePlugin": {"data/pixels/image_files.py", "track/sinks/shown_images.py"},
 }
 FORBIDDEN = {
     "eval",

@@ -40,15 +40,17 @@ class Process(Protocol):
 
 @dataclass(frozen=True)
 class Bounds:
-    """Seconds. `slack`: what a call may take beyond what it said. At the end of a run a tracker that does not answer is
-    waited for as long as `failing`, one that is at work as long as `working`, one of a run that was interrupted as long
-    as `interrupted`; None = for ever.
+    """How long it is waited for, in seconds; None = for ever.
+
+    `slack`: what a call may take beyond what it said. At the end of a run: `failing` for a service that does not
+    answer, `working` for one that does, `interrupted` at most for a run that goes on another time.
     """
 
     slack: float = 5.0
     failing: float = 10.0
     working: float | None = 60.0
     interrupted: float = 10.0
+    meanwhile: str = "the training goes on, and it is tried again"  # what is said of the first trouble
 
 
 class Attendant:
@@ -179,4 +181,4 @@ class Attendant:
         self.trouble = reason
         if not self._warned:
             self._warned = True
-            self.say(f"{self.name} does not answer ({reason}); the training goes on, and it is tried again", True)
+            self.say(f"{self.name} does not answer ({reason}); {self.bounds.meanwhile}", True)

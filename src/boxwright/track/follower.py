@@ -24,8 +24,8 @@ from boxwright.system.run_folder import RunFile, RunFolder
 from boxwright.track.events import EpochEnded, RunEnded, SystemMeasured
 from boxwright.track.followed_log import Entry, FollowedLog, begin_of_run, without_taken_back
 from boxwright.track.sinks.service import Service, TrackedRun
-from boxwright.track.trackers import TRACKERS, end_of, tracked_run
 from boxwright.track.tracker_state import TrackerState, is_sent, read_state
+from boxwright.track.trackers import TRACKERS, end_of, tracked_run
 from boxwright.track.translation import CALL_S, Translation, sweep_held
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ TRIES = 5  # of one event at a service that otherwise works, before it is left o
 LAST_S = 10.0  # that are left when the parent is gone
 LONGEST_REASON = 200  # characters
 AGAIN = "again"  # the word for what was refused before
+FINISHED = "finished"
 GO_ON, GONE = "", "gone"  # what the parent may want; anything else is how the run ended
 
 
@@ -155,7 +156,7 @@ class Follower:
         return rows[0].number if rows else self.state.sent
 
     def _saved(self) -> None:
-        """Write down where it stands. A disk that is full does not stop it: then more may be sent twice after a kill."""
+        """Write down where it stands. A full disk does not stop it: after a kill more may be sent twice then."""
         try:
             self.state.save(self.own)
             self._unsaved = False
@@ -168,7 +169,8 @@ class Follower:
         opened = self._open or self._opened()
         self.say({"doing": "closing", "within": CLOSING_S})
         ends = [one.event for one in FollowedLog(self.log.path).after(0) if isinstance(one.event, RunEnded)]
-        end = asked if asked != "finished" or not ends else end_of(ends[-1])
+        told = end_of(ends[-1]) if ends else "stopped"
+        end = told if asked == FINISHED else asked
         left = opened.service.close(end)
         assert self._run is not None  # with what is open
         sweep_held(self._run)

@@ -22,12 +22,11 @@ from boxwright.track.events import (
     Validated,
 )
 from boxwright.track.sinks.class_table import class_record
+from boxwright.track.sinks.service import Service, TrackedRun
+from boxwright.track.tracker_state import TrackerState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from boxwright.track.sinks.service import Service, TrackedRun
-    from boxwright.track.tracker_state import TrackerState
 
 BYTES_PER_S = 100_000  # the slowest way to a service that a file is waited for
 PARTS = 10  # of a run, each of which shows its classes once

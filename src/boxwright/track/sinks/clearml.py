@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from boxwright.system.files import remove
 from boxwright.system.tracker_environment import in_home, named, require_of_library
+from boxwright.track.events import ShownImage
 from boxwright.track.sinks.service import Opened, TrackedRun, plain
 from boxwright.track.sinks.shown_images import drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from boxwright.track.events import ShownImage
 
 KEYS = "CLEARML_API_ACCESS_KEY", "CLEARML_CONFIG_FILE", "TRAINS_API_ACCESS_KEY"
 SESSIONS = "offline"  # where the library keeps them in its cache

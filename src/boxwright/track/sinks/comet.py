@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from boxwright.system.files import remove
 from boxwright.system.tracker_environment import in_home, named, require_of_library
+from boxwright.track.events import ShownBox, ShownImage
 from boxwright.track.sinks.service import Opened, TrackedRun, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from boxwright.track.events import ShownBox, ShownImage
 
 QUIET = {"COMET_DISABLE_AUTO_LOGGING": "1"}
 ARCHIVES = "offline"  # the folder of them

@@ -76,7 +76,7 @@ class Followers:
         for one in self.attendants:
             one.close()
 
-    def _say(self, text: str, warns: bool) -> None:  # noqa: FBT001 -- as the attendant calls it
+    def _say(self, text: str, warns: bool) -> None:
         self.tell(Warned(text) if warns else Told(text))
 
 

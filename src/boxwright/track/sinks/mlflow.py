@@ -7,14 +7,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from boxwright.system.tracker_environment import named, require_of_library, tell_library
+from boxwright.track.events import ShownImage
 from boxwright.track.sinks.service import Opened, TrackedRun, labelled, plain
 from boxwright.track.sinks.shown_images import drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from boxwright.track.events import ShownImage
 
 # Short, since each call is tried again from outside.
 LIMITS = {

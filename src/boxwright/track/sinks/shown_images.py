@@ -14,12 +14,10 @@ from boxwright.drawing.palette import colour
 from boxwright.drawing.sheet import side_by_side
 from boxwright.errors import DataError
 from boxwright.paths import read_regular
+from boxwright.track.events import ShownBox, ShownImage
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from boxwright.track.events import ShownBox, ShownImage
-
 
 MAX_BYTES = 64 << 20  # of a picture that a run made
 

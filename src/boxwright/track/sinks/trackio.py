@@ -6,14 +6,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from boxwright.system.tracker_environment import named
+from boxwright.track.events import ShownImage
 from boxwright.track.sinks.service import Opened, TrackedRun, plain
 from boxwright.track.sinks.shown_images import drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from boxwright.track.events import ShownImage
 
 PROBE = "train/box_loss"  # every epoch has it
 KEY_LETTERS = 8  # of the key, which make the name of a run the only one of its kind

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights & Biases: online where the user has a key or a login, else files in the run folder that `wandb sync` sends."""
+"""Weights & Biases: online where the user has a key or a login, else files of the run that `wandb sync` sends."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from boxwright.system.files import remove
 from boxwright.system.tracker_environment import has_login, named, require_of_library
+from boxwright.track.events import ShownBox, ShownImage
 from boxwright.track.sinks.service import Opened, TrackedRun, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from boxwright.track.events import ShownBox, ShownImage
 
 SERVICE = "https://api.wandb.ai"
 OFFLINE = {"offline", "dryrun", "disabled"}
