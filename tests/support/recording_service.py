@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tracker's service that writes down what it gets, and fails as files beside it say. Used in a process of its own, too.
+"""A tracker's service that writes down what it gets, and fails as files beside it say; in other processes as well.
 
 `dead`: it takes no call. `hangs`: a call of this name does not return. `refuses`: a call of this name fails.
 """
@@ -59,9 +59,11 @@ class Recording:
         self._call("table", name, list(columns), rows, step)
 
     def picture(self, path, name, step):
+        assert path.is_file()
         self._call("picture", name, step)
 
     def boxes(self, folder, images, names, step):
+        assert folder.is_dir()
         self._call("boxes", [image.path for image in images], list(names), step)
 
     def file(self, path, name, kind, aliases):

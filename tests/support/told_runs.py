@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from boxwright.system.run_folder import RunFile, RunFolder
 from boxwright.track.events import (
@@ -25,6 +25,9 @@ from boxwright.track.events import (
     Validated,
 )
 from boxwright.track.sinks.event_log import EventLog
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def ended(epoch: int, epochs: int = 3, **results: float) -> EpochEnded:

@@ -18,10 +18,10 @@ from boxwright.runs.inputs.coco_ids import ids_of_annotations
 from boxwright.runs.pictures import RunPictures
 from boxwright.runs.plan import TrainPlan
 from boxwright.structures.checkpoint import Checkpoint
-from boxwright.system.files import remove, write_json, write_text
+from boxwright.system.files import previous_of, remove, write_json, write_text
 from boxwright.system.precision import half_of
 from boxwright.system.run_folder import RunFile, RunFolder, named
-from boxwright.system.tensors import is_whole, previous_of
+from boxwright.system.tensors import is_whole
 from boxwright.track.events import Ended, Event, RunEnded, Told
 
 if TYPE_CHECKING:

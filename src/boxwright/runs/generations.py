@@ -18,8 +18,8 @@ from boxwright.documents import read_yaml
 from boxwright.engine.checkpoint import read_checkpoint
 from boxwright.errors import WeightsError
 from boxwright.structures.checkpoint import Checkpoint, Position
+from boxwright.system.files import previous_of
 from boxwright.system.run_folder import RunFile, RunFolder, checkpoint_of
-from boxwright.system.tensors import previous_of
 from boxwright.track.sinks.event_log import read_log
 
 if TYPE_CHECKING:

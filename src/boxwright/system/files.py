@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 TEMPORARY_MARK = ".boxwright-part-"  # a name that holds this is an unfinished write
+PREVIOUS = ".previous"
 STEM_BYTES = (
     180  # of a name, so that an ending, a number or the mark above still fits into the 255 that file systems take
 )
@@ -86,6 +87,11 @@ def write_error(path: Path, error: OSError) -> WriteError:
     }
     reason = error.strerror or str(error)
     return WriteError(str(path), f"cannot be written ({reason.lower()})", remedies.get(reason, "Choose another place"))
+
+
+def previous_of(path: Path) -> Path:
+    """Where the generation before this file is kept."""
+    return path.with_name(f"{path.stem}{PREVIOUS}{path.suffix}")
 
 
 def fitting(stem: str) -> str:

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from boxwright.errors import SettingError
 from boxwright.paths import open_regular
-from boxwright.system.files import make_folder, remove, rename, write_error
-from boxwright.system.tensors import previous_of
+from boxwright.system.files import make_folder, previous_of, remove, rename, write_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

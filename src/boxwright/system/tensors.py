@@ -19,7 +19,7 @@ import torch
 
 from boxwright.errors import WeightsError
 from boxwright.paths import open_regular, read_regular
-from boxwright.system.files import TEMPORARY_MARK, WriteError, flush_folder, remove, rename, write_bytes
+from boxwright.system.files import TEMPORARY_MARK, WriteError, flush_folder, previous_of, remove, rename, write_bytes
 from boxwright.system.torch_archive.archive import read_contents
 from boxwright.system.torch_archive.limits import LARGEST_BYTES, OWN
 from boxwright.system.torch_archive.nodes import RefusedError
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 FORMAT = "boxwright"
 VERSION = 1
-PREVIOUS = ".previous"
 Content = TypeVar("Content")
 
 _END_RECORD = b"PK\x05\x06"
@@ -142,11 +141,6 @@ def _require_whole(path: Path, content: bytes) -> int:
     if header.get("length") != length or digest.hexdigest() != header.get("sha256"):
         raise DamagedFileError(str(path), "is damaged: its content does not match its checksum", "Give another file")
     return VERSION
-
-
-def previous_of(path: Path) -> Path:
-    """Where the generation before this file is kept."""
-    return path.with_name(f"{path.stem}{PREVIOUS}{path.suffix}")
 
 
 def next_of(path: Path) -> Path:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -237,7 +236,7 @@ def test_a_log_is_followed_while_it_grows(tmp_path, service):
 
 
 def test_the_state_is_a_file_in_the_run_folder(tmp_path, service):
-    run = told(Path("exp"), *whole())
+    run = told(tmp_path / "exp", *whole())
     followed(run, service)
     state = read_state(run.tracker(NAME))
     assert (state.id, state.closed, state.steps["EpochEnded"]) == (f"id-{state.key}", "finished", 2)

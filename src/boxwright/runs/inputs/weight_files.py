@@ -18,8 +18,9 @@ from boxwright.model.legacy.modules import LegacyNetwork
 from boxwright.structures.checkpoint import Checkpoint, EvaluationRecord, NetworkRecord, Origin, PlanRecord
 from boxwright.structures.checkpoint_keys import description_of, is_document, with_description
 from boxwright.structures.checkpoint_schema import first_fault
+from boxwright.system.files import previous_of
 from boxwright.system.safetensors_file import is_safetensors, read_safetensors
-from boxwright.system.tensors import DamagedFileError, is_ours, newest_whole, previous_of
+from boxwright.system.tensors import DamagedFileError, is_ours, newest_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
