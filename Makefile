@@ -11,11 +11,13 @@ export OMP_NUM_THREADS := 1
 
 RAY_VENV := .venv-ray
 RAY_READY := $(RAY_VENV)/.ready
+TRACKERS_VENV := .venv-trackers
+TRACKERS_READY := $(TRACKERS_VENV)/.ready
 PACKAGES := import sysconfig; print(sysconfig.get_path("purelib"))
 
 KERNELS := src/boxwright/native/kernels.so
 
-.PHONY: demo check types quick test test-ray golden bits fuzz bench chaos quality changelog format clean
+.PHONY: demo check types quick test test-ray test-trackers golden bits fuzz bench chaos quality changelog format clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; try: make PYTHON=python3.11"; exit 2; }
@@ -31,6 +33,13 @@ $(RAY_READY): $(READY) requirements-ray.lock
 	echo "import site; site.addsitedir('$$($(BIN)/python -c '$(PACKAGES)')')" > "$$($(RAY_VENV)/bin/python -c '$(PACKAGES)')/development.pth"
 	$(RAY_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-ray.lock
 	@touch $(RAY_READY)
+
+# Packages of trackers alone, likewise.
+$(TRACKERS_READY): $(READY) requirements-trackers.lock
+	$(BIN)/python -m venv $(TRACKERS_VENV)
+	echo "import site; site.addsitedir('$$($(BIN)/python -c '$(PACKAGES)')')" > "$$($(TRACKERS_VENV)/bin/python -c '$(PACKAGES)')/development.pth"
+	$(TRACKERS_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-trackers.lock
+	@touch $(TRACKERS_READY)
 
 # The installation builds it too; this is for those who change it.
 $(KERNELS): $(wildcard native/*.cpp native/*.h) native/CMakeLists.txt | $(READY)
@@ -56,6 +65,9 @@ test: $(READY) $(KERNELS) ## every test
 
 test-ray: $(RAY_READY) $(KERNELS) ## trainings on workers of a real Ray, one of them killed: minutes
 	$(RAY_VENV)/bin/python -m pytest tests/ray
+
+test-trackers: $(TRACKERS_READY) $(KERNELS) ## trainings with real W&B, MLflow, ClearML, Comet and Trackio, and a server that dies: minutes
+	$(TRACKERS_VENV)/bin/python -m pytest tests/trackers
 
 golden: $(READY) $(KERNELS) ## the reference numbers (BOXWRIGHT_GOLDEN = another folder of them)
 	$(BIN)/pytest tests/golden -n 2 --dist worksteal
@@ -84,4 +96,4 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) $(RAY_VENV) $(KERNELS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(RAY_VENV) $(TRACKERS_VENV) $(KERNELS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
