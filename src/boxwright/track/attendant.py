@@ -49,6 +49,7 @@ class Bounds:
     slack: float = 5.0
     failing: float = 10.0
     working: float | None = 60.0
+    silent: float = 30.0  # of the last, when nothing is heard
     interrupted: float = 10.0
     meanwhile: str = "the training goes on, and it is tried again"  # what is said of the first trouble
 
@@ -101,12 +102,16 @@ class Attendant:
                 self.say(f"{self.name}: {line}", False)
             return
         what = f"{left} event{'s' * (left != 1)} did not arrive" if left else "the run could not be closed there"
-        why = f" ({self.trouble})" if self.trouble else ""
+        why = self.trouble or (f"no answer: {self._doing}" if self._doing else "")
+        why = f" ({why})" if why else ""
         self.say(f"{self.name}: {what}{why}; later on: {self.way}", True)
 
     def _time_is_up(self) -> bool:
         if not self._end:
             return False
+        silent = time.monotonic() - max(self._last, self._asked_at)
+        if self.bounds.working is not None and self._doing and silent > self.bounds.silent:
+            return True
         bound = self.bounds.failing if self.trouble else self.bounds.working
         if self._end != "finished" and bound is not None:
             bound = min(bound, self.bounds.interrupted)

@@ -61,7 +61,9 @@ class Translation:
                 self.step = event.epoch
                 self.service.boxes(self.run.folder, event.images, event.names, event.epoch)
             case CheckpointSaved():
-                self._file(self.folder.checkpoint(event.kind), "model", (f"epoch {event.epoch + 1}", "latest"))
+                self._file(
+                    self.folder.checkpoint(event.kind), "model", (event.kind.replace("epoch", "epoch "), "latest")
+                )
             case RunEnded():
                 self._final()
 

@@ -97,7 +97,7 @@ def test_a_process_that_cannot_be_started_is_told_and_ends_nothing():
 def test_a_run_that_goes_on_another_time_waits_for_no_tracker_longer_than_for_one_that_does_not_answer():
     working = Scripted({"open": "http://x/1"}, {"doing": "best.pt", "within": 999}, silent=True)
     said = attended(working, behind=1, bounds=Bounds(working=999.0, interrupted=0.0), end="stopped")
-    assert said[-1] == ("mlflow: 1 event did not arrive; later on: push it", True)
+    assert said[-1] == ("mlflow: 1 event did not arrive (no answer: best.pt); later on: push it", True)
 
 
 def test_what_a_library_prints_between_the_lines_does_no_harm():

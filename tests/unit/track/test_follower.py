@@ -77,7 +77,7 @@ def test_the_files_of_a_run_have_their_aliases(tmp_path, service):
     (run / RunFile.SETTINGS).write_text("settings: {artifact_alias: mine, epochs: 3}\n")
     followed(run, service)
     files = {call[1]: (call[2], call[3], call[4]) for call in service.calls if call[0] == "file"}
-    assert files["epoch1.pt"] == ("model", ["epoch 2", "latest"], 1)
+    assert files["epoch1.pt"] == ("model", ["epoch 1", "latest"], 1)
     assert files["best.pt"] == ("model", ["best", "latest", "mine"], 2)
     assert files["last.pt"] == ("model", ["last"], 3)
     assert files["report.html"] == ("record", [], 13)

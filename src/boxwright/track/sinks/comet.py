@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-QUIET = {"COMET_DISABLE_AUTO_LOGGING": "1"}
+QUIET = {"COMET_DISABLE_AUTO_LOGGING": "1", "COMET_ERROR_TRACKING_ENABLE": "false"}
 ARCHIVES = "offline"  # the folder of them
 
 

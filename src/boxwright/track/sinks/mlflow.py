@@ -23,6 +23,7 @@ LIMITS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 KEY = "boxwright.key"  # the tag by which a run is found again that was made before its id could be written down
+READY_S = 20  # that a version of a model is waited for
 PROBE = "train/box_loss"  # every epoch has it
 PARAMS_AT_ONCE, LONGEST_PARAM = 100, 500  # what the service takes
 ENDS = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
@@ -119,7 +120,7 @@ class MLflow:
             if not versions:
                 if not self.client.search_registered_models(f"name = '{model}'"):
                     self.client.create_registered_model(model)
-                versions = [self.client.create_model_version(model, source, self.id)]
+                versions = [self.client.create_model_version(model, source, self.id, await_creation_for=READY_S)]
             for alias in (re.sub(r"[^\w-]", "-", one) for one in aliases if one != "latest"):  # which is the service's
                 self.client.set_registered_model_alias(model, alias, versions[0].version)
         except self.error as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from boxwright.system.tracker_environment import named
+from boxwright.system.tracker_environment import named, tell_library
 from boxwright.track.events import ShownImage
 from boxwright.track.sinks.service import Opened, TrackedRun, plain
 from boxwright.track.sinks.shown_images import drawn
@@ -23,6 +23,7 @@ class Trackio:
 
     def open(self, run: TrackedRun) -> Opened:
         """Begin or go on, by the name."""
+        tell_library({"HF_HUB_DISABLE_TELEMETRY": "1"})
         import trackio  # noqa: PLC0415 -- an extra that takes seconds
 
         self.trackio, self.tracked, self.last, self.settings = trackio, run, -1, dict[str, Any]()
