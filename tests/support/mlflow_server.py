@@ -55,8 +55,8 @@ def served(folder: Path, port: int) -> Iterator[str]:
 def _await(port: int, process: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + UP_S
     while time.monotonic() < until and process.poll() is None:
-        with contextlib.suppress(OSError):
-            connection = http.client.HTTPConnection(HOST, port, timeout=5)
+        answers = contextlib.closing(http.client.HTTPConnection(HOST, port, timeout=5))
+        with contextlib.suppress(OSError), answers as connection:
             connection.request("GET", "/health")
             if connection.getresponse().status == 200:
                 return

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -113,7 +114,7 @@ def test_weights_and_biases_has_it_in_a_file(five):
     model = f"run_{read_state(five.run.tracker('wandb')).key}_model"
     assert set(kept[model, "best.pt"]) == {"best", "latest", "mine"}
     assert set(kept[model, "epoch1.pt"]) >= {"epoch 1"}
-    assert wandb_file.config(path)["lr0"] == 0.01
+    assert wandb_file.config(path)["lr0"] == 0.002
     assert "`wandb sync" in five.out
 
 
@@ -127,7 +128,7 @@ def test_mlflow_has_it_in_a_database_beside_the_runs(five):
             assert [value for _, value in rows] == pytest.approx(values)
         times = ask("select timestamp from metrics where key = 'train/box_loss' order by step")
         assert [time for (time,) in times] == [int(line["time"] * 1000) for line in log_of(five.run, "EpochEnded")]
-        assert ask("select value from params where key = 'lr0'") == [("0.01",)]
+        assert ask("select value from params where key = 'lr0'") == [("0.002",)]
         assert {alias for (alias,) in ask("select alias from registered_model_aliases")} == {"best", "mine"}
     kept = {path.name for path in (five.run.path.parent / "mlartifacts").rglob("*") if path.is_file()}
     assert {"best.pt", "last.pt", "epoch0.pt", "report.html", "hyp.yaml", "opt.yaml", "confusion_matrix.png"} <= kept
@@ -147,7 +148,7 @@ def test_clearml_has_it_in_a_session(five):
         found = {e["iter"]: e["value"] for e in scalars if (e["metric"], e["variant"]) == (title, series)}
         assert found == pytest.approx(dict(enumerate(values))), key
     assert any(event.get("type") == "plot" and event["metric"] == "tables" for event in events)
-    assert task["hyperparams"]["settings"]["lr0"]["value"] == "0.01"
+    assert task["hyperparams"]["settings"]["lr0"]["value"] == "0.002"
     assert {"best.pt", "last.pt", "epoch1.pt", "report.html", "hyp.yaml"} <= files
     assert any(name.startswith("boxes_00") for name in files)
     assert any(name.startswith("pictures_confusion_matrix") for name in files)
@@ -177,7 +178,7 @@ def test_trackio_has_it_in_its_store(five, ground):
     for key, told in told_numbers(five.run).items():
         assert {step: one[key] for step, one in values if key in one} == pytest.approx(dict(enumerate(told))), key
     assert len({name for *_, name in rows}) == 1
-    assert json.loads(config)["lr0"] == 0.01
+    assert json.loads(config)["lr0"] == 0.002
     assert {"best", "latest", "mine", "epoch-1"} <= aliases
     names = {name for _, one in values for name in one}
     assert {"boxes/00", "tables/classes", "pictures/confusion_matrix", "best/mAP_0.5", "end"} <= names
@@ -272,6 +273,6 @@ def test_a_server_that_was_away_gets_everything_when_it_is_back_and_shows_it(gro
 
 
 def asked(port: int, path: str) -> dict[str, Any]:
-    connection = http.client.HTTPConnection(HOST, port, timeout=60)
-    connection.request("GET", path)
-    return json.loads(connection.getresponse().read())
+    with contextlib.closing(http.client.HTTPConnection(HOST, port, timeout=60)) as connection:
+        connection.request("GET", path)
+        return json.loads(connection.getresponse().read())

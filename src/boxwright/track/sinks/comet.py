@@ -70,29 +70,30 @@ class Comet:
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[str | float]], step: int) -> None:
         """A table."""
         self.experiment.set_step(step)
-        self.experiment.log_table(f"{name}_epoch{step}.csv", [list(row) for row in rows], headers=list(columns))
+        cells = [list(row) for row in rows]
+        _taken(self.experiment.log_table(f"{name}_epoch{step}.csv", cells, headers=list(columns)))
 
     def picture(self, path: Path, name: str, step: int) -> None:
         """A picture."""
-        self.experiment.log_image(str(path), name=name, step=step)
+        _taken(self.experiment.log_image(str(path), name=name, step=step))
 
     def boxes(self, folder: Path, images: Sequence[ShownImage], names: Sequence[str], step: int) -> None:  # noqa: ARG002
         """Images with the service's own annotations."""
         for number, image in enumerate(images):
+            sides = {"ground_truth": image.truth, "predictions": image.predictions}
             layers = [
-                {"name": "ground_truth", "data": [_annotation(box) for box in image.truth]},
-                {"name": "predictions", "data": [_annotation(box) for box in image.predictions]},
+                {"name": name, "data": [_annotation(box) for box in boxes]} for name, boxes in sides.items() if boxes
             ]
-            self.experiment.log_image(
-                str(folder / image.path), name=f"boxes_{number:02}", step=step, annotations=layers
-            )
+            path = str(folder / image.path)
+            _taken(self.experiment.log_image(path, name=f"boxes_{number:02}", step=step, annotations=layers or None))
 
     def file(self, path: Path, name: str, kind: str, aliases: Sequence[str]) -> None:
         """Weights are a model of the experiment, and online an artifact with aliases; records are assets."""
         if kind != "model":
-            self.experiment.log_asset(str(path), file_name=name)
+            _taken(self.experiment.log_asset(str(path), file_name=name))
             return
-        self.experiment.log_model("boxwright", str(path), file_name=name, metadata={"aliases": ", ".join(aliases)})
+        about = {"aliases": ", ".join(aliases)}
+        _taken(self.experiment.log_model("boxwright", str(path), file_name=name, metadata=about))
         if not self.offline:
             artifact = self.comet.Artifact(f"run-{self.tracked.key}-model", "model", aliases=list(aliases))
             artifact.add(str(path), logical_path=name)
@@ -106,6 +107,12 @@ class Comet:
         if self.offline and not archives:
             raise OSError(f"no archive was written to {self.tracked.own / ARCHIVES}")
         return [f"`comet upload {archive}` sends what is there" for archive in archives]
+
+
+def _taken(answer: object) -> None:
+    """The library says what is wrong in its log alone, and answers with nothing. Raises OSError then."""
+    if answer is None:
+        raise OSError("the library did not take it; its log says why")
 
 
 def _annotation(box: ShownBox) -> dict[str, Any]:
