@@ -38,6 +38,7 @@ HOMES: dict[str, type[Slice]] = {
     "model check": verbs.ModelVerbSettings,
     "anchors": verbs.AnchorsSettings,
     "replay": verbs.ReplaySettings,
+    "track push": verbs.TrackPushSettings,
     "weights inspect": weights.InspectSettings,
     "weights convert": weights.ConvertSettings,
     "weights strip": weights.StripSettings,
