@@ -22,6 +22,7 @@ from boxwright.track.events import (
 )
 from boxwright.track.sinks.event_log import EventLog, TextLog
 from boxwright.track.sinks.event_stream import EventStream
+from tests.support.told_runs import shown
 
 ALL = (
     RunStarted("runs/exp", ("one", "two"), 0, 3, {"epochs": 3}),
@@ -36,6 +37,8 @@ ALL = (
     events.Pictured("runs/exp/labels.jpg", "labels", (480, 640)),
     events.LabelsCounted((3, 0, 7)),
     events.FileWritten("runs/exp/results.csv", "log"),
+    events.SystemMeasured(0, 55.0, 12.5, 1 << 30, 0),
+    shown(0),
     RunEnded("done", 3, 0.1, 2, 0.5, "runs/exp", ("bye",)),
 )
 
