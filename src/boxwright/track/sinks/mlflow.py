@@ -22,7 +22,6 @@ LIMITS = {
     "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-KIND = {"mlflow.experimentKind": "custom_model_development"}  # its pages are those of trainings then
 KEY = "boxwright.key"  # the tag by which a run is found again that was made before its id could be written down
 READY_S = 20  # that a version of a model is waited for
 PROBE = "train/box_loss"  # every epoch has it
@@ -53,7 +52,7 @@ class MLflow:
         found = self.client.get_experiment_by_name(name)
         if found is None:
             beside = None if self.uri.startswith("http") else (self.run.folder.parent / "mlartifacts").as_uri()
-            return str(self.client.create_experiment(name, artifact_location=beside, tags=KIND))
+            return str(self.client.create_experiment(name, artifact_location=beside))
         return str(found.experiment_id)
 
     def _made_before(self, experiment: str) -> str:
