@@ -89,7 +89,7 @@ def session(
         run = Run(plan, folder, claim, bus, watching, world or World(), stack)
         if run.folder is not None:
             bus.sinks.append(LogsWritten(run.folder))
-            bus.sinks += tracking(plan, run.folder, bus.tell)
+            bus.sinks += tracking(plan, run.folder, bus.tell, lambda: run.ended)
         for line in filter(None, lines):
             run.warn(line)
         yield run

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from boxwright.runs.plan import TrainPlan
 from boxwright.system.run_folder import RunFolder
 from boxwright.track.bus import Sink
-from boxwright.track.events import Event
+from boxwright.track.events import Ended, Event
 from boxwright.track.sinks.followers import Followers
 from boxwright.track.sinks.system_figures import SystemFigures
 from boxwright.track.trackers import trackers_of
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def tracking(plan: TrainPlan, folder: RunFolder, tell: Callable[[Event], None]) -> list[Sink]:
+def tracking(
+    plan: TrainPlan, folder: RunFolder, tell: Callable[[Event], None], ended: Callable[[], Ended | None]
+) -> list[Sink]:
     """Their processes, and what is measured for them alone. They stand behind the event log, which they follow."""
     names = trackers_of(plan.settings.track, "track")
     if not names:
         return []
     known = {} if plan.resumed is None else plan.resumed.sinks.get(Followers.name)
-    return [Followers(folder, names, tell, known if isinstance(known, dict) else {}), SystemFigures(tell)]
+    followers = Followers(folder, names, tell, known if isinstance(known, dict) else {}, ended=ended)
+    return [followers, SystemFigures(tell)]
 
 
 def box_interval(plan: TrainPlan) -> int:

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 
+import boxwright
 from boxwright.errors import EXIT_TRY_AGAIN
 from boxwright.runs import push as pushing
 from boxwright.system.run_folder import RunFile, RunFolder
 from boxwright.system.tensors import read_tensors
+from boxwright.track.events import Ended
 from boxwright.track.sinks import followers
 from boxwright.track.tracker_state import read_state
 from boxwright.track.trackers import TRACKERS, Tracker
@@ -31,7 +34,8 @@ def service(tmp_path, monkeypatch) -> Recording:
     found = Recording(tmp_path / "service")
     for name in ("mlflow", "wandb"):
         monkeypatch.setitem(TRACKERS, name, Tracker("json", Recording))
-    monkeypatch.setattr(followers.Followers.__init__, "__defaults__", (None, program(found.place), None))
+    defaults = (None, program(found.place), None, lambda: Ended.FAILED)
+    monkeypatch.setattr(followers.Followers.__init__, "__defaults__", defaults)
     return found
 
 
@@ -66,6 +70,22 @@ def test_a_run_that_goes_on_is_the_same_one_there_and_no_step_comes_twice(ground
     opened = [call for call in service.calls if call[0] == "open"]
     assert [call[1:] for call in opened] == [[opened[0][1], ""], [opened[0][1], f"id-{opened[0][1]}"]]
     assert [call[1] for call in service.calls if call[0] == "close"] == ["stopped", "finished"]
+
+
+def test_a_run_that_a_signal_ended_is_told_as_stopped_there(ground, service, tmp_path):
+    class Signal:
+        def on_train_batch_end(self, *_arguments):
+            signal.raise_signal(signal.SIGTERM)
+
+    settings = words_as_settings(ground, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        boxwright.train(**settings, track="mlflow", observers=[Signal()])
+    assert service.calls[-1] == ["close", "stopped"]
+
+
+def words_as_settings(ground, project):
+    own = {"data": str(ground.data), "cfg": str(ground.cfg), "project": str(project), "hyp": "small-data"}
+    return {**own, "imgsz": 64, "batch_size": 4, "workers": 2, "device": "cpu", "noplots": True, "epochs": 2}
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ PROGRAM = "from boxwright.track.follower import main; main()"
 class Followers:
     """Starts them when the log has its first line, and waits for them at the end, for all of them at one time.
 
-    `known` are the ids of runs at services that a checkpoint had, for a folder that lost them.
+    `known` are the ids of runs at services that a checkpoint had, for a folder that lost them. `ended` says how a run
+    ended that has told no end itself.
     """
 
     delivery: ClassVar[Delivery] = Delivery.INLINE
@@ -37,8 +38,9 @@ class Followers:
         known: Mapping[str, Any] | None = None,
         program: str = PROGRAM,
         bounds: Bounds | None = None,
+        ended: Callable[[], Ended | None] = lambda: Ended.FAILED,
     ) -> None:
-        self.folder, self.names, self.tell = folder, tuple(names), tell
+        self.folder, self.names, self.tell, self.ended = folder, tuple(names), tell, ended
         self.known, self.program, self.bounds = dict(known or {}), program, bounds
         self.attendants: list[Attendant] = []
 
@@ -57,11 +59,12 @@ class Followers:
                 one.finish("stopped" if event.ended is Ended.STOPPED else "finished")
 
     def _take_up(self, name: str) -> None:
-        """A folder for it, and what a checkpoint knew of its run where the folder does not."""
+        """A folder for it and the key of its run there, which every checkpoint has from the first one on."""
         own, known = self.folder.tracker(name), self.known.get(name)
         make_folder(own)
-        if read_state(own) is None and isinstance(known, dict):
-            found = {key: known[key] for key in ("key", "id", "place") if isinstance(known.get(key), str)}
+        if read_state(own) is None:
+            stored = known if isinstance(known, dict) else {}
+            found = {key: stored[key] for key in ("key", "id", "place") if isinstance(stored.get(key), str)}
             TrackerState(**found).save(own)
 
     def state(self) -> dict[str, Any]:
@@ -71,8 +74,9 @@ class Followers:
 
     def close(self) -> None:
         """Wait for them, for a bounded time."""
+        end = "failed" if self.ended() is Ended.FAILED else "stopped"
         for one in self.attendants:
-            one.finish("failed")
+            one.finish(end)
         for one in self.attendants:
             one.close()
 
