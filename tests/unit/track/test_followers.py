@@ -94,3 +94,12 @@ def test_a_process_that_cannot_even_begin_says_why_in_its_log_and_ends_nothing(t
     assert "a library is broken" in (heard.run.tracker("mlflow") / LOG).read_text()
     assert isinstance(whole()[-1], RunEnded)
     assert read_state(heard.run.tracker("mlflow")).id == ""
+
+
+def test_a_disk_that_takes_nothing_at_the_start_is_told_and_ends_nothing(tmp_path, service):
+    heard = Heard(tmp_path / "exp", service, Bounds(failing=0.0))
+    (heard.run / RunFile.TRACKERS).write_text("a file where the folder should be")
+    said = heard.trained(*whole())
+    assert "trackers/mlflow: cannot be written" in said[0]
+    assert said[-1].startswith("mlflow: 18 events did not arrive")
+    assert service.calls == []

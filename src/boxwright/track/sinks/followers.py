@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from boxwright.system.child_process import Child
-from boxwright.system.files import make_folder
+from boxwright.system.files import WriteError, make_folder
 from boxwright.system.run_folder import RunFolder
 from boxwright.track.attendant import Attendant, Bounds
 from boxwright.track.bus import Delivery
@@ -45,10 +45,13 @@ class Followers:
         self.attendants: list[Attendant] = []
 
     def handle(self, event: Event) -> None:
-        """Start them, or let them finish. Raises WriteError."""
+        """Start them, or let them finish."""
         if isinstance(event, RunStarted) and not self.attendants:
             for name in self.names:
-                self._take_up(name)
+                try:
+                    self._take_up(name)
+                except WriteError as error:  # its process tries again
+                    self.tell(Warned(f"{error} The run goes on"))
             self.attendants = [
                 attendant_of(self.folder, name, self._say, self.program, bounds=self.bounds) for name in self.names
             ]
