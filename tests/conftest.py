@@ -26,7 +26,7 @@ _FORBIDDEN = {"socket.connect", "socket.bind", "socket.getaddrinfo", "socket.get
 _allowed = False
 
 
-APART = [Path(__file__).parent / name for name in ("ray", "buckets")]
+APART = [Path(__file__).parent / name for name in ("ray", "buckets", "trackers")]
 
 
 def pytest_ignore_collect(collection_path, config):

@@ -102,6 +102,11 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "bucket": {
         "sync": Verb("send what a bucket lacks of a run", "verbs:BucketSyncSettings", "bucket:sync", live=True),
     },
+    "track": {
+        "push": Verb(
+            "send a run to trackers, from its event log", "verbs:TrackPushSettings", "track_push:run", live=True
+        ),
+    },
     "weights": {
         "inspect": Verb(
             "what a weights file of any kind holds, or why it is refused", "weights:InspectSettings", "weights:inspect"

@@ -298,7 +298,7 @@ def test_the_map_for_contributors_names_one_file_and_one_test_for_each_kind_of_c
     table = page.split("## Where a change goes")[1].split("\n## ")[0]
     rows = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("| a")]
     kinds = {row[0].strip() for row in rows}
-    asked = {"a block", "a loss term", "an augmentation", "a sink or tracker", "an export format", "a setting"}
+    asked = {"a block", "a loss term", "an augmentation", "a sink", "a tracker", "an export format", "a setting"}
     assert asked | {"a verb", "a metric", "a recipe field"} <= kinds
     known = {name for path in (ROOT / "tests").rglob("test_*.py") for name in defined_in(path)}
     for kind, touch, test, _ in rows:

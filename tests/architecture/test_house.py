@@ -81,12 +81,21 @@ DOORS = {
     "fsspec": {"system/buckets/remote.py"},
     "s3fs": set(),
     "gcsfs": set(),
-    "subprocess": {"system/follower.py", "system/worker_processes.py"},
-    "os.environ": {"system/distributed/launch_environment.py", "system/places.py", "system/waiting.py", "cli.py"},
+    "subprocess": {"system/child_process.py", "system/follower.py", "system/worker_processes.py"},
+    **{
+        name: {f"track/sinks/{name.split('_')[0]}.py"} for name in ("clearml", "comet_ml", "mlflow", "trackio", "wandb")
+    },
+    "os.environ": {
+        "system/distributed/launch_environment.py",
+        "system/places.py",
+        "system/tracker_environment.py",
+        "system/waiting.py",
+        "cli.py",
+    },
     "os.getenv": set(),
     "fcntl": {"system/shared_memory.py"},
     "mmap": {"system/shared_memory.py"},
-    "urllib": {"system/addresses.py"},
+    "urllib": {"system/addresses.py", "system/tracker_environment.py"},
     "http": {"system/fetch.py", "ui/server.py"},
     "requests": set(),
     "socket": {"system/fetch.py", "ui/server.py"},
@@ -110,10 +119,8 @@ DOORS = {
     "cv2.imdecode": {"data/pixels/image_files.py", "data/pixels/channels.py"},
     "cv2.imdecodemulti": {"data/pixels/channels.py"},
     "PIL.Image.open": set(),  # it tries every format that it knows, and some start programs
-    **{
-        f"PIL.{kind}ImagePlugin": {"data/pixels/image_files.py"}
-        for kind in ("Bmp", "Gif", "Jpeg", "Png", "Tiff", "WebP")
-    },
+    **{f"PIL.{kind}ImagePlugin": {"data/pixels/image_files.py"} for kind in ("Bmp", "Gif", "Png", "Tiff", "WebP")},
+    "PIL.JpegImagePlugin": {"data/pixels/image_files.py", "track/sinks/shown_images.py"},
 }
 FORBIDDEN = {
     "eval",

@@ -39,6 +39,7 @@ HOMES: dict[str, type[Slice]] = {
     "anchors": verbs.AnchorsSettings,
     "replay": verbs.ReplaySettings,
     "watch": verbs.WatchSettings,
+    "track push": verbs.TrackPushSettings,
     "weights inspect": weights.InspectSettings,
     "weights convert": weights.ConvertSettings,
     "weights strip": weights.StripSettings,

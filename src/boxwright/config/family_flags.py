@@ -43,7 +43,7 @@ class FamilyFlag(NamedTuple):
     remedy: str = ""
 
 
-_TRACKED = "There are no trackers beside CSV and TensorBoard yet."
+_TRACKED = "--track names a tracker, and --bbox-interval says how often it gets images."
 _TENSORRT = "It is for TensorRT engines, and none are written."
 _TENSORFLOW = "It is for TensorFlow files, and none are written"
 
@@ -98,10 +98,10 @@ TRAIN = (
     FamilyFlag("train", "--local_rank", "2020.8-7.0", "0", W, "", "The environment that torchrun sets decides."),
     FamilyFlag("train", "--log-imgs", "2020.8", "16", W, "", _TRACKED),
     FamilyFlag("train", "--log-artifacts", "2020.8", "", W, "", _TRACKED),
-    FamilyFlag("train", "--entity", "6.0-7.0", "me", N, "entity"),
+    FamilyFlag("train", "--entity", "6.0-7.0", "me", T, "entity"),
     FamilyFlag("train", "--upload_dataset", "6.0-7.0", "val", N, "upload_dataset"),
-    FamilyFlag("train", "--bbox_interval", "6.0-7.0", "2", N, "bbox_interval"),
-    FamilyFlag("train", "--artifact_alias", "6.0-7.0", "v2", N, "artifact_alias"),
+    FamilyFlag("train", "--bbox_interval", "6.0-7.0", "2", T, "bbox_interval"),
+    FamilyFlag("train", "--artifact_alias", "6.0-7.0", "v2", T, "artifact_alias"),
     FamilyFlag("train", "--ndjson-console", "7.0", "", T, "ndjson_console"),
     FamilyFlag("train", "--ndjson-file", "7.0", "", T, "ndjson_file"),
     FamilyFlag("train", "--quiet", "7.0", "", T, "quiet"),

@@ -133,6 +133,11 @@ MANUAL: dict[str, Entry] = {
         "Finishes what a training could not send.",
         "bucket sync runs/train/exp",
     ),
+    "track push": Entry(
+        "Sends a run to trackers from its event log: a run that had none, or what a service did not take while it was "
+        "away. What has arrived already is not sent twice.",
+        "track push runs/train/exp --to mlflow",
+    ),
     "weights inspect": Entry(
         "Says what a weights file of any kind holds, or why it is refused. It is read as data: nothing in it is run.",
         "weights inspect old.pt",

@@ -11,7 +11,7 @@ from boxwright.errors import SettingError
 
 # Refused, because they would be silently without effect.
 NOT_YET: dict[str, str] = {
-    "track": "trackers beside CSV and TensorBoard",
+    "upload_dataset": "uploading a data set to a tracker",
     "device_check": "the device check",
 }
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from boxwright.engine.checkpoint import put_back, read_checkpoint, snapshot
 from boxwright.engine.loop import Machinery
@@ -37,6 +37,7 @@ class RunCheckpoints:
     bests: KeptBests
     logged: StepLogged | None  # the last one of the epoch that is being trained
     world: World = field(default_factory=World)
+    sinks: Callable[[], dict[str, dict[str, Any]]] = dict  # what they want to find again
     saving: Saving | None = None
     _ranks: tuple[RankRecord, ...] = ()  # what only each process knows, when the last save began
 
@@ -48,7 +49,12 @@ class RunCheckpoints:
 
     def snapshot(self) -> Checkpoint:
         """The run as it stands."""
-        facts = replace(self.facts, thresholds=self.validation.thresholds, bests=dict(self.bests.values))
+        facts = replace(
+            self.facts,
+            thresholds=self.validation.thresholds,
+            bests=dict(self.bests.values),
+            sinks=self.sinks(),
+        )
         if self.logged is not None and self.state.batch:
             # The row of an epoch shows its last batch, and there may be none left after a restart.
             facts = replace(facts, logged={**asdict(self.logged), "losses": list(self.logged.losses)})

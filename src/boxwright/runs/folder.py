@@ -42,6 +42,8 @@ def prepared(folder: RunFolder, plan: TrainPlan, claim: Claim | None) -> Iterato
         lines = [require_room(folder.path, plan)]
         if plan.resumed is None:
             lines += _begun_anew(folder)
+        if claim is None:
+            remove(folder / RunFile.TRACKERS)  # of another run
         make_run_folder(folder.path, exist_ok=True)
         if plan.resumed is not None and plan.settings.resume_backs_up_weights:
             copy_folder(folder.weights, folder.backup_of_weights(plan.first_epoch - 1))

@@ -40,6 +40,7 @@ from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.sizing.batch_size import chosen_batch
 from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.device import choose_device
+from boxwright.track.trackers import trackers_of
 
 if TYPE_CHECKING:
     import torch
@@ -107,6 +108,7 @@ def plan_of(
     settings = asked = resolved.settings
     refuse_what_cannot_act(resolved)
     require_bucket(settings)
+    trackers_of(settings.track, place_of(resolved, "track"))
     writing = not settings.dry_run
     fetched = ensure_present(settings.data) if settings.allow_download and writing else ()
     starts = starts if resumed is None else place_of_run(resumed).starts

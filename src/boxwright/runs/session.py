@@ -34,6 +34,7 @@ from boxwright.runs.result import Trained, TrainResult
 from boxwright.runs.services import RunServices, Stops
 from boxwright.runs.several_processes import note_end, note_start
 from boxwright.runs.sinks import LogsWritten, sinks_of
+from boxwright.runs.tracking import tracking
 from boxwright.runs.wiring import Wired, wired
 from boxwright.structures.checkpoint import Checkpoint
 from boxwright.system.claim import Claim, ClaimLostError
@@ -103,6 +104,7 @@ def session(
         run.keeps_state = keeps_state
         if run.folder is not None:
             bus.sinks.append(LogsWritten(run.folder))
+            bus.sinks += tracking(plan, run.folder, bus.tell, lambda: run.ended)
         for line in filter(None, lines):
             run.warn(line)
         yield run

@@ -18,10 +18,12 @@ from boxwright.runs.build import TrainingData, machines_of
 from boxwright.runs.checkpoints import RunCheckpoints
 from boxwright.runs.evaluation.evaluate import ValidationData
 from boxwright.runs.evaluation.in_training import RunValidation
+from boxwright.runs.evaluation.shown_boxes import ShownBoxes
 from boxwright.runs.opening_lines import opening_lines
 from boxwright.runs.pictures import RunPictures
 from boxwright.runs.plan import TrainPlan
 from boxwright.runs.sinks import logged_step
+from boxwright.runs.tracking import box_interval
 from boxwright.structures.checkpoint import EvaluationRecord
 from boxwright.system.distributed.world import World
 from boxwright.system.run_folder import RunFolder
@@ -76,9 +78,13 @@ def wired(
         observers=observers,
         world=world,
     )
+    if folder is not None and (interval := box_interval(plan)):
+        validation.shown = ShownBoxes(folder, plan.data.names, interval, plan.settings.epochs)
     risen = {} if plan.resumed is None else plan.resumed.bests
     bests = KeptBests.of(plan.settings.keep_best, risen, folder)
-    checkpoints = RunCheckpoints(plan, machines, state, running, validation, facts, bests, logged_step(plan), world)
+    checkpoints = RunCheckpoints(
+        *(plan, machines, state, running, validation, facts, bests, logged_step(plan), world), sinks=bus.states
+    )
     pictures = RunPictures(folder, plan, bus.tell)
     settings, place = plan.settings, "" if folder is None else str(folder)
     opening, values = opening_lines(plan, folder, machines, lines), settings.model_dump(mode="json")

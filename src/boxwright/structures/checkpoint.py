@@ -184,6 +184,9 @@ class Checkpoint:
     thresholds: dict[str, float] = field(default_factory=dict)  # confidences to use it at
     bests: dict[str, float] = field(default_factory=dict)  # the highest so far, by what else is kept
     logged: dict[str, Any] | None = None  # the last batch of an epoch that was not over
+    sinks: dict[str, Any] = field(
+        default_factory=dict
+    )  # what sinks want to find again, such as ids of runs at trackers
     position: Position | None = None
     ema_updates: float | None = None
     optimizer: OptimizerRecord | None = None

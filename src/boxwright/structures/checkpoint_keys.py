@@ -46,6 +46,7 @@ _AS_THEY_ARE = (
     "thresholds",
     "bests",
     "logged",
+    "sinks",
     "ema_updates",
 )
 # The order of a file that was made of another one, and not by a run.
@@ -142,6 +143,7 @@ def document_of(checkpoint: Checkpoint) -> dict[str, Any]:
         "evaluation": checkpoint.evaluation.given(),
         **({} if checkpoint.plan is None else {"thresholds": checkpoint.thresholds, "bests": checkpoint.bests}),
         "logged": checkpoint.logged,
+        "sinks": checkpoint.sinks or None,
         **checkpoint.others,
         "stripped_from_epoch": checkpoint.stripped_from_epoch,
     }

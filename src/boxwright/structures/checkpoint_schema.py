@@ -230,6 +230,7 @@ class StoredCheckpoint(_Part):
     thresholds: dict[Text, float] = {}
     bests: dict[Text, float] = {}
     logged: PlainMapping | None = None
+    sinks: PlainMapping = {}
     ema: Tensors | None = None
     ema_updates: Annotated[float, Field(ge=0, lt=1 << 40)] | None = None
     state: StoredState | None = None

@@ -160,6 +160,11 @@ def write_error(path: Path, error: OSError) -> WriteError:
     return WriteError(str(path), f"cannot be written ({reason.lower()})", remedies.get(reason, "Choose another place"))
 
 
+def previous_of(path: Path) -> Path:
+    """Where the generation before this file is kept."""
+    return path.with_name(f"{path.stem}{PREVIOUS}{path.suffix}")
+
+
 def fitting(stem: str) -> str:
     """The beginning of a name that leaves room for an ending, in whole letters."""
     content = os.fsencode(stem)
@@ -218,14 +223,14 @@ def append_line(path: Path, line: str) -> None:
     that somebody else has made it would lead to a file of the user's. Raises WriteError.
     """
     try:
-        with os.fdopen(_opened_here(path), "ab+") as file:
+        with os.fdopen(open_to_add(path), "ab+") as file:
             torn = file.seek(0, os.SEEK_END) > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
             file.write(b"\n" * torn + line.encode() + b"\n")
     except OSError as error:
         raise write_error(path, error) from None
 
 
-def _opened_here(path: Path) -> int:
+def open_to_add(path: Path) -> int:
     """A descriptor to add to the regular file of this name, and to nothing it leads to. Raises OSError, WriteError."""
     never = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
@@ -310,6 +315,22 @@ def link_file(source: Path, target: Path) -> None:
     """A link to where a file is. Raises WriteError."""
     try:
         target.symlink_to(source.resolve())
+    except OSError as error:
+        raise write_error(target, error) from None
+
+
+def hold_file(source: Path, target: Path) -> None:
+    """Give what is in a file a second name, so that it stays when the file is written anew. Raises WriteError."""
+    try:
+        make_folder(target.parent)
+        remove(target)
+        try:
+            os.link(source, target)
+        except FileNotFoundError:
+            raise
+        except OSError:  # a file system without links
+            with source.open("rb") as file:
+                stream_to(target, iter(lambda: file.read(1 << 20), b""))
     except OSError as error:
         raise write_error(target, error) from None
 

@@ -54,6 +54,7 @@ class RunFile(StrEnum):
     ERRORS = "errors.jsonl"
     SUSPECTS = "suspects.jsonl"
     LISTS = "lists"
+    TRACKERS = "trackers"  # a folder for each one that was asked for
     DEMO_SHEET = "predictions_beside_truth.jpg"
     BUCKET = "bucket.json"  # where it is mirrored to
 
@@ -190,6 +191,14 @@ class RunFolder:
     def not_finite_batch(self, number: int) -> Path:
         """A batch that was not finite, without the ending of its files."""
         return self.path / f"not_finite_batch{number}"
+
+    def tracker(self, name: str) -> Path:
+        """What a tracker has of the run: how far it is, what its library said, what it keeps here for later."""
+        return self / RunFile.TRACKERS / name
+
+    def shown_image(self, number: int) -> Path:
+        """A validation image as trackers show it."""
+        return self / RunFile.TRACKERS / "images" / f"{number:02}.jpg"
 
     def tensorboard(self) -> list[Path]:
         """The event files of TensorBoard."""

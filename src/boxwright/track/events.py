@@ -199,6 +199,49 @@ class Pictured(Event):
 
 
 @dataclass(frozen=True)
+class SystemMeasured(Event):
+    """What the machine did in an epoch: share of its cores and memory in percent, memory of this process in bytes.
+
+    `device_bytes`: the most that a batch of the epoch had reserved on a GPU.
+    """
+
+    epoch: Number
+    cpu_percent: float
+    memory_percent: float
+    process_bytes: int
+    device_bytes: int
+
+
+@dataclass(frozen=True)
+class ShownBox:
+    """A box in pixels of the picture. `score` None: it is the truth."""
+
+    xyxy_px: tuple[float, float, float, float]
+    name: str
+    number: int
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class ShownImage:
+    """A validation image as the network saw it: a picture of the run folder, the truth and the predictions."""
+
+    path: str
+    size_hw: tuple[Number, Number]
+    truth: tuple[ShownBox, ...]
+    predictions: tuple[ShownBox, ...]
+
+
+@dataclass(frozen=True)
+class BoxesShown(Event):
+    """What the network saw in some validation images after an epoch."""
+
+    epoch: Number
+    names: tuple[str, ...]
+    images: tuple[ShownImage, ...]
+
+
+@dataclass(frozen=True)
 class LabelsCounted(Event):
     """How many objects there are to learn from."""
 

@@ -29,6 +29,7 @@ EVERY_FLAG = pytest.mark.parametrize("row", FLAGS, ids=lambda row: f"{row.verb} 
 def given(row):
     """The words of a row through the real parser, and the settings that come of them."""
     needed = ["--format", "onnx"] if row.verb == "export" and row.key != "format" else []
+    needed += ["--track", "mlflow"] if NEEDS.get(row.key, ("",))[0] == "track" else []
     line = read(row.verb, KINDS[row.verb], [row.flag, *row.words.split(), *needed], reports=True)
     return line, resolve_verb(KINDS[row.verb], line.flags, line.words)
 
@@ -131,7 +132,7 @@ def test_help_names_what_is_not_offered_yet(verb):
         assert (
             f"Not offered yet. {KINDS[verb].model_fields[flag[2:].replace('-', '_')].description}".split(".")[0] in text
         )
-    assert verb != "train" or {"--evolve", "--track", "--entity"} <= set(later)
+    assert verb != "train" or {"--upload-dataset"} <= set(later)
 
 
 @pytest.mark.parametrize("key", UNREAD)

@@ -26,6 +26,7 @@ from boxwright.track.sinks.event_lines import event_of, line_of
 from boxwright.track.sinks.event_log import EventLog, TextLog
 from boxwright.track.sinks.event_stream import EventPrinter, EventStream
 from tests.support.event_page import PAGE, fields_of, page
+from tests.support.told_runs import shown
 
 ALL = (
     RunStarted("runs/exp", ("one", "two"), 0, 3, {"epochs": 3}),
@@ -40,6 +41,8 @@ ALL = (
     events.Pictured("runs/exp/labels.jpg", "labels", (480, 640)),
     events.LabelsCounted((3, 0, 7)),
     events.FileWritten("runs/exp/results.csv", "log"),
+    events.SystemMeasured(0, 55.0, 12.5, 1 << 30, 0),
+    shown(0),
     RunEnded("done", 3, 0.1, 2, 0.5, "runs/exp", ("bye",)),
 )
 

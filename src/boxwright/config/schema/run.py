@@ -42,7 +42,11 @@ class RunSettings(Slice):
         help_text="Also write every event as a line of JSON, to events.ndjson in the run folder.",
         spelling=Spelling(original=True),
     )
-    track: str = setting("", "Trackers beside CSV and TensorBoard, separated by commas.", Spelling(metavar="NAMES"))
+    track: str = setting(
+        "",
+        "Trackers beside CSV and TensorBoard, separated by commas: wandb, mlflow, clearml, comet, trackio.",
+        Spelling(metavar="NAMES"),
+    )
     entity: str | None = setting(None, "Owner of the run at a tracker.", Spelling(original=True))
     upload_dataset: bool | Literal["val"] = setting(
         default=False,
@@ -52,7 +56,7 @@ class RunSettings(Slice):
     bbox_interval: int = setting(
         -1, "Epochs between box images at a tracker; -1 = every epochs // 10.", Spelling(original=True), ge=-1
     )
-    artifact_alias: str = setting("latest", "Version of the data set artifact at a tracker.", Spelling(original=True))
+    artifact_alias: str = setting("latest", "Another alias of the best weights at a tracker.", Spelling(original=True))
     results_file: Literal["csv", "txt"] = recipe_field("csv", "results.csv, or results.txt as in 2020.")
     run_folders: Literal["exp-exp2", "exp0-exp1"] = recipe_field("exp-exp2", "How run folders are numbered.")
     console: Literal["7.0", "6.0", "2020"] = recipe_field("7.0", "Columns of the console.")

@@ -137,6 +137,13 @@ class BucketSyncSettings(Slice):
     )
 
 
+class TrackPushSettings(Slice):
+    """`boxwright track push`."""
+
+    run: str = setting("", "Run folder.", Spelling(positional=True), min_length=1)
+    to: str = setting("", "Trackers, separated by commas.", Spelling(metavar="NAMES"), min_length=1)
+
+
 class AnchorsSettings(Slice):
     """`boxwright anchors`."""
 

@@ -16,8 +16,10 @@ from boxwright.model.detector import Detector
 from boxwright.model.fuse import fused
 from boxwright.runs.evaluation.evaluate import ValidationData, evaluate
 from boxwright.runs.evaluation.plan import EvaluationPlan
+from boxwright.runs.evaluation.shown_boxes import ShownBoxes
 from boxwright.structures.batch import Batch
 from boxwright.system.distributed.world import World
+from boxwright.system.files import WriteError
 from boxwright.track.events import LOSS_NAMES, Event, Warned
 from boxwright.track.sinks.callbacks import Observers
 
@@ -42,6 +44,7 @@ class RunValidation:
     observers: Observers = field(default_factory=Observers)
     world: World = field(default_factory=World)  # the processes that share its batches
     parts: int = 1  # parts a batch has to be run in to fit in memory
+    shown: ShownBoxes | None = None  # to trackers
     last: Evaluation | None = None
     numbers: dict[str, float | None] = field(default_factory=dict)  # of the last one, all that a run can be judged by
     kept: list[Seen] = field(default_factory=list)
@@ -55,9 +58,10 @@ class RunValidation:
         self, network: Detector, epoch: int | None, *, per_class: bool, keep: bool, plan: EvaluationPlan | None = None
     ) -> tuple[dict[str, float | None], float]:
         """Results by key, and the fitness. `plan` = judged otherwise than the epochs."""
-        self.kept = []
         self.observers.call("on_val_start")
-        hooks = _RunHooks(self, keep=keep)
+        shown = self.shown if self.shown is not None and self.shown.due(epoch) else None
+        hooks = _RunHooks(self, keep, shown)
+        hooks.begin()
         self.world.send_(network.buffers(), "average")  # its statistics may differ between processes
         try:
             found = evaluate(self.data.under(plan or self.plan), fused(network), hooks, world=self.world)
@@ -69,6 +73,8 @@ class RunValidation:
             raise ValidationLeftError from None
         self.last = found
         self.tell(validated(found, self.names, epoch, show_classes=per_class))
+        if shown is not None and epoch is not None:
+            self.tell(shown.event(epoch))
         results = results_of(found)
         self.numbers = results | {"fitness": found.metrics.scores.fitness}
         self.observers.call("on_val_end")
@@ -102,6 +108,13 @@ class _RunHooks:
 
     run: RunValidation
     keep: bool
+    shown: ShownBoxes | None
+
+    def begin(self) -> None:
+        """Nothing was seen yet."""
+        self.run.kept = []
+        if self.shown is not None:
+            self.shown.begin()
 
     @property
     def loss(self) -> DetectionLoss:
@@ -109,7 +122,7 @@ class _RunHooks:
 
     @property
     def seen(self) -> Callable[[Seen], None] | None:
-        return self._seen if self.keep or self.run.observers else None
+        return self._seen if self.keep or self.run.observers or self.shown is not None else None
 
     def batches(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """The validation batches, in parts where they have to be."""
@@ -127,7 +140,7 @@ class _RunHooks:
         if run.parts >= largest:
             return False
         run.parts *= 2
-        run.kept = []
+        self.begin()
         run.tell(
             Warned(
                 f"out of memory in validation; each batch is validated in {run.parts} parts from now on, with the "
@@ -139,9 +152,19 @@ class _RunHooks:
     def _seen(self, seen: Seen) -> None:
         if self.keep and seen.number < KEPT_BATCHES:
             self.run.kept.append(Seen(seen.number, seen.batch.copied(), seen.rows))
+        if self.shown is not None:
+            self._show(self.shown, seen)
         for _ in seen.rows:
             self.run.observers.call("on_val_image_end")
         self.run.observers.call("on_val_batch_end")
+
+    def _show(self, shown: ShownBoxes, seen: Seen) -> None:
+        """A disk that is full costs the pictures alone."""
+        try:
+            shown.take(seen)
+        except WriteError as error:
+            self.run.tell(Warned(f"{error} Trackers get no more validation images from this start"))
+            self.run.shown = None
 
 
 def results_of(found: Evaluation) -> dict[str, float | None]:
