@@ -11,11 +11,13 @@ export OMP_NUM_THREADS := 1
 
 RAY_VENV := .venv-ray
 RAY_READY := $(RAY_VENV)/.ready
+BUCKETS_VENV := .venv-buckets
+BUCKETS_READY := $(BUCKETS_VENV)/.ready
 PACKAGES := import sysconfig; print(sysconfig.get_path("purelib"))
 
 KERNELS := src/boxwright/native/kernels.so
 
-.PHONY: demo check types quick test test-ray golden bits fuzz bench search chaos quality changelog format clean
+.PHONY: demo check types quick test test-ray test-buckets golden bits fuzz bench search chaos quality changelog format clean
 
 $(READY): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; try: make PYTHON=python3.11"; exit 2; }
@@ -31,6 +33,13 @@ $(RAY_READY): $(READY) requirements-ray.lock
 	echo "import site; site.addsitedir('$$($(BIN)/python -c '$(PACKAGES)')')" > "$$($(RAY_VENV)/bin/python -c '$(PACKAGES)')/development.pth"
 	$(RAY_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-ray.lock
 	@touch $(RAY_READY)
+
+# Clients of buckets and servers for them, in the same way.
+$(BUCKETS_READY): $(READY) requirements-buckets.lock
+	$(BIN)/python -m venv $(BUCKETS_VENV)
+	echo "import site; site.addsitedir('$$($(BIN)/python -c '$(PACKAGES)')')" > "$$($(BUCKETS_VENV)/bin/python -c '$(PACKAGES)')/development.pth"
+	$(BUCKETS_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-buckets.lock
+	@touch $(BUCKETS_READY)
 
 # The installation builds it too; this is for those who change it.
 $(KERNELS): $(wildcard native/*.cpp native/*.h) native/CMakeLists.txt | $(READY)
@@ -56,6 +65,9 @@ test: $(READY) $(KERNELS) ## every test
 
 test-ray: $(RAY_READY) $(KERNELS) ## trainings on workers of a real Ray, one of them killed: minutes
 	$(RAY_VENV)/bin/python -m pytest tests/ray
+
+test-buckets: $(BUCKETS_READY) $(KERNELS) ## runs, weights and data at real servers of S3 and of Google Cloud Storage, which fail: minutes
+	$(BUCKETS_VENV)/bin/python -m pytest tests/buckets
 
 golden: $(READY) $(KERNELS) ## the reference numbers (BOXWRIGHT_GOLDEN = another folder of them)
 	$(BIN)/pytest tests/golden -n 2 --dist worksteal
@@ -88,4 +100,4 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) $(RAY_VENV) $(KERNELS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(RAY_VENV) $(BUCKETS_VENV) $(KERNELS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -13,6 +13,10 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded: processes stand b
 import hypothesis
 import pytest
 
+# What one process has compiled is read by all others: those beside it, those it starts, and those of the next run.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 hypothesis.settings.register_profile(
     "boxwright", deadline=None, derandomize=True, max_examples=60, print_blob=False, database=None
 )
@@ -22,13 +26,15 @@ _FORBIDDEN = {"socket.connect", "socket.bind", "socket.getaddrinfo", "socket.get
 _allowed = False
 
 
-RAY = Path(__file__).parent / "ray"
+APART = [Path(__file__).parent / name for name in ("ray", "buckets")]
 
 
 def pytest_ignore_collect(collection_path, config):
-    """Tests on Ray need a package that the development environment lacks; `make test-ray` has it, and names them."""
-    named = any(Path(argument.split("::")[0]).resolve().is_relative_to(RAY) for argument in config.args)
-    return True if collection_path == RAY and not named else None
+    """Tests that need packages which the development environment lacks; `make test-ray` and the like name them."""
+    if collection_path not in APART:
+        return None
+    named = any(Path(argument.split("::")[0]).resolve().is_relative_to(collection_path) for argument in config.args)
+    return None if named else True
 
 
 class NetworkUsedError(Exception):
@@ -64,7 +70,7 @@ def own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("BOXWRIGHT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("BOXWRIGHT_SHARED", str(tmp_path / "shared"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("BOXWRIGHT_DEBUG", "BOXWRIGHT_DATA", "RANK", "WORLD_SIZE", "LOCAL_RANK"):
+    for name in ("BOXWRIGHT_DEBUG", "BOXWRIGHT_DATA", "BOXWRIGHT_BUCKET_CACHE_GIB", "RANK", "WORLD_SIZE", "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")

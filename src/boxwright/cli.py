@@ -99,6 +99,9 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     "replay": Verb(
         "rebuild tables, TensorBoard and page of a run from the event log", "verbs:ReplaySettings", "replay:run"
     ),
+    "bucket": {
+        "sync": Verb("send what a bucket lacks of a run", "verbs:BucketSyncSettings", "bucket:sync", live=True),
+    },
     "weights": {
         "inspect": Verb(
             "what a weights file of any kind holds, or why it is refused", "weights:InspectSettings", "weights:inspect"
@@ -125,6 +128,9 @@ VERBS: dict[str, Verb | dict[str, Verb]] = {
     },
 }
 
+
+# Processes that this program starts for itself beside a training: a function that speaks on standard input and output.
+FOLLOWERS = {"follow-bucket": "buckets.sender:follow"}
 
 # What neighbouring programs call a verb, for whoever types it here.
 VERBS_ELSEWHERE = {**OLD_VERBS, "infer": "predict", "validate": "val", "benchmark": "val"}
@@ -231,6 +237,8 @@ def _broken(error: Exception) -> int:
 def _run(words: list[str]) -> int:
     if words[:1] == ["help"] and len(words) > 1:
         words = [*words[1:], "--help"]
+    if words and words[0] in FOLLOWERS:
+        return int(_named("boxwright.system", FOLLOWERS[words[0]])())
     if not words or words[0] in {"-h", "--help", "help"}:
         _say_all(_overview())
         return EXIT_DONE if words else EXIT_USER_INPUT

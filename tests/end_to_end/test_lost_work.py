@@ -17,7 +17,8 @@ import pytest
 from boxwright.engine.loop import Trainer
 from boxwright.runs import folder as room
 from boxwright.system.claim import claimed
-from boxwright.system.tensors import newest_whole, previous_of
+from boxwright.system.files import previous_of
+from boxwright.system.tensors import newest_whole
 from tests.support.commands import command, contents, done
 from tests.support.kills import at_step, forked
 from tests.support.runs import Ground, Trained, differences, train, training_state

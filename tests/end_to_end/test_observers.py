@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from boxwright.track.sinks.callbacks import CALLBACKS
 from boxwright.track.sinks.event_log import read_log
 from boxwright.track.sinks.results_table import read
 from tests.support.commands import command, done
-from tests.support.runs import Ground, train, training_state
+from tests.support.runs import Ground, Trained, train, training_state
 
 EPOCHS = 2
 # How many values each callback is called with; the others with none.
@@ -268,10 +269,26 @@ def test_the_table_and_the_scalars_are_rebuilt_from_the_event_log(ground, tmp_pa
     assert [scalar.step for scalar in scalars] == [0, 1, 2]
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """A run of two epochs with its pictures, one for each recipe, made when it is asked for; and a copy to write in."""
+    made: dict[str, Trained] = {}
+
+    def copy_of(recipe: str, to: Path) -> tuple[Path, Ground]:
+        if recipe not in made:
+            place = tmp_path_factory.mktemp("drawn")
+            words = ("--recipe", recipe, "--name", "abc")
+            made[recipe] = train(Ground.laid(place), place / "runs", *words, epochs=2, plots=True)
+        return Path(shutil.copytree(made[recipe].folder, to / "abc")), made[recipe].ground
+
+    return copy_of
+
+
 @pytest.mark.parametrize("recipe", ["2020.7", "7.0"])
-def test_every_table_and_the_page_are_rebuilt_after_a_resume_too(ground, tmp_path, recipe):
-    folder = train(ground, tmp_path, "--recipe", recipe, "--name", "abc", epochs=2, plots=True).folder
-    done(*ground.words(tmp_path, "--recipe", recipe, "--name", "abc", "--resume", folder, epochs=3, plots=True))
+def test_every_table_and_the_page_are_rebuilt_after_a_resume_too(drawn, tmp_path, recipe):
+    folder, ground = drawn(recipe, tmp_path)
+    project = ground.folder / "runs"
+    done(*ground.words(project, "--recipe", recipe, "--name", "abc", "--resume", folder, epochs=3, plots=True))
     names = [
         "results.csv",
         "results.png",
@@ -304,8 +321,8 @@ def pictures(folder: Path) -> dict[str, list[tuple[int, int, int, bytes]]]:
 
 
 @pytest.mark.parametrize("recipe", ["2020.7", "7.0"])
-def test_tensorboard_shows_the_pictures_of_the_run_at_the_epoch_they_were_made_in(ground, tmp_path, recipe):
-    folder = train(ground, tmp_path, "--recipe", recipe, epochs=2, plots=True).folder
+def test_tensorboard_shows_the_pictures_of_the_run_at_the_epoch_they_were_made_in(drawn, tmp_path, recipe):
+    folder, _ = drawn(recipe, tmp_path)
     there = {path.stem for pattern in ("*.jpg", "*.png") for path in folder.glob(pattern)}
     first = pictures(folder)
     assert first.keys() == there
@@ -323,13 +340,13 @@ def test_tensorboard_shows_the_pictures_of_the_run_at_the_epoch_they_were_made_i
     assert before["histograms"] == (["classes"] if recipe == "2020.7" else [])
 
 
-def test_a_run_that_goes_on_keeps_its_pictures_in_tensorboard(ground, tmp_path):
-    folder = train(ground, tmp_path, epochs=1, plots=True).folder
+def test_a_run_that_goes_on_keeps_its_pictures_in_tensorboard(drawn, tmp_path):
+    folder, _ = drawn("7.0", tmp_path)
     (folder / "labels.jpg").unlink()
-    done("train", "--resume", folder, "--epochs", 2)
+    done("train", "--resume", folder, "--epochs", 3)
     found = pictures(folder)
     assert [step for step, *_ in found["train_batch0"]] == [0]
-    assert [step for step, *_ in found["results"]] == [0, 1]
+    assert [step for step, *_ in found["results"]] == [1, 2]
     assert "labels" not in found
 
 

@@ -26,8 +26,8 @@ Of several processes the first one writes. `docs/how-to/follow-a-run.md` shows w
 ## The format
 
 - A line is one JSON object in ASCII and ends with a line feed; what has none yet is not whole. It has `event`, the
-  kind, `time`, when it was told, in seconds since 1970, and the fields of the kind. In a file a line that is no JSON was
-  torn by a kill or a full disk: pass it over.
+  kind, `time`, when it was told, in seconds since 1970, and the fields of the kind. In a file a line that is no JSON
+  was torn by a kill or a full disk: pass it over.
 - The first line of a stream, and in a file the first one of every process that adds to it, is `StreamStarted`: it names
   the format, and its version is **{events.VERSION}**.
 - Within a version kinds and fields are added, and none changes its meaning, its unit or its type, or goes. Pass over

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import traceback
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
 
 
 class Forked:
-    """`work` in a child, with pipes for its standard streams, and some environment variables of its own."""
+    """`work` in a child, with pipes for its standard streams, and some environment variables of its own.
 
-    def __init__(self, work: Callable[[], None], **environment: str) -> None:
+    It ends with the exit code that `work` returns, None being 0.
+    """
+
+    def __init__(self, work: Callable[[], int | None], **environment: str) -> None:
         pipes = [os.pipe() for _ in range(3)]
         sys.stdout.flush()
         self.pid = os.fork()
@@ -41,6 +45,23 @@ class Forked:
             self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return self._code
 
+    @property
+    def returncode(self) -> int | None:
+        return self.poll()
+
+    def communicate(self, **_: object) -> tuple[str, str]:
+        """All that it still writes, at its end."""
+        err: list[str] = []
+        reading = threading.Thread(target=lambda: err.append(self.stderr.read()))
+        reading.start()
+        self.stdin.close()
+        out = self.stdout.read()
+        reading.join()
+        self.stdout.close()
+        self.stderr.close()
+        self.wait()
+        return out, err[0]
+
     def kill(self) -> None:
         """As the system does when memory is short."""
         os.kill(self.pid, signal.SIGKILL)
@@ -49,7 +70,7 @@ class Forked:
         os.kill(self.pid, number)
 
 
-def _be(work: Callable[[], None], streams: list[int], environment: dict[str, str]) -> None:
+def _be(work: Callable[[], int | None], streams: list[int], environment: dict[str, str]) -> None:
     code = 1
     try:
         for number, stream in enumerate(streams):
@@ -57,9 +78,8 @@ def _be(work: Callable[[], None], streams: list[int], environment: dict[str, str
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # ends of the pipes of other such processes among them
         sys.stdin, sys.stdout, sys.stderr = (os.fdopen(n, m, buffering=1, closefd=False) for n, m in enumerate("rww"))
         os.environ.update(environment)
-        work()
+        code = work() or 0
         sys.stdout.flush()
-        code = 0
     except BaseException:  # noqa: BLE001 -- a child has to end here
         traceback.print_exc()
     finally:

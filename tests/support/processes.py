@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from boxwright import cli
+from tests.support.forked import Forked
+
 SUPPORT = Path(__file__).parent
 PACKAGE = SUPPORT.parents[1] / "src"
 
@@ -27,7 +30,12 @@ def started(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
 
 
-def wait_for(process: subprocess.Popen[str], word: str) -> str:
+def forked(*words: str) -> Forked:
+    """The same in a child of this process, whose start costs no import."""
+    return Forked(lambda: cli.main(words))
+
+
+def wait_for(process: subprocess.Popen[str] | Forked, word: str) -> str:
     """The first line that begins with this word, blanks aside. It waits on the pipe, so nothing is polled."""
     for line in process.stdout:
         if line.split()[:1] == [word]:

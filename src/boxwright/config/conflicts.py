@@ -59,6 +59,12 @@ def _rules(s: Any) -> tuple[tuple[bool, tuple[str, ...], str, str], ...]:
             "Give --batch-size a number",
         ),
         (
+            bool(s.evolve) and bool(s.bucket),
+            ("evolve", "bucket"),
+            "a study is not sent to a bucket yet",
+            "Leave --bucket out",
+        ),
+        (
             bool(s.evolve) and "," in s.device,
             ("evolve", "device"),
             "a trial of an evolution runs on one device",

@@ -71,7 +71,7 @@ TRAIN = (
     FamilyFlag("train", "--evolve", "2020.7-7.0", "10", N, "evolve"),
     FamilyFlag("train", "--evolve_population", "7.0", "sets", N, "evolve_population"),
     FamilyFlag("train", "--resume_evolve", "7.0", "population.yaml", N, "resume_evolve"),
-    FamilyFlag("train", "--bucket", "2020.7-7.0", "gs://mine", N, "bucket"),
+    FamilyFlag("train", "--bucket", "2020.7-7.0", "gs://mine", T, "bucket"),
     FamilyFlag("train", "--cache-images", "2020.7-2020.8", "", R, "cache"),
     FamilyFlag("train", "--cache", "6.0-7.0", "disk", T, "cache"),
     FamilyFlag("train", "--image-weights", "2020.8-7.0", "", T, "image_weights"),

@@ -98,7 +98,7 @@ MANUAL: dict[str, Entry] = {
     "data fetch": Entry(
         "Fetches the archive that a YAML names under `download:` over https, checks its hash and unpacks its pictures "
         "and labels below the YAML's folder,"
-        " or into the folder that --to names. Nothing else uses the network.",
+        " or into the folder that --to names. Streams and buckets that you name apart, nothing else uses the network.",
         "data fetch yours.yaml",
     ),
     "data sample": Entry(
@@ -127,6 +127,11 @@ MANUAL: dict[str, Entry] = {
     ),
     "replay": Entry(
         "Rebuilds the tables, the TensorBoard file and the page of a run from its event log.", "replay runs/train/exp"
+    ),
+    "bucket sync": Entry(
+        "Brings a run folder and its mirror in a bucket together: sends what is missing there, and verifies it. "
+        "Finishes what a training could not send.",
+        "bucket sync runs/train/exp",
     ),
     "weights inspect": Entry(
         "Says what a weights file of any kind holds, or why it is refused. It is read as data: nothing in it is run.",

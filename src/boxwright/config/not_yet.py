@@ -11,7 +11,6 @@ from boxwright.errors import SettingError
 
 # Refused, because they would be silently without effect.
 NOT_YET: dict[str, str] = {
-    "bucket": "mirroring to a bucket",
     "track": "trackers beside CSV and TensorBoard",
     "device_check": "the device check",
 }
@@ -30,6 +29,7 @@ OF_EVOLUTION = (
 NEEDS = {
     **dict.fromkeys(("entity", "upload_dataset", "bbox_interval", "artifact_alias"), ("track", "a tracker")),
     **dict.fromkeys(OF_EVOLUTION, ("evolve", "an evolution")),
+    **dict.fromkeys(("bucket_every", "bucket_wait"), ("bucket", "a bucket")),
 }
 # Constants of the trainers that nothing here reads. Files name them all; who writes one alone means something by it.
 UNREAD = {"iou_t": "no trainer of this family reads it"}

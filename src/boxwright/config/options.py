@@ -32,6 +32,8 @@ class TrainOptions(TypedDict, total=False):
     evolve_default_generations: int | None
     evolve_file: Literal["csv", "txt"] | None
     bucket: str | None
+    bucket_every: float | None
+    bucket_wait: float | None
     ndjson_console: bool | None
     ndjson_file: bool | None
     track: str | None

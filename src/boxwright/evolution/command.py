@@ -23,7 +23,7 @@ from boxwright.evolution.place import StudyFolder, begun, folder_asked, is_study
 from boxwright.evolution.study_plan import plan_of_study
 from boxwright.evolution.trial import PLACE_KEYS, Trainer
 from boxwright.evolution.worker import Worker
-from boxwright.search.job import Result, Stage
+from boxwright.search.job import Job, Result, Stage
 from boxwright.search.ledger import Ledger, Over
 from boxwright.search.old_records import read_old
 from boxwright.search.ranking import is_old
@@ -62,7 +62,7 @@ class Study:
     @functools.cached_property
     def files(self) -> Files:
         """What is written from the ledger."""
-        return Files(self.folder, self.ledger)
+        return Files(self.folder, self.ledger, draws=not self.asked.worker_of)
 
     # -- work
 
@@ -103,7 +103,7 @@ class Study:
         found = self.ledger.take(self._method)
         if isinstance(found, Over):
             return found
-        if hasattr(found, "name"):
+        if isinstance(found, Job):
             self.ledger.release(found)
         return Over("workers of this command have ended, and others go on")
 

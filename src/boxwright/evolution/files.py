@@ -22,10 +22,11 @@ DRAWN_EVERY_S = 60.0  # while a study goes on
 
 @dataclass
 class Files:
-    """Writes them."""
+    """Writes them. `draws`: picture and page too, which take seconds, so that one of several workers does it."""
 
     folder: StudyFolder
     ledger: Ledger
+    draws: bool = True
     drawn_at: float = float("-inf")
 
     def write(self, *, whole: bool, reason: str = "") -> None:
@@ -33,7 +34,7 @@ class Files:
         plan, done = self.ledger.plan, whole_trials(self.ledger)
         winner, said = self._judged()
         write_records(self.folder.path, plan, done, self.folder.form, winner, said)
-        if whole or time.monotonic() - self.drawn_at > DRAWN_EVERY_S:
+        if self.draws and (whole or time.monotonic() - self.drawn_at > DRAWN_EVERY_S):
             self._draw(reason)
             self.drawn_at = time.monotonic()
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 OF_THE_STUDY = Source(Origin.FILE, "plan of the study")
 SUMMARY = RESULT_KEYS[3:10]  # what a table of an evolution has of a validation
 LONGEST_REASON = 300  # characters
+SUFFIX = ".pt"  # of a state
 # Where and how fast a trial trains; all else is the same everywhere.
 PLACE_KEYS = ("device", "threads", "workers", "cache", "kernels", "quiet", "console", "engine", "workers_ray")
 # What a trial has none of, whatever was asked for.
@@ -177,15 +178,15 @@ class Trainer:
             came_to = run.train()
             if run.state is not None:
                 make_folder(self.states)
-                write_checkpoint(self.states / f"{job.name}.pt", run.state)
+                write_checkpoint(self._state_of(job.name), run.state)
         if job.goes_on_from:
-            remove(self.states / f"{job.goes_on_from}.pt")
+            remove(self._state_of(job.goes_on_from))
         release_memory(plan.device)
         return came_to.results
 
     def _plan(self, resolved: Resolved[TrainSettings], job: Job) -> TrainPlan:
         """The plan of a training, from where the job goes on; from its beginning where that state is gone."""
-        place = self.states / f"{job.goes_on_from}.pt"
+        place = self._state_of(job.goes_on_from)
         if not job.goes_on_from or not place.is_file():
             return plan_of(resolved, None)
         try:
@@ -194,3 +195,7 @@ class Trainer:
             remove(place)  # damaged; the same bits come of training it again
             return plan_of(resolved, None)
         return replace(plan_of(resolved, found), replanned=False)
+
+    def _state_of(self, name: str) -> Path:
+        """Where a job's state is kept."""
+        return (self.states / name).with_suffix(SUFFIX)

@@ -19,10 +19,34 @@ if TYPE_CHECKING:
 PROBE_SIZE = 1024  # pixels: a multiple of every usual stride
 MAX_MAP = 1 << 30  # numbers in the map of one row for one image of that size: 4 GiB
 MAX_TOKENS = 1 << 16  # cells of a map that attention compares with each other
+MAX_KNOWN = 64
+
+# Strides of networks that were passed: a process makes the same few again and again, and a pass of shapes through
+# batch normalisation, which the framework does in Python, takes longer than all else in the making of a small network.
+_known: dict[str, tuple[int, ...]] = {}
 
 
 def strides_of(modules: nn.Sequential, spec: ModelSpec) -> tuple[int, ...]:
     """Pixels per cell of every level. Raises ModelError with the row that does not fit."""
+    described = _described(spec)
+    if described not in _known:
+        strides = _strides_of(modules, spec)
+        if len(_known) >= MAX_KNOWN:
+            _known.clear()
+        _known[described] = strides
+    return _known[described]
+
+
+def _described(spec: ModelSpec) -> str:
+    """All of a network that its strides follow from; not its names, classes, anchors, and the place of its rows."""
+    rows = [
+        (row.sources, row.block, row.arguments, row.in_channels, row.out_channels, row.sequence, row.inner)
+        for row in spec.rows[:-1]
+    ]
+    return repr((spec.in_channels, spec.activation, spec.csp_activation, rows, spec.rows[-1].sources))
+
+
+def _strides_of(modules: nn.Sequential, spec: ModelSpec) -> tuple[int, ...]:
     maps: list[torch.Tensor] = []
     image = torch.empty(1, spec.in_channels, PROBE_SIZE, PROBE_SIZE, device="meta")
     for row, module in zip(spec.rows[:-1], modules, strict=False):

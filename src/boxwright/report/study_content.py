@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class SearchedKey(TypedDict):
@@ -121,27 +125,34 @@ class StudyInsight(TypedDict):
     keys: NotRequired[dict[str, KeyInsight]]
 
 
-class StudyContent(TypedDict):
+@dataclass(frozen=True)
+class StudyContent:
     """A study as it stands. Trials come in the order in which they ended, as far as that is known."""
 
     name: str
-    method: NotRequired[str]  # "mutation", "population" or "search"
-    state: NotRequired[str]  # "running", "over" or "stopped"
-    reason: NotRequired[str]  # for which it is over or was stopped
-    lines: NotRequired[list[str]]  # what is searched and what stays, budget
-    facts: NotRequired[dict[str, Any]]  # network, data, images by split, classes, budget, workers
-    epochs: NotRequired[int]  # of a whole training
-    trials_planned: NotRequired[int]
-    seconds: NotRequired[float]  # of training, of all workers together
-    seconds_left: NotRequired[float | None]
-    generation_size: NotRequired[int]  # of a population
-    keys: NotRequired[list[SearchedKey]]
-    fixed: NotRequired[list[FixedKey]]
-    trials: NotRequired[list[StudyTrial]]
-    running: NotRequired[list[RunningTrial]]
-    best: NotRequired[str | None]  # name of a trial
-    start: NotRequired[str | None]
-    verdict: NotRequired[StudyVerdict | None]
-    insight: NotRequired[StudyInsight | None]
-    damaged: NotRequired[dict[str, str]]  # files of the study that were passed over, and why
-    command: NotRequired[str]  # that trains with the best set
+    method: str = ""  # mutation, population or search
+    state: str = ""  # running, over or stopped
+    reason: str = ""  # for which it is over or was stopped
+    lines: Sequence[str] = ()  # what is searched and what stays
+    facts: Mapping[str, Any] = field(default_factory=dict)  # network, data, images by split, classes, budget, workers
+    epochs: int = 0  # of a whole training
+    trials_planned: int = 0
+    seconds: float | None = None  # of training, of all workers together
+    seconds_left: float | None = None
+    generation_size: int = 0  # of a population
+    keys: Sequence[SearchedKey] = ()
+    fixed: Sequence[FixedKey] = ()
+    trials: Sequence[StudyTrial] = ()
+    running: Sequence[RunningTrial] = ()
+    best: str | None = None  # name of a trial
+    start: str | None = None
+    verdict: StudyVerdict | None = None
+    insight: StudyInsight = field(default_factory=StudyInsight)
+    damaged: Mapping[str, str] = field(default_factory=dict)  # files of the study that were passed over, and why
+    command: str = ""  # that trains with the best set
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> StudyContent:
+        """From plain values: what is None is as good as missing, and what is not known here is left out."""
+        known = {one.name for one in fields(cls)}
+        return cls(**{key: value for key, value in document.items() if key in known and value is not None})

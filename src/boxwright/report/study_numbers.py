@@ -11,6 +11,7 @@ from boxwright.report.study_content import StudyTrial
 
 VERDICT = "verdict"  # the stage of trainings that judge, and are no part of the search
 MINUTE_S, HOUR_S = 60, 3600
+SMALL = 0.1
 LEAST_PLAIN = 1e-6  # what is smaller has an exponent
 
 
@@ -39,6 +40,12 @@ def short(value: float | None) -> str:
     if known is not None and LEAST_PLAIN <= abs(known) < 1:
         return f"{known:.{4 - math.floor(math.log10(abs(known)))}f}".rstrip("0").rstrip(".")
     return number(known, ".5g")
+
+
+def fitness_words(value: float | None) -> str:
+    """Four places, and three digits of what is below 0.1: the first epochs of a training come to little."""
+    known = finite(value)
+    return number(known) if known is None or known <= 0 or known >= SMALL else short(float(f"{known:.3g}"))
 
 
 def finite(value: Any) -> float | None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from boxwright.report.page import UNKNOWN, as_script, clear, rendered
 from boxwright.report.study_content import (
@@ -11,10 +11,9 @@ from boxwright.report.study_content import (
     RunningTrial,
     SearchedKey,
     StudyContent,
-    StudyInsight,
     StudyTrial,
 )
-from boxwright.report.study_numbers import counted, duration, finite, fitness_of, judges, number, short
+from boxwright.report.study_numbers import counted, duration, finite, fitness_of, fitness_words, judges, number, short
 from boxwright.report.study_verdict import verdict_shown
 
 if TYPE_CHECKING:
@@ -31,33 +30,32 @@ FAR_APART = 4.0  # high over low, from which on a key goes by factors
 
 def study_page(content: dict[str, Any]) -> str:
     """The whole page of what `StudyContent` describes. Texts are shown as text, whatever stands in them."""
-    study = cast("StudyContent", content)
-    trials = study.get("trials") or []
-    keys = list({key["name"]: key for key in study.get("keys") or []}.values())
-    insight = study.get("insight") or StudyInsight()
-    taught = insight.get("keys") or {}
+    study = StudyContent.of(content)
+    trials = study.trials
+    keys = list({key["name"]: key for key in study.keys}.values())
+    taught = study.insight.get("keys") or {}
     shares = {name: finite(one["importance"]) for name, one in taught.items()}
-    verdict = study.get("verdict")
+    verdict = study.verdict
     shown = {
-        "name": study["name"],
+        "name": study.name,
         "headline": _headline(study),
-        "is_running": study.get("state") == "running",
-        "lines": study.get("lines") or [],
+        "is_running": study.state == "running",
+        "lines": study.lines,
         "facts": _facts(study),
-        "command": study.get("command") or "",
-        "fixed": study.get("fixed") or [],
+        "command": study.command,
+        "fixed": study.fixed,
         "searched": [_searched(key) for key in keys],
-        "running": [_running(one) for one in study.get("running") or []],
-        "damaged": list((study.get("damaged") or {}).items()),
+        "running": [_running(one) for one in study.running],
+        "damaged": list(study.damaged.items()),
         "cards": _cards(study, trials),
         "verdict": verdict_shown(verdict, trials) if verdict else None,
         "differences": _differences(keys, taught),
-        "has_best": study.get("best") is not None,
-        "best_is_start": study.get("best") is not None and study.get("best") == study.get("start"),
+        "has_best": study.best is not None,
+        "best_is_start": study.best is not None and study.best == study.start,
         "has_importance": any(share is not None for share in shares.values()),
         "rungs": [
             (one["epochs"], one["more_epochs"], number(one["spearman"], "+.2f"), one["trials"], one.get("word", ""))
-            for one in insight.get("rank_correlations") or []
+            for one in study.insight.get("rank_correlations") or []
         ],
         "generations": _generations(study, trials),
     }
@@ -68,16 +66,16 @@ def study_page(content: dict[str, Any]) -> str:
 
 def _headline(study: StudyContent) -> str:
     """By which method, and how it stands."""
-    method = study.get("method", "")
-    words = ", ".join(filter(None, (METHODS.get(method, method), study.get("state", ""))))
-    return f"{words}: {study['reason']}" if study.get("reason") else words
+    method = study.method
+    words = ", ".join(filter(None, (METHODS.get(method, method), study.state)))
+    return f"{words}: {study.reason}" if study.reason else words
 
 
 def _facts(study: StudyContent) -> list[tuple[str, str]]:
     """What was trained on what, as far as it is known."""
-    known = study.get("facts") or {}
+    known = study.facts
     images = known.get("images") or {}
-    epochs = study.get("epochs")
+    epochs = study.epochs
     rows = (
         ("network", str(known.get("network") or "")),
         ("data", str(known.get("data") or "")),
@@ -97,21 +95,21 @@ def _running(one: RunningTrial) -> tuple[str, str, str]:
 def _cards(study: StudyContent, trials: Sequence[StudyTrial]) -> list[dict[str, str]]:
     """The study in a few numbers: name, value, and what belongs to it."""
     fitness = {trial["name"]: fitness_of(trial) for trial in trials}
-    best, start = study.get("best"), study.get("start")
-    known = number(fitness.get(start)) if start is not None else UNKNOWN
+    best, start = study.best, study.start
+    known = fitness_words(fitness.get(start)) if start is not None else UNKNOWN
     of_start = "start set not measured" if known == UNKNOWN else f"start set {known}"
     judged = sum(judges(trial) for trial in trials)
     failed = sum(bool(trial.get("failure")) for trial in trials)
     tried = {(_is_old(trial), trial["trial"]) for trial in trials if not judges(trial)}
-    planned, facts = study.get("trials_planned", 0), study.get("facts") or {}
-    running = len(study.get("running") or [])
+    planned, facts = study.trials_planned, study.facts
+    running = len(study.running)
     about_trials = [
         f"of {planned:,}" if planned and not facts.get("budget") else "",
         counted(len(trials), "training"),
         f"{judged:,} of them for the verdict" if judged else "",
         f"{running:,} running" if running else "",
     ]
-    left = study.get("seconds_left")
+    left = study.seconds_left
     about_time = [
         counted(_spent(trials), "epoch"),
         counted(facts["workers"], "worker") if facts.get("workers") else "",
@@ -119,13 +117,13 @@ def _cards(study: StudyContent, trials: Sequence[StudyTrial]) -> list[dict[str, 
     ]
     rows = (
         (
-            "best fitness" + (" so far" if study.get("state") == "running" else ""),
-            number(fitness.get(best)) if best is not None else UNKNOWN,
+            "best fitness" + (" so far" if study.state == "running" else ""),
+            fitness_words(fitness.get(best)) if best is not None else UNKNOWN,
             f"trial {best}; {of_start}" if best is not None else of_start,
         ),
         ("trials ended", f"{len(tried):,}", ", ".join(filter(None, about_trials))),
         ("trainings failed", f"{failed:,}", _kinds(trials)),
-        ("of training", duration(study.get("seconds")), ", ".join(filter(None, about_time))),
+        ("of training", duration(study.seconds), ", ".join(filter(None, about_time))),
     )
     return [{"name": name, "value": value, "text": text} for name, value, text in rows]
 
@@ -141,14 +139,14 @@ def _spent(trials: Sequence[StudyTrial]) -> int:
     return sum(one.get("epochs", 0) - until.get(one.get("goes_on_from", ""), 0) for one in trials)
 
 
-MAX_KINDS = 3
+MAX_KINDS, LONGEST_KIND = 3, 60
 
 
 def _kinds(trials: Iterable[StudyTrial]) -> str:
     """Kinds of failures, the most frequent first."""
     kinds = [trial.get("failure", "") for trial in trials if trial.get("failure")]
     each = sorted({kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}.items(), key=lambda one: -one[1])
-    words = [f"{count:,} {kind}" for kind, count in each[:MAX_KINDS]]
+    words = [f"{count:,} {kind[:LONGEST_KIND]}" for kind, count in each[:MAX_KINDS]]
     return ", ".join([*words, *(["others"] if len(each) > MAX_KINDS else [])]) or "none"
 
 
@@ -205,7 +203,7 @@ def _change(start: float | None, best: float | None) -> str:
 
 def _generations(study: StudyContent, trials: Sequence[StudyTrial]) -> int:
     """How many generations there are to draw."""
-    size = study.get("generation_size") or 0
+    size = study.generation_size
     tried = [trial["trial"] for trial in trials if not judges(trial) and not _is_old(trial)]
     return max(tried, default=-1) // size + 1 if size > 0 else 0
 
@@ -244,8 +242,8 @@ def _drawn(study: StudyContent, trials: Sequence[StudyTrial], keys: Sequence[Sea
         "results": results,
         "columns": columns,
         "families": list(families),
-        "epochs": study.get("epochs") or max((one.get("horizon", 0) for one in trials), default=0),
-        "best": places.get(study.get("best") or "", -1),
-        "start": places.get(study.get("start") or "", -1),
-        "generation_size": study.get("generation_size") or 0,
+        "epochs": study.epochs or max((one.get("horizon", 0) for one in trials), default=0),
+        "best": places.get(study.best or "", -1),
+        "start": places.get(study.start or "", -1),
+        "generation_size": study.generation_size,
     }

@@ -23,6 +23,7 @@ from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec
 from boxwright.model.weights import head_tensors, load_exactly, require_fit, transfer
 from boxwright.runs.carried_state import Carried, carried_of, epochs_after
+from boxwright.runs.inputs.bucket_run import require_bucket
 from boxwright.runs.inputs.class_match import Matching, as_in_run, matching_of, require_names, require_same
 from boxwright.runs.inputs.fetch_data import ensure_present
 from boxwright.runs.inputs.open_data import OpenData, open_data, require_training_objects
@@ -105,6 +106,7 @@ def plan_of(
     """
     settings = asked = resolved.settings
     refuse_what_cannot_act(resolved)
+    require_bucket(settings)
     writing = not settings.dry_run
     fetched = ensure_present(settings.data) if settings.allow_download and writing else ()
     starts = starts if resumed is None else place_of_run(resumed).starts

@@ -60,6 +60,9 @@ FREE = {
     "time",
     "extend",
     "dry_run",
+    "bucket",
+    "bucket_every",
+    "bucket_wait",
 }
 # How the classes of a start's data are taken; the run keeps what it began with.
 OF_A_START = {"names_by_position", "match_names"}

@@ -28,6 +28,7 @@ from boxwright.runs.evaluation.evaluate import ValidationData
 from boxwright.runs.finish import Ending
 from boxwright.runs.folder import prepared
 from boxwright.runs.generations import way_on
+from boxwright.runs.mirroring import Mirroring
 from boxwright.runs.plan import TrainPlan
 from boxwright.runs.result import Trained, TrainResult
 from boxwright.runs.services import RunServices, Stops
@@ -83,12 +84,21 @@ def session(
         stack.enter_context(configured_process(plan.device, settings.threads, kernels=settings.kernels == "auto"))
         own: list[Sink] = []
         lines: list[str] = []
+        mirroring = None
         if folder is not None:
-            claim, lines = stack.enter_context(prepared(folder, plan, claim))
-            own, more = sinks_of(plan, folder)
-            lines += more
+            if settings.bucket:
+                mirroring = Mirroring(plan, folder)
+                stack.callback(mirroring.close)
+                lines = mirroring.checked()
+                sinks = [*sinks, mirroring.sink]
+            claim, more = stack.enter_context(prepared(folder, plan, claim))
+            own, about = sinks_of(plan, folder)
+            lines += [*more, *about]
         bus = Bus([*own, EventObservers(watching), *sinks])
         stack.callback(bus.close)
+        if mirroring is not None:
+            mirroring.begin(bus.tell)
+            stack.callback(mirroring.finish)
         run = Run(plan, folder, claim, bus, watching, world or World(), stack)
         run.keeps_state = keeps_state
         if run.folder is not None:

@@ -11,7 +11,7 @@ from boxwright.config.load import Resolved
 from boxwright.config.run_paths import place_of_document, with_whole_paths
 from boxwright.config.schema.train import TrainSettings
 from boxwright.documents import read_yaml
-from boxwright.errors import BoxwrightError, WeightsError
+from boxwright.errors import BoxwrightError, SettingError, WeightsError
 from boxwright.runs import replan as replanning
 from boxwright.runs import resume as resuming
 from boxwright.runs import resume_legacy as legacy
@@ -19,6 +19,7 @@ from boxwright.runs.agree_before_start import on_own_device, require_same, requi
 from boxwright.runs.dry_run import planned
 from boxwright.runs.folder import folder_of
 from boxwright.runs.generations import is_unsaved, settings_of_run
+from boxwright.runs.inputs.bucket_run import with_run_here
 from boxwright.runs.inputs.class_match import matching_of
 from boxwright.runs.inputs.run_place import data_of_run
 from boxwright.runs.inputs.weight_files import OpenWeights
@@ -37,6 +38,7 @@ from boxwright.runs.several_processes import (
 )
 from boxwright.structures.answer import Answer
 from boxwright.structures.checkpoint import Checkpoint
+from boxwright.system.buckets.address import is_address
 from boxwright.system.claim import Claim, claimed
 from boxwright.system.distributed.hang_watch import LostError
 from boxwright.system.distributed.launch_environment import Launch, launch_of_environment
@@ -45,6 +47,7 @@ from boxwright.system.distributed.world import World
 from boxwright.system.files import remove
 from boxwright.system.run_folder import RunFile, RunFolder, run_of
 from boxwright.system.tensors import finish_rotation
+from boxwright.system.terminal import say
 from boxwright.track.events import Ended
 from boxwright.track.sinks.rank_warnings import RankWarnings
 from boxwright.track.sinks.results_table import whole_rows
@@ -60,6 +63,8 @@ def train(
 
     `launch` is given by one that does not speak through the environment.
     """
+    if launch is None and launch_of_environment() is None:
+        resolved = with_run_here(resolved, say)
     settings = resolved.settings
     if settings.engine == "ray" and launch is None:
         return train_on_ray(resolved, observers, train)
@@ -71,7 +76,7 @@ def train(
         with world_of(launch, settings.rank_timeout) as world:
             if launch is not None and (begun := begun_by(launch, settings, world)):
                 resolved = replace(resolved, settings=settings.model_copy(update={"resume": begun}))
-            resolved = without_result_file(resolved)
+            resolved = without_result_file(_with_run_here(resolved, world))
             if not resolved.settings.resume:
                 require_shares(resolved.settings, world)  # before data are read
             result = _train(on_own_device(resolved, world), observers, world)
@@ -83,6 +88,12 @@ def train(
     if not result.is_told:
         write_result(settings.result_file, result)
     return result
+
+
+def _with_run_here(resolved: Resolved[TrainSettings], world: World) -> Resolved[TrainSettings]:
+    """A run that lies in a bucket is fetched by one process, into the folder of runs that all of them see."""
+    world.alone(lambda: with_run_here(resolved, say), "fetching the run")
+    return with_run_here(resolved, say, fetching=False)
 
 
 def _train(resolved: Resolved[TrainSettings], observers: Sequence[object], world: World) -> TrainResult:
@@ -127,6 +138,10 @@ def dry_run(resolved: Resolved[TrainSettings]) -> Answer:
         return Answer([], None)
     if not resolved.settings.resume:
         return planned(plan_of(resolved, None))
+    if isinstance(resolved.settings.resume, str) and is_address(resolved.settings.resume):
+        raise SettingError(
+            "--dry-run + --resume", "the run is in a bucket, and nothing is fetched now", "Name a folder"
+        )
     folder = RunFolder(run_of(resuming.checkpoint_place(resolved)))
     checkpoint = _to_go_on_from(resolved, folder)
     if checkpoint is not None and checkpoint.is_legacy:

@@ -30,6 +30,8 @@ MAX_PIXELS = (
     # read in two ways
 )
 
+BUCKET_CACHE_GIB, MOST_CACHE_GIB = 100, 1e6
+
 
 def cache_folder() -> Path:
     """Where caches live: BOXWRIGHT_CACHE, else ~/.cache/boxwright."""
@@ -107,3 +109,24 @@ def wants_colour() -> bool:
 def cursor_moves() -> bool:
     """Whether a terminal by its name in TERM can draw over a line. Windows gives its terminals no names."""
     return os.environ.get("TERM", "xterm" if os.name == "nt" else "") not in {"", "dumb", "unknown"}
+
+
+def prepare_bucket_clients() -> bool:
+    """What the client of Google's buckets reads when it is imported; whether a server of the user's own is named.
+
+    With one named it would ask for the kind of each bucket over another protocol, for a minute, and for credentials.
+    """
+    emulated = bool(os.environ.get("STORAGE_EMULATOR_HOST"))
+    if emulated:
+        os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+    return emulated
+
+
+def bucket_cache_bytes() -> int:
+    """Bytes that copies of objects of buckets may have in the cache: BOXWRIGHT_BUCKET_CACHE_GIB, else 100 GiB."""
+    told = os.environ.get("BOXWRIGHT_BUCKET_CACHE_GIB", "")
+    try:
+        gib = float(told or BUCKET_CACHE_GIB)
+    except ValueError:
+        gib = BUCKET_CACHE_GIB
+    return round(gib * 2**30) if 0 <= gib <= MOST_CACHE_GIB else BUCKET_CACHE_GIB * 2**30

@@ -55,6 +55,7 @@ class RunFile(StrEnum):
     SUSPECTS = "suspects.jsonl"
     LISTS = "lists"
     DEMO_SHEET = "predictions_beside_truth.jpg"
+    BUCKET = "bucket.json"  # where it is mirrored to
 
 
 RECORDS = (RunFile.SETTINGS, RunFile.OPTIONS, RunFile.HYPERPARAMETERS, RunFile.DATA)

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from boxwright.report.page import UNKNOWN
-from boxwright.report.study_numbers import duration, percent, short
+from boxwright.report.study_numbers import duration, fitness_words, percent, short
 from boxwright.report.study_page import study_page
 from tests.support.html_page import Page
 from tests.support.studies import RUNGS, SEEDS, SIZE, study
@@ -361,6 +361,16 @@ def test_lengths_of_time_are_short_and_of_a_fitting_unit(seconds, words):
 )
 def test_numbers_have_five_digits_and_no_exponent_where_learning_rates_lie(value, words):
     assert short(value) == words
+
+
+def test_a_small_fitness_keeps_three_digits():
+    assert [fitness_words(x) for x in (0.49321, 0.1, 0.0, 0.000461, 0.01234)] == [
+        "0.4932",
+        "0.1000",
+        "0.0000",
+        "0.000461",
+        "0.0123",
+    ]
 
 
 def test_no_probability_is_rounded_to_a_certainty():

@@ -14,7 +14,8 @@ from boxwright.config.schema.train import TrainSettings
 from boxwright.errors import WeightsError
 from boxwright.runs.inputs.open_weights import network_of_weights, open_weights
 from boxwright.structures.checkpoint_schema import sound_evaluation
-from boxwright.system.tensors import packed, previous_of, read_tensors
+from boxwright.system.files import previous_of
+from boxwright.system.tensors import packed, read_tensors
 from boxwright.track.sinks.event_log import read_log
 from boxwright.track.sinks.results_table import read
 from tests.fuzz.documents import sealed

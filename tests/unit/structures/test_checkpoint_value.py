@@ -25,8 +25,9 @@ from boxwright.structures.checkpoint import (
     Position,
 )
 from boxwright.structures.checkpoint_keys import checkpoint_of, document_of, migrate
+from boxwright.system.files import previous_of
 from boxwright.system.safetensors_file import write_safetensors
-from boxwright.system.tensors import previous_of, read_tensors, write_tensors
+from boxwright.system.tensors import read_tensors, write_tensors
 from tests.support.networks import TINY, tiny
 from tests.support.runs import differences
 from tests.support.training import CPU, machines

@@ -25,6 +25,12 @@ class RunSettings(Slice):
     bucket: str = setting(
         "", "Mirror the run to this address: gs://, s3://, file:// (bare NAME = gs://NAME).", Spelling(original=True)
     )
+    bucket_every: float = setting(
+        10.0, "Seconds between two looks at what a bucket lacks, at least.", Spelling(metavar="S"), ge=0, le=86400
+    )
+    bucket_wait: float = setting(
+        120.0, "Seconds that a run waits at its end for its bucket, at most.", Spelling(metavar="S"), ge=0, le=86400
+    )
     quiet: bool = setting(default=False, help_text="Print less.", spelling=Spelling(original=True))
     ndjson_console: bool = setting(
         default=False,

@@ -128,6 +128,15 @@ class ReplaySettings(Slice):
     run: str = setting("", "Run folder.", Spelling(positional=True), min_length=1)
 
 
+class BucketSyncSettings(Slice):
+    """`boxwright bucket sync`."""
+
+    run: str = setting("", "Run folder.", Spelling(positional=True), min_length=1)
+    to: str = setting(
+        "", "Place of the mirror, as s3://BUCKET/PROJECT/RUN (default: where it was).", Spelling(metavar="ADDRESS")
+    )
+
+
 class AnchorsSettings(Slice):
     """`boxwright anchors`."""
 

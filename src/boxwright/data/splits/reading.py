@@ -9,10 +9,12 @@ from typing import Any, cast
 
 from boxwright.data.formats import coco
 from boxwright.data.splits import layout
+from boxwright.data.splits.bucket_data import data_of_bucket
 from boxwright.data.splits.source import FORMATS, USUAL_RULE, Format, LabelRule, Source
 from boxwright.documents import Document
 from boxwright.errors import DataError
 from boxwright.paths import is_file, is_folder, is_there, require_path
+from boxwright.system.buckets.address import is_address
 from boxwright.system.places import data_folder
 
 
@@ -34,6 +36,9 @@ def root_of(document: Document, raw: dict[str, Any], home: Path, starts: tuple[P
     And all that were tried.
     """
     stated = text_of(document, raw, "path") or "."
+    if is_address(stated):
+        here = data_of_bucket(stated, document.place("path"))
+        return here, [here]
     bases = [home, Path.cwd(), *([folder] if (folder := data_folder()) else []), *starts]
     tried = list(dict.fromkeys((base / stated).resolve() for base in bases))
     found = next((path for path in tried if is_folder(path)), None)
@@ -55,6 +60,9 @@ def text_of(document: Document, raw: dict[str, Any], *address: str | int) -> str
 
 def place_of(reading: Reading, split: str, text: str) -> Path:
     """Where the path of a split leads. Raises DataError with every place that was tried."""
+    if is_address(text):
+        where, what = reading.document.place(split), f"'{text}' is an address in a bucket"
+        raise DataError(where, what, "Write the folder that holds images and labels there under 'path'")
     tried = list(dict.fromkeys(base / text for base in (reading.root, *reading.tried, reading.home)))
     for path in tried:
         if is_there(path):

@@ -21,7 +21,7 @@ const RUNGS = [...new Set(tried.map(one => one.epochs))].sort((a, b) => a - b);
 const [BEST, START] = [trials[study.best], trials[study.start]];
 const measured = one => one.fitness !== null;
 const short = value => value === null || value === undefined ? "–" : String(Number(value.toPrecision(5)));
-const fit = value => value === null ? "–" : value.toFixed(4);
+const fit = value => value === null ? "–" : value >= 0.1 || value <= 0 ? value.toFixed(4) : String(Number(value.toPrecision(3)));
 const cut = (text, most) => text.length > most ? text.slice(0, most - 1) + "…" : text;
 const least = list => list.reduce((a, b) => Math.min(a, b), Infinity), most = list => list.reduce((a, b) => Math.max(a, b), -Infinity);
 const clock = s => s === null ? "–" : s < 120 ? `${s.toFixed(0)} s` : s < 7200 ? `${(s / 60).toFixed(0)} min` : `${(s / 3600).toFixed(1)} h`;

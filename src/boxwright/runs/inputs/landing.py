@@ -10,16 +10,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from boxwright.data.pixels.image_files import SUFFIXES
+from boxwright.data.splits.bucket_data import KINDS
 from boxwright.documents import Document
 from boxwright.errors import DataError, SettingError
 from boxwright.system.archives import unpack
 from boxwright.system.files import make_folder, make_unfinished_folder, move_new, remove
 from boxwright.system.places import data_folder
 
-# Pictures, labels, annotations, lists. Nothing that a program runs, imports or reads by itself when it starts.
-TEXTS = frozenset((".csv", ".json", ".jsonl", ".md", ".names", ".tsv", ".txt", ".xml", ".yaml", ".yml"))
-KINDS = SUFFIXES | {".gif", ".npy"} | TEXTS
 SPLIT_FOLDERS = frozenset(("images", "labels", "train"))  # a single folder of such a name is part of the data
 
 

@@ -12,6 +12,7 @@ from boxwright.config import packaged
 from boxwright.data.index.fingerprint import Fingerprint, fingerprint_of
 from boxwright.data.index.index import Index
 from boxwright.data.labels.findings import summary
+from boxwright.data.splits.bucket_data import data_of_bucket
 from boxwright.data.splits.dataset import Dataset, read_dataset
 from boxwright.data.splits.open_split import (
     about_no_objects,
@@ -26,6 +27,7 @@ from boxwright.errors import FindingsError, SettingError
 from boxwright.paths import is_file, is_folder, is_there
 from boxwright.runs.inputs.sample_set import SAMPLE, is_drawn, sample_yaml
 from boxwright.system.addresses import shown
+from boxwright.system.buckets.address import is_address
 from boxwright.system.device import usable_cores
 from boxwright.track.sinks.console import Progress
 
@@ -49,10 +51,11 @@ class OpenData:
         return len(self.names)
 
 
-def locate_data(name: str, *, writing: bool = True) -> Path:
+def locate_data(name: str, *, writing: bool = True, trusting: bool = False) -> Path:
     """The YAML that --data means.
 
-    A file, a packaged name, or the drawn sample set, which is drawn on first use where that is allowed.
+    A file, a packaged name, an address in a bucket, or the drawn sample set, which is drawn on first use where that is
+    allowed. Without `writing`, and when `trusting`, a bucket is not looked at.
     """
     if name == SAMPLE:
         if not writing and not is_drawn():
@@ -64,6 +67,8 @@ def locate_data(name: str, *, writing: bool = True) -> Path:
         return sample_yaml()
     if not is_there(Path(name)) and name in packaged.names("data"):
         return packaged.locate("data", name, "--data")
+    if is_address(name):
+        return data_of_bucket(name, "--data", Progress(f"fetching {name}"), looking=writing and not trusting)
     if "://" in name and not is_there(Path(name)):
         raise SettingError(
             f"--data {shown(name)}",
@@ -90,7 +95,7 @@ def open_data(
     `starts` are folders where the command of a run was given, to which the data set's own path may be relative.
     Raises DataError before anything is made.
     """
-    dataset = read_dataset(locate_data(name, writing=writing), needed=splits, starts=starts)
+    dataset = read_dataset(locate_data(name, writing=writing, trusting=trusting), needed=splits, starts=starts)
     return open_splits(dataset, splits, single_class=single_class, strict=strict, trusting=trusting, writing=writing)
 
 

@@ -19,8 +19,10 @@ from boxwright.infer.exported import Exported, is_exported, open_exported
 from boxwright.model.detector import Detector, build
 from boxwright.model.spec import ModelSpec, read_spec
 from boxwright.model.weights import load_exactly, require_fit, require_numbers
+from boxwright.runs.inputs.bucket_run import weights_here
 from boxwright.runs.inputs.weight_files import OpenWeights, read_weights
 from boxwright.structures.checkpoint import Checkpoint, EvaluationRecord, NetworkRecord, Origin
+from boxwright.system.buckets.address import is_address
 from boxwright.system.run_folder import checkpoint_of
 
 if TYPE_CHECKING:
@@ -138,7 +140,9 @@ def kind_of(opened: Sequence[OpenWeights], member: Member) -> Kind:
 
 
 def best_of(name: str) -> str:
-    """The best checkpoint of a run folder; any other name as it is."""
+    """The best checkpoint of a run folder, a file here for one in a bucket; any other name as it is."""
+    if is_address(name):
+        return best_of(weights_here(name))
     return str(checkpoint_of(Path(name), "best")) if Path(name).is_dir() else name
 
 

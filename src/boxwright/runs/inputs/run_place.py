@@ -11,6 +11,7 @@ from boxwright.errors import DataError
 from boxwright.paths import is_file, is_there
 from boxwright.runs.inputs.sample_set import SAMPLE
 from boxwright.runs.inputs.weight_files import OpenWeights
+from boxwright.system.buckets.address import is_address
 from boxwright.system.run_folder import RunFile, run_of
 
 
@@ -25,6 +26,8 @@ def place_of_run(weights: OpenWeights) -> RunPlace:
 
 def data_of_run(weights: OpenWeights, stored: str) -> str:
     """The data set of a run where it is now, or a packaged name. Raises DataError with every place that was tried."""
+    if is_address(stored):
+        return stored
     place = place_of_run(weights)
     found = place.again(stored)
     if is_there(Path(found)) or stored in {*packaged.names("data"), SAMPLE, ""}:
