@@ -126,4 +126,4 @@ def _package() -> ModuleType:
     except ImportError as error:
         raise SettingError("proposals by tpe", f"{PACKAGE} cannot be imported ({error})", INSTALL) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells of every study that it makes
-    return optuna  # type: ignore[no-any-return]
+    return optuna

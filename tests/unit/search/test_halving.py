@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from boxwright.errors import SettingError
@@ -90,12 +92,15 @@ def test_a_failed_training_goes_nowhere_and_makes_no_room():
     assert asked(method, known(method, [None, 0.5, 0.4]), 1) == ["3-r0"]
 
 
-def test_what_stands_highest_goes_on_first():
+def test_the_higher_rung_goes_on_first():
     method = numbered(30)
-    found = worked(method, by_number)
-    for name, (done, taken) in found.before.items():
-        if name.endswith("-r1"):
-            assert not any(f"{trial}-r2" not in taken for trial in method._waiting(method._known(done, taken), 1))
+    done = known(method, [0.3, 0.5, 0.4, 0.6, 0.2, 0.1])
+    for trial, value in ((3, 0.7), (1, 0.8), (0, 0.5)):
+        job = method._longer(done[f"{trial}-r0"].job, 1)
+        done[job.name] = Result(job, value)
+    more = {"6-r0": replace(done["5-r0"].job, name="6-r0", trial=6)}
+    done |= {name: Result(job, 0.9) for name, job in more.items()}
+    assert asked(method, done, 4) == ["1-r2", "0-r2", "6-r1", "7-r0"]
 
 
 def test_with_fewer_trials_than_eta_the_best_goes_on_when_all_are_known():
