@@ -9,9 +9,7 @@ from boxwright.search.halving import Halving
 from boxwright.search.job import Method
 from boxwright.search.mutation import Mutation
 from boxwright.search.population import Population
-from boxwright.search.proposals import Mixture, Proposer
 from boxwright.search.study import StudyPlan
-from boxwright.search.tpe import Estimator, require_package
 
 
 def method_of(plan: StudyPlan) -> Method:
@@ -34,8 +32,4 @@ def _search(plan: StudyPlan) -> Method:
         return Mutation(plan)
     if plan.method == "population":
         return Population(plan)
-    proposer: Proposer = Mixture(plan)
-    if plan.search.proposer == "tpe":
-        require_package()
-        proposer = Estimator(plan)
-    return Halving(plan, proposer)
+    return Halving.of(plan)

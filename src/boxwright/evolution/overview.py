@@ -41,11 +41,17 @@ class Overview:
         self.folder, self.ledger, self.plan, self.reason = folder, ledger, ledger.plan, reason
         self.done: Mapping[str, Result] = ledger.results()
         self.running = ledger.running()
-        judged = any(one.job.stage is Stage.VERDICT for one in self.done.values())
-        due = bool(reason) and self.plan.verdict.seeds > 0
-        self.verdict: Verdict | None = verdict_of(self.plan, self.done) if judged or due else None
+        self.verdict = self._verdict()
         self.whole = whole_trials(ledger)
         self.ranking = ranked(result for result in self.whole.values() if not result.is_failed)
+
+    def _verdict(self) -> Verdict | None:
+        """What the verdict says; None before there is anything to judge."""
+        judged = any(one.job.stage is Stage.VERDICT for one in self.done.values())
+        if self.plan.verdict.seeds == 0 or not (judged or self.reason):
+            return None
+        found = verdict_of(self.plan, self.done)
+        return found if found.finalists or self.reason else None  # whether nothing beats the start set is known last
 
     @property
     def is_over(self) -> bool:

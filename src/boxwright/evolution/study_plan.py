@@ -16,6 +16,7 @@ from boxwright.config.setting import spelling_of
 from boxwright.documents import read_yaml
 from boxwright.errors import SettingError
 from boxwright.evolution.effects import without_effect
+from boxwright.evolution.methods import method_of
 from boxwright.evolution.trial import NOTHING_KEPT, PLACE_KEYS
 from boxwright.runs.inputs.fetch_data import ensure_present
 from boxwright.runs.plan import TrainPlan, plan_of
@@ -64,6 +65,7 @@ def plan_of_study(resolved: Resolved[TrainSettings], asked: SearchSettings) -> A
         settings=_stored(trial),
         facts=_facts(trial, asked, space, noplots=settings.noplots),
     )
+    method_of(plan)  # a budget that is too small is told before anything is made
     return Asked(plan, space.lines(), [*fetched, *trial.notes])
 
 

@@ -160,11 +160,6 @@ def write_error(path: Path, error: OSError) -> WriteError:
     return WriteError(str(path), f"cannot be written ({reason.lower()})", remedies.get(reason, "Choose another place"))
 
 
-def previous_of(path: Path) -> Path:
-    """Where the generation before this file is kept."""
-    return path.with_name(f"{path.stem}{PREVIOUS}{path.suffix}")
-
-
 def fitting(stem: str) -> str:
     """The beginning of a name that leaves room for an ending, in whole letters."""
     content = os.fsencode(stem)

@@ -13,18 +13,14 @@ from boxwright.system.files import append_line
 from boxwright.track.bus import Delivery
 from boxwright.track.events import (
     LOSS_NAMES,
-    BoxesShown,
-    CheckpointSaved,
     EpochEnded,
     EpochTrained,
     Event,
     FileWritten,
     LabelsCounted,
     Pictured,
-    RunEnded,
     RunStarted,
     StepLogged,
-    SystemMeasured,
     Told,
     Validated,
     Warned,
