@@ -181,19 +181,6 @@ def write_json(path: Path, document: Any) -> None:
     write_text(path, json.dumps(document, indent=1, default=str) + "\n")
 
 
-def packed_arrays(arrays: dict[str, np.ndarray]) -> bytes:
-    """Named arrays as bytes."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # names are ours
-    return buffer.getvalue()
-
-
-def unpacked_arrays(content: bytes) -> dict[str, np.ndarray]:
-    """Named arrays from bytes; numbers only."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as found:
-        return {name: found[name] for name in found.files}
-
-
 def write_yaml(path: Path, document: Any, *, head: str = "") -> None:
     """Write plain values as YAML, in their order, after comment lines."""
     write_text(path, head + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000))

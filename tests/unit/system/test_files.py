@@ -11,7 +11,6 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as npst
 from PIL import Image
 
 from boxwright.system import files
@@ -145,25 +144,6 @@ def test_json_and_yaml_read_back_as_they_were_written(document):
     files.write_yaml(Path("a.yaml"), document, head="# a head\n")
     assert Path("a.yaml").read_text().startswith("# a head\n")
     assert yaml.safe_load(Path("a.yaml").read_text()) == document
-
-
-@given(
-    st.dictionaries(
-        st.sampled_from(["boxes", "sizes", "points"]),
-        npst.arrays(np.float32, npst.array_shapes(max_dims=2, min_side=0, max_side=4)),
-    )
-)
-def test_packed_arrays_come_back_bit_for_bit(arrays):
-    found = files.unpacked_arrays(files.packed_arrays(arrays))
-    assert found.keys() == arrays.keys()
-    assert all(
-        found[name].shape == array.shape and found[name].tobytes() == array.tobytes() for name, array in arrays.items()
-    )
-
-
-def test_packed_arrays_hold_numbers_only():
-    with pytest.raises(ValueError, match="pickle"):
-        files.unpacked_arrays(files.packed_arrays({"a": np.array([{}], object)}))
 
 
 def test_the_same_picture_gives_the_same_bytes_and_png_keeps_every_pixel(tmp_path):
