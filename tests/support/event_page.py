@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 from boxwright.track import events
-from boxwright.track.events import ClassResult, Event
+from boxwright.track.events import ClassResult, Event, ShownBox, ShownImage
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "events.md"
 HEAD = f"""# Events of a run, one JSON object a line
@@ -45,7 +45,7 @@ This page is made from `track/events.py`, and a test holds it equal.
 def page() -> str:
     """The page as the events have it."""
     kinds = sorted(Event.__subclasses__(), key=lambda kind: kind.__name__)
-    return HEAD + "".join(map(_section, (*kinds, ClassResult)))
+    return HEAD + "".join(map(_section, (*kinds, ClassResult, ShownImage, ShownBox)))
 
 
 def fields_of(kind: type) -> dict[str, tuple[str, str]]:

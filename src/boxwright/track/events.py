@@ -200,45 +200,42 @@ class Pictured(Event):
 
 @dataclass(frozen=True)
 class SystemMeasured(Event):
-    """What the machine did in an epoch: share of its cores and memory in percent, memory of this process in bytes.
+    """What the machine did in an epoch. Told where a tracker was asked for."""
 
-    `device_bytes`: the most that a batch of the epoch had reserved on a GPU.
-    """
-
-    epoch: Number
-    cpu_percent: float
-    memory_percent: float
-    process_bytes: int
-    device_bytes: int
+    epoch: Annotated[Number, "which one, counted from 0"]
+    cpu_percent: Annotated[float, "share of all cores of the machine that were busy, in percent"]
+    memory_percent: Annotated[float, "share of the memory of the machine that was in use, in percent"]
+    process_bytes: Annotated[int, "memory of this process"]
+    device_bytes: Annotated[int, "the most that a batch of the epoch had reserved on a GPU"]
 
 
 @dataclass(frozen=True)
 class ShownBox:
-    """A box in pixels of the picture. `score` None: it is the truth."""
+    """A box in a picture."""
 
-    xyxy_px: tuple[float, float, float, float]
-    name: str
-    number: int
-    score: float | None = None
+    xyxy_px: Annotated[tuple[float, float, float, float], "left, top, right, bottom, in pixels of the picture"]
+    name: Annotated[str, "name of the class"]
+    number: Annotated[int, "number of the class"]
+    score: Annotated[float | None, "from 0 to 1; null for the truth"] = None
 
 
 @dataclass(frozen=True)
 class ShownImage:
-    """A validation image as the network saw it: a picture of the run folder, the truth and the predictions."""
+    """A validation image as the network saw it."""
 
-    path: str
-    size_hw: tuple[Number, Number]
-    truth: tuple[ShownBox, ...]
-    predictions: tuple[ShownBox, ...]
+    path: Annotated[str, "where the picture lies"]
+    size_hw: Annotated[tuple[Number, Number], "height and width in pixels"]
+    truth: Annotated[tuple[ShownBox, ...], "what is there, as below"]
+    predictions: Annotated[tuple[ShownBox, ...], "what was found, as below"]
 
 
 @dataclass(frozen=True)
 class BoxesShown(Event):
-    """What the network saw in some validation images after an epoch."""
+    """What the network saw in some validation images after an epoch. Told where a tracker was asked for."""
 
-    epoch: Number
-    names: tuple[str, ...]
-    images: tuple[ShownImage, ...]
+    epoch: Annotated[Number, "which one, counted from 0"]
+    names: Annotated[tuple[str, ...], "the classes, in the order of their numbers"]
+    images: Annotated[tuple[ShownImage, ...], "the images, as below"]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from boxwright.track.events import (
     RunEnded,
     RunStarted,
     StepLogged,
+    StreamStarted,
     SystemMeasured,
     Validated,
 )
@@ -77,8 +78,8 @@ class FollowedLog:
             document = json.loads(text)
         except (ValueError, RecursionError):
             return None
-        if not isinstance(document, dict):
-            return None
+        if not isinstance(document, dict) or document.get("event") == StreamStarted.__name__:
+            return None  # the second names the format, once for every process that wrote
         self._count += 1
         time_s = document.get("time")
         try:

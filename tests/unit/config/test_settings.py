@@ -175,7 +175,6 @@ def test_every_flag_of_the_family_exists():
         (["--quad", "--batch", "6"], "quad joins four images, and 6 does not divide by 4"),
         (["--cos-lr", "--linear-lr"], "only one learning rate curve"),
         (["--evolve", "--batch", "-1"], "evolution needs a fixed batch size"),
-        (["--evolve", "--bucket", "s3://mine"], "a study is not sent to a bucket yet"),
         (["--evolve", "--device", "0,1"], "one device"),
         (["--cfg", ""], "an empty --cfg leaves no network to build"),
         (["--cfg", "", "--weights", "w.pt", "--recipe", "2020.7"], "an empty --cfg leaves no network to build"),

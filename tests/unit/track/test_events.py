@@ -16,6 +16,8 @@ from boxwright.track.events import (
     Event,
     RunEnded,
     RunStarted,
+    ShownBox,
+    ShownImage,
     StepLogged,
     StreamStarted,
     Told,
@@ -181,7 +183,7 @@ FORMAT = json.loads((Path(__file__).parents[2] / "data" / "event_format.json").r
 
 def test_within_a_version_kinds_and_fields_are_added_and_none_is_changed():
     """What is new is added to tests/data/event_format.json; whoever has to change a line of it makes a new version."""
-    now = {kind.__name__: fields_of(kind) for kind in (*Event.__subclasses__(), ClassResult)}
+    now = {kind.__name__: fields_of(kind) for kind in (*Event.__subclasses__(), ClassResult, ShownBox, ShownImage)}
     types = {name: {field: of for field, (of, _) in kind.items()} for name, kind in now.items()}
     assert {"version": events.VERSION, "kinds": types} == FORMAT
 
