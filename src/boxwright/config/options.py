@@ -23,14 +23,12 @@ ClassWeights: TypeAlias = str | Sequence[str | float] | Mapping[str, float]
 class TrainOptions(TypedDict, total=False):
     """The rest of what `boxwright.train` takes."""
 
-    evolve: int | None
-    evolve_population: StrPath | None
-    resume_evolve: StrPath | None
     evolve_method: Literal["population", "mutation"] | None
     evolve_mutation_probability: float | None
     evolve_table: Literal["7.0", "6.0", "2020.8", "2020.7"] | None
     evolve_default_generations: int | None
     evolve_file: Literal["csv", "txt"] | None
+    evolve_folder: Literal["project", "always-runs/evolve"] | None
     bucket: str | None
     bucket_every: float | None
     bucket_wait: float | None

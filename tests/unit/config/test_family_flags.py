@@ -30,6 +30,7 @@ def given(row):
     """The words of a row through the real parser, and the settings that come of them."""
     needed = ["--format", "onnx"] if row.verb == "export" and row.key != "format" else []
     needed += ["--track", "mlflow"] if NEEDS.get(row.key, ("",))[0] == "track" else []
+    needed += ["--evolve", "2"] if NEEDS.get(row.key, ("",))[0] == "evolve" else []
     line = read(row.verb, KINDS[row.verb], [row.flag, *row.words.split(), *needed], reports=True)
     return line, resolve_verb(KINDS[row.verb], line.flags, line.words)
 
