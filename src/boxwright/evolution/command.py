@@ -17,7 +17,7 @@ from boxwright.config.schema.train import TrainSettings
 from boxwright.errors import EXIT_DONE, EXIT_FINDINGS
 from boxwright.evolution.files import Files
 from boxwright.evolution.look import looked_at, repeated
-from boxwright.evolution.methods import method_of
+from boxwright.evolution.methods import budget_of, method_of
 from boxwright.evolution.overview import Overview, whole_trials
 from boxwright.evolution.place import StudyFolder, Where, begun, is_study, ledger_in, study_folder, where_asked
 from boxwright.evolution.study_plan import plan_of_study
@@ -245,8 +245,8 @@ def _of_length(ledger: Ledger, settings: TrainSettings, asked: SearchSettings) -
 
 
 def _length(plan: StudyPlan) -> str:
-    budget = plan.facts.get("budget")
-    return f"until {budget} are spent" if budget else counted(plan.trials, "trial")
+    budget = budget_of(plan)
+    return counted(plan.trials, "trial") if budget is None else f"until {budget.amount:g} {budget.unit} were trained"
 
 
 def _take_over_old(place: StudyFolder, ledger: Ledger, beside: BucketStore | None, tell: Callable[[str], None]) -> None:
