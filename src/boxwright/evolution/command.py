@@ -14,7 +14,7 @@ from boxwright.config.flags import read
 from boxwright.config.load import Resolved
 from boxwright.config.schema.evolve import EvolveVerbSettings, SearchSettings
 from boxwright.config.schema.train import TrainSettings
-from boxwright.errors import EXIT_DONE, EXIT_FINDINGS
+from boxwright.errors import EXIT_DONE, EXIT_FINDINGS, BoxwrightError
 from boxwright.evolution.files import Files
 from boxwright.evolution.look import looked_at, repeated
 from boxwright.evolution.methods import budget_of, method_of
@@ -95,11 +95,12 @@ class Study:
     def _worked(self) -> Over:
         count = self.asked.workers_evolve
         if self.settings.engine == "ray":
-            words = self._words("", self.settings.threads or 1, NO_PROCESS_HERE)
             on_cpu = self.settings.device.strip().lower() == "cpu"
-            work = functools.partial(_worked_elsewhere, str(Path.cwd()), words)
-            answers_of_tasks(work, count, self.look, LOOK_S, on_cpu=on_cpu)
-            return self._over()
+            words = self._words("cpu" if on_cpu else "", self.settings.threads or 1, NO_PROCESS_HERE)
+            work = functools.partial(_worked_elsewhere, str(Path.cwd()), words[1:])
+            told = answers_of_tasks(work, count, self.look, LOOK_S, on_cpu=on_cpu)
+            self.ledger.look()
+            return Over(wrong, is_stopped=True) if (wrong := next(filter(None, told), "")) else self._over()
         if count == 1:
             return self._worker().work()
         code = attended(self._commands(count), self, LOOK_S)
@@ -137,7 +138,7 @@ class Study:
     def _words(self, device: str, threads: int, parent: int) -> list[str]:
         kept = {key: getattr(self.settings, key) for key in PLACE_KEYS if key not in {"engine", "workers_ray", "quiet"}}
         own = {**kept, "device": device, "threads": threads, "trials": self.ledger.plan.trials}
-        given = {key: value for key, value in own.items() if value not in {"", False}}
+        given = {key: value for key, value in own.items() if value is not False and value != ""}
         words = [f"{key}={value}" for key, value in given.items()]
         place = str(self.where.address or self.folder.path.resolve())
         return ["evolve", place, *words, f"project={self.folder.path.parent.resolve()}", f"worker_of={parent}"]
@@ -265,9 +266,13 @@ def _take_over_old(place: StudyFolder, ledger: Ledger, beside: BucketStore | Non
         ledger.look()
 
 
-def _worked_elsewhere(folder: str, words: list[str]) -> None:
-    """In a task on another machine: the worker that these words start."""
-    os.chdir(folder)
-    line = read("evolve", EvolveVerbSettings, words, reports=False)
-    resolved = resolve_verb(EvolveVerbSettings, line.flags, line.words)
-    evolve(resolved, resolved.settings.part(SearchSettings), lambda _line: None)
+def _worked_elsewhere(folder: str, words: list[str]) -> str:
+    """In a task on another machine: the worker that these words start, and what was wrong with it, ''."""
+    try:
+        os.chdir(folder)
+        line = read("evolve", EvolveVerbSettings, words, reports=False)
+        resolved = resolve_verb(EvolveVerbSettings, line.flags, line.words)
+        evolve(resolved, resolved.settings.part(SearchSettings), lambda _line: None)
+    except BoxwrightError as error:  # Ray cannot send it
+        return str(error)
+    return ""
