@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -119,6 +120,24 @@ def test_evolve_1_in_a_loop_adds_a_trial_each_time(ground):
         said = command(*kept)
         assert said.code == 0, said.err
         assert len(results(study_of(ground, "loop"))) == count
+
+
+@pytest.mark.parametrize(("recipe", "table"), [("6.2", "evolve.csv"), ("2020.8", "evolve.txt")])
+def test_an_earlier_record_goes_on(ground, recipe, table):
+    first, second = (ground.folder / "studies" / f"{order}-{recipe}" for order in ("first", "second"))
+    for folder in (first, second):
+        if folder is second:
+            second.mkdir(parents=True)
+            shutil.copy(first / table, second / table)
+        more = ("--name", folder.name, "--workers", "0", "--recipe", recipe, "--evolve", "1")
+        said = command(*ground.words(ground.folder / "studies", *more, epochs=1))
+        assert said.code == 0, said.err
+    assert "1 earlier trial taken over" in said.out
+    found = results(second)
+    assert len(found) == 2
+    [old] = [one for name, one in found.items() if name.startswith("old-")]
+    assert found["0"].job.made_from == (old.job.name,), "its row is a parent"
+    assert len((second / table).read_text().splitlines()) == 2 + table.endswith("csv")
 
 
 def test_a_population_and_a_search_come_to_their_ends(ground):
