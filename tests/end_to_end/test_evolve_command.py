@@ -177,13 +177,22 @@ def test_a_dry_run_begins_no_study(ground):
     assert not study_of(ground, "dry").exists()
 
 
-def test_a_trial_that_cannot_train_is_recorded_and_three_in_a_row_stop_the_study(ground):
-    wild = ("--keys", "hsv_h", "lr0=10", "box=1000", "obj=1000", "momentum=0.98")
-    said = evolve(ground, "--method", "mutation", "--trials", "9", *wild, name="failing", epochs=30)
+def test_a_trial_that_cannot_train_is_recorded_and_three_in_a_row_stop_the_study(tmp_path):
+    own = Ground.laid(tmp_path)
+    assert evolve(own, "--method", "mutation", "--trials", "1", *KEYS, name="failing").code == 0
+    away = own.data.rename(own.data.with_suffix(".away"))
+    again = ("evolve", study_of(own, "failing"), "--trials", "5", "--device", "cpu", "--workers", "0")
+    said = command(*again)
     assert said.code == EXIT_FINDINGS
-    found = results(study_of(ground, "failing"))
-    assert [one.failure for one in found.values()] == ["not finite"] * 3
-    assert all(one.fitness == 0 for one in found.values())
+    assert "stopped: 3 trainings in a row failed with 'data'" in said.out
+    found = results(study_of(own, "failing"))
+    assert [found[name].failure for name in ("1", "2", "3")] == ["data"] * 3
+    assert all(found[name].fitness == 0 for name in ("1", "2", "3"))
+    away.rename(own.data)
+    said = command(*again)
+    assert said.code == 0, said.err
+    assert "the study was stopped, and goes on" in said.out
+    assert not results(study_of(own, "failing"))["4"].is_failed
 
 
 def test_a_study_of_two_workers_outlives_the_kill_of_one(ground):

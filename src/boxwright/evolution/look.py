@@ -17,6 +17,7 @@ from boxwright.evolution.place import Where, ledger_in, study_folder
 from boxwright.evolution.trial import PLACE_KEYS, Trainer, expected_hash
 from boxwright.search.job import Stage
 from boxwright.structures.answer import Answer
+from boxwright.system.terminal import clear_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,7 @@ def looked_at(where: Where, asked: SearchSettings, tell: Callable[[str], None]) 
         overview = Overview(place, ledger, "the study is over" if over else "")
         if over or not asked.watch or ledger.stopped() is not None:
             return Answer(overview.lines(), overview.document())
+        clear_terminal()
         for line in [*overview.lines(), ""]:
             tell(line)
         time.sleep(WATCH_S)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from boxwright.errors import printable
 from boxwright.system.json_text import json_text
-from boxwright.system.places import told_columns
+from boxwright.system.places import cursor_moves, told_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -93,6 +93,13 @@ def finish_open_line(out: TextIO) -> None:
     if _open_on and _open_on[0] is out:
         _open_on.clear()
         print(file=out, flush=True)
+
+
+def clear_terminal(out: TextIO | None = None) -> None:
+    """Begin again at the top of an empty terminal, where the output is one that can; elsewhere lines follow lines."""
+    out = out or sys.stdout
+    if out.isatty() and cursor_moves():
+        print("\x1b[H\x1b[2J", end="", file=out, flush=True)
 
 
 def _clear_open_line() -> None:
