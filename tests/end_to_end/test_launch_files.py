@@ -14,6 +14,7 @@ from torch.distributed.run import get_args_parser
 
 from boxwright.config.assemble import resolve_verb
 from boxwright.config.flags import read
+from boxwright.config.schema.evolve import EvolveVerbSettings
 from boxwright.config.schema.train import TrainSettings
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "several-machines.md"
@@ -64,3 +65,32 @@ def test_the_job_is_indexed_and_its_pods_find_each_other():
     assert pods["subdomain"] == service["metadata"]["name"]
     mounted = {mount["name"] for container in pods["containers"] for mount in container["volumeMounts"]}
     assert mounted == {volume["name"] for volume in pods["volumes"]}
+
+
+# -- the same for studies
+
+STUDIES = PAGE.with_name("evolve-on-several-machines.md")
+
+
+def commands_of_studies() -> list[list[str]]:
+    """Every `boxwright evolve` of the page, from lines, the script and the file of the job, as words."""
+    text = STUDIES.read_text()
+    lines = [line.strip() for line in text.splitlines() if "boxwright evolve --" in line]
+    found = [shlex.split(line[line.index("boxwright evolve --") :])[2:] for line in lines]
+    job = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0])
+    return [*found, job["spec"]["template"]["spec"]["containers"][0]["args"][1:]]
+
+
+def test_workers_of_a_study_are_started_as_the_page_says():
+    found = commands_of_studies()
+    assert len(found) == 5
+    for words in found:
+        line = read("evolve", EvolveVerbSettings, words, reports=True)
+        settings = resolve_verb(EvolveVerbSettings, line.flags, line.words).settings
+        assert (settings.trials, settings.epochs, settings.name) == (300, 10, "birds")
+
+
+def test_the_script_of_a_study_is_a_script(tmp_path):
+    [script] = re.findall(r"```bash\n(.*?)```", STUDIES.read_text(), re.DOTALL)
+    (tmp_path / "study.sh").write_text(script)
+    subprocess.run(["bash", "-n", tmp_path / "study.sh"], check=True)
