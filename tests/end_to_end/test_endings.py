@@ -251,15 +251,14 @@ def test_without_saving_only_the_final_epoch_is_written_and_it_is_said(ground, t
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--evolve"], "--evolve: evolution is not offered yet. Leave it out"),
         (["--entity", "me"], "--entity: it is for a tracker, and there is none in this run. Leave it out"),
-        (["--upload_dataset"], "--upload-dataset: it is for a tracker, and there is none in this run. Leave it out"),
+        (["--upload_dataset"], "--upload-dataset: uploading a data set to a tracker is not offered yet. Leave it out"),
         (
             ["--resume_evolve", "population.json"],
             "--resume-evolve: it is for an evolution, and there is none in this run. Leave it out",
         ),
     ],
-    ids=["evolve", "entity", "upload", "resume-evolve"],
+    ids=["entity", "upload", "resume-evolve"],
 )
 def test_what_could_not_act_is_refused_by_the_flag_that_was_written(ground, tmp_path, words, said):
     refused = command(*ground.words(tmp_path / "runs", *words, epochs=1))

@@ -232,7 +232,7 @@ def test_a_dry_run_does_not_draw_the_sample_set(tmp_path):
 def test_the_estimates_of_a_dry_run_grow_with_what_is_asked_for(ground, tmp_path):
     def estimate(**more):
         asked = {**settings(ground, tmp_path), "epochs": 8, "dry_run": True, "amp": "off", **more}
-        return run(resolve_train(asked)).document["estimate"]
+        return run(resolve_train(asked), print).document["estimate"]
 
     small, large, other = estimate(), estimate(batch_size=8, multi_scale=True), estimate(amp="bf16", optimizer="SGD")
     assert large["memory_bytes"]["held"] == small["memory_bytes"]["held"]

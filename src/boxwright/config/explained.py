@@ -38,6 +38,7 @@ HOMES: dict[str, type[Slice]] = {
     "model check": verbs.ModelVerbSettings,
     "anchors": verbs.AnchorsSettings,
     "replay": verbs.ReplaySettings,
+    "bucket sync": verbs.BucketSyncSettings,
     "watch": verbs.WatchSettings,
     "track push": verbs.TrackPushSettings,
     "weights inspect": weights.InspectSettings,

@@ -88,7 +88,7 @@ def test_numbers_carry_the_time_of_their_event_and_the_names_of_the_results_tabl
     run = told(tmp_path / "exp", started(), ended(0, **{"metrics/mAP_0.5": 0.75, "coco/AP": -1.0}))
     followed(run, service)
     _, values, step, time_s = next(call for call in service.calls if call[0] == "numbers")
-    line = (run / RunFile.EVENTS).read_text().splitlines()[1]
+    line = (run / RunFile.EVENTS).read_text().splitlines()[2]
     assert (values["metrics/mAP_0.5"], step) == (0.75, 0)
     assert "coco/AP" not in values  # there was nothing to measure
     assert f'"time": {time_s}' in line
