@@ -7,7 +7,7 @@ import functools
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from boxwright.config.assemble import resolve_verb
 from boxwright.config.flags import read
@@ -17,33 +17,26 @@ from boxwright.config.schema.train import TrainSettings
 from boxwright.errors import EXIT_DONE, EXIT_FINDINGS, BoxwrightError
 from boxwright.evolution.files import Files
 from boxwright.evolution.look import looked_at, repeated
-from boxwright.evolution.methods import budget_of, method_of
-from boxwright.evolution.overview import Overview, whole_trials
-from boxwright.evolution.place import StudyFolder, Where, begun, is_study, ledger_in, study_folder, where_asked
+from boxwright.evolution.methods import method_of
+from boxwright.evolution.opening import length, opened
+from boxwright.evolution.overview import Overview
+from boxwright.evolution.place import StudyFolder, Where, where_asked
+from boxwright.evolution.progress import line_of
 from boxwright.evolution.study_plan import plan_of_study
 from boxwright.evolution.trial import PLACE_KEYS, Trainer
 from boxwright.evolution.worker import Worker
-from boxwright.search.job import Job, Result, Stage
+from boxwright.search.job import Method, Result
 from boxwright.search.ledger import Ledger, Over
-from boxwright.search.old_records import read_old
-from boxwright.search.ranking import is_old
-from boxwright.search.study import StudyPlan
-from boxwright.structures.answer import Answer, counted
-from boxwright.system.buckets.address import read_address
-from boxwright.system.buckets.small_files import BucketStore
+from boxwright.structures.answer import Answer
 from boxwright.system.device import device_words, devices_named, usable_cores
 from boxwright.system.distributed.ray_tasks import answers_of_tasks
-from boxwright.system.files import make_folder, write_bytes
 from boxwright.system.worker_processes import attended
-from boxwright.track.sinks.epoch_row import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 LOOK_S = 1.0  # between looks at what other processes have done
 NO_PROCESS_HERE = -1  # the command that started a worker runs on another machine
-MOST_SHOWN = 100_000  # trials; a study that its budget ends has no number of them
-ONE_MORE = 1  # trials of `--evolve 1`, which adds one to whatever is there
 
 
 @dataclass
@@ -66,13 +59,7 @@ class Study:
     @functools.cached_property
     def files(self) -> Files:
         """What is written from the ledger."""
-        return Files(self.folder, self.ledger, draws=not self.asked.worker_of, beside=self.beside)
-
-    @functools.cached_property
-    def beside(self) -> BucketStore | None:
-        """Where the table lies in a bucket, as it always did: at its root."""
-        bucket = self.settings.bucket
-        return BucketStore(read_address(bucket, "--bucket")) if bucket and self.where.address else None
+        return Files(self.folder, self.ledger, draws=not self.asked.worker_of, beside=self.where.root)
 
     # -- work
 
@@ -99,27 +86,26 @@ class Study:
             words = self._words("cpu" if on_cpu else "", self.settings.threads or 1, NO_PROCESS_HERE)
             work = functools.partial(_worked_elsewhere, str(Path.cwd()), words[1:])
             told = answers_of_tasks(work, count, self.look, LOOK_S, on_cpu=on_cpu)
-            self.ledger.look()
             return Over(wrong, is_stopped=True) if (wrong := next(filter(None, told), "")) else self._over()
         if count == 1:
             return self._worker().work()
         code = attended(self._commands(count), self, LOOK_S)
         if code:
-            self.ledger.look()
             return Over(f"a worker ended with exit code {code}", is_stopped=True)
         return self._over()
 
     def _over(self) -> Over:
-        """What the ledger says now that all workers have ended."""
-        found = self.ledger.take(self._method)
-        if isinstance(found, Over):
-            return found
-        if isinstance(found, Job):
-            self.ledger.release(found)
-        return Over("workers of this command have ended, and others go on")
+        """How the study stands now that all workers of this command have ended."""
+        self.ledger.look()
+        stop, done = self.ledger.stopped(), self.ledger.results()
+        if stop is not None:
+            return Over(stop.reason, is_stopped=True)
+        if self._method.is_over(done):
+            return Over(f"the study is done: {len(done):,} results")
+        return Over("the workers of this command have ended, and others go on")
 
     @functools.cached_property
-    def _method(self) -> Any:
+    def _method(self) -> Method:
         return method_of(self.ledger.plan)
 
     def _worker(self) -> Worker:
@@ -137,7 +123,7 @@ class Study:
 
     def _words(self, device: str, threads: int, parent: int) -> list[str]:
         kept = {key: getattr(self.settings, key) for key in PLACE_KEYS if key not in {"engine", "workers_ray", "quiet"}}
-        own = {**kept, "device": device, "threads": threads, "trials": self.ledger.plan.trials}
+        own = {**kept, "device": device, "threads": threads}
         given = {key: value for key, value in own.items() if value is not False and value != ""}
         words = [f"{key}={value}" for key, value in given.items()]
         place = str(self.where.address or self.folder.path.resolve())
@@ -173,27 +159,8 @@ class Study:
 
     def _tell_result(self, result: Result) -> None:
         self.told.add(result.job.name)
-        if not self.asked.worker_of:
-            self.tell(self._line(result))
-
-    def _line(self, result: Result) -> str:
-        """A result in words: what it came to, what is best, and how long the rest takes."""
-        whole = [one for one in whole_trials(self.ledger).values() if not is_old(one)]
-        best = self.ledger.best()
-        job = result.job
-        what = "verdict" if job.stage is Stage.VERDICT else "trial"
-        short = f" after {counted(job.epochs, 'epoch')}" if job.epochs < job.horizon else ""
-        came_to = f"failed, {result.failure}: {result.reason}" if result.is_failed else f"fitness {result.fitness:.4g}"
-        parts = [f"{what} {job.name}{short}: {came_to}", f"{result.seconds:.0f} s"]
-        if best is not None:
-            parts.append(
-                "the best so far" if best.job.name == job.name else f"best {best.fitness:.4g} (trial {best.job.name})"
-            )
-        planned = self.ledger.plan.trials
-        parts.append(f"{len(whole)} of {planned} done" if planned <= MOST_SHOWN else f"{len(whole)} done")
-        workers = max(len(self.ledger.running()), self.asked.workers_evolve)
-        left = Overview(self.folder, self.ledger).left_s(workers)
-        return ", ".join([*parts, *([f"about {clock(left)} left"] if left else [])])
+        if not self.asked.worker_of and not self.settings.quiet:
+            self.tell(line_of(result, self.ledger, self.asked.workers_evolve))
 
 
 def evolve(resolved: Resolved[TrainSettings], asked: SearchSettings, tell: Callable[[str], None]) -> Answer:
@@ -205,65 +172,9 @@ def evolve(resolved: Resolved[TrainSettings], asked: SearchSettings, tell: Calla
         return looked_at(where, asked, tell)
     if resolved.settings.dry_run:
         made = plan_of_study(resolved, asked)
-        return Answer([*made.lines, _length(made.plan)], made.plan.model_dump(mode="json"), tuple(made.notes))
-    return _opened(where, resolved, asked, tell).work()
-
-
-def _opened(
-    where: Where, resolved: Resolved[TrainSettings], asked: SearchSettings, tell: Callable[[str], None]
-) -> Study:
-    """The study of a command: with its own plan, or with the one that is in the folder."""
-    settings = resolved.settings
-    if asked.study or (settings.resume and is_study(where)):
-        ledger = ledger_in(where)
-    else:
-        made = plan_of_study(resolved, asked)
-        for line in [*resolved.notes, *made.notes]:
-            tell(f"warning: {line}")
-        for line in made.lines:
-            tell(line)
-        ledger = begun(where, made.plan)
-    ledger.plan = _of_length(ledger, settings, asked)
-    make_folder(where.folder)
-    place = study_folder(where.folder, ledger.plan)
-    study = Study(where, place, ledger, resolved, asked, tell)
-    _take_over_old(place, ledger, study.beside, tell)
-    if not asked.worker_of:
-        tell(f"study in {where}: {len(ledger.results())} results there, {_length(ledger.plan)}")
-    return study
-
-
-def _of_length(ledger: Ledger, settings: TrainSettings, asked: SearchSettings) -> StudyPlan:
-    """The plan with the length that this command asks for: a study may become longer."""
-    plan = ledger.plan
-    ledger.look()
-    begun_trials = len({job.trial for job in ledger.taken().values() if job.stage is Stage.TRIAL and job.trial >= 0})
-    per_generation = plan.population.size if plan.method == "population" else 1
-    if settings.evolve == ONE_MORE and begun_trials:
-        return plan.model_copy(update={"trials": begun_trials + per_generation})
-    wanted = asked.trials or (settings.evolve or 0) * per_generation
-    return plan.model_copy(update={"trials": wanted}) if wanted else plan
-
-
-def _length(plan: StudyPlan) -> str:
-    budget = budget_of(plan)
-    return counted(plan.trials, "trial") if budget is None else f"until {budget.amount:g} {budget.unit} were trained"
-
-
-def _take_over_old(place: StudyFolder, ledger: Ledger, beside: BucketStore | None, tell: Callable[[str], None]) -> None:
-    """Rows of an earlier record in the folder, of whatever program, become results of a study that begins there."""
-    if ledger.taken():
-        return
-    if beside is not None and not place.table.exists() and (content := beside.read(place.table.name)) is not None:
-        write_bytes(place.table, content)
-    found = read_old(place.table, ledger.plan, whole_trials(ledger))
-    for note in found.notes:
-        tell(f"warning: {note}")
-    for result in found.results:
-        ledger.record(result)
-    if found.results:
-        tell(f"{place.table}: {counted(len(found.results), 'earlier trial')} taken over")
-        ledger.look()
+        return Answer([*made.lines, length(made.plan)], made.plan.model_dump(mode="json"), tuple(made.notes))
+    place, ledger = opened(where, resolved, asked, tell)
+    return Study(where, place, ledger, resolved, asked, tell).work()
 
 
 def _worked_elsewhere(folder: str, words: list[str]) -> str:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from boxwright.search.budget import Budget, Budgeted, read_budget
+from boxwright.search.budget import Budgeted
+from boxwright.search.extent import Extent
 from boxwright.search.finalists import WithVerdict
 from boxwright.search.halving import Halving
 from boxwright.search.job import Method
@@ -15,16 +16,10 @@ from boxwright.search.study import StudyPlan
 def method_of(plan: StudyPlan) -> Method:
     """What is trained next. Raises SettingError where a package that the plan needs is not installed."""
     found = _search(plan)
-    budget = budget_of(plan)
+    budget = Extent.of(plan).limit
     if budget is not None and not (plan.method == "search" and budget.unit == "epochs"):  # halving plans with epochs
         found = Budgeted(found, budget)
     return WithVerdict(found, plan) if plan.verdict.seeds and plan.verdict.finalists else found
-
-
-def budget_of(plan: StudyPlan) -> Budget | None:
-    """How much the study may train; None where its number of trials says it."""
-    text, workers = plan.facts.get("budget"), plan.facts.get("workers")
-    return read_budget(text, workers if isinstance(workers, int) else 1) if isinstance(text, str) and text else None
 
 
 def _search(plan: StudyPlan) -> Method:

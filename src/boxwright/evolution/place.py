@@ -12,6 +12,7 @@ from boxwright.config.schema.evolve import SearchSettings
 from boxwright.config.schema.train import TrainSettings
 from boxwright.errors import SettingError
 from boxwright.evolution.study_plan import difference
+from boxwright.search.extent import extended
 from boxwright.search.ledger import Ledger, open_ledger
 from boxwright.search.plan_file import read_plan
 from boxwright.search.records import PICTURE, RecordForm, form_of
@@ -60,6 +61,7 @@ class Where:
 
     folder: Path
     address: Address | None = None
+    bucket: Address | None = None  # as --bucket named it
 
     def __str__(self) -> str:
         return str(self.address or self.folder)
@@ -68,6 +70,11 @@ class Where:
     def store(self) -> Store:
         """The files of its ledger. Raises SettingError for a bucket whose package is not installed."""
         return FolderStore(self.folder) if self.address is None else BucketStore(self.address)
+
+    @functools.cached_property
+    def root(self) -> BucketStore | None:
+        """The bucket itself, at whose root the table lies as it always did."""
+        return None if self.bucket is None else BucketStore(self.bucket)
 
 
 def where_asked(resolved: Resolved[TrainSettings], asked: SearchSettings) -> Where:
@@ -82,7 +89,8 @@ def where_asked(resolved: Resolved[TrainSettings], asked: SearchSettings) -> Whe
     folder = Path(named) if named else Path(project) / (settings.name or "exp")
     if not settings.bucket:
         return Where(folder)
-    return Where(folder, place_of_run(read_address(settings.bucket, "--bucket"), folder, project))
+    bucket = read_address(settings.bucket, "--bucket")
+    return Where(folder, place_of_run(bucket, folder, project), bucket)
 
 
 def is_study(where: Where) -> bool:
@@ -95,6 +103,7 @@ def ledger_in(where: Where, worker: str = "") -> Ledger:
     found = open_ledger(where.store, worker=worker)
     if found is None:
         raise SettingError(str(where), "there is no study in this place", "Give the place of one, or begin one")
+    found.plan = extended(where.store, found.plan)
     return found
 
 
@@ -110,6 +119,7 @@ def begun(where: Where, plan: StudyPlan) -> Ledger:
         what = f"the study there has {found.key} {_short(found.theirs)}, and this command {_short(found.mine)}"
         remedy = f"Give another --name, or work on it as it was begun: boxwright evolve {where}"
         raise SettingError(str(where), what, remedy)
+    ledger.plan = extended(where.store, ledger.plan)
     return ledger
 
 

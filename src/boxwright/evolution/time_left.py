@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from boxwright.evolution.methods import budget_of
+from boxwright.search.extent import Extent
 from boxwright.search.halving import goes_on, rungs_of
 from boxwright.search.job import Result, Stage
 from boxwright.search.study import StudyPlan
@@ -21,7 +21,7 @@ def seconds_left(plan: StudyPlan, done: Mapping[str, Result], workers: int) -> f
     if not epochs:
         return None
     per_epoch = sum(result.seconds for result in trained.values()) / epochs
-    budget = budget_of(plan)
+    budget = Extent.of(plan).limit
     if budget is not None and budget.unit == "hours":
         searching = max(budget.amount * 3600 - sum(result.seconds for result in _of(done, Stage.TRIAL)), 0.0)
     else:
@@ -35,7 +35,7 @@ def seconds_left(plan: StudyPlan, done: Mapping[str, Result], workers: int) -> f
 def _epochs_planned(plan: StudyPlan) -> int:
     """Epochs of all trials, those of a verdict not among them."""
     if plan.method != "search":
-        budget = budget_of(plan)
+        budget = Extent.of(plan).limit
         whole = plan.trials * plan.epochs
         return whole if budget is None else min(round(budget.amount), whole)
     if plan.search.budget:

@@ -19,11 +19,13 @@ class Key(NamedTuple):
     gain: float = 1.0
 
 
-class _Rules(BaseModel):
+class Rules(BaseModel):
+    """A part of a plan: every value in its type, and none besides."""
+
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
-class MutationRules(_Rules):
+class MutationRules(Rules):
     """Constants of the mutation of one year."""
 
     probability: float = Field(0.8, gt=0, le=1)
@@ -36,7 +38,7 @@ class MutationRules(_Rules):
     clips_before_the_first: bool = True  # the start set is brought within the limits too
 
 
-class PopulationRules(_Rules):
+class PopulationRules(Rules):
     """The population of 7.0. `first` are the sets that it begins with; the others are drawn.
 
     Selection and rates follow from how far a generation is into `generations`; `search/population.py` says how.
@@ -55,7 +57,7 @@ class PopulationRules(_Rules):
     step: float = Field(0.1, gt=0)
 
 
-class SearchRules(_Rules):
+class SearchRules(Rules):
     """Successive halving with proposals. `priors` are sets of hyperparameters that are known to be sensible."""
 
     rungs: tuple[int, ...] = ()  # epochs, ascending; the last one is the whole training; none: by `epochs` and `eta`
@@ -65,14 +67,14 @@ class SearchRules(_Rules):
     proposer: Literal["tpe", "random"] = "tpe"
 
 
-class VerdictRules(_Rules):
+class VerdictRules(Rules):
     """The best `finalists` and the start set are each trained with so many further `seeds`. 0: no verdict."""
 
     finalists: int = Field(3, ge=0)
     seeds: int = Field(5, ge=0)
 
 
-class StudyPlan(_Rules):
+class StudyPlan(Rules):
     """A study. Every worker reads the same one; nobody changes it."""
 
     version: int = VERSION

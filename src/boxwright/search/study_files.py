@@ -17,6 +17,7 @@ class StudyFile(StrEnum):
     """Files and folders with one fixed name."""
 
     PLAN = "plan.json"
+    EXTENT = "extent.json"  # how long it is now; the only record that is replaced
     CLAIMS = "claims/"  # who began which job
     BEATS = "beats/"  # signs of life of those who work on one
     RESULTS = "results/"  # what a job came to
