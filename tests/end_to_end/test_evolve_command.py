@@ -94,6 +94,31 @@ def test_another_study_in_the_same_folder_is_refused(ground, mutated):
     assert len(said.err.splitlines()) == 1
 
 
+def test_a_verdict_and_more_trials_can_be_asked_for_later(ground):
+    more = ("--method", "mutation", *KEYS)
+    assert evolve(ground, *more, "--trials", "1", name="later").code == 0
+    said = evolve(ground, *more, "--trials", "2", "--verdict-seeds", "2", "--finalists", "1", name="later")
+    assert said.code == 0, said.err
+    found = json.loads(command("evolve", study_of(ground, "later"), "--status", "--json").out)
+    assert found["trials_planned"] == 2, "whoever looks knows of it"
+    assert found["verdict"]["seeds"] == 2
+    assert found["verdict"]["is_whole"]
+
+
+@pytest.mark.parametrize("flag", [("--epochs", "9"), ("--method", "search"), ("lr0=0.1",)])
+def test_a_study_that_is_there_takes_no_settings_of_trials(mutated, flag):
+    said = command("evolve", mutated.folder, *flag)
+    assert said.code == EXIT_USER_INPUT
+    assert "has settings of its own, and this one would be without effect" in said.err
+    assert len(said.err.splitlines()) == 1
+
+
+def test_what_does_not_reach_a_trial_is_said(ground):
+    said = evolve(ground, "--method", "search", "--dry-run", "--save-period", "2", "--patience", "3", *KEYS, name="dry")
+    assert said.code == 0
+    assert "--save-period, --patience: without effect" in said.err
+
+
 def test_a_trial_can_be_trained_again_alone_to_the_same_fitness(mutated):
     said = command("evolve", mutated.folder, "--repeat", "1", "--device", "cpu", "--workers", "0", "--json")
     assert said.code == 0, said.err

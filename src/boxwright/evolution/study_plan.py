@@ -35,6 +35,15 @@ PRIORS = ("scratch-low", "scratch-med", "scratch-high", "small-data", "no-augmen
 KEYS_FLAG = "--keys"
 
 
+# What acts on a run with a folder, on several processes or on its length; a trial has none of it.
+NOT_IN_TRIALS = (
+    *("track", "ndjson_console", "ndjson_file", "result_file", "keep_best"),
+    *("save_period", "save_steps", "save_minutes", "time"),
+    *("processes", "sync_bn", "rank_timeout", "max_restarts", "log_ranks"),
+)
+NOT_WHEN_HALVED = ("patience", "noval")  # halving ends trainings, and validates each epoch
+
+
 class Asked(NamedTuple):
     """The plan of a study, what is searched and what stays in lines, and notes."""
 
@@ -48,7 +57,7 @@ def plan_of_study(resolved: Resolved[TrainSettings], asked: SearchSettings) -> A
     settings = resolved.settings
     fetched = ensure_present(settings.data) if settings.allow_download else ()
     trial = _first_trial(resolved)
-    method = asked.method or settings.evolve_method
+    method = settings.evolve_method if asked.method == "auto" else asked.method
     _require_use(resolved, asked, method)
     space = _space(trial, method, asked.keys)
     plan = StudyPlan(
@@ -66,7 +75,7 @@ def plan_of_study(resolved: Resolved[TrainSettings], asked: SearchSettings) -> A
         facts=_facts(trial, asked, space, noplots=settings.noplots),
     )
     method_of(plan)  # a budget that is too small is told before anything is made
-    return Asked(plan, space.lines(), [*fetched, *trial.notes])
+    return Asked(plan, space.lines(), [*fetched, *trial.notes, *_without_use(resolved, method)])
 
 
 def _first_trial(resolved: Resolved[TrainSettings]) -> TrainPlan:
@@ -91,6 +100,14 @@ def _require_use(resolved: Resolved[TrainSettings], asked: SearchSettings, metho
             raise SettingError(flag, f"it is for --method {owner}, and this is {method}", "Leave it out")
     if asked.trials and resolved.settings.evolve:
         raise SettingError("--evolve + --trials", "both say how long the study is", "Give one of them")
+
+
+def _without_use(resolved: Resolved[TrainSettings], method: Method) -> list[str]:
+    """What was typed and does not reach a trial, in a line."""
+    keys = (*NOT_IN_TRIALS, *(NOT_WHEN_HALVED if method == "search" else ()))
+    flags = [f"--{key.replace('_', '-')}" for key in keys if resolved.sources[key].typed]
+    why = "trials train in one process, without a run folder, as long as the method says"
+    return [f"{', '.join(flags)}: without effect, since {why}"] if flags else []
 
 
 def _space(trial: TrainPlan, method: Method, chosen: tuple[str, ...]) -> Space:

@@ -50,6 +50,8 @@ NOTHING_KEPT = {
     "noplots": True,
     "keep_best": (),
     "save_period": -1,
+    "time": 0.0,
+    "processes": 0,
     "result_file": "",
     "bucket": "",
     "track": "",

@@ -17,9 +17,9 @@ class SearchSettings(Slice):
         "Folder of a study that is there: work on it with the settings it was begun with, or look at it.",
         Spelling(positional=True),
     )
-    method: Literal["", "mutation", "population", "search"] = setting(
-        "",
-        "mutation and population as in the family (default: by recipe); search: halving, proposals and a verdict.",
+    method: Literal["auto", "mutation", "population", "search"] = setting(
+        "auto",
+        "mutation and population as in the family (auto: by recipe); search: halving, proposals and a verdict.",
         Spelling(),
     )
     trials: int = setting(
@@ -29,7 +29,6 @@ class SearchSettings(Slice):
         "",
         "End when this much was trained: 40 (epochs), 12h (hours of this many workers) or 40gpuh (hours in all).",
         Spelling(metavar="LENGTH"),
-        pattern=r"^([1-9][0-9]*|[0-9]*\.?[0-9]+ ?(h|gpuh))?$",
     )
     workers_evolve: int = setting(
         1,
