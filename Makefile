@@ -9,12 +9,6 @@ TORCH := torch==2.13.0
 export OMP_NUM_THREADS := 1
 # Each process takes neighbouring tests, so that what a file prepares is prepared once, and takes over what is left.
 
-RAY_VENV := .venv-ray
-RAY_READY := $(RAY_VENV)/.ready
-BUCKETS_VENV := .venv-buckets
-BUCKETS_READY := $(BUCKETS_VENV)/.ready
-TRACKERS_VENV := .venv-trackers
-TRACKERS_READY := $(TRACKERS_VENV)/.ready
 PACKAGES := import sysconfig; print(sysconfig.get_path("purelib"))
 
 KERNELS := src/boxwright/native/kernels.so
@@ -29,26 +23,12 @@ $(READY): pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-# Packages of Ray alone; all others, torch among them, are those of the environment below it.
-$(RAY_READY): $(READY) requirements-ray.lock
-	$(BIN)/python -m venv $(RAY_VENV)
-	echo "import site; site.addsitedir('$$($(BIN)/python -c '$(PACKAGES)')')" > "$$($(RAY_VENV)/bin/python -c '$(PACKAGES)')/development.pth"
-	$(RAY_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-ray.lock
-	@touch $(RAY_READY)
-
-# Clients of buckets and servers for them, in the same way.
-$(BUCKETS_READY): $(READY) requirements-buckets.lock
-	$(BIN)/python -m venv $(BUCKETS_VENV)
-	echo "import site; site.addsitedir('$$($(BIN)/python -c '$(PACKAGES)')')" > "$$($(BUCKETS_VENV)/bin/python -c '$(PACKAGES)')/development.pth"
-	$(BUCKETS_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-buckets.lock
-	@touch $(BUCKETS_READY)
-
-# Packages of trackers alone, likewise.
-$(TRACKERS_READY): $(READY) requirements-trackers.lock
-	$(BIN)/python -m venv $(TRACKERS_VENV)
-	echo "import site; site.addsitedir('$$($(BIN)/python -c '$(PACKAGES)')')" > "$$($(TRACKERS_VENV)/bin/python -c '$(PACKAGES)')/development.pth"
-	$(TRACKERS_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-trackers.lock
-	@touch $(TRACKERS_READY)
+# Packages of one group of tests alone; all others, torch among them, are those of the environment below it.
+.venv-%/.ready: requirements-%.lock $(READY)
+	$(BIN)/python -m venv .venv-$*
+	echo "import site; site.addsitedir('$$($(BIN)/python -c '$(PACKAGES)')')" > "$$(.venv-$*/bin/python -c '$(PACKAGES)')/development.pth"
+	.venv-$*/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-$*.lock
+	@touch .venv-$*/.ready
 
 # The installation builds it too; this is for those who change it.
 $(KERNELS): $(wildcard native/*.cpp native/*.h) native/CMakeLists.txt | $(READY)
@@ -72,14 +52,14 @@ quick: $(READY) $(KERNELS)
 test: $(READY) $(KERNELS) ## every test
 	$(BIN)/pytest -n 2 --dist worksteal
 
-test-ray: $(RAY_READY) $(KERNELS) ## trainings on workers of a real Ray, one of them killed: minutes
-	$(RAY_VENV)/bin/python -m pytest tests/ray
+test-ray: .venv-ray/.ready $(KERNELS) ## trainings on workers of a real Ray, one of them killed: minutes
+	.venv-ray/bin/python -m pytest tests/ray
 
-test-buckets: $(BUCKETS_READY) $(KERNELS) ## runs, weights and data at real servers of S3 and of Google Cloud Storage, which fail: minutes
-	$(BUCKETS_VENV)/bin/python -m pytest tests/buckets
+test-buckets: .venv-buckets/.ready $(KERNELS) ## runs, weights and data at real servers of S3 and of Google Cloud Storage, which fail: minutes
+	.venv-buckets/bin/python -m pytest tests/buckets
 
-test-trackers: $(TRACKERS_READY) $(KERNELS) ## trainings with real W&B, MLflow, ClearML, Comet and Trackio, and a server that dies: minutes
-	$(TRACKERS_VENV)/bin/python -m pytest tests/trackers
+test-trackers: .venv-trackers/.ready $(KERNELS) ## trainings with real W&B, MLflow, ClearML, Comet and Trackio, and a server that dies: minutes
+	.venv-trackers/bin/python -m pytest tests/trackers
 
 golden: $(READY) $(KERNELS) ## the reference numbers (BOXWRIGHT_GOLDEN = another folder of them)
 	$(BIN)/pytest tests/golden -n 2 --dist worksteal
@@ -112,4 +92,4 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) $(RAY_VENV) $(BUCKETS_VENV) $(TRACKERS_VENV) $(KERNELS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-ray .venv-buckets .venv-trackers $(KERNELS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -23,19 +23,19 @@ from boxwright.runs.inputs.open_weights import open_weights
 from boxwright.runs.inputs.weight_files import OpenWeights
 from boxwright.runs.plan import TrainPlan, plan_of
 from boxwright.runs.session import session
+from boxwright.search.evolve_table import RESULTS
 from boxwright.search.job import Job, Result
 from boxwright.search.study import StudyPlan
 from boxwright.system.device import is_out_of_memory, release_memory
 from boxwright.system.files import make_folder, remove
 from boxwright.track.bus import Delivery
-from boxwright.track.events import RESULT_KEYS, EpochEnded, EpochTrained, Event, RunStarted, StepLogged
+from boxwright.track.events import EpochEnded, EpochTrained, Event, RunStarted, StepLogged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 OF_THE_STUDY = Source(Origin.FILE, "plan of the study")
-SUMMARY = RESULT_KEYS[3:10]  # what a table of an evolution has of a validation
 LONGEST_REASON = 300  # characters
 SUFFIX = ".pt"  # of a state
 # Where and how fast a trial trains; all else is the same everywhere.
@@ -161,7 +161,7 @@ class Trainer:
             return self._failed(job, "out of memory", reason, began, heard)
         if heard.fitness is None or not math.isfinite(heard.fitness):
             return self._failed(job, "not finite", f"its fitness is {heard.fitness}", began, heard)
-        seconds, numbers = time.monotonic() - began, {key: results.get(key) for key in SUMMARY}
+        seconds, numbers = time.monotonic() - began, {key: results.get(key) for key in RESULTS}
         return Result(job, heard.fitness, numbers, plan_hash=hash_of(heard.settings), seconds=seconds)
 
     def _failed(self, job: Job, kind: str, reason: str, began: float, heard: _Listener) -> Result:
