@@ -81,7 +81,7 @@ DOORS = {
     "fsspec": {"system/buckets/remote.py"},
     "s3fs": set(),
     "gcsfs": set(),
-    "subprocess": {"system/child_process.py", "system/follower.py", "system/worker_processes.py"},
+    "subprocess": {"system/child_process.py", "system/worker_processes.py"},
     **{
         name: {f"track/sinks/{name.split('_')[0]}.py"} for name in ("clearml", "comet_ml", "mlflow", "trackio", "wandb")
     },

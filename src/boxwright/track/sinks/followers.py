@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from boxwright.system.child_process import Child
+from boxwright.system.child_process import Child, python_of_ours
 from boxwright.system.files import WriteError, make_folder
 from boxwright.system.run_folder import RunFolder
 from boxwright.track.attendant import Attendant, Bounds
@@ -97,7 +97,7 @@ def attendant_of(
 ) -> Attendant:
     """What keeps the process of a tracker going."""
     log = folder.tracker(name) / LOG
-    start = partial(Child, program, (str(folder), name, *words), log)
+    start = partial(Child, python_of_ours(program, (str(folder), name, *words)), log)
     return Attendant(
         name, start, say, partial(events_behind, folder, name), f"boxwright track push {folder} --to {name}", bounds
     )
