@@ -120,6 +120,10 @@ class Store(Protocol):
         """Remove an object, if it is there."""
         ...
 
+    def sweep(self) -> None:
+        """Remove what a put that was cut off has left. For the only one who puts here."""
+        ...
+
 
 def is_address(text: str) -> bool:
     """Whether this names a bucket, sound or not."""

@@ -23,6 +23,7 @@ from boxwright.system.files import (
     remove,
     rename,
     stream_to,
+    sweep_unfinished,
 )
 
 if TYPE_CHECKING:
@@ -157,6 +158,12 @@ class FolderStore:
             remove(self._place(name))
         except OSError as error:
             raise _away(self.address, name, error) from None
+
+    def sweep(self) -> None:
+        self._step(f"clearing {self.address}")
+        for place, folders, _ in os.walk(self.root):
+            folders[:] = [name for name in folders if TEMPORARY_MARK not in name]
+            sweep_unfinished(Path(place))
 
     def _place(self, name: str) -> Path:
         return self.root / require_key(name, str(self.address))

@@ -87,6 +87,7 @@ class Mirror:
         self._require_turn()
         remote = self._remote()
         if self._arrived is None:
+            self.store.sweep()
             self._arrived = self._looked_at(remote)
         names = self._names()
         gone = {*remote.files, *remote.coming, *self._left} - set(names)

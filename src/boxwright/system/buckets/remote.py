@@ -187,6 +187,9 @@ class RemoteStore:
         except _AbsentError:
             return
 
+    def sweep(self) -> None:
+        """An object is there whole or not at all."""
+
     # -- asking
 
     def _at(self, name: str) -> str:

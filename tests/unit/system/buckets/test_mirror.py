@@ -118,6 +118,15 @@ def test_a_sender_that_is_started_anew_sends_nothing_again(run, tmp_path):
     assert there(store) == here(run)
 
 
+def test_what_a_put_that_was_cut_off_left_is_cleared_by_the_next_sender(run, tmp_path):
+    sender, store = mirror(run, tmp_path)
+    sender.sync()
+    part = store.root / "weights" / ".last.pt.boxwright-part-0123456789ab"
+    part.write_bytes(b"half of it")
+    mirror(run, tmp_path)[0].sync()
+    assert not part.exists()
+
+
 def test_the_newest_state_is_sent_last_and_the_one_before_is_there_by_then(run, tmp_path):
     sender, store = mirror(run, tmp_path)
     sender.sync()
