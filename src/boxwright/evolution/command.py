@@ -73,9 +73,10 @@ class Study:
             stop.add_note(f"the study goes on with the same command, or with: boxwright evolve {self.where}")
             raise
         self.ledger.look()
-        self.files.write(whole=not self.asked.worker_of, reason=over.reason)
-        overview = Overview(self.folder, self.ledger, over.reason)
-        lines = [] if self.asked.worker_of else [*overview.lines(), "", self.files.closing()]
+        is_over = self._method.is_over(self.ledger.results())
+        overview = Overview(self.folder, self.ledger, over.reason, is_over=is_over)
+        self.files.write(overview, whole=not self.asked.worker_of)
+        lines = [] if self.asked.worker_of else [*overview.lines(), "", self.files.closing(overview)]
         code = EXIT_FINDINGS if over.is_stopped else EXIT_DONE
         return Answer(lines, overview.document(), exit_code=code)
 
@@ -111,8 +112,11 @@ class Study:
     def _worker(self) -> Worker:
         place = {key: getattr(self.settings, key) for key in PLACE_KEYS}
         trainer = Trainer(self.ledger.plan, self.folder.states, place | {"engine": "torch", "quiet": True})
-        publish = functools.partial(self.files.write, whole=False)
-        return Worker(self.ledger, self._method, trainer, self._tell_result, publish, self.asked.worker_of)
+        return Worker(self.ledger, self._method, trainer, self._tell_result, self._publish, self.asked.worker_of)
+
+    def _publish(self) -> None:
+        """Write what is made of the results that are known."""
+        self.files.write(Overview(self.folder, self.ledger), whole=False)
 
     def _commands(self, count: int) -> list[list[str]]:
         """The command of each worker, with a device and its share of the cores."""
@@ -154,7 +158,7 @@ class Study:
         for result in fresh:
             self._tell_result(result)
         if fresh:
-            self.files.write(whole=False)
+            self._publish()
         return bool(fresh)
 
     def _tell_result(self, result: Result) -> None:

@@ -32,7 +32,7 @@ def looked_at(where: Where, asked: SearchSettings, tell: Callable[[str], None]) 
     place, method = study_folder(where.folder, ledger.plan), method_of(ledger.plan)
     while True:
         over = method.is_over(ledger.results())
-        overview = Overview(place, ledger, "the study is over" if over else "")
+        overview = Overview(place, ledger, "the study is over" if over else "", is_over=over)
         if over or not asked.watch or ledger.stopped() is not None:
             return Answer(overview.lines(), overview.document())
         clear_terminal()

@@ -35,10 +35,14 @@ def whole_trials(ledger: Ledger) -> dict[str, Result]:
 
 
 class Overview:
-    """How a study stands now, as `ledger` knows it since it looked last."""
+    """How a study stands now, as `ledger` knows it since it looked last.
 
-    def __init__(self, folder: StudyFolder, ledger: Ledger, reason: str = "") -> None:
-        self.folder, self.ledger, self.plan, self.reason = folder, ledger, ledger.plan, reason
+    `reason`: why whoever looks ends; `is_over`: nothing more will come.
+    """
+
+    def __init__(self, folder: StudyFolder, ledger: Ledger, reason: str = "", *, is_over: bool = False) -> None:
+        self.folder, self.ledger, self.plan = folder, ledger, ledger.plan
+        self.reason, self.is_over = reason, is_over
         self.done: Mapping[str, Result] = ledger.results()
         self.running = ledger.running()
         self.verdict = self._verdict()
@@ -48,15 +52,10 @@ class Overview:
     def _verdict(self) -> Verdict | None:
         """What the verdict says; None before there is anything to judge."""
         judged = any(one.job.stage is Stage.VERDICT for one in self.done.values())
-        if self.plan.verdict.seeds == 0 or not (judged or self.reason):
+        if self.plan.verdict.seeds == 0 or not (judged or self.is_over):
             return None
         found = verdict_of(self.plan, self.done)
-        return found if found.finalists or self.reason else None  # whether nothing beats the start set is known last
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will come, as far as somebody said so."""
-        return bool(self.reason)
+        return found if found.finalists or self.is_over else None  # whether nothing beats the start set is known last
 
     @property
     def start(self) -> Result | None:
