@@ -12,12 +12,14 @@ from boxwright.config.schema.evolve import SearchSettings
 from boxwright.config.schema.train import TrainSettings
 from boxwright.errors import SettingError
 from boxwright.evolution.study_plan import difference
+from boxwright.evolution.trial import checked
 from boxwright.search.extent import extended
 from boxwright.search.ledger import Ledger, open_ledger
 from boxwright.search.plan_file import read_plan
 from boxwright.search.records import PICTURE, RecordForm, form_of
 from boxwright.search.store import FolderStore, Store
 from boxwright.search.study import StudyPlan
+from boxwright.search.study_files import StudyFile
 from boxwright.system.buckets.address import Address, is_address, read_address
 from boxwright.system.buckets.job import place_of_run
 from boxwright.system.buckets.small_files import BucketStore
@@ -124,8 +126,8 @@ def begun(where: Where, plan: StudyPlan) -> Ledger:
 
 
 def study_folder(path: Path, plan: StudyPlan) -> StudyFolder:
-    """The folder of a study with the names of its recipe."""
-    return StudyFolder(path, form_of(TrainSettings(**plan.settings)))
+    """The folder of a study with the names of its recipe. Raises SettingError for a plan of unknown settings."""
+    return StudyFolder(path, form_of(checked(plan.settings, f"{path}/{StudyFile.PLAN}")))
 
 
 def _short(value: object) -> str:

@@ -13,6 +13,8 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pydantic import ValidationError
+
 from boxwright.config.load import Resolved
 from boxwright.config.origin import Origin, Source
 from boxwright.config.schema.train import TrainSettings
@@ -71,11 +73,25 @@ _KINDS: dict[type[BaseException], str] = {
 
 
 def settings_of(plan: StudyPlan, job: Job, place: Mapping[str, Any]) -> TrainSettings:
-    """What a job is trained with. `place` are settings of this worker: device, threads, loader threads."""
+    """What a job is trained with. `place` are settings of this worker: device, threads, loader threads.
+
+    Raises SettingError for values that no training can have.
+    """
     whole = {**plan.settings, **NOTHING_KEPT, **job.values, "epochs": job.horizon, "seed": job.seed}
     is_halved = plan.method == "search"
-    judged = {"noval": not is_halved, "patience": 0 if is_halved else whole["patience"]}
-    return TrainSettings(**{**whole, **judged, **place})
+    judged = {"noval": not is_halved, "patience": 0 if is_halved else whole.get("patience", 0)}
+    return checked({**whole, **judged, **place}, f"trial {job.name}")
+
+
+def checked(values: Mapping[str, Any], where: str) -> TrainSettings:
+    """Settings as a file of a study has them. Raises SettingError for what is none."""
+    try:
+        return TrainSettings(**values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        remedy = "Go on with the version that wrote it, or begin a new study"
+        raise SettingError(where, f"{key}: {first['msg'].lower()}", remedy) from None
 
 
 def hash_of(settings: Mapping[str, Any]) -> str:
@@ -85,8 +101,11 @@ def hash_of(settings: Mapping[str, Any]) -> str:
 
 
 def expected_hash(plan: StudyPlan, job: Job) -> str:
-    """The hash of the settings that a job asks for."""
-    return hash_of(settings_of(plan, job, {}).model_dump(mode="json"))
+    """The hash of the settings that a job asks for; '' of values that no training can have."""
+    try:
+        return hash_of(settings_of(plan, job, {}).model_dump(mode="json"))
+    except SettingError:
+        return ""
 
 
 class _Listener:

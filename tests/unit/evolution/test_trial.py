@@ -6,6 +6,8 @@ from __future__ import annotations
 import pytest
 
 from boxwright.config.assemble import resolve_train
+from boxwright.errors import SettingError
+from boxwright.evolution.place import study_folder
 from boxwright.evolution.trial import Trainer, expected_hash, hash_of, settings_of
 from boxwright.search.job import Job
 from boxwright.search.study import Key, StudyPlan
@@ -69,3 +71,18 @@ def test_a_data_set_that_is_gone_is_a_failure_of_the_trial(plan, tmp_path):
     assert result.is_failed
     assert result.fitness == 0
     assert "gone.yaml" in result.reason
+
+
+def test_values_that_no_training_can_have_are_a_failure_of_the_trial(plan, tmp_path):
+    """Whoever may write to the folder of a study can put any number into a claim."""
+    wild = Job("0", 0, {"lr0": 1e30}, EPOCHS, EPOCHS, 0)
+    result = Trainer(plan, tmp_path, PLACE).train(wild)
+    assert (result.failure, result.fitness) == ("settings", 0.0)
+    assert "trial 0: lr0" in result.reason
+    assert expected_hash(plan, wild) == ""
+
+
+def test_a_plan_of_settings_that_nobody_knows_is_one_line(plan, tmp_path):
+    other = plan.model_copy(update={"settings": {**plan.settings, "of_another_version": 1}})
+    with pytest.raises(SettingError, match=r"plan\.json: of_another_version: extra inputs are not permitted"):
+        study_folder(tmp_path, other)
