@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from boxwright.search.extent import Extent
 from boxwright.search.halving import goes_on, rungs_of
 from boxwright.search.job import Result, Stage
+from boxwright.search.standing import epochs_trained
 from boxwright.search.study import StudyPlan
 
 if TYPE_CHECKING:
@@ -16,16 +17,16 @@ if TYPE_CHECKING:
 
 def seconds_left(plan: StudyPlan, done: Mapping[str, Result], workers: int) -> float | None:
     """Seconds that so many workers need for the rest; None before anything is known of it."""
-    trained = {name: result for name, result in done.items() if not result.is_failed and result.seconds > 0}
-    epochs = sum(_added(result, done) for result in trained.values())
+    trained = [result for result in done.values() if not result.is_failed and result.seconds > 0]
+    epochs = epochs_trained(result.job for result in trained)
     if not epochs:
         return None
-    per_epoch = sum(result.seconds for result in trained.values()) / epochs
+    per_epoch = sum(result.seconds for result in trained) / epochs
     budget = Extent.of(plan).limit
     if budget is not None and budget.unit == "hours":
         searching = max(budget.amount * 3600 - sum(result.seconds for result in _of(done, Stage.TRIAL)), 0.0)
     else:
-        searching = max(_epochs_planned(plan) - sum(_added(result, done) for result in _of(done, Stage.TRIAL)), 0)
+        searching = max(_epochs_planned(plan) - epochs_trained(result.job for result in _of(done, Stage.TRIAL)), 0)
         searching *= per_epoch
     judged = sum(result.job.epochs for result in _of(done, Stage.VERDICT))
     judging = max((plan.verdict.finalists + 1) * plan.verdict.seeds * plan.epochs - judged, 0) * per_epoch
@@ -44,12 +45,6 @@ def _epochs_planned(plan: StudyPlan) -> int:
     steps = [high - low for low, high in zip((0, *rungs), rungs, strict=False)]
     counts = goes_on(plan.trials, plan.search.eta, len(rungs))
     return sum(count * step for count, step in zip(counts, steps, strict=True))
-
-
-def _added(result: Result, done: Mapping[str, Result]) -> int:
-    """Epochs that a job trained itself."""
-    before = done.get(result.job.goes_on_from)
-    return result.job.epochs - (before.job.epochs if before is not None else 0)
 
 
 def _of(done: Mapping[str, Result], stage: Stage) -> list[Result]:

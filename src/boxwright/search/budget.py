@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from boxwright.errors import SettingError
 from boxwright.search.job import Job, Method, Result, Stage
+from boxwright.search.standing import epochs_trained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +28,7 @@ class Budget:
         trials = [result for result in done.values() if result.job.stage is Stage.TRIAL]
         if self.unit == "hours":
             return sum(result.seconds for result in trials) / SECONDS_PER_HOUR
-        begun = (done[one.job.goes_on_from].job.epochs if one.job.goes_on_from in done else 0 for one in trials)
-        return float(sum(one.job.epochs - before for one, before in zip(trials, begun, strict=True)))
+        return float(epochs_trained(one.job for one in trials))
 
     def is_spent(self, done: Mapping[str, Result]) -> bool:
         """Whether nothing of it is left."""
