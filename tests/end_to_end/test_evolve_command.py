@@ -113,6 +113,18 @@ def test_a_study_that_is_there_takes_no_settings_of_trials(mutated, flag):
     assert len(said.err.splitlines()) == 1
 
 
+def test_what_each_trial_would_change_for_itself_is_refused(ground, tmp_path):
+    said = evolve(ground, "--batch", "-1", "--trials", "2", name="never")
+    assert (said.code, len(said.err.splitlines())) == (EXIT_USER_INPUT, 1)
+    assert "trials of different batch sizes cannot be compared" in said.err
+    assert command(*ground.words(tmp_path, "--save-period", "1", "--recipe", "6.0", epochs=2)).code == 0
+    state = tmp_path / "exp" / "weights" / "epoch1.pt"
+    said = evolve(ground, "--recipe", "6.0", "--weights", str(state), "--trials", "2", name="never")
+    assert (said.code, len(said.err.splitlines())) == (EXIT_USER_INPUT, 1), said.err
+    assert "they hold the state of a training" in said.err
+    assert not study_of(ground, "never").exists()
+
+
 def test_what_does_not_reach_a_trial_is_said(ground):
     said = evolve(ground, "--method", "search", "--dry-run", "--save-period", "2", "--patience", "3", *KEYS, name="dry")
     assert said.code == 0

@@ -56,7 +56,13 @@ def plan_of_study(resolved: Resolved[TrainSettings], asked: SearchSettings) -> A
     """The plan that a command asks for. Raises for the first thing that cannot work."""
     settings = resolved.settings
     fetched = ensure_present(settings.data) if settings.allow_download else ()
+    if settings.batch_size == -1:
+        what = "trials of different batch sizes cannot be compared, and -1 is measured anew by each"
+        raise SettingError("--batch-size", what, "Give a number")
     trial = _first_trial(resolved)
+    if trial.carried is not None:
+        what = "they hold the state of a training, and each trial would go on with it for a length of its own"
+        raise SettingError(f"--weights {settings.weights}", what, "Strip them first: boxwright weights strip")
     method = settings.evolve_method if asked.method == "auto" else asked.method
     _require_use(resolved, asked, method)
     space = _space(trial, method, asked.keys)
